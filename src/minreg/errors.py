@@ -1,0 +1,95 @@
+"""What the registry answers when it has to say no: one constructor per error code.
+
+Source: OCI distribution-spec, "Error Codes". Where that list has no word for a
+failure, the code is the one that the distribution project uses for it.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen
+class RegistryError(Exception):
+    """A refusal, as the client will read it.
+
+    ``status`` is the HTTP status, ``code`` the specification's error code, ``message``
+    a sentence for people, ``detail`` what a program may want to know.
+    """
+
+    status: int
+    code: str
+    message: str
+    detail: Mapping[str, Any] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+    def document(self) -> bytes:
+        """The error document of the specification, as JSON."""
+        error: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.detail is not None:
+            error["detail"] = dict(self.detail)
+        return json.dumps({"errors": [error]}).encode("ascii")
+
+
+def name_unknown(name: str) -> RegistryError:
+    """The registry has no such repository."""
+    message = f"repository {name} is not in this registry"
+    return RegistryError(404, "NAME_UNKNOWN", message, {"name": name})
+
+
+def name_invalid(reason: str) -> RegistryError:
+    """A repository's name or a namespace breaks its grammar."""
+    return RegistryError(400, "NAME_INVALID", reason)
+
+
+def manifest_unknown(reason: str, detail: Mapping[str, Any]) -> RegistryError:
+    """The repository has no such manifest."""
+    return RegistryError(404, "MANIFEST_UNKNOWN", reason, detail)
+
+
+def blob_unknown(reason: str, detail: Mapping[str, Any]) -> RegistryError:
+    """The repository has no such blob."""
+    return RegistryError(404, "BLOB_UNKNOWN", reason, detail)
+
+
+def digest_invalid(reason: str) -> RegistryError:
+    """A digest breaks its grammar."""
+    return RegistryError(400, "DIGEST_INVALID", reason)
+
+
+def unsupported(method: str) -> RegistryError:
+    """A method other than GET and HEAD was asked of a registry that only reads."""
+    message = f"this registry is read-only: it answers GET and HEAD, not {method}"
+    return RegistryError(405, "UNSUPPORTED", message)
+
+
+def not_an_endpoint() -> RegistryError:
+    """The path is none of the registry API."""
+    message = "nothing is here: the registry API begins at /v2/"
+    return RegistryError(404, "UNSUPPORTED", message)
+
+
+def page_invalid(reason: str) -> RegistryError:
+    """The query asks for a page that cannot be."""
+    return RegistryError(400, "PAGINATION_NUMBER_INVALID", reason)
+
+
+def range_invalid(size: int) -> RegistryError:
+    """No byte of the blob lies in the range that was asked for (RFC 9110, 15.5.17)."""
+    message = f"the range lies outside of the blob's {size} bytes"
+    return RegistryError(416, "RANGE_INVALID", message, {"size": size})
+
+
+def size_invalid(limit: int) -> RegistryError:
+    """A request came with a body larger than ``limit`` bytes (RFC 9110, 15.5.14)."""
+    message = f"this registry takes no content: the request's body exceeds {limit} bytes"
+    return RegistryError(413, "SIZE_INVALID", message)
+
+
+def unavailable(reason: str) -> RegistryError:
+    """The registry cannot look just now (RFC 9110, 15.6.4)."""
+    return RegistryError(503, "UNAVAILABLE", reason)

@@ -1,0 +1,101 @@
+"""What the HTTP face asks of whatever keeps the content."""
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import attrs
+from zope.interface import Attribute, Interface
+
+from minreg.manifests import Descriptor, Platform
+from minreg.names import Digest
+
+
+class RepositoryNotFound(LookupError):
+    """No repository answers to the name."""
+
+
+class ContentNotFound(LookupError):
+    """The repository does not hold what was asked for.
+
+    ``platform`` is set where an index of the repository names the content as the
+    manifest for that platform: the index is sparse.
+    """
+
+    def __init__(self, reason: str, platform: Platform | None = None) -> None:
+        super().__init__(reason)
+        self.platform = platform
+
+
+class ContentBroken(ContentNotFound):
+    """Something is there, but it must not be served: an operator has to mend it.
+
+    The reason names the file, what is wrong with it and what to do. It is for the log;
+    a client only learns that the content is not available.
+    """
+
+
+class StoreUnavailable(Exception):
+    """The place where content lies cannot be read at all just now."""
+
+
+@attrs.frozen
+class Content:
+    """Content that is about to be sent; whoever gets it closes ``file``.
+
+    ``size`` is in bytes, and the file holds that many or has been cut short since.
+    """
+
+    file: BinaryIO
+    size: int
+    digest: Digest
+    media_type: str
+
+
+class IRepository(Interface):
+    """One repository: its manifests, blobs and tags. Its methods may wait for a disk."""
+
+    name: str = Attribute("The name under which it is kept in the store.")
+    by_namespace: bool = Attribute("Whether the request's namespace decided which it is.")
+
+    def open_manifest(reference: str | Digest) -> Content:
+        """Open the manifest or index that a tag or digest names.
+
+        Raises:
+            ContentNotFound: There is none that could be served.
+        """
+
+    def open_blob(digest: Digest) -> Content:
+        """Open a config, a layer or other content that is no manifest.
+
+        Raises:
+            ContentNotFound: There is none that could be served.
+        """
+
+    def list_tags() -> list[str]:
+        """List the tags, in the order of their bytes."""
+
+    def list_referrers(digest: Digest) -> list[Descriptor]:
+        """Describe the manifests whose subject is ``digest``, in a stable order."""
+
+
+class IRegistryStore(Interface):
+    """Where repositories come from. Its methods may wait for a disk.
+
+    All of them, and those of the repositories, are called in any thread, and raise
+    ``StoreUnavailable`` when the store as a whole cannot be read.
+    """
+
+    def find_repository(namespace: str | None, name: str) -> IRepository:
+        """Find the repository that a request names.
+
+        Args:
+            namespace: The registry host that the client believes to be talking to
+                (the ``ns`` query), in the spelling of ``minreg.names.parse_host``.
+            name: The repository's name, as in the request's path.
+
+        Raises:
+            RepositoryNotFound: There is none.
+        """
+
+    def iterate_repositories(after: str) -> Iterator[str]:
+        """Name the repositories that sort behind ``after``, in the order of their bytes."""

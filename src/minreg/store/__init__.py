@@ -1,0 +1,1 @@
+"""Where content lies, seen from the side that reads it."""

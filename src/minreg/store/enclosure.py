@@ -1,0 +1,180 @@
+"""Opens what lies in a directory, and nothing that lies elsewhere.
+
+Links are followed, for trees are made of them, and then the place that they led to is
+looked at: a file is opened as a mere location first (``O_PATH``), the kernel tells where
+that is, and only then is that very file opened for reading. Nothing can be exchanged in
+between, and neither a device nor a fifo is ever really opened. Linux only, with /proc.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import FileIO
+
+import attrs
+
+from minreg.interfaces import ContentBroken, StoreUnavailable
+
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
+_DELETED = " (deleted)"
+
+
+@attrs.frozen
+class OpenedFile:
+    """A regular file, open for reading; whoever gets it closes ``file``.
+
+    ``path`` is where it really lies.
+    """
+
+    file: FileIO
+    status: os.stat_result
+    path: str
+
+
+@attrs.frozen
+class _Location:
+    descriptor: int
+    status: os.stat_result
+    path: str
+
+    def reopen(self, flags: int) -> int:
+        return os.open(f"/proc/self/fd/{self.descriptor}", flags | os.O_CLOEXEC)
+
+
+class Enclosure:
+    """A directory tree, and the few places outside of it that its links may lead to."""
+
+    def __init__(self, root: str, allow_links_to: Sequence[str] = ()) -> None:
+        self.root = root
+        self._allowed = tuple(allow_links_to)
+
+    def open_file(self, path: str) -> OpenedFile:
+        """Open a regular file.
+
+        Args:
+            path: The path below the root, made of names that passed their grammar.
+
+        Raises:
+            FileNotFoundError: There is nothing.
+            ContentBroken: There is something that must not, or cannot, be read.
+            StoreUnavailable: The root is not there, or the disk does not answer.
+        """
+        with self._locate(path) as location:
+            if not stat.S_ISREG(location.status.st_mode):
+                raise ContentBroken(f"{location.path} is not a file: remove it")
+            if location.status.st_size == 0:
+                raise ContentBroken(f"{location.path} is empty: copy it again")
+            file = FileIO(location.reopen(os.O_RDONLY))
+            return OpenedFile(file, os.fstat(file.fileno()), location.path)
+
+    @contextmanager
+    def scan(self, path: str) -> Iterator[tuple[os.stat_result, Iterator[os.DirEntry[str]]]]:
+        """Read a directory: its status before the reading, and its entries.
+
+        Raises:
+            As ``open_file``; a directory that is not there is a FileNotFoundError.
+        """
+        with self._locate(path) as location:
+            descriptor = location.reopen(os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                status = os.fstat(descriptor)
+                with os.scandir(descriptor) as entries:
+                    yield status, entries
+            finally:
+                os.close(descriptor)
+
+    def is_directory(self, path: str) -> bool:
+        """Tell whether there is a directory at a path below the root, links followed."""
+        with _faults_of(path):
+            try:
+                return stat.S_ISDIR(os.stat(os.path.join(self.root, path)).st_mode)
+            except OSError as error:
+                if error.errno in _ABSENT:
+                    return False
+                raise
+
+    def exists(self, path: str) -> bool:
+        """Tell whether there is anything at a path below the root, be it a lost link."""
+        return os.path.lexists(os.path.join(self.root, path))
+
+    def read_link(self, path: str) -> str | None:
+        """Read where a link below the root points to; None if it is not a link."""
+        try:
+            return os.readlink(os.path.join(self.root, path))
+        except OSError:
+            return None
+
+    def check_root(self) -> None:
+        """Make sure that the root is there.
+
+        Raises:
+            StoreUnavailable: It is not, or cannot be read.
+        """
+        os.close(self._open_root())
+
+    def _open_root(self) -> int:
+        try:
+            return os.open(self.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise StoreUnavailable(f"root {self.root}: {error.strerror}") from None
+
+    @contextmanager
+    def _locate(self, path: str) -> Iterator[_Location]:
+        root = self._open_root()
+        descriptor = -1
+        try:
+            with _faults_of(path):
+                descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC, dir_fd=root)
+                status = os.fstat(descriptor)
+                real_path = os.readlink(f"/proc/self/fd/{descriptor}")
+                if status.st_nlink == 0 and real_path.endswith(_DELETED):
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+                self._check_enclosed(path, real_path, os.readlink(f"/proc/self/fd/{root}"))
+                yield _Location(descriptor, status, real_path)
+        finally:
+            os.close(root)
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def _check_enclosed(self, path: str, real_path: str, real_root: str) -> None:
+        if _is_within(real_path, real_root):
+            return
+        if any(_is_within(real_path, os.path.realpath(place)) for place in self._allowed):
+            return
+        raise ContentBroken(
+            f"{self._find_link(path, real_root)} leads out of the root, to {real_path}: "
+            f"copy the content into the root, or start with --allow-links-to "
+            f"{os.path.dirname(real_path)}"
+        )
+
+    def _find_link(self, path: str, real_root: str) -> str:
+        """Find the link that leads out, for whoever has to mend it."""
+        place = self.root
+        for name in path.split("/"):
+            place = os.path.join(place, name)
+            if os.path.islink(place) and not _is_within(os.path.realpath(place), real_root):
+                break
+        return place
+
+
+def _is_within(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+@contextmanager
+def _faults_of(path: str) -> Iterator[None]:
+    """Sort the errors of the operating system: absent, to be mended, or the disk's."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _ABSENT:
+            raise FileNotFoundError(error.errno, error.strerror, path) from None
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise ContentBroken(
+                f"{path} cannot be read by this user: give it the right to (chmod a+rX)"
+            ) from None
+        if error.errno == errno.ELOOP:
+            raise ContentBroken(f"{path} is a link that leads in a circle: remove it") from None
+        raise StoreUnavailable(f"{path}: {error.strerror}") from None
