@@ -5,7 +5,7 @@ that need it an error after a few seconds; all others go on.
 """
 
 from collections.abc import Callable
-from typing import NoReturn, ParamSpec, Protocol, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -19,18 +19,8 @@ Result = TypeVar("Result")
 _MOST_WAITING = 1024
 
 
-class InThread(Protocol):
-    """Runs a function elsewhere; as ``deferToThreadPool`` does with its pool given."""
-
-    def __call__(
-        self,
-        function: Callable[Arguments, Result],
-        /,
-        *args: Arguments.args,
-        **kwargs: Arguments.kwargs,
-    ) -> Deferred[Result]:
-        """Promise what the function returns."""
-        ...
+InThread = Callable[..., Deferred[Any]]
+"""Runs a function with its arguments elsewhere, as ``deferToThreadPool`` does in a pool."""
 
 
 class Disk:
