@@ -1,6 +1,7 @@
 """Tests for ``minreg.store.enclosure``: nothing outside of the root is ever opened."""
 
 import os
+import resource
 import stat
 
 from minreg.interfaces import ContentBroken, StoreUnavailable
@@ -127,6 +128,19 @@ class OpenFileTests(EnclosureTestCase):
         for root in (os.path.abspath(self.mktemp()), self.secret):
             error = self.refusal(StoreUnavailable, Enclosure(root).open_file, "a/file")
             self.assertIn(f"root {root}: ", str(error))
+
+    def test_too_many_files(self) -> None:
+        """With no more files to be had, the store is unavailable and nothing is absent."""
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        free = os.dup(0)
+        os.close(free)
+        for more in range(3):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free + more, limits[1]))
+            with self.assertRaises(StoreUnavailable) as caught:
+                self.files.open_file("a/file")
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            self.assertIn("Too many open files", str(caught.exception))
 
     def test_removed_while_open(self) -> None:
         """A file that is removed while it is sent can be read to its end."""

@@ -50,7 +50,7 @@ class BlobTests(StoreTestCase):
 
     def test_manifest_among_blobs(self) -> None:
         """It is not even where it lies among the blobs."""
-        misfiled = self.tree.add_blob(json.dumps(self.tree.image()).encode())
+        misfiled = self.tree.add_blob(json.dumps(self.tree.image(b"other")).encode())
         error = self.refusal(ContentNotFound, self.find().open_blob, misfiled)
         self.assertEqual(str(error), f"{misfiled} is a manifest, not a blob")
 

@@ -34,6 +34,11 @@ class SurveysTests(StoreTestCase):
         """Take a survey of the repository, or remember it."""
         return self.surveys.survey(self.directory)
 
+    def test_what_is_read(self) -> None:
+        """Files that are neither tags nor named after a digest are not read."""
+        self.tree.write(json.dumps(self.tree.image(b"other")).encode(), NAME, "manifests", ".new")
+        self.assertEqual(self.survey().places, {self.digest: f"manifests/{self.digest}"})
+
     def test_remembered(self) -> None:
         """A repository that stays as it is, is read once."""
         self.settle()

@@ -143,10 +143,9 @@ class Enclosure:
                 descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC, dir_fd=root)
                 status = os.fstat(descriptor)
                 real_path = os.readlink(f"/proc/self/fd/{descriptor}")
-                if status.st_nlink == 0 and real_path.endswith(_DELETED):
-                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
                 self._check_enclosed(path, real_path, os.readlink(f"/proc/self/fd/{root}"))
-                yield _Location(descriptor, status, real_path)
+                # What was replaced or removed meanwhile is as good as it was just before.
+                yield _Location(descriptor, status, real_path.removesuffix(_DELETED))
         finally:
             os.close(root)
             if descriptor >= 0:
