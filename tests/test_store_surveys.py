@@ -202,6 +202,15 @@ class ChangesTests(StoreTestCase):
         self.tree.add_manifest(NAME, image)
         self.assertEqual(self.blob(LAYER), b"layer....")
 
+    def test_misfiled_child_vanishes(self) -> None:
+        """A manifest that an index lists and that lay among the blobs is gone when it is."""
+        child = self.tree.add_blob(json.dumps(self.tree.image(b"other")).encode())
+        self.tree.add_manifest(NAME, index([descriptor(OCI_MANIFEST, child, 1)]))
+        self.remember()
+        self.manifest(child)
+        os.unlink(self.tree.path("blobs", str(child)))
+        self.refusal(ContentNotFound, self.find().open_manifest, child)
+
     def test_linked_manifest_vanishes(self) -> None:
         """A manifest whose file lies elsewhere refers no more once that is gone."""
         refers = descriptor(OCI_MANIFEST, self.digest, 1)
