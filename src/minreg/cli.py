@@ -25,6 +25,7 @@ class _Entry:
 
 
 _COMMANDS: Mapping[str, _Entry] = {
+    "serve": _Entry("minreg.commands.serve", "Serve a registry tree in the foreground."),
     "sample": _Entry("minreg.commands.sample", "Write a small tree with an image that runs."),
 }
 
