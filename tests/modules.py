@@ -54,7 +54,8 @@ def read_modules() -> Mapping[str, Module]:
     """Read every module of the package under test, by name."""
     specification = importlib.util.find_spec(PACKAGE)
     assert specification is not None
-    (directory,) = specification.submodule_search_locations or ()
+    assert specification.submodule_search_locations is not None
+    (directory,) = specification.submodule_search_locations
     return read_directory(directory)
 
 
