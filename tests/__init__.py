@@ -1,1 +1,1 @@
-"""The tests of minreg: ``python -m twisted.trial tests`` runs them all."""
+"""Tests of minreg."""

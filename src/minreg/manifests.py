@@ -47,6 +47,10 @@ class Platform:
             raise ValueError(f"{text!r} is no platform such as linux/amd64 or linux/arm/v7")
         return cls(*parts)
 
+    def as_json(self) -> dict[str, str]:
+        """Write it as it stands in descriptors."""
+        return attrs.asdict(self, filter=lambda _field, value: bool(value))
+
     def __str__(self) -> str:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
