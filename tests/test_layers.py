@@ -16,8 +16,8 @@ from tests.modules import (
 )
 
 PURE = frozenset({"names", "media_types", "manifests", "errors"})
-SERVING = PURE | {"interfaces", "store", "web", "tap"}
-FILLING = PURE | {"interfaces", "store", "fill"}
+READING = PURE | {"interfaces", "store"}
+SERVING = READING | {"web", "log", "limits", "settings", "service", "tap"}
 
 # What a part of the house may import, beside its own modules.
 LAYERS: Mapping[str, frozenset[str]] = {
@@ -25,14 +25,18 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "names": frozenset(),
     "media_types": frozenset(),
     "errors": frozenset(),
-    "manifests": PURE,
+    "manifests": frozenset({"names", "media_types"}),
     "interfaces": PURE,
     "store": PURE | {"interfaces"},
-    "web": PURE | {"interfaces", "store"},
-    "fill": PURE | {"interfaces", "store"},
-    "node": PURE | {"interfaces", "store"},
-    "tap": PURE | {"interfaces", "store", "web"},
-    "commands": SERVING | FILLING | {"node"},
+    "web": READING,
+    "log": frozenset(),
+    "limits": frozenset(),
+    "settings": PURE,
+    "service": READING | {"web"},
+    "tap": SERVING,
+    "fill": READING,
+    "node": READING,
+    "commands": SERVING | {"fill", "node"},
     "cli": frozenset({"commands"}),
 }
 

@@ -2,6 +2,8 @@
 
 import os
 
+import attrs
+
 from tests.e2e.containerd import Containerd
 from tests.e2e.content import ARCHITECTURE, GREETING
 from tests.e2e.daemon import LoggedRequest
@@ -44,4 +46,4 @@ class ContainerdTestCase(EndToEndTestCase):
         then = [("GET", f"/v2/{path}/blobs/{digest}") for digest in blobs]
         made = [LoggedRequest(method, url, host, 200) for method, url in first + sorted(then)]
         count = len(first)
-        self.assertEqual([*requests[:count], *sorted(requests[count:])], made)
+        self.assertEqual([*requests[:count], *sorted(requests[count:], key=attrs.astuple)], made)

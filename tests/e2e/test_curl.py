@@ -78,11 +78,14 @@ class CurlTests(EndToEndTestCase):
         status, headers = self.curl("--range", "0-9,500000-500009")
         self.assertEqual(status, 206)
         kind = f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode()
-        parts = BytesParser().parsebytes(kind + self.fetched()).get_payload()
-        assert isinstance(parts, list)
+        parts = BytesParser().parsebytes(kind + self.fetched()).walk()
         self.assertEqual(headers.get_content_type(), "multipart/byteranges")
         self.assertEqual(
-            [(part["Content-Range"], part.get_payload(decode=True)) for part in parts],
+            [
+                (part["Content-Range"], part.get_payload(decode=True))
+                for part in parts
+                if not part.is_multipart()
+            ],
             [
                 ("bytes 0-9/1000000", BLOB[:10]),
                 ("bytes 500000-500009/1000000", BLOB[500000:500010]),
