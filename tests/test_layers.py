@@ -31,7 +31,7 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "web": READING,
     "log": frozenset(),
     "limits": frozenset(),
-    "settings": PURE,
+    "settings": PURE | {"log"},
     "service": READING | {"web"},
     "tap": SERVING,
     "fill": READING,

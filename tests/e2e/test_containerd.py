@@ -15,6 +15,7 @@ from tests.e2e.trees import (
     BlobsElsewhereTree,
     FieldTree,
     HardLinkedTree,
+    ManifestsAmongBlobsTree,
     OwnBlobsTree,
     PlainTagsTree,
     read_tree,
@@ -99,9 +100,14 @@ class TreeTests(ContainerdTestCase):
 
     def assert_tree_runs(self, tree: FieldTree) -> None:
         """Put the sample image into a tree, pull it and run it."""
-        tree.add(REPOSITORY, "1.0", sample_image())
+        self.assert_image_runs(tree, sample_image())
+
+    def assert_image_runs(self, tree: FieldTree, image: Image) -> None:
+        """Put an image into a tree, pull it and run it."""
+        tree.add(REPOSITORY, "1.0", image)
         self.serve(ALIAS)
         self.assert_runs(f"{ALIAS}/{REPOSITORY}:1.0")
+        self.assert_requests(REPOSITORY, "1.0", image, ALIAS)
 
     def test_tags_as_plain_files(self) -> None:
         """A tree whose tags are copies of the manifests, not links."""
@@ -118,6 +124,16 @@ class TreeTests(ContainerdTestCase):
     def test_blobs_elsewhere(self) -> None:
         """A tree whose blobs lie in a directory of another name."""
         self.assert_tree_runs(BlobsElsewhereTree(self.root))
+
+    def test_manifests_among_blobs(self) -> None:
+        """A tree whose script took a manifest without ``mediaType`` for a blob."""
+        image = without_media_types(only_platform(sample_image(), ARCHITECTURE))
+        self.assert_image_runs(ManifestsAmongBlobsTree(self.root), image)
+
+    def test_index_among_blobs(self) -> None:
+        """A tree whose script took an index and its manifests for blobs."""
+        image = without_media_types(sample_image())
+        self.assert_image_runs(ManifestsAmongBlobsTree(self.root), image)
 
 
 class NamespaceTests(ContainerdTestCase):

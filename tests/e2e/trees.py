@@ -69,6 +69,19 @@ class HardLinkedTree(FieldTree):
             os.link(self._path("blobs", digest), self._path(repository, "blobs", digest))
 
 
+class ManifestsAmongBlobsTree(FieldTree):
+    """A tree into which the script put documents without ``mediaType``.
+
+    It knows manifests by that word, and so takes these for blobs; the tag's link hangs.
+    """
+
+    def _give_blobs(self, repository: str, image: Image) -> None:
+        super()._give_blobs(repository, image)
+        for digest in image.manifests:
+            manifest = self._path(repository, "manifests", digest)
+            shutil.move(manifest, self._path("blobs", digest))
+
+
 class BlobsElsewhereTree(FieldTree):
     """A tree where ``blobs`` is a link to a directory of another name."""
 
