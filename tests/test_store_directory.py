@@ -4,10 +4,10 @@ import json
 
 from minreg.interfaces import StoreUnavailable
 from minreg.names import Digest
-from minreg.store.directory import RepositoryDirectory, closed_on_failure, digest_in_name
+from minreg.store.directory import RepositoryDirectory, digest_in_name
 from minreg.store.documents import Documents
 from minreg.store.enclosure import Enclosure
-from tests.store_support import ABSENT, StoreTestCase, open_files
+from tests.store_support import ABSENT, StoreTestCase
 
 NAME = "rancher/pause"
 
@@ -55,13 +55,3 @@ class RepositoryDirectoryTests(StoreTestCase):
         self.assertEqual(digest_in_name(f"a/b/{ABSENT}"), ABSENT)
         for path in ("", "latest", f"{ABSENT}/latest", f"{ABSENT}.new"):
             self.assertIsNone(digest_in_name(path), path)
-
-    def test_closed_on_failure(self) -> None:
-        """A file is closed when what is done with it fails, whatever the failure."""
-        before = open_files()
-        for failure in (ValueError, KeyboardInterrupt):
-            opened = self.directory.open("manifests/3.6")
-            with self.assertRaises(failure):
-                with closed_on_failure(opened):
-                    raise failure
-            self.assertEqual(open_files(), before)

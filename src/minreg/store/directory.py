@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 
 import attrs
 
@@ -36,7 +36,7 @@ class RepositoryDirectory:
             opened = self.open(f"blobs/{digest}")
         except FileNotFoundError:
             return None
-        with closed_on_failure(opened):
+        with opened.closed_on_failure():
             if self.is_manifest(opened):
                 return opened
         opened.file.close()
@@ -99,13 +99,3 @@ def digest_in_name(path: str) -> Digest | None:
         return Digest.parse(os.path.basename(path))
     except DigestInvalid:
         return None
-
-
-@contextmanager
-def closed_on_failure(opened: OpenedFile) -> Iterator[None]:
-    """Close a file if what is done with it fails."""
-    try:
-        yield
-    except BaseException:
-        opened.file.close()
-        raise

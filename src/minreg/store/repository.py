@@ -17,7 +17,7 @@ from minreg.interfaces import (
 from minreg.manifests import Descriptor, ManifestInvalid, parse_manifest
 from minreg.media_types import OCI_INDEX
 from minreg.names import Digest
-from minreg.store.directory import RepositoryDirectory, closed_on_failure, digest_in_name
+from minreg.store.directory import RepositoryDirectory, digest_in_name
 from minreg.store.documents import Document, Documents
 from minreg.store.enclosure import Enclosure, OpenedFile
 from minreg.store.survey import (
@@ -66,7 +66,7 @@ class TreeRepository:
             opened = self._directory.open(f"blobs/{digest}")
         except FileNotFoundError:
             raise ContentNotFound(f"blob {digest} is not in this repository") from None
-        with closed_on_failure(opened):
+        with opened.closed_on_failure():
             if self._directory.is_manifest(opened):
                 raise ContentNotFound(f"{digest} is a manifest, not a blob")
             size = opened.status.st_size
@@ -154,7 +154,7 @@ class TreeRepository:
             return None
 
     def _as_content(self, opened: OpenedFile, digest: Digest | None) -> Content:
-        with closed_on_failure(opened):
+        with opened.closed_on_failure():
             document = self._directory.read(opened, digest)
             media_type = document.manifest.media_type
             if not document.manifest.states_media_type:

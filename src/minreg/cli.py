@@ -1,0 +1,66 @@
+"""The ``minreg`` command. A command's module is imported when that command is run.
+
+Exit status: 0 all is well, 1 something failed (one line on stderr says what), 2 wrong
+usage.
+"""
+
+import importlib
+from collections.abc import Mapping
+
+import attrs
+import click
+
+from minreg import __version__
+
+
+@attrs.frozen
+class _Entry:
+    """Where a command is, and what it does, in a line for ``minreg --help``.
+
+    The module has it as ``command``.
+    """
+
+    module: str
+    summary: str
+
+
+_COMMANDS: Mapping[str, _Entry] = {
+    "serve": _Entry("minreg.commands.serve", "Serve a registry tree in the foreground."),
+    "sample": _Entry("minreg.commands.sample", "Write a small tree with an image that runs."),
+}
+
+
+class _Commands(click.Group):
+    """The commands of the table, not imported before they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's name
+        """Name the commands."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = importlib.import_module(_COMMANDS[cmd_name].module).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's name
+        """Write the list of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in _COMMANDS.items()])
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="A read-only OCI registry for air-gapped K3s systems: fill a tree, carry it, serve it.",
+    epilog="'minreg COMMAND --help' says more about a command.",
+)
+@click.version_option(__version__, prog_name="minreg", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Collect the commands."""
+
+
+def main() -> None:
+    """Run the command that the command line names, and exit with its status."""
+    cli(prog_name="minreg")

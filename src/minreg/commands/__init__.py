@@ -1,0 +1,1 @@
+"""The commands of ``minreg``: one module each, which turns words into calls."""

@@ -1,0 +1,29 @@
+"""``minreg sample``: something to serve before there is anything to serve."""
+
+import click
+
+from minreg.commands.reports import reported_failures
+from minreg.fill.sample import REPOSITORY, TAGS, write_sample
+from minreg.fill.writer import TreeWriter
+
+
+@click.command(
+    "sample",
+    help=f"""Write a small registry tree into DIRECTORY, to try a registry with.
+
+    It holds one image, {REPOSITORY}, tagged {" and ".join(TAGS)}, which runs on
+    linux/amd64 and linux/arm64, and an artifact that refers to it. What DIRECTORY holds
+    already stays.
+    """,
+)
+@click.argument("directory", type=click.Path(file_okay=False))
+def command(directory: str) -> None:
+    """Write the sample, and say what was done."""
+    with reported_failures():
+        with TreeWriter(directory, "minreg sample") as tree:
+            is_new = write_sample(tree)
+    images = " and ".join(f"{REPOSITORY}:{tag}" for tag in TAGS)
+    if is_new:
+        click.echo(f"{directory} now holds {images}")
+    else:
+        click.echo(f"{directory} holds {images} already: nothing to do")

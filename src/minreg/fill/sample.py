@@ -1,0 +1,104 @@
+"""A small real registry tree, to try a registry with before there is anything to serve.
+
+One image for two platforms that runs (it says hello), under two tags, and one artifact
+that refers to it. Every byte is the same wherever and whenever the sample is made.
+"""
+
+import io
+import json
+import tarfile
+from typing import Any
+
+from minreg.fill.elf import ARCHITECTURES, make_program
+from minreg.fill.writer import TreeWriter
+from minreg.media_types import OCI_CONFIG, OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from minreg.names import Digest
+
+REPOSITORY = "minreg/sample"
+TAGS = ("1.0", "latest")
+NOTE_TYPE = "application/vnd.minreg.sample.note.v1+text"
+"""The artifact type of what refers to the image, and the media type of its layer."""
+
+_NOTE = b"This note refers to the sample image, as a signature or a list of parts would.\n"
+
+
+def write_sample(tree: TreeWriter) -> bool:
+    """Write the sample into a tree, and tell whether it was not there before."""
+    index = _write_document(
+        tree,
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_INDEX,
+            "manifests": [_write_image(tree, architecture) for architecture in ARCHITECTURES],
+        },
+    )
+    _write_note(tree, index)
+    tagged = [tree.tag(REPOSITORY, tag, Digest.parse(index["digest"])) for tag in TAGS]
+    return any(tagged)
+
+
+def _write_image(tree: TreeWriter, architecture: str) -> dict[str, Any]:
+    platform = {"architecture": architecture, "os": "linux"}
+    layer = _make_layer(make_program(architecture, f"Hello from minreg (linux/{architecture})"))
+    config = {
+        **platform,
+        "created": "1970-01-01T00:00:00Z",
+        "config": {"Entrypoint": ["/hello"], "WorkingDir": "/"},
+        "rootfs": {"type": "layers", "diff_ids": [str(Digest.of(layer))]},
+    }
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": _write_blob(tree, OCI_CONFIG, _as_json(config)),
+        "layers": [_write_blob(tree, OCI_LAYER, layer)],
+    }
+    return {**_write_document(tree, manifest), "platform": platform}
+
+
+def _write_note(tree: TreeWriter, subject: dict[str, Any]) -> None:
+    note = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "artifactType": NOTE_TYPE,
+        "config": _write_blob(tree, OCI_EMPTY, b"{}"),
+        "layers": [_write_blob(tree, NOTE_TYPE, _NOTE)],
+        "subject": subject,
+        "annotations": {"org.opencontainers.image.title": "A note on the sample image"},
+    }
+    _write_document(tree, note)
+
+
+def _make_layer(program: bytes) -> bytes:
+    """Make an uncompressed layer: compressors of different machines give different bytes."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        member = tarfile.TarInfo("hello")
+        member.mode = 0o755
+        member.size = len(program)
+        archive.addfile(member, io.BytesIO(program))
+    return layer.getvalue()
+
+
+def _write_blob(tree: TreeWriter, media_type: str, content: bytes) -> dict[str, Any]:
+    digest = Digest.of(content)
+    if not tree.has_blob(REPOSITORY, digest, len(content)):
+        with tree.open_partial(digest) as partial:
+            partial.restart()
+            partial.write(content)
+            partial.commit(len(content))
+    tree.link_blob(REPOSITORY, digest, len(content))
+    return _describe(media_type, content)
+
+
+def _write_document(tree: TreeWriter, document: dict[str, Any]) -> dict[str, Any]:
+    content = _as_json(document)
+    tree.write_manifest(REPOSITORY, content)
+    return _describe(document["mediaType"], content)
+
+
+def _describe(media_type: str, content: bytes) -> dict[str, Any]:
+    return {"mediaType": media_type, "digest": str(Digest.of(content)), "size": len(content)}
+
+
+def _as_json(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode("ascii")

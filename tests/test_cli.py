@@ -1,0 +1,76 @@
+"""Tests for ``minreg.cli`` and the commands' common ways."""
+
+import subprocess
+import sys
+
+from click.testing import CliRunner, Result
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg import __version__
+from minreg.cli import cli
+
+
+def run(*arguments: str) -> Result:
+    """Run the command in this process."""
+    return CliRunner().invoke(cli, arguments, prog_name="minreg")
+
+
+class CommandLineTests(SynchronousTestCase):
+    """Tests for ``cli``."""
+
+    def test_version(self) -> None:
+        """The version is the package's."""
+        result = run("--version")
+        self.assertEqual((result.exit_code, result.output), (0, f"minreg {__version__}\n"))
+
+    def test_help(self) -> None:
+        """Help lists the commands, each with what it does."""
+        for option in ("-h", "--help"):
+            result = run(option)
+            self.assertEqual(result.exit_code, 0)
+            self.assertIn("sample  ", result.output)
+            self.assertIn("Write a small tree with an image that runs.", result.output)
+
+    def test_unknown_command(self) -> None:
+        """A command that is none is wrong usage."""
+        result = run("frobnicate")
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn("No such command 'frobnicate'", result.output)
+
+    def test_unknown_option(self) -> None:
+        """So is an option that is none."""
+        self.assertEqual(run("sample", "--frobnicate").exit_code, 2)
+
+    def test_help_imports_no_command(self) -> None:
+        """Help is there at once, for nothing is imported but the table."""
+        program = (
+            "import sys; from click.testing import CliRunner; from minreg.cli import cli; "
+            "CliRunner().invoke(cli, ['--help']); "
+            "print([name for name in sys.modules if name.startswith(('minreg.', 'twisted'))])"
+        )
+        listed = subprocess.run(
+            [sys.executable, "-c", program], check=True, capture_output=True, text=True
+        )
+        self.assertEqual(listed.stdout, "['minreg.cli']\n")
+
+
+class SampleCommandTests(SynchronousTestCase):
+    """Tests for ``minreg sample``."""
+
+    def test_twice(self) -> None:
+        """The first run says what is there now, the second that it was there."""
+        root = self.mktemp()
+        first, second = run("sample", root), run("sample", root)
+        images = "minreg/sample:1.0 and minreg/sample:latest"
+        self.assertEqual((first.exit_code, first.output), (0, f"{root} now holds {images}\n"))
+        self.assertEqual(
+            (second.exit_code, second.output),
+            (0, f"{root} holds {images} already: nothing to do\n"),
+        )
+
+    def test_not_writable(self) -> None:
+        """What cannot be written is one line on stderr, and status 1."""
+        result = run("sample", "/proc/registry")
+        self.assertEqual(result.exit_code, 1)
+        self.assertTrue(result.stderr.startswith("Error: cannot write /proc/registry: "))
+        self.assertEqual(result.stderr.count("\n"), 1)

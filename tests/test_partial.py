@@ -1,0 +1,95 @@
+"""Tests for ``minreg.fill.partial``."""
+
+import os
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.fill.failures import ContentMismatch
+from minreg.fill.partial import Partial
+from minreg.names import Digest
+
+CONTENT = b"0123456789"
+DIGEST = Digest.of(CONTENT)
+
+
+class PartialTests(SynchronousTestCase):
+    """Tests for ``Partial``."""
+
+    def setUp(self) -> None:
+        """Make a directory for the partial and for the blob."""
+        self.root = self.mktemp()
+        os.mkdir(self.root)
+        self.path = os.path.join(self.root, "partial")
+        self.blob = os.path.join(self.root, "blob")
+
+    def open_partial(self, digest: Digest = DIGEST) -> Partial:
+        """Open the partial, as a process that has just started does."""
+        return Partial(self.path, self.blob, digest)
+
+    def read_blob(self) -> bytes:
+        """Read the blob that was committed."""
+        with open(self.blob, "rb") as file:
+            return file.read()
+
+    def test_commit(self) -> None:
+        """A whole blob moves to its place."""
+        with self.open_partial() as partial:
+            partial.write(CONTENT)
+            partial.commit(len(CONTENT))
+        self.assertEqual(self.read_blob(), CONTENT)
+        self.assertFalse(os.path.exists(self.path))
+
+    def test_sha512(self) -> None:
+        """A blob may be addressed by the other algorithm."""
+        with self.open_partial(Digest.of(CONTENT, "sha512")) as partial:
+            partial.write(CONTENT)
+            partial.commit(len(CONTENT))
+        self.assertEqual(self.read_blob(), CONTENT)
+
+    @given(st.lists(st.integers(0, len(CONTENT)), max_size=5))
+    def test_resume(self, breaks: list[int]) -> None:
+        """However often it breaks, each process goes on where the last one stopped."""
+        for end in [*sorted(breaks), len(CONTENT)]:
+            with self.open_partial() as partial:
+                partial.write(CONTENT[partial.offset : end])
+        with self.open_partial() as partial:
+            self.assertEqual(partial.offset, len(CONTENT))
+            partial.commit(len(CONTENT))
+        self.assertEqual(self.read_blob(), CONTENT)
+
+    def test_wrong_digest(self) -> None:
+        """Wrong bytes are never stored, and the next attempt begins anew."""
+        with self.open_partial() as partial:
+            partial.write(b"987654321.")
+            failure = self.assertRaises(ContentMismatch, partial.commit, len(CONTENT))
+            self.assertEqual(partial.offset, 0)
+            partial.write(CONTENT)
+            partial.commit(len(CONTENT))
+        self.assertIn(f"{DIGEST} was expected, and the bytes are sha256:", str(failure))
+        self.assertEqual(self.read_blob(), CONTENT)
+
+    def test_wrong_size(self) -> None:
+        """A blob that is shorter than its descriptor says is not stored either."""
+        with self.open_partial() as partial:
+            partial.write(CONTENT)
+            failure = self.assertRaises(ContentMismatch, partial.commit, 11)
+        self.assertEqual(str(failure), f"{DIGEST} should have 11 bytes, and 10 came")
+        self.assertEqual(os.listdir(self.root), [])
+
+    def test_restart(self) -> None:
+        """After a restart only the new bytes count."""
+        with self.open_partial() as partial:
+            partial.write(b"wrong beginning, and a long one")
+            partial.restart()
+            partial.write(CONTENT)
+            partial.commit(len(CONTENT))
+        self.assertEqual(self.read_blob(), CONTENT)
+
+    def test_abandon(self) -> None:
+        """An abandoned blob leaves nothing."""
+        with self.open_partial() as partial:
+            partial.write(CONTENT)
+            partial.abandon()
+        self.assertEqual(os.listdir(self.root), [])

@@ -1,0 +1,46 @@
+"""Tests for ``minreg.fill.places``."""
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.fill.places import levels, lies_within, parse_place
+from minreg.names import NameInvalid
+
+
+class ParsePlaceTests(SynchronousTestCase):
+    """Tests for ``parse_place``."""
+
+    def test_names(self) -> None:
+        """A repository lies under its name, or below its host."""
+        for place in ("rancher/mirrored-pause", "docker.io/library/busybox", "localhost:5000/x"):
+            self.assertEqual(parse_place(place), place)
+
+    def test_refused(self) -> None:
+        """What is no name, or could leave the tree, is no place."""
+        for place in ("", "..", "a/../b", "/a", "A/b", "Docker.IO/a", "a//b", ".minreg/x"):
+            self.assertRaises(NameInvalid, parse_place, place)
+
+    def test_no_room(self) -> None:
+        """A name with a part that the layout uses is refused in words."""
+        for place in ("a/blobs", "manifests/a", "example.com/blobs/b"):
+            refused = self.assertRaises(NameInvalid, parse_place, place)
+            self.assertIn("in a registry tree these hold content", str(refused))
+
+
+class LayoutTests(SynchronousTestCase):
+    """Tests for the other functions."""
+
+    def test_levels(self) -> None:
+        """Every directory on the way to a repository is a level."""
+        self.assertEqual(levels("a/b/c"), ["a", "a/b", "a/b/c"])
+
+    def test_lies_within(self) -> None:
+        """Links count as where they lead to."""
+        root = self.mktemp()
+        os.makedirs(os.path.join(root, "a"))
+        os.symlink("/usr", os.path.join(root, "out"))
+        self.assertTrue(lies_within(root, root))
+        self.assertTrue(lies_within(os.path.join(root, "a"), root))
+        self.assertFalse(lies_within(os.path.join(root, "out"), root))
+        self.assertFalse(lies_within(root + "-beside", root))

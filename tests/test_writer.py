@@ -1,0 +1,217 @@
+"""Tests for ``minreg.fill.writer``."""
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.fill.failures import ManifestMissing, TreeLocked, TreeNotWritable
+from minreg.fill.writer import TreeWriter
+from minreg.names import Digest, NameInvalid
+from minreg.store.tree import RegistryTree
+
+BLOB = b"a layer"
+DIGEST = Digest.of(BLOB)
+MANIFEST = b'{"schemaVersion":2,"config":{},"layers":[]}'
+
+
+class WriterTestCase(SynchronousTestCase):
+    """A tree, written by a writer that has its lock."""
+
+    def setUp(self) -> None:
+        """Make an empty tree."""
+        self.root = os.path.abspath(self.mktemp())
+        os.mkdir(self.root)
+
+    def begin(self) -> TreeWriter:
+        """Begin to write, until the test ends."""
+        writer = TreeWriter(self.root, "a test").__enter__()
+        self.addCleanup(writer.__exit__, None, None, None)
+        return writer
+
+    def path(self, *names: str) -> str:
+        """Name a path in the tree."""
+        return os.path.join(self.root, *names)
+
+    def add_blob(self, writer: TreeWriter, repository: str) -> None:
+        """Write the blob into a repository."""
+        with writer.open_partial(DIGEST) as partial:
+            partial.write(BLOB)
+            partial.commit(len(BLOB))
+        writer.link_blob(repository, DIGEST, len(BLOB))
+
+
+class TreeWriterTests(WriterTestCase):
+    """Tests for ``TreeWriter`` in a tree that it made."""
+
+    def test_layout(self) -> None:
+        """A tree is laid out as the script of the first server laid it out."""
+        writer = self.begin()
+        self.add_blob(writer, "rancher/mirrored-pause")
+        digest = writer.write_manifest("rancher/mirrored-pause", MANIFEST)
+        writer.tag("rancher/mirrored-pause", "3.6", digest)
+        repository = self.path("rancher", "mirrored-pause")
+        self.assertEqual(os.readlink(self.path("rancher", "blobs")), "../blobs")
+        self.assertEqual(os.readlink(os.path.join(repository, "blobs")), "../blobs")
+        self.assertEqual(os.readlink(os.path.join(repository, "manifests", "3.6")), str(digest))
+        self.assertEqual(
+            sorted(os.listdir(os.path.join(repository, "manifests"))), ["3.6", str(digest)]
+        )
+        self.assertEqual(os.listdir(self.path("blobs")), [str(DIGEST)])
+
+    def test_served(self) -> None:
+        """The store finds what was written, and nothing else."""
+        writer = self.begin()
+        self.add_blob(writer, "rancher/mirrored-pause")
+        digest = writer.write_manifest("rancher/mirrored-pause", MANIFEST)
+        writer.tag("rancher/mirrored-pause", "3.6", digest)
+        writer.keep_file("k3s/v1.33.4+k3s1.txt", b"docker.io/rancher/mirrored-pause:3.6\n")
+        store = RegistryTree(self.root)
+        self.assertEqual(list(store.iterate_repositories("")), ["rancher/mirrored-pause"])
+        repository = store.find_repository(None, "rancher/mirrored-pause")
+        with repository.open_manifest("3.6").file as file:
+            self.assertEqual(file.read(), MANIFEST)
+        with repository.open_blob(DIGEST).file as file:
+            self.assertEqual(file.read(), BLOB)
+
+    def test_readable_for_all(self) -> None:
+        """Files get the rights that the umask leaves, for the daemon is another user."""
+        old = os.umask(0o022)
+        self.addCleanup(os.umask, old)
+        writer = self.begin()
+        self.add_blob(writer, "a")
+        digest = writer.write_manifest("a", MANIFEST)
+        for path in (self.path("blobs", str(DIGEST)), self.path("a", "manifests", str(digest))):
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o644)
+
+    def test_has_blob(self) -> None:
+        """A blob is there once it is committed, and only with its size."""
+        writer = self.begin()
+        self.assertFalse(writer.has_blob("a", DIGEST, len(BLOB)))
+        self.add_blob(writer, "b")
+        self.assertTrue(writer.has_blob("a", DIGEST, len(BLOB)))
+        self.assertFalse(writer.has_blob("a", DIGEST, len(BLOB) + 1))
+
+    def test_partial_survives(self) -> None:
+        """What came of a blob is there for the next process, and is no blob yet."""
+        with TreeWriter(self.root, "first") as writer:
+            with writer.open_partial(DIGEST) as partial:
+                partial.write(BLOB[:3])
+        writer = self.begin()
+        self.assertEqual(writer.partial_size(DIGEST), 3)
+        self.assertEqual(writer.partial_size(Digest.of(b"other")), 0)
+        self.assertEqual(os.listdir(self.path("blobs")), [])
+        with writer.open_partial(DIGEST) as partial:
+            self.assertEqual(partial.offset, 3)
+
+    def test_tag_needs_its_manifest(self) -> None:
+        """A tag is never set on what is not there."""
+        writer = self.begin()
+        writer.write_manifest("a", MANIFEST)
+        missing = Digest.of(b"{}")
+        failure = self.assertRaises(ManifestMissing, writer.tag, "a", "1", missing)
+        self.assertEqual(str(failure), f"a has no manifest {missing} to tag as 1")
+        self.assertRaises(NameInvalid, writer.tag, "a", "../1", missing)
+
+    def test_tag_moves(self) -> None:
+        """A tag can move to another manifest; a tag that stays is not touched."""
+        writer = self.begin()
+        first = writer.write_manifest("a", MANIFEST)
+        second = writer.write_manifest("a", MANIFEST + b"\n")
+        self.assertTrue(writer.tag("a", "1", first))
+        self.assertFalse(writer.tag("a", "1", first))
+        self.assertTrue(writer.tag("a", "1", second))
+        self.assertEqual(os.readlink(self.path("a", "manifests", "1")), str(second))
+
+    def test_broken_manifest_is_replaced(self) -> None:
+        """A manifest whose bytes were damaged is written again."""
+        writer = self.begin()
+        digest = writer.write_manifest("a", MANIFEST)
+        path = self.path("a", "manifests", str(digest))
+        with open(path, "wb") as file:
+            file.write(b"x" * len(MANIFEST))
+        writer.write_manifest("a", MANIFEST)
+        with open(path, "rb") as file:
+            self.assertEqual(file.read(), MANIFEST)
+
+    def test_one_writer(self) -> None:
+        """A second writer is turned away, and told by whom."""
+        self.begin()
+        failure = self.assertRaises(TreeLocked, TreeWriter(self.root, "second").__enter__)
+        self.assertIn(f"process {os.getpid()} (a test)", str(failure))
+
+
+class FieldTreeTests(WriterTestCase):
+    """Tests for ``TreeWriter`` in trees that others made."""
+
+    def test_own_blobs(self) -> None:
+        """Where a repository has a directory of blobs, new ones are in it too."""
+        os.makedirs(self.path("a", "blobs"))
+        self.add_blob(self.begin(), "a")
+        self.assertEqual(os.listdir(self.path("a", "blobs")), [str(DIGEST)])
+        self.assertTrue(
+            os.path.samefile(self.path("a", "blobs", str(DIGEST)), self.path("blobs", str(DIGEST)))
+        )
+
+    def test_blob_of_its_own(self) -> None:
+        """A blob that only the repository has is not wanted again."""
+        os.makedirs(self.path("a", "blobs"))
+        with open(self.path("a", "blobs", str(DIGEST)), "wb") as file:
+            file.write(BLOB)
+        writer = self.begin()
+        self.assertTrue(writer.has_blob("a", DIGEST, len(BLOB)))
+        self.assertFalse(writer.has_blob("b", DIGEST, len(BLOB)))
+        writer.link_blob("a", DIGEST, len(BLOB))
+
+    def test_broken_blob_of_its_own(self) -> None:
+        """A blob that was cut short is replaced by the whole one."""
+        os.makedirs(self.path("a", "blobs"))
+        with open(self.path("a", "blobs", str(DIGEST)), "wb") as file:
+            file.write(BLOB[:2])
+        self.add_blob(self.begin(), "a")
+        with open(self.path("a", "blobs", str(DIGEST)), "rb") as file:
+            self.assertEqual(file.read(), BLOB)
+
+    def test_blobs_elsewhere_in_the_tree(self) -> None:
+        """A link to another directory of the tree is followed, and stays."""
+        os.makedirs(self.path("store"))
+        os.makedirs(self.path("a"))
+        os.symlink("../store", self.path("a", "blobs"))
+        self.add_blob(self.begin(), "a")
+        self.assertEqual(os.listdir(self.path("store")), [str(DIGEST)])
+        self.assertEqual(os.readlink(self.path("a", "blobs")), "../store")
+
+    def test_blobs_outside(self) -> None:
+        """Nothing is ever written outside of the tree."""
+        outside = self.mktemp()
+        os.mkdir(outside)
+        os.mkdir(self.path("a"))
+        os.symlink(os.path.abspath(outside), self.path("a", "blobs"))
+        failure = self.assertRaises(TreeNotWritable, self.add_blob, self.begin(), "a")
+        self.assertIn(f"{self.path('a', 'blobs')} leads out of the tree", str(failure))
+        self.assertEqual(os.listdir(outside), [])
+
+    def test_lost_blobs(self) -> None:
+        """A link that leads nowhere is reported, with what to do."""
+        os.mkdir(self.path("a"))
+        os.symlink("gone", self.path("a", "blobs"))
+        failure = self.assertRaises(TreeNotWritable, self.add_blob, self.begin(), "a")
+        self.assertEqual(
+            str(failure), f"{self.path('a', 'blobs')} leads to no directory: remove it"
+        )
+
+    def test_tag_file(self) -> None:
+        """A tag that was a file becomes a link."""
+        os.makedirs(self.path("a", "manifests"))
+        with open(self.path("a", "manifests", "1"), "wb") as file:
+            file.write(b"{}")
+        writer = self.begin()
+        digest = writer.write_manifest("a", MANIFEST)
+        self.assertTrue(writer.tag("a", "1", digest))
+        self.assertEqual(os.readlink(self.path("a", "manifests", "1")), str(digest))
+
+    def test_file_in_the_way(self) -> None:
+        """A part of the tree that is no directory is reported by its path."""
+        with open(self.path("a"), "wb"):
+            pass
+        failure = self.assertRaises(TreeNotWritable, self.begin().write_manifest, "a/b", MANIFEST)
+        self.assertIn(f"cannot write {self.path('a')}: Not a directory", str(failure))
