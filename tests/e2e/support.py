@@ -3,6 +3,8 @@
 import os
 import shutil
 import tempfile
+import time
+from collections.abc import Callable
 from typing import NoReturn
 from unittest import SkipTest
 
@@ -44,6 +46,13 @@ class EndToEndTestCase(SynchronousTestCase):
         self.addCleanup(daemon.stop)
         daemon.wait_until_it_answers()
         return daemon
+
+    def wait_until(self, is_so: Callable[[], bool], seconds: float = 30) -> None:
+        """Wait for something that happens in another process."""
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            self.assertLess(time.monotonic(), deadline, "it does not come to that")
+            time.sleep(0.02)
 
     def _do_without(self, reason: str) -> NoReturn:
         if "CI" in os.environ:
