@@ -72,6 +72,5 @@ class SampleCommandTests(SynchronousTestCase):
         """What cannot be written is one line on stderr, and status 1."""
         result = run("sample", "/proc/registry")
         self.assertEqual(result.exit_code, 1)
-        # Nothing is on stdout; how to have stderr apart differs between versions of click.
-        self.assertTrue(result.output.startswith("Error: cannot write /proc/registry: "))
-        self.assertEqual(result.output.count("\n"), 1)
+        self.assertTrue(result.stderr.startswith("Error: cannot write /proc/registry: "))
+        self.assertEqual(result.stderr.count("\n"), 1)
