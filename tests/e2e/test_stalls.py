@@ -32,7 +32,6 @@ class StallTests(EndToEndTestCase):
 
     def setUp(self) -> None:
         """Serve both."""
-        self.need_root()
         self.root = self.make_directory()
         os.makedirs(os.path.join(self.root, "sample", "manifests"))
         os.makedirs(os.path.join(self.root, "sample", "blobs"))
