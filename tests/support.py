@@ -156,7 +156,10 @@ class WebTestCase(SynchronousTestCase):
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
     ) -> Response:
         """Make one request on a connection of its own."""
-        return self.connect().request(path, method, headers)
+        connection = self.connect()
+        response = connection.request(path, method, headers)
+        connection.leave()
+        return response
 
     def logged(self, event: str) -> list[LogEvent]:
         """Return the events of one kind that were logged so far."""
