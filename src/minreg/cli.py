@@ -26,6 +26,9 @@ class _Entry:
 
 _COMMANDS: Mapping[str, _Entry] = {
     "download": _Entry("minreg.commands.download", "Fill a tree from upstream registries."),
+    "list": _Entry("minreg.commands.list", "Say what a tree holds."),
+    "verify": _Entry("minreg.commands.verify", "Check that a tree is complete and undamaged."),
+    "prune": _Entry("minreg.commands.prune", "Remove from a tree what no tag reaches."),
     "sample": _Entry("minreg.commands.sample", "Write a small tree with an image that runs."),
 }
 
