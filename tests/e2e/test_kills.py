@@ -12,10 +12,10 @@ import subprocess
 import sys
 import time
 
-from tests.e2e.real_registry import Layout, start_registry
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.verify import Verification, list_blobs
+from tests.e2e.real_registry import Layout, start_registry
 
 _KILLS = int(os.environ.get("MINREG_KILLS", "5"))
 _LAYER = 4_000_000
