@@ -7,6 +7,7 @@ import sys
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from tests.e2e.forward_proxy import ForwardProxy
 from tests.e2e.real_registry import Layout, need_programs, start_registry
 
 
@@ -50,8 +51,8 @@ class PrivateAuthorityTests(SynchronousTestCase):
         self.registry = start_registry(storage, http=tls, address=self.address)
         self.addCleanup(self.registry.stop)
 
-    def download(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run the command."""
+    def download(self, *arguments: str, **proxy: str) -> "subprocess.CompletedProcess[str]":
+        """Run the command, with proxies or without any."""
         image = f"{self.address}:{self.registry.port}/a/b:1"
         root = os.path.join(self.directory, "registry")
         return subprocess.run(
@@ -59,13 +60,22 @@ class PrivateAuthorityTests(SynchronousTestCase):
             check=False,
             capture_output=True,
             text=True,
-            env={**os.environ, "no_proxy": "*"},
+            env={**os.environ, **(proxy or {"no_proxy": "*"})},
         )
 
     def test_ca_file(self) -> None:
         """With the authority's certificate, the registry is trusted."""
         done = self.download("--ca-file", self.certificate)
         self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_tunnel(self) -> None:
+        """Through a proxy, TLS goes in a tunnel, and the proxy gets its account."""
+        with ForwardProxy() as proxy:
+            url = f"http://alice:secret@127.0.0.1:{proxy.port}"
+            done = self.download("--ca-file", self.certificate, https_proxy=url, no_proxy="")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        tunnel = ("CONNECT", f"{self.address}:{self.registry.port}", "Basic YWxpY2U6c2VjcmV0")
+        self.assertEqual(set(proxy.requests), {tunnel})
 
     def test_unknown_authority(self) -> None:
         """Without it, it is not, and that is not tried again."""
@@ -83,25 +93,43 @@ class PrivateAuthorityTests(SynchronousTestCase):
 class NoTlsTests(SynchronousTestCase):
     """Tests for a registry that does not talk TLS, on an address that should."""
 
+    def setUp(self) -> None:
+        """Start a registry with one image."""
+        self.directory = os.path.abspath(self.mktemp())
+        self.registry = start_registry(
+            os.path.join(self.directory, "upstream"), address=outer_address()
+        )
+        self.addCleanup(self.registry.stop)
+        layout = Layout(os.path.join(self.directory, "layout"))
+        layout.write_index([layout.write_image("amd64", [b"layer"])])
+        self.registry.push(layout.directory, "a/b:1")
+
+    def download(self, *arguments: str, **proxy: str) -> str:
+        """Run the command, and return what it says."""
+        root = os.path.join(self.directory, "registry")
+        image = f"{self.registry.host}/a/b:1"
+        return subprocess.run(
+            [sys.executable, "-m", "minreg", "download", "-s", "-d", root, image, *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **(proxy or {"no_proxy": "*"})},
+        ).stdout
+
     def test_mend(self) -> None:
         """The mend is told, and it works."""
-        address = outer_address()
-        directory = os.path.abspath(self.mktemp())
-        registry = start_registry(os.path.join(directory, "upstream"), address=address)
-        self.addCleanup(registry.stop)
-        layout = Layout(os.path.join(directory, "layout"))
-        layout.write_index([layout.write_image("amd64", [b"layer"])])
-        registry.push(layout.directory, "a/b:1")
-        command = [sys.executable, "-m", "minreg", "download", "-s", f"{registry.host}/a/b:1"]
-        command += ["-d", os.path.join(directory, "registry")]
-        environment = {**os.environ, "no_proxy": "*"}
-        refused = subprocess.run(
-            command, check=False, capture_output=True, text=True, env=environment
-        )
-        self.assertIn(f"say --plain-http {registry.host}", refused.stdout)
-        subprocess.run(
-            [*command, "--plain-http", registry.host],
-            check=True,
-            capture_output=True,
-            env=environment,
-        )
+        self.assertIn(f"say --plain-http {self.registry.host}", self.download())
+        said = self.download("--plain-http", self.registry.host)
+        self.assertIn("1 of 1 image complete", said)
+
+    def test_proxy(self) -> None:
+        """Plain requests go through their proxy whole."""
+        with ForwardProxy() as proxy:
+            said = self.download(
+                *("--plain-http", self.registry.host),
+                http_proxy=f"http://127.0.0.1:{proxy.port}",
+                no_proxy="",
+            )
+        self.assertIn("1 of 1 image complete", said)
+        url = f"http://{self.registry.host}/v2/a/b/manifests/1"
+        self.assertIn(("GET", url, None), proxy.requests)
