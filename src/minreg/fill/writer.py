@@ -14,6 +14,7 @@ from typing import Self
 from minreg.fill.durable import NewFiles, make_directories, writing
 from minreg.fill.failures import ManifestMissing, TreeNotWritable
 from minreg.fill.lock import TreeLock
+from minreg.fill.new_blob import NewBlob
 from minreg.fill.partial import Partial
 from minreg.fill.places import BLOBS, MANIFESTS, PRIVATE, levels, lies_within, parse_place
 from minreg.names import Digest, NameInvalid, is_tag
@@ -85,6 +86,25 @@ class TreeWriter:
             os.path.join(self._partials, str(digest)), self._shared_path(digest), digest
         )
 
+    def new_blob(self, algorithm: str) -> NewBlob:
+        """Begin a blob whose digest is known once all of it is there.
+
+        Whoever gets it discards it. Once it is committed, ``link_blob`` makes it part of
+        a repository.
+        """
+        return NewBlob(self._new.name_new(), self._shared, algorithm)
+
+    def find_blob(self, digest: Digest, size: int) -> str | None:
+        """Find the file of a blob that the tree has for all repositories."""
+        path = self._shared_path(digest)
+        return path if _has_size(path, size) else None
+
+    def measure_room(self) -> int:
+        """Tell how many bytes still fit on the disk."""
+        with writing(self._private):
+            status = os.statvfs(self._private)
+        return status.f_bavail * status.f_frsize
+
     def partial_size(self, digest: Digest) -> int:
         """Tell how many bytes of a blob are here from an earlier, broken attempt."""
         with suppress(FileNotFoundError):
@@ -111,6 +131,10 @@ class TreeWriter:
             self._new.place_file(path, content)
         return digest
 
+    def has_manifest(self, repository: str, digest: Digest) -> bool:
+        """Tell whether a repository has a manifest under its digest."""
+        return os.path.isfile(self._manifest_path(repository, str(digest)))
+
     def tag(self, repository: str, tag: str, digest: Digest) -> bool:
         """Make a tag name a manifest that is there, and tell whether it did not before.
 
@@ -120,7 +144,7 @@ class TreeWriter:
         """
         if not is_tag(tag):
             raise NameInvalid(f"{tag[:160]!r} is no tag")
-        if not os.path.isfile(self._manifest_path(repository, str(digest))):
+        if not self.has_manifest(repository, digest):
             raise ManifestMissing(f"{repository} has no manifest {digest} to tag as {tag}")
         path = self._manifest_path(repository, tag)
         if os.path.islink(path) and os.readlink(path) == str(digest):
