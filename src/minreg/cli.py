@@ -25,6 +25,7 @@ class _Entry:
 
 
 _COMMANDS: Mapping[str, _Entry] = {
+    "import": _Entry("minreg.commands.import_", "Import image archives, without a network."),
     "sample": _Entry("minreg.commands.sample", "Write a small tree with an image that runs."),
 }
 
