@@ -78,7 +78,7 @@ class TreeSpool:
         """Tell whether the tree has a blob already."""
         return self._tree.find_blob(digest, size) is not None
 
-    def _write(self, file: File, digest: Digest | None) -> NewBlob:
+    def _write(self, file: File, digest: Digest | None) -> NewBlob | KeptBlob:
         blob = self._tree.new_blob("sha256" if digest is None else digest.algorithm)
         self._new.append(blob)
         while chunk := file.content.read(_CHUNK):
@@ -86,7 +86,11 @@ class TreeSpool:
         blob.finish()
         if digest is not None:
             _check(file, digest, blob.digest)
-        return blob
+        path = self._tree.find_blob(blob.digest, blob.size)
+        if path is None:
+            return blob
+        blob.discard()
+        return KeptBlob(blob.digest, blob.size, path)
 
 
 def _compare(file: File, digest: Digest) -> None:
