@@ -50,6 +50,10 @@ class Content:
     digest: Digest
     media_type: str
 
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
 
 class IRepository(Interface):
     """One repository: its manifests, blobs and tags. Its methods may wait for a disk."""

@@ -9,6 +9,12 @@ from minreg.fill.failures import FillFailure
 from minreg.names import NameInvalid
 
 
+class WrongUsage(click.ClickException):
+    """The command line, or a list that it names, is wrong: exit status 2."""
+
+    exit_code = 2
+
+
 @contextmanager
 def reported_failures() -> Iterator[None]:
     """Turn what a person can mend into one line on stderr and exit status 1."""

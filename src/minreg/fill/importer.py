@@ -137,7 +137,7 @@ class Importer:
             for child in missing
             if child.platform is not None
             and child.platform != _ATTESTATION
-            and not self._tree.has_manifest(place, child.digest)
+            and self._tree.contents.read_manifest(place, child.digest) is None
         )
 
 

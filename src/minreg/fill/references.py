@@ -1,16 +1,19 @@
-"""How images are called where they are pulled from: host, repository, tag, digest.
+"""Image references: what ``docker pull`` takes, and lists of them.
 
-Source: the reference grammar of the distribution project, and its rules for names that
-say less than all of it (``busybox`` is ``docker.io/library/busybox:latest``).
+Grammar: the reference package of the distribution project. A name without a host is one
+of the Docker Hub, and one of a single part there is one of its ``library``.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Self
 
 import attrs
 
+from minreg.fill.failures import ReferencesInvalid
 from minreg.names import (
     DOCKER_HUB,
     Digest,
+    DigestInvalid,
     NameInvalid,
     is_host,
     is_tag,
@@ -19,15 +22,13 @@ from minreg.names import (
 )
 
 _DEFAULT_TAG = "latest"
-_OFFICIAL = "library"
 
 
-@attrs.frozen
+@attrs.frozen(order=True)
 class ImageReference:
-    """What names an image, and where it comes from.
+    """An image at an upstream registry: by tag, by digest, or by digest with a tag to set.
 
-    ``repository`` is its name on ``host``. ``tag`` is empty for an image that is named by
-    its digest alone.
+    ``tag`` is empty for an image that is named by its digest alone.
     """
 
     host: str
@@ -37,32 +38,82 @@ class ImageReference:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a reference as ``docker pull`` takes it.
+        """Read ``[host[:port]/]repository[:tag][@digest]``.
 
         Raises:
-            NameInvalid: A part of it breaks its grammar.
-            DigestInvalid: Its digest does.
+            NameInvalid: A part breaks its grammar.
+            DigestInvalid: The digest does.
         """
-        named, at, digest = text.partition("@")
-        first, slash, rest = named.partition("/")
-        if slash and is_host(first):
-            host, named = parse_host(first), rest
-        else:
-            host = DOCKER_HUB
-        repository, colon, tag = named.partition(":")
-        if colon and not is_tag(tag):
-            raise NameInvalid(f"{text[:160]!r} names an image by {tag[:160]!r}, which is no tag")
-        if host == DOCKER_HUB and "/" not in repository:
-            repository = f"{_OFFICIAL}/{repository}"
-        if not tag and not at:
+        named, at, digest_text = text.partition("@")
+        digest = Digest.parse(digest_text) if at else None
+        name, tag = _split_tag(named)
+        host, repository = _split_host(name)
+        if tag and not is_tag(tag):
+            raise NameInvalid(f"{tag[:160]!r} is no tag")
+        if not tag and digest is None:
             tag = _DEFAULT_TAG
-        return cls(host, parse_repository(repository), tag, Digest.parse(digest) if at else None)
+        return cls(host, parse_repository(repository), tag, digest)
 
     def place(self, *, trimmed: bool) -> str:
         """Name the place in a registry tree, with the host's name or ``trimmed`` of it."""
         return self.repository if trimmed else f"{self.host}/{self.repository}"
 
+    @property
+    def reference(self) -> str:
+        """What the upstream registry is asked for: the digest, or else the tag."""
+        return str(self.digest) if self.digest is not None else self.tag
+
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest is not None else ""
         return f"{self.host}/{self.repository}{tag}{digest}"
+
+
+def parse_references(lines: Iterable[str], source: str) -> list[ImageReference]:
+    """Read a list of images: one a line, blank lines and comments (``#``) left out.
+
+    Args:
+        lines: The lines.
+        source: Where they come from, for the message: the name of a file.
+
+    Raises:
+        ReferencesInvalid: Some are malformed; the text has a line for each.
+    """
+    references = []
+    complaints = []
+    for number, text in _stripped(lines):
+        try:
+            references.append(ImageReference.parse(text))
+        except (NameInvalid, DigestInvalid) as error:
+            complaints.append(f"{source}:{number}: {text[:160]!r} names no image: {error}")
+    if complaints:
+        raise ReferencesInvalid("\n".join(complaints))
+    return references
+
+
+def _stripped(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(lines, start=1):
+        text = line.partition("#")[0].strip()
+        if text:
+            yield number, text
+
+
+def _split_tag(named: str) -> tuple[str, str]:
+    """Split off the tag: a colon behind the last slash; before it, it is a port's."""
+    name, colon, tag = named.rpartition(":")
+    if not colon or "/" in tag:
+        return named, ""
+    if not tag:
+        raise NameInvalid(f"{named[:160]!r} ends where its tag should be")
+    return name, tag
+
+
+def _split_host(name: str) -> tuple[str, str]:
+    first, slash, rest = name.partition("/")
+    if not slash or not is_host(first):
+        host, repository = DOCKER_HUB, name
+    else:
+        host, repository = parse_host(first), rest
+    if host == DOCKER_HUB and "/" not in repository:
+        repository = f"library/{repository}"
+    return host, repository

@@ -6,11 +6,12 @@ them, then the index that names that, the tag last) is the caller's.
 """
 
 import os
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
+from minreg.fill.contents import TreeContents, has_size, partial_path
 from minreg.fill.durable import NewFiles, make_directories, writing
 from minreg.fill.failures import ManifestMissing, TreeNotWritable
 from minreg.fill.lock import TreeLock
@@ -34,10 +35,10 @@ class TreeWriter:
 
     def __init__(self, root: str, command: str) -> None:
         self.root = root
+        self.contents = TreeContents(root)
         self._command = command
         self._private = os.path.join(root, PRIVATE)
         self._shared = os.path.join(root, BLOBS)
-        self._partials = os.path.join(self._private, "partial")
         self._new = NewFiles(os.path.join(self._private, "new"))
         self._held = ExitStack()
         self._mutex = Lock()
@@ -49,8 +50,9 @@ class TreeWriter:
         Raises:
             TreeLocked: Another process writes it.
         """
-        for directory in (self._shared, self._partials, os.path.join(self._private, "new")):
-            make_directories(directory)
+        make_directories(self._shared)
+        for name in ("partial", "new"):
+            make_directories(os.path.join(self._private, name))
         self._check_within(self._shared)
         lock = os.path.join(self._private, "lock")
         with writing(lock):
@@ -67,24 +69,15 @@ class TreeWriter:
         self._held.close()
 
     def has_blob(self, repository: str, digest: Digest, size: int) -> bool:
-        """Tell whether the tree has a blob, in the repository or for all of them.
-
-        Args:
-            repository: Where it is wanted.
-            digest: Its digest. It is not computed again: ``verify`` does that.
-            size: Its bytes; a file of another size is not the blob.
-        """
-        own = os.path.join(self.root, repository, BLOBS, str(digest))
-        return _has_size(own, size) or _has_size(self._shared_path(digest), size)
+        """Tell whether the tree has a blob; see ``TreeContents.has_blob``."""
+        return self.contents.has_blob(repository, digest, size)
 
     def open_partial(self, digest: Digest) -> Partial:
         """Open a blob that the tree lacks, to write it; whoever gets it closes it.
 
         Once it is committed, ``link_blob`` makes it part of a repository.
         """
-        return Partial(
-            os.path.join(self._partials, str(digest)), self._shared_path(digest), digest
-        )
+        return Partial(partial_path(self.root, digest), self._shared_path(digest), digest)
 
     def new_blob(self, algorithm: str) -> NewBlob:
         """Begin a blob whose digest is known once all of it is there.
@@ -97,19 +90,13 @@ class TreeWriter:
     def find_blob(self, digest: Digest, size: int) -> str | None:
         """Find the file of a blob that the tree has for all repositories."""
         path = self._shared_path(digest)
-        return path if _has_size(path, size) else None
+        return path if has_size(path, size) else None
 
     def measure_room(self) -> int:
         """Tell how many bytes still fit on the disk."""
         with writing(self._private):
             status = os.statvfs(self._private)
         return status.f_bavail * status.f_frsize
-
-    def partial_size(self, digest: Digest) -> int:
-        """Tell how many bytes of a blob are here from an earlier, broken attempt."""
-        with suppress(FileNotFoundError):
-            return os.stat(os.path.join(self._partials, str(digest))).st_size
-        return 0
 
     def link_blob(self, repository: str, digest: Digest, size: int) -> None:
         """Make sure that a repository shows a blob that the tree has.
@@ -118,7 +105,7 @@ class TreeWriter:
         a directory of its own.
         """
         path = os.path.join(self._blobs_of(repository), str(digest))
-        if not _has_size(path, size):
+        if not has_size(path, size):
             self._new.place_hard_link(path, self._shared_path(digest))
 
     def write_manifest(self, repository: str, content: bytes, algorithm: str = "sha256") -> Digest:
@@ -131,10 +118,6 @@ class TreeWriter:
             self._new.place_file(path, content)
         return digest
 
-    def has_manifest(self, repository: str, digest: Digest) -> bool:
-        """Tell whether a repository has a manifest under its digest."""
-        return os.path.isfile(self._manifest_path(repository, str(digest)))
-
     def tag(self, repository: str, tag: str, digest: Digest) -> bool:
         """Make a tag name a manifest that is there, and tell whether it did not before.
 
@@ -144,7 +127,7 @@ class TreeWriter:
         """
         if not is_tag(tag):
             raise NameInvalid(f"{tag[:160]!r} is no tag")
-        if not self.has_manifest(repository, digest):
+        if not os.path.isfile(self._manifest_path(repository, str(digest))):
             raise ManifestMissing(f"{repository} has no manifest {digest} to tag as {tag}")
         path = self._manifest_path(repository, tag)
         if os.path.islink(path) and os.readlink(path) == str(digest):
@@ -197,16 +180,9 @@ class TreeWriter:
             )
 
 
-def _has_size(path: str, size: int) -> bool:
-    try:
-        return os.stat(path).st_size == size and os.path.isfile(path)
-    except OSError:
-        return False
-
-
 def _read_file(path: str, size: int) -> bytes | None:
     """Read a file, unless its size shows that it is another than the one expected."""
-    if not _has_size(path, size):
+    if not has_size(path, size):
         return None
     try:
         with open(path, "rb") as file:

@@ -1,0 +1,75 @@
+"""What the log looks like: a line of text or a JSON object for each event.
+
+Neither can be forged by what a client sends: whatever is not printable is escaped.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from twisted.logger import FileLogObserver, LogEvent, formatEvent
+
+LOG_FORMATS = ("text", "json")
+
+_LONGEST = 1024
+
+
+def make_observer(log_format: str, stream: TextIO) -> FileLogObserver:
+    """Make an observer that writes each event to ``stream``.
+
+    Args:
+        log_format: One of ``LOG_FORMATS``.
+        stream: Where to write.
+    """
+    as_line: Callable[[LogEvent], str] = {"text": text_line, "json": json_line}[log_format]
+    return FileLogObserver(stream, as_line)
+
+
+def text_line(event: LogEvent) -> str:
+    """Write an event as one line: time, level, and what happened.
+
+    Only a fault of minreg itself adds lines, with the traceback behind it.
+    """
+    line = f"{_time(event)} {_level(event)} {printable(formatEvent(event))}".rstrip()
+    if "log_failure" in event:
+        line += "\n" + event["log_failure"].getTraceback().rstrip()
+    return line + "\n"
+
+
+def json_line(event: LogEvent) -> str:
+    """Write an event as a JSON object on one line, with the fields of docs/log.md."""
+    fields: dict[str, Any] = {"time": _time(event), "level": _level(event)}
+    if "event" in event:
+        fields |= {key: _cut(value) for key, value in event.items() if not key.startswith("log_")}
+    else:
+        fields["event"] = "message"
+    if fields["event"] != "request":
+        fields["message"] = formatEvent(event)
+    if "log_failure" in event:
+        fields["traceback"] = event["log_failure"].getTraceback()
+    return json.dumps(fields) + "\n"
+
+
+def printable(text: str) -> str:
+    """Escape what would break a line, or do something to a terminal, and cut the length."""
+    if not text.isprintable():
+        text = "".join(
+            char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+            for char in text
+        )
+    return text if len(text) <= 4 * _LONGEST else text[: 4 * _LONGEST] + "…"
+
+
+def _cut(value: Any) -> Any:
+    return value[:_LONGEST] if isinstance(value, str) else value
+
+
+def _time(event: LogEvent) -> str:
+    when = datetime.fromtimestamp(event.get("log_time", 0.0), UTC)
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _level(event: LogEvent) -> str:
+    level = event.get("log_level")
+    return "info" if level is None else str(level.name)

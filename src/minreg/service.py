@@ -1,0 +1,126 @@
+"""The daemon as a service: it listens, says so, and ends without cutting anyone off."""
+
+import sys
+from collections.abc import Sequence
+
+from twisted.application.service import IService, MultiService, Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IAddress, IListeningPort, IStreamServerEndpoint
+from twisted.logger import FileLogObserver, ILogObserver, Logger
+from twisted.python.components import Componentized
+from twisted.python.failure import Failure
+
+from minreg.web.site import RegistrySite
+
+DRAIN_TIMEOUT = 30
+"""Seconds that transfers under way may take to finish once the daemon is told to stop."""
+
+
+class RegistryService(MultiService):
+    """Serves a site on some endpoints.
+
+    Args:
+        site: What to serve.
+        endpoints: Where, each with the words that the operator used for it.
+        greeting: What to say about the place that is served.
+        observer: Writes the log.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        site: RegistrySite,
+        endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
+        greeting: str,
+        observer: FileLogObserver,
+    ) -> None:
+        super().__init__()
+        self.observer = observer
+        self._site = site
+        self._greeting = greeting
+        self._listeners = [Listener(words, endpoint, site) for words, endpoint in endpoints]
+        for listener in self._listeners:
+            listener.setServiceParent(self)
+
+    def setServiceParent(self, parent: IService | Componentized) -> None:
+        """Become part of an application, and write its log from its first line on."""
+        if isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self.observer)
+        super().setServiceParent(parent)
+
+    def startService(self) -> None:
+        """Listen, and tell the operator what is served where."""
+        super().startService()
+        places = ", ".join(listener.describe() for listener in self._listeners)
+        self._log.info(
+            "serving {greeting} at {places}", event="start", greeting=self._greeting, places=places
+        )
+
+    def stopService(self) -> Deferred[None]:
+        """Refuse new connections, and wait for the transfers that are under way."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        self._log.info("stopping: transfers under way may finish", event="stop")
+        await super().stopService()
+        await self._site.drain(DRAIN_TIMEOUT)
+
+
+class Listener(Service):
+    """Listens on one endpoint, or ends the program: a deaf daemon is of no use."""
+
+    _log = Logger()
+
+    def __init__(self, words: str, endpoint: IStreamServerEndpoint, site: RegistrySite) -> None:
+        self._words = words
+        self._endpoint = endpoint
+        self._site = site
+        self._port: IListeningPort | None = None
+
+    def privilegedStartService(self) -> None:
+        """Listen while the process may still have the right to."""
+        super().privilegedStartService()
+        self._endpoint.listen(self._site).addCallbacks(self._keep, self._give_up)
+
+    def startService(self) -> None:
+        """Listen, if that has not happened yet."""
+        super().startService()
+        if self._port is None:
+            self.privilegedStartService()
+
+    async def _stop(self) -> None:
+        port, self._port = self._port, None
+        if port is not None:
+            await maybeDeferred(port.stopListening)
+
+    def stopService(self) -> Deferred[None]:
+        """Stop listening."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    def describe(self) -> str:
+        """Name the place as a client would: a URL, or a socket's path."""
+        return self._words if self._port is None else _url(self._port.getHost(), self._words)
+
+    def _keep(self, port: IListeningPort) -> None:
+        self._port = port
+
+    def _give_up(self, failure: Failure) -> None:
+        problem = getattr(failure.value, "socketError", failure.value)
+        reason = getattr(problem, "strerror", None) or str(problem)
+        message = (
+            f"{self._words}: cannot listen there: {reason}: "
+            "stop what else listens there, or choose another --port, --interface or --listen"
+        )
+        self._log.critical("{message}", event="deaf", message=message)
+        print(f"minreg: {message}", file=sys.stderr)  # noqa: T201 - for whoever started it
+        raise SystemExit(1)
+
+
+def _url(address: IAddress, words: str) -> str:
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    if host is None or port is None:
+        return words
+    scheme = "https" if words.startswith("--listen ssl:") else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

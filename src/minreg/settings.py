@@ -1,0 +1,115 @@
+"""What the daemon was told to do, as one typed value."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+
+import attrs
+from twisted.internet.endpoints import quoteStringArgument
+
+from minreg.log import LOG_FORMATS
+from minreg.names import NameInvalid, parse_host
+
+DEFAULT_PORT = 9080
+DEFAULT_INTERFACE = "127.0.0.1"
+DEFAULT_ALIAS = "bootstrap-registry.airgap=docker.io"
+
+
+class SettingInvalid(ValueError):
+    """An option's value cannot be used; the message names the option and the mend."""
+
+
+@attrs.frozen
+class Settings:
+    """What to serve, where, and how to log it.
+
+    ``listen`` holds endpoint descriptions of Twisted; ``aliases`` names of this registry,
+    each with the upstream host that is meant by it.
+    """
+
+    root: str
+    listen: tuple[str, ...]
+    log_format: str = "text"
+    aliases: Mapping[str, str] = attrs.field(factory=dict)
+    allow_links_to: tuple[str, ...] = ()
+
+
+def check_root(path: str | None) -> str:
+    """Make sure that there is a registry tree to serve.
+
+    Raises:
+        SettingInvalid: There is no such directory, or it cannot be read.
+    """
+    if not path:
+        raise SettingInvalid("--root is missing: name the directory that holds the registry tree")
+    root = os.path.abspath(path)
+    if not os.path.exists(root):
+        raise SettingInvalid(f"--root {root} does not exist: unpack the registry tree there")
+    if not os.path.isdir(root):
+        raise SettingInvalid(f"--root {root} is not a directory: name the one that holds the tree")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise SettingInvalid(
+            f"--root {root} cannot be read by this user: chmod a+rX it, or run as its owner"
+        )
+    return root
+
+
+def check_directory(path: str) -> str:
+    """Make sure that links may lead to a place that exists.
+
+    Raises:
+        SettingInvalid: It is no directory.
+    """
+    if not os.path.isdir(path):
+        raise SettingInvalid(
+            f"--allow-links-to {path} is not a directory: name the one that links lead to"
+        )
+    return os.path.abspath(path)
+
+
+def parse_alias(text: str) -> tuple[str, str]:
+    """Read ``NAME=HOST``.
+
+    Raises:
+        SettingInvalid: It has another form, or one side is no registry host.
+    """
+    name, separator, host = text.partition("=")
+    try:
+        if separator:
+            return parse_host(name), parse_host(host)
+    except NameInvalid:
+        pass
+    raise SettingInvalid(
+        f"--registry-alias {text!r} is not NAME=HOST: write it as in {DEFAULT_ALIAS}"
+    )
+
+
+def parse_log_format(text: str) -> str:
+    """Read the name of a log format.
+
+    Raises:
+        SettingInvalid: There is no such format.
+    """
+    if text not in LOG_FORMATS:
+        raise SettingInvalid(f"--log-format {text!r} is unknown: use {' or '.join(LOG_FORMATS)}")
+    return text
+
+
+def describe_endpoint(port: str | None, interface: str | None) -> str:
+    """Make a description of the endpoint to listen on from a port and an interface.
+
+    Raises:
+        SettingInvalid: One of them cannot be.
+    """
+    port = str(DEFAULT_PORT) if port is None else port
+    interface = DEFAULT_INTERFACE if interface is None else interface
+    if not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 65536):
+        raise SettingInvalid(f"--port {port!r} is not a port: use a number from 1 to 65535")
+    try:
+        ipaddress.ip_address(interface)
+    except ValueError:
+        raise SettingInvalid(
+            f"--interface {interface!r} is not an IP address: use that of an interface, "
+            "127.0.0.1 for this machine only, or 0.0.0.0 for all"
+        ) from None
+    return f"tcp:{port}:interface={quoteStringArgument(interface)}"

@@ -1,0 +1,159 @@
+"""What ``twistd -n minreg`` runs: from the command line to a service."""
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import ClassVar, TextIO
+
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IReactorThreads, IReactorTime, IStreamServerEndpoint
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.logfile import LogFile
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from minreg.limits import most_connections, raise_file_limit
+from minreg.log import make_observer
+from minreg.service import RegistryService
+from minreg.settings import (
+    DEFAULT_ALIAS,
+    DEFAULT_INTERFACE,
+    DEFAULT_PORT,
+    SettingInvalid,
+    Settings,
+    check_directory,
+    check_root,
+    describe_endpoint,
+    parse_alias,
+    parse_log_format,
+)
+from minreg.store.tree import RegistryTree
+from minreg.web.api import make_root
+from minreg.web.disk import Disk
+from minreg.web.site import RegistrySite
+
+
+class Options(UsageOptions):
+    """The daemon's command line."""
+
+    longdesc = "Serves the registry tree below a directory, read-only, to any OCI client."
+
+    optParameters: ClassVar = [
+        ["root", "r", None, "The directory that holds the registry tree."],
+        ["port", "p", None, f"The TCP port to listen on.  [default: {DEFAULT_PORT}]"],
+        [
+            "interface",
+            "i",
+            None,
+            f"The IP address to listen on.  [default: {DEFAULT_INTERFACE}]",
+        ],
+        ["log-format", None, "text", "How to log: text or json."],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settings: Settings
+        self["listen"] = []
+        self["registry-alias"] = [DEFAULT_ALIAS]
+        self["allow-links-to"] = []
+
+    def opt_listen(self, endpoint: str) -> None:
+        """A Twisted endpoint to listen on, instead of --port and --interface.
+
+        Repeatable. Examples: unix:/run/minreg.sock, systemd:domain=INET:index=0,
+        ssl:9443:privateKey=key.pem:certKey=cert.pem
+        """
+        self["listen"].append(endpoint)
+
+    def opt_registry_alias(self, alias: str) -> None:
+        """NAME=HOST: images asked of the registry NAME are those of HOST.
+
+        Repeatable, and added to bootstrap-registry.airgap=docker.io.
+        """
+        self["registry-alias"].append(alias)
+
+    def opt_allow_links_to(self, directory: str) -> None:
+        """A directory outside of the root that links in the tree may lead to. Repeatable."""
+        self["allow-links-to"].append(directory)
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Read the command line; what is wrong with it is said in one line."""
+        try:
+            super().parseOptions(options)
+            self.settings = self._check()
+        except (UsageError, SettingInvalid) as error:
+            sys.stderr.write(f"minreg: {error} (--help lists all options)\n")
+            raise SystemExit(2) from None
+        self._tell_twist()
+
+    def _check(self) -> Settings:
+        port, interface = self["port"], self["interface"]
+        if self["listen"] and (port, interface) != (None, None):
+            raise SettingInvalid("--listen takes the place of --port and --interface: drop these")
+        return Settings(
+            root=check_root(self["root"]),
+            listen=tuple(self["listen"]) or (describe_endpoint(port, interface),),
+            log_format=parse_log_format(self["log-format"]),
+            aliases=dict(parse_alias(alias) for alias in self["registry-alias"]),
+            allow_links_to=tuple(check_directory(place) for place in self["allow-links-to"]),
+        )
+
+    def _tell_twist(self) -> None:
+        """``twist`` begins its log without asking the service: tell it our format."""
+        parent = getattr(self, "parent", None)
+        if parent is not None and "fileLogObserverFactory" in parent:
+            parent["fileLogObserverFactory"] = partial(make_observer, self.settings.log_format)
+
+
+def make_endpoints(settings: Settings, reactor: object) -> list[tuple[str, IStreamServerEndpoint]]:
+    """Make the endpoints to listen on, each with the operator's words for it.
+
+    Raises:
+        SettingInvalid: Twisted cannot make anything of a description.
+    """
+    endpoints = []
+    for description in settings.listen:
+        try:
+            endpoint = serverFromString(reactor, description)
+        except (ValueError, TypeError, LookupError, OSError, ImportError) as error:
+            raise SettingInvalid(
+                f"--listen {description!r} is no endpoint ({error}): write it as in tcp:9080"
+            ) from None
+        endpoints.append((f"--listen {description}", endpoint))
+    return endpoints
+
+
+def makeService(options: Options) -> RegistryService:
+    """Build the daemon that ``options`` describe, not yet listening."""
+    from twisted.internet import reactor  # noqa: PLC0415 - whoever runs us installs it first
+
+    settings = options.settings
+    try:
+        endpoints = make_endpoints(settings, reactor)
+    except SettingInvalid as error:
+        sys.stderr.write(f"minreg: {error}\n")
+        raise SystemExit(2) from None
+    store = RegistryTree(settings.root, settings.aliases, settings.allow_links_to)
+    threads = IReactorThreads(reactor)
+    clock = IReactorTime(reactor)
+    disk = Disk(clock, partial(deferToThreadPool, threads, threads.getThreadPool()))
+    site = RegistrySite(make_root(store, disk), clock, most_connections(raise_file_limit()))
+    observer = make_observer(settings.log_format, _open_log(options))
+    return RegistryService(site, endpoints, _greeting(settings), observer)
+
+
+def _open_log(options: Options) -> TextIO:
+    """Open what ``twistd`` was told to log to, or would log to by itself."""
+    parent = getattr(options, "parent", None) or {}
+    path = parent.get("logfile")
+    if path is None and not parent.get("nodaemon", True):
+        path = "twistd.log"
+    if path in (None, "-"):
+        return sys.stdout
+    log_file: TextIO = LogFile.fromFullPath(path)
+    return log_file
+
+
+def _greeting(settings: Settings) -> str:
+    aliases = ", ".join(f"{name} for {host}" for name, host in settings.aliases.items())
+    return f"{settings.root} (answering as {aliases})"

@@ -1,0 +1,1 @@
+"""The HTTP face of a store: the pull side of the OCI distribution specification."""

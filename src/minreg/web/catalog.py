@@ -1,0 +1,29 @@
+"""``/v2/_catalog``: which repositories there are (the distribution project's extension)."""
+
+from minreg.interfaces import IRegistryStore
+from minreg.web.disk import Disk
+from minreg.web.paging import Page, parse_page, send_page
+from minreg.web.request import RegistryRequest
+from minreg.web.resource import RegistryResource
+
+
+class CatalogResource(RegistryResource):
+    """The names of all repositories, in the order of their bytes, in pages."""
+
+    isLeaf = True
+
+    def __init__(self, store: IRegistryStore, disk: Disk) -> None:
+        super().__init__()
+        self._store = store
+        self._disk = disk
+
+    def render_GET(self, request: RegistryRequest) -> int:
+        """Send a page of names."""
+        return self.answer_later(request, self._send(request, parse_page(request)))
+
+    async def _send(self, request: RegistryRequest, page: Page) -> None:
+        taken, more = await self._disk.run(self._look, page)
+        send_page(request, {"repositories": taken}, page, taken[-1] if more and taken else None)
+
+    def _look(self, page: Page) -> tuple[list[str], bool]:
+        return page.cut(self._store.iterate_repositories(page.last))

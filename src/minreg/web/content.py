@@ -1,0 +1,101 @@
+"""Answers with stored content: whole, in part, or not at all if the client has it."""
+
+import secrets
+from collections.abc import Sequence
+
+from minreg.errors import range_invalid, unavailable
+from minreg.interfaces import Content
+from minreg.web.conditions import entity_tag, is_not_modified, is_range_current
+from minreg.web.ranges import ByteRange, RangeNotSatisfiable, parse_range
+from minreg.web.request import RegistryRequest
+from minreg.web.streaming import SMALL, stream_parts, stream_range
+
+FOR_EVER = b"public, max-age=31536000, immutable"
+"""Caching of what a digest addresses (RFC 8246)."""
+
+ASK_AGAIN = b"no-cache"
+"""Caching of what a tag addresses: it may be another manifest tomorrow."""
+
+
+def send_content(request: RegistryRequest, content: Content, caching: bytes) -> None:
+    """Send a manifest or a blob as the request's conditions and ranges want it.
+
+    Args:
+        request: A GET or HEAD.
+        content: The content; its file is closed in any case.
+        caching: The value of ``Cache-Control``.
+
+    Raises:
+        RegistryError: Nothing of it is in the range that was asked for, or it cannot be
+            read; the answer has not begun.
+    """
+    tag = entity_tag(str(content.digest))
+    request.setHeader(b"content-type", content.media_type.encode("ascii"))
+    request.setHeader(b"content-length", b"%d" % content.size)
+    request.setHeader(b"docker-content-digest", str(content.digest).encode("ascii"))
+    request.setHeader(b"etag", tag.encode("ascii"))
+    request.setHeader(b"accept-ranges", b"bytes")
+    request.setHeader(b"cache-control", caching)
+    if is_not_modified(request.getHeader("if-none-match"), tag):
+        content.close()
+        request.setResponseCode(304)
+        request.finish()
+    elif request.method == b"HEAD":
+        content.close()
+        request.finish()
+    else:
+        _send_body(request, content, _wanted_ranges(request, content, tag))
+
+
+def _wanted_ranges(request: RegistryRequest, content: Content, tag: str) -> Sequence[ByteRange]:
+    header = request.getHeader("range")
+    if header is None or not is_range_current(request.getHeader("if-range"), tag):
+        return ()
+    try:
+        return parse_range(header, content.size)
+    except RangeNotSatisfiable:
+        content.close()
+        request.setHeader(b"content-range", b"bytes */%d" % content.size)
+        raise range_invalid(content.size) from None
+
+
+def _send_body(request: RegistryRequest, content: Content, ranges: Sequence[ByteRange]) -> None:
+    if len(ranges) > 1:
+        _send_parts(request, content, ranges)
+        return
+    part = ByteRange(0, content.size)
+    if ranges:
+        part = ranges[0]
+        request.setResponseCode(206)
+        request.setHeader(b"content-range", part.content_range(content.size))
+        request.setHeader(b"content-length", b"%d" % part.size)
+    if part.size > SMALL:
+        stream_range(request, content.file, part)
+    else:
+        request.write(_read_now(content, part))
+        request.finish()
+
+
+def _read_now(content: Content, part: ByteRange) -> bytes:
+    with content.file as file:
+        file.seek(part.offset)
+        body = file.read(part.size)
+    if len(body) < part.size:
+        raise unavailable(f"{content.digest} was cut short while it was read")
+    return body
+
+
+def _send_parts(request: RegistryRequest, content: Content, ranges: Sequence[ByteRange]) -> None:
+    """Send several ranges as ``multipart/byteranges`` (RFC 9110, section 14.6)."""
+    boundary = secrets.token_hex(16).encode("ascii")
+    head = b"\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n"
+    media_type = content.media_type.encode("ascii")
+    parts = [
+        (head % (boundary, media_type, part.content_range(content.size)), part) for part in ranges
+    ]
+    parts.append((b"\r\n--%s--\r\n" % boundary, ByteRange(0, 0)))
+    length = sum(len(before) + part.size for before, part in parts)
+    request.setResponseCode(206)
+    request.setHeader(b"content-type", b"multipart/byteranges; boundary=" + boundary)
+    request.setHeader(b"content-length", b"%d" % length)
+    stream_parts(request, content.file, parts)

@@ -1,0 +1,120 @@
+"""One request: what is done before a resource is asked, and how it is answered."""
+
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import datetimeToString
+from twisted.web.server import NOT_DONE_YET, Request
+
+from minreg import __version__
+from minreg.errors import RegistryError, size_invalid
+
+LARGEST_BODY = 64 * 1024
+"""Bytes of a request's body that are received, and dropped; more is refused."""
+
+SERVER = f"minreg/{__version__}".encode("ascii")
+API_VERSION = b"registry/2.0"
+_OF_CONTENT = (b"etag", b"cache-control", b"docker-content-digest", b"accept-ranges")
+
+
+class RegistryRequest(Request):
+    """A request to the registry.
+
+    ``started`` is the time at which it had arrived, in seconds of the site's clock;
+    ``namespace`` what the client sent as ``ns``; ``failure`` why it was refused or broken
+    off, for the log.
+    """
+
+    defaultContentType = None
+    _log = Logger()
+
+    channel: Any  # a RegistryChannel, or None once the client has left
+    prepath: list[bytes]
+    postpath: list[bytes]
+    started = 0.0
+    namespace = ""
+    failure = ""
+    has_arrived = False
+    has_left = False
+    _body_size = 0
+
+    def gotLength(self, length: int | None) -> None:
+        """Learn how long the body is going to be, if the client says so."""
+        self.content = BytesIO()
+        if length is not None and length > LARGEST_BODY:
+            self.channel.refuse(size_invalid(LARGEST_BODY))
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Drop a part of the body: a registry that only reads has no use for it."""
+        self._body_size += len(data)
+        if self._body_size > LARGEST_BODY:
+            self.channel.refuse(size_invalid(LARGEST_BODY))
+
+    def process(self) -> None:
+        """Find the resource that the path names, and let it answer."""
+        self.site = self.channel.site
+        self.started = self.site.reactor.seconds()
+        self.has_arrived = True
+        self.setHeader(b"server", SERVER)
+        self.setHeader(b"date", datetimeToString())
+        self.setHeader(b"docker-distribution-api-version", API_VERSION)
+        self.prepath = []
+        self.postpath = [unquote_to_bytes(part) for part in _path(self.path).split(b"/")]
+        try:
+            self.site.getResourceFor(self).render(self)
+        except Exception:  # noqa: BLE001 - whatever it is, this client gets an answer
+            self.processingFailed(Failure())
+
+    def respond(self, body: bytes, media_type: bytes) -> int:
+        """Send a whole body, or only its head if the method is HEAD."""
+        self.setHeader(b"content-type", media_type)
+        self.setHeader(b"content-length", b"%d" % len(body))
+        self.write(body)
+        self.finish()
+        return NOT_DONE_YET
+
+    def refuse(self, error: RegistryError) -> int:
+        """Send an error document."""
+        self.failure = str(error)
+        self.setResponseCode(error.status)
+        for name in _OF_CONTENT:
+            self.responseHeaders.removeHeader(name)
+        return self.respond(error.document(), b"application/json")
+
+    def processingFailed(self, reason: Failure) -> None:
+        """Answer for a fault of our own: an error document, or else a closed connection."""
+        self._log.failure("cannot answer {uri}", reason, uri=repr(self.uri))
+        if self.has_left or self.finished:
+            return
+        if self.startedWriting:
+            self.break_off("the registry failed")
+        else:
+            self.refuse(RegistryError(500, "UNKNOWN", "the registry failed; its log says why"))
+
+    def break_off(self, failure: str) -> None:
+        """Close the connection in the middle of a body, so that nobody takes it for whole."""
+        self.failure = failure
+        self.unregisterProducer()
+        self.loseConnection()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Learn that the client has left before it had its answer."""
+        self.has_left = True
+        if self.has_arrived:
+            self.failure = self.failure or "the client left"
+            self.channel.site.log(self)
+        super().connectionLost(reason)
+
+
+def _path(target: bytes) -> bytes:
+    """Take the path of a request's target, without the slash that it begins with.
+
+    Source: RFC 9112, section 3.2: a client may send an absolute URL.
+    """
+    if target.startswith((b"http://", b"https://")):
+        _scheme, _, _authority, *path = target.split(b"/", 3)
+        return path[0] if path else b""
+    return target.removeprefix(b"/")

@@ -1,0 +1,131 @@
+"""The site: all connections together, and one line in the log for each request."""
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.logger import Logger
+from twisted.web.server import Site
+
+from minreg.errors import RegistryError
+from minreg.web.channel import RegistryChannel
+from minreg.web.request import RegistryRequest
+from minreg.web.resource import RegistryResource
+
+IDLE_TIMEOUT = 90
+"""Seconds that a connection may stay open without a request. containerd keeps its for 30."""
+
+_REQUEST = (
+    "{client} {method} {path} ns={ns!r} {status} {bytes}B {seconds:.3f}s {user_agent!r} {failure}"
+)
+
+
+class RegistrySite(Site):
+    """Serves a tree of resources to a bounded number of connections.
+
+    Args:
+        resource: The root of the tree.
+        reactor: Measures time.
+        most_connections: How many may be open at once.
+    """
+
+    protocol = RegistryChannel  # type: ignore[assignment]  # Twisted's is a function
+    requestFactory = RegistryRequest
+    noisy = False
+    _log = Logger(namespace="minreg.access")
+
+    def __init__(
+        self, resource: RegistryResource, reactor: IReactorTime, most_connections: int
+    ) -> None:
+        super().__init__(
+            resource,
+            timeout=IDLE_TIMEOUT,
+            reactor=reactor,
+            parsePOSTFormSubmission=False,
+        )
+        self._most_connections = most_connections
+        self._channels: set[RegistryChannel] = set()
+        self._drained: Deferred[None] | None = None
+
+    def startFactory(self) -> None:
+        """Begin. There is no log file of our own to open."""
+
+    def stopFactory(self) -> None:
+        """End."""
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """Speak HTTP/1.1 only, also where TLS would let client and server choose."""
+        return [b"http/1.1"]
+
+    def admit(self, channel: RegistryChannel) -> bool:
+        """Count a connection, and tell whether it is not one too many."""
+        self._channels.add(channel)
+        return len(self._channels) <= self._most_connections
+
+    def forget(self, channel: RegistryChannel) -> None:
+        """Count a connection no longer."""
+        self._channels.discard(channel)
+        if self._drained is not None and not self._channels:
+            drained, self._drained = self._drained, None
+            if self._end_of_patience.active():
+                self._end_of_patience.cancel()
+            drained.callback(None)
+
+    def drain(self, patience: float) -> Deferred[None]:
+        """Let the answers that are under way come to their end, and close all connections.
+
+        Args:
+            patience: Seconds after which those that are still open are cut off.
+        """
+        for channel in list(self._channels):
+            if channel.is_answering:
+                channel.persistent = False
+            else:
+                channel.loseConnection()
+        if not self._channels:
+            return succeed(None)
+        self._drained = Deferred()
+        self._end_of_patience = self.reactor.callLater(patience, self._cut_off)
+        return self._drained
+
+    def _cut_off(self) -> None:
+        self._log.warn(
+            "{count} transfers did not end in time and are cut off", count=len(self._channels)
+        )
+        for channel in list(self._channels):
+            channel.transport.abortConnection()
+
+    def log(self, request: RegistryRequest) -> None:  # type: ignore[override]  # we make no other
+        """Write the line of a request that was answered, or whose client left."""
+        self._log.info(
+            _REQUEST,
+            event="request",
+            client=_host(request.client),
+            method=request.method.decode("ascii"),
+            path=request.path.decode("latin-1"),
+            ns=request.namespace,
+            status=request.code,
+            bytes=request.sentLength,
+            seconds=self.reactor.seconds() - request.started,
+            user_agent=(request.getHeader(b"user-agent") or b"-").decode("utf-8", "replace"),
+            failure=request.failure,
+        )
+
+    def log_refusal(self, channel: RegistryChannel, error: RegistryError, size: int) -> None:
+        """Write the line of something that did not become a request."""
+        self._log.info(
+            _REQUEST,
+            event="request",
+            client=_host(channel.getPeer()),
+            method="-",
+            path="-",
+            ns="",
+            status=error.status,
+            bytes=size,
+            seconds=0.0,
+            user_agent="-",
+            failure=str(error),
+        )
+
+
+def _host(address: IAddress) -> str:
+    """Name a client: its IP address, or ``unix`` if it came through a socket file."""
+    return getattr(address, "host", "unix")

@@ -1,0 +1,159 @@
+"""A real upstream for end-to-end tests: Debian's docker-registry, filled by skopeo."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+from twisted.trial.unittest import SkipTest
+
+from minreg.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from minreg.names import Digest
+
+_START_SECONDS = 20
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def need_programs(**packages: str) -> None:
+    """Skip the test if a program is missing, naming the package that has it."""
+    for program, package in packages.items():
+        if shutil.which(program.replace("_", "-")) is None:
+            raise SkipTest(f"needs the Debian package {package}")
+
+
+@attrs.define
+class RealRegistry:
+    """A docker-registry that runs, with its storage in ``directory``."""
+
+    directory: str
+    port: int
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def host(self) -> str:
+        """The registry as image references name it."""
+        return f"127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.terminate()
+        self.process.wait()
+
+    def push(self, layout: str, name: str) -> None:
+        """Push an OCI layout's only image under a name such as ``a/b:1``."""
+        command = "skopeo copy --all --quiet --insecure-policy --dest-tls-verify=false"
+        subprocess.run(
+            [*command.split(), f"oci:{layout}", f"docker://{self.host}/{name}"],
+            check=True,
+            capture_output=True,
+        )
+
+
+def start_registry(directory: str, auth: str = "") -> RealRegistry:
+    """Start a docker-registry on a free port of this machine.
+
+    Args:
+        directory: For its storage and configuration; it is made.
+        auth: The ``auth`` section of its configuration, YAML.
+    """
+    need_programs(docker_registry="docker-registry", skopeo="skopeo")
+    os.makedirs(directory)
+    port = free_port()
+    configuration = os.path.join(directory, "config.yml")
+    with open(configuration, "w", encoding="ascii") as file:
+        file.write(
+            "version: 0.1\nlog: {level: error}\n"
+            f"storage: {{filesystem: {{rootdirectory: {os.path.abspath(directory)}/storage}}}}\n"
+            f"http: {{addr: '127.0.0.1:{port}'}}\n{auth}"
+        )
+    log = os.path.join(directory, "log")
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            ["docker-registry", "serve", configuration], stdout=output, stderr=output
+        )
+    registry = RealRegistry(directory, port, process)
+    _wait_until_it_answers(registry)
+    return registry
+
+
+def _wait_until_it_answers(registry: RealRegistry) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://{registry.host}/", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.05)
+    registry.stop()
+    raise AssertionError(f"docker-registry does not answer; see {registry.directory}/log")
+
+
+class Layout:
+    """An OCI layout in the making, with one image.
+
+    Args:
+        directory: Where it lies; it is made.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self._blobs = os.path.join(directory, "blobs", "sha256")
+        os.makedirs(self._blobs)
+
+    def write_index(
+        self, images: Sequence[dict[str, Any]], annotations: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Write an index of images, and make it the layout's image."""
+        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list(images)}
+        if annotations:
+            index["annotations"] = annotations
+        return self.name(self._write_document(index))
+
+    def name(self, descriptor: dict[str, Any]) -> dict[str, Any]:
+        """Make an image or index the layout's image."""
+        document = {"schemaVersion": 2, "manifests": [descriptor]}
+        with open(os.path.join(self.directory, "index.json"), "w", encoding="ascii") as file:
+            json.dump(document, file)
+        with open(os.path.join(self.directory, "oci-layout"), "w", encoding="ascii") as file:
+            file.write('{"imageLayoutVersion":"1.0.0"}')
+        return descriptor
+
+    def write_image(
+        self, architecture: str, layers: Sequence[bytes], **platform: str
+    ) -> dict[str, Any]:
+        """Write an image whose layers have these bytes, and describe it."""
+        shape = {"architecture": architecture, "os": "linux", **platform}
+        config = {
+            **shape,
+            "config": {},
+            "rootfs": {"type": "layers", "diff_ids": [str(Digest.of(one)) for one in layers]},
+        }
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": self._write(OCI_CONFIG, json.dumps(config).encode("ascii")),
+            "layers": [self._write(OCI_LAYER, one) for one in layers],
+        }
+        return {**self._write_document(manifest), "platform": shape}
+
+    def _write_document(self, document: dict[str, Any]) -> dict[str, Any]:
+        return self._write(document["mediaType"], json.dumps(document).encode("ascii"))
+
+    def _write(self, media_type: str, content: bytes) -> dict[str, Any]:
+        digest = Digest.of(content)
+        with open(os.path.join(self._blobs, digest.encoded), "wb") as file:
+            file.write(content)
+        return {"mediaType": media_type, "digest": str(digest), "size": len(content)}
