@@ -103,7 +103,7 @@ def _parse_records(content: bytes) -> Mapping[str, str]:
         length = int(digits) if digits.isdigit() and len(digits) < 6 else 0
         record, content = content[:length], content[length:]
         keyword, equals, value = record[len(digits) + 1 : -1].partition(b"=")
-        if not equals or not record.endswith(b"\n"):
+        if len(record) != length or not equals or not record.endswith(b"\n"):
             raise ArchiveInvalid("one of its pax headers is damaged: copy the archive again")
         records[_text(keyword)] = _text(value)
     return records
