@@ -8,7 +8,7 @@ import lzma
 from collections.abc import Callable
 
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -149,6 +149,7 @@ class OpenDecompressedTests(SynchronousTestCase):
             failure = self.assertRaises(OSError, read_all, stream)
             self.assertEqual(failure.errno, 5, name)
 
+    @settings(deadline=None)
     @given(st.sampled_from(sorted(COMPRESSORS)), st.binary(max_size=200))
     def test_anything(self, name: str, content: bytes) -> None:
         """Whatever follows a format's first bytes is read or refused, and nothing else."""

@@ -3,7 +3,7 @@
 import io
 import tarfile
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -79,6 +79,7 @@ class ReadTarTests(SynchronousTestCase):
             tar.fileobj.write(b"abc".ljust(512, b"\0"))
         self.assertEqual(read(packed.getvalue()), [("big", b"abc")])
 
+    @settings(deadline=None)
     @given(
         st.lists(
             st.tuples(
@@ -187,6 +188,7 @@ class RefusedTarTests(SynchronousTestCase):
             self.assertIn("'a' has ", said)
             self.assertIn("for a size", said)
 
+    @settings(deadline=None)
     @given(st.data())
     def test_turned_bits(self, data: st.DataObject) -> None:
         """An archive with damage anywhere is read or refused, and nothing else happens."""

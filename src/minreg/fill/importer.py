@@ -11,11 +11,12 @@ from minreg.fill.archives.naming import NamedImage, name_images
 from minreg.fill.archives.plan import ImagePlan, matches, plan_image
 from minreg.fill.archives.reading import list_images, read_contents
 from minreg.fill.archives.source import open_members
+from minreg.fill.places import parse_place
 from minreg.fill.references import ImageReference
 from minreg.fill.spool import TreeSpool
 from minreg.fill.writer import TreeWriter
 from minreg.manifests import Descriptor, Platform
-from minreg.names import Digest
+from minreg.names import Digest, NameInvalid
 
 _ATTESTATION = Platform("unknown", "unknown")
 """What an index states for statements about its images, which no node pulls."""
@@ -107,12 +108,18 @@ class Importer:
         taken = dict(self._taken)
         planned = []
         for named in images:
-            place = named.reference.place(trimmed=self._trimmed)
+            place = self._find_place(named.reference)
             _take(taken, place, named)
             plan = plan_image(contents, named.image, self._platforms)
             planned.append(_Planned(named.reference, place, named.image.digest, plan))
         self._taken = taken
         return planned
+
+    def _find_place(self, reference: ImageReference) -> str:
+        try:
+            return parse_place(reference.place(trimmed=self._trimmed))
+        except NameInvalid as error:
+            raise ArchiveInvalid(f"{reference} has no place in a tree: {error}") from None
 
     def _publish(self, contents: Contents, planned: _Planned) -> ImportedImage:
         """Make an image part of the tree: what a client looks for first comes last."""
