@@ -66,11 +66,11 @@ def start_registry(directory: str, auth: str = "") -> RealRegistry:
     """Start a docker-registry on a free port of this machine.
 
     Args:
-        directory: For its storage and configuration; it is made.
+        directory: For its storage and configuration; what it holds is served.
         auth: The ``auth`` section of its configuration, YAML.
     """
     need_programs(docker_registry="docker-registry", skopeo="skopeo")
-    os.makedirs(directory)
+    os.makedirs(directory, exist_ok=True)
     port = free_port()
     configuration = os.path.join(directory, "config.yml")
     with open(configuration, "w", encoding="ascii") as file:

@@ -1,12 +1,14 @@
 """Brings images from upstream registries into a tree, many blobs at a time."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from threading import Event as Signal
 
 import attrs
 
+from minreg.fill.arrivals import Arrivals
 from minreg.fill.contents import TreeContents
 from minreg.fill.events import (
     BlobAdvanced,
@@ -19,15 +21,13 @@ from minreg.fill.events import (
 )
 from minreg.fill.failures import FillFailure, TreeNotWritable
 from minreg.fill.fetch import BlobFetch, Fetched
-from minreg.fill.origins import record_origin
 from minreg.fill.plan import Missing, Plan, make_plan
 from minreg.fill.references import ImageReference
-from minreg.fill.resolve import Resolved, Resolver, Selection
+from minreg.fill.resolve import Resolver, Selection
 from minreg.fill.retries import Retries
 from minreg.fill.transport import Transport
 from minreg.fill.upstreams import Upstreams
 from minreg.fill.writer import TreeWriter
-from minreg.names import Digest
 
 _RESERVE = 16 * 1024 * 1024
 
@@ -66,12 +66,8 @@ class Download:
     def plan(self, references: Sequence[ImageReference]) -> Plan:
         """Find out what is to come; nothing is written."""
         self._show(Resolving(len(references)))
-        with ThreadPoolExecutor(self._network.jobs) as pool:
-            try:
-                plan = make_plan(references, self._resolver.resolve, self._contents, pool)
-            except KeyboardInterrupt:
-                self._stop(pool)
-                raise
+        with self._pool() as pool:
+            plan = make_plan(references, self._resolver.resolve, self._contents, pool)
         self._show(
             Planned(
                 len(plan.images) + len(plan.failures),
@@ -93,70 +89,36 @@ class Download:
         """
         plan = self.plan(references)
         check_space(tree.root, plan.fetch_bytes)
-        with ThreadPoolExecutor(self._network.jobs) as pool:
-            try:
-                failed = self._bring(plan, tree, pool)
-            except KeyboardInterrupt:
-                self._stop(pool)
-                raise
+        with self._pool() as pool:
+            failed = self._bring(plan, tree, pool)
         summary = self._summarize(plan, failed)
         self._show(summary)
         return summary
 
-    def _stop(self, pool: ThreadPoolExecutor) -> None:
-        self._network.stop.set()
-        self._network.transport.interrupt()
-        pool.shutdown(wait=False, cancel_futures=True)
+    @contextmanager
+    def _pool(self) -> Iterator[ThreadPoolExecutor]:
+        """Have threads until all is done; if something ends that early, wait for none."""
+        pool = ThreadPoolExecutor(self._network.jobs)
+        try:
+            yield pool
+        except BaseException:
+            self._network.stop.set()
+            self._network.transport.interrupt()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
 
-    def _bring(self, plan: Plan, tree: TreeWriter, pool: ThreadPoolExecutor) -> list[str]:
-        """Fetch what is missing, and finish each image when its blobs are there."""
+    def _bring(self, plan: Plan, tree: TreeWriter, pool: ThreadPoolExecutor) -> Sequence[str]:
+        """Fetch what is missing, and name the images that are not there at the end."""
         transfers = {
             pool.submit(self._fetch, missing, tree): digest
             for digest, missing in plan.missing.items()
         }
-        failures: dict[Digest, str] = {}
-        coming = set(plan.missing)
-        waiting = list(plan.images)
-        failed = [str(image) for image in plan.failures]
-        waiting = self._finish(waiting, coming, failures, failed, tree)
+        arrivals = Arrivals(plan, tree, self._show)
+        arrivals.end_ready()
         for transfer in as_completed(transfers):
-            digest = transfers[transfer]
-            coming.discard(digest)
-            reason = _reason(transfer)
-            if reason:
-                failures[digest] = reason
-            waiting = self._finish(waiting, coming, failures, failed, tree)
-        return failed
-
-    def _finish(
-        self,
-        waiting: list[Resolved],
-        coming: set[Digest],
-        failures: dict[Digest, str],
-        failed: list[str],
-        tree: TreeWriter,
-    ) -> list[Resolved]:
-        """End the images for which no blob is coming any more; the others wait on."""
-        still_waiting = []
-        for image in waiting:
-            digests = {blob.digest for blob in image.blobs}
-            if digests & coming:
-                still_waiting.append(image)
-                continue
-            reasons = [failures[digest] for digest in sorted(digests & failures.keys())]
-            ended = self._end(image, reasons, tree)
-            if ended.reason:
-                failed.append(ended.image)
-            self._show(ended)
-        return still_waiting
-
-    def _end(self, image: Resolved, reasons: Sequence[str], tree: TreeWriter) -> ImageEnded:
-        if reasons:
-            return ImageEnded(str(image.image), is_new=False, reason=reasons[0])
-        try:
-            return ImageEnded(str(image.image), is_new=add_image(image, tree))
-        except FillFailure as failure:
-            return ImageEnded(str(image.image), is_new=False, reason=str(failure))
+            arrivals.arrive(transfers[transfer], _reason(transfer))
+        return arrivals.failed
 
     def _fetch(self, missing: Missing, tree: TreeWriter) -> None:
         blob, image = missing.blob, missing.image
@@ -185,21 +147,6 @@ class Download:
             reused_blobs=plan.present_blobs,
             reused_bytes=plan.present_bytes,
         )
-
-
-def add_image(image: Resolved, tree: TreeWriter) -> bool:
-    """Write an image whose blobs are there, and tell whether its tags changed.
-
-    Children come before parents and the tags last, so that a tag never lacks anything.
-    """
-    for blob in image.blobs:
-        tree.link_blob(image.place, blob.digest, blob.size)
-    for document in image.documents:
-        tree.write_manifest(image.place, document.content, document.digest.algorithm)
-    known = tree.contents.read_manifest(image.place, image.image.tag or image.root)
-    record_origin(tree, image.place, image.image)
-    changed = [tree.tag(image.place, tag, digest) for tag, digest in image.tags]
-    return any(changed) or known is None
 
 
 def check_space(root: str, needed: int) -> None:
