@@ -8,9 +8,11 @@ import attrs
 from twisted.internet import task
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import execute
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock, Cooperator
 from twisted.internet.testing import StringTransport
 from twisted.logger import LogEvent, capturedLogs
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.interfaces import IRegistryStore
@@ -65,6 +67,10 @@ class Connection:
         content: bytes = self.transport.value()
         self.transport.clear()
         return content
+
+    def lose(self) -> None:
+        """Let the client leave, or the closed connection be gone."""
+        self.channel.connectionLost(Failure(ConnectionDone()))
 
     @property
     def is_closed(self) -> bool:

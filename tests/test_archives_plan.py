@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.images import ArchivedImage
-from minreg.fill.archives.plan import ImagePlan, matches, plan_image
+from minreg.fill.archives.plan import ImagePlan, plan_image
 from minreg.manifests import Platform
 from minreg.media_types import OCI_INDEX, OCI_MANIFEST
 from minreg.names import Digest
@@ -112,27 +112,3 @@ class PlanTests(SynchronousTestCase):
         plan = make_plan(index, contents, Platform("linux", "arm64"))
         expected = [ARM64.manifest, anonymous.manifest, index]
         self.assertEqual(list(plan.manifests.values()), expected)
-
-
-class MatchesTests(SynchronousTestCase):
-    """Tests for ``matches``."""
-
-    def test_matches(self) -> None:
-        """A variant that is not asked for does not count, and one not stated is the usual."""
-        for platform, wanted, expected in (
-            ("linux/amd64", "linux/amd64", True),
-            ("linux/amd64", "linux/arm64", False),
-            ("windows/amd64", "linux/amd64", False),
-            ("linux/arm64/v8", "linux/arm64", True),
-            ("linux/arm64", "linux/arm64/v8", True),
-            ("linux/arm/v6", "linux/arm/v7", False),
-            ("linux/arm", "linux/arm/v7", True),
-            ("linux/arm", "linux/arm/v6", False),
-        ):
-            found = matches(Platform.parse(platform), [Platform.parse(wanted)])
-            self.assertEqual(found, expected, (platform, wanted))
-
-    def test_not_limited(self) -> None:
-        """Without a wish everything matches, and what names no platform always does."""
-        self.assertTrue(matches(Platform("linux", "arm"), []))
-        self.assertTrue(matches(None, [Platform("linux", "arm")]))

@@ -27,6 +27,7 @@ class _Entry:
 _COMMANDS: Mapping[str, _Entry] = {
     "download": _Entry("minreg.commands.download", "Fill a tree from upstream registries."),
     "import": _Entry("minreg.commands.import_", "Fill a tree from image archives."),
+    "serve": _Entry("minreg.commands.serve", "Serve a registry tree in the foreground."),
     "sample": _Entry("minreg.commands.sample", "Write a small tree with an image that runs."),
 }
 

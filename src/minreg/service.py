@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -81,7 +82,10 @@ class Listener(Service):
     def privilegedStartService(self) -> None:
         """Listen while the process may still have the right to."""
         super().privilegedStartService()
-        self._endpoint.listen(self._site).addCallbacks(self._keep, self._give_up)
+        failures: list[Failure] = []
+        self._endpoint.listen(self._site).addCallbacks(self._keep, failures.append)
+        for failure in failures:
+            self._give_up(failure)
 
     def startService(self) -> None:
         """Listen, if that has not happened yet."""
@@ -106,16 +110,23 @@ class Listener(Service):
     def _keep(self, port: IListeningPort) -> None:
         self._port = port
 
-    def _give_up(self, failure: Failure) -> None:
+    def _give_up(self, failure: Failure) -> NoReturn:
         problem = getattr(failure.value, "socketError", failure.value)
         reason = getattr(problem, "strerror", None) or str(problem)
         message = (
             f"{self._words}: cannot listen there: {reason}: "
             "stop what else listens there, or choose another --port, --interface or --listen"
         )
-        self._log.critical("{message}", event="deaf", message=message)
-        print(f"minreg: {message}", file=sys.stderr)  # noqa: T201 - for whoever started it
+        self._log.error("{reason}", event="deaf", reason=message)
+        complain(message)
         raise SystemExit(1)
+
+
+def complain(message: str) -> None:
+    """Tell whoever starts the daemon why it does not start, past any log."""
+    stream = sys.__stderr__ or sys.stderr
+    stream.write(f"minreg: {message}\n")
+    stream.flush()
 
 
 def _url(address: IAddress, words: str) -> str:

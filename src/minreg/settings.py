@@ -20,15 +20,22 @@ class SettingInvalid(ValueError):
 
 
 @attrs.frozen
+class Endpoint:
+    """Where to listen: the option in the operator's words, and Twisted's description."""
+
+    words: str
+    description: str
+
+
+@attrs.frozen
 class Settings:
     """What to serve, where, and how to log it.
 
-    ``listen`` holds endpoint descriptions of Twisted; ``aliases`` names of this registry,
-    each with the upstream host that is meant by it.
+    ``aliases`` are names of this registry, each with the upstream host that is meant by it.
     """
 
     root: str
-    listen: tuple[str, ...]
+    listen: tuple[Endpoint, ...]
     log_format: str = "text"
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     allow_links_to: tuple[str, ...] = ()
@@ -95,8 +102,8 @@ def parse_log_format(text: str) -> str:
     return text
 
 
-def describe_endpoint(port: str | None, interface: str | None) -> str:
-    """Make a description of the endpoint to listen on from a port and an interface.
+def tcp_endpoint(port: str | None, interface: str | None) -> Endpoint:
+    """Make the endpoint for a port and an interface.
 
     Raises:
         SettingInvalid: One of them cannot be.
@@ -112,4 +119,7 @@ def describe_endpoint(port: str | None, interface: str | None) -> str:
             f"--interface {interface!r} is not an IP address: use that of an interface, "
             "127.0.0.1 for this machine only, or 0.0.0.0 for all"
         ) from None
-    return f"tcp:{port}:interface={quoteStringArgument(interface)}"
+    return Endpoint(
+        f"--port {port} --interface {interface}",
+        f"tcp:{port}:interface={quoteStringArgument(interface)}",
+    )

@@ -12,20 +12,22 @@ from twisted.python.logfile import LogFile
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
+from minreg import __version__
 from minreg.limits import most_connections, raise_file_limit
 from minreg.log import make_observer
-from minreg.service import RegistryService
+from minreg.service import RegistryService, complain
 from minreg.settings import (
     DEFAULT_ALIAS,
     DEFAULT_INTERFACE,
     DEFAULT_PORT,
+    Endpoint,
     SettingInvalid,
     Settings,
     check_directory,
     check_root,
-    describe_endpoint,
     parse_alias,
     parse_log_format,
+    tcp_endpoint,
 )
 from minreg.store.tree import RegistryTree
 from minreg.web.api import make_root
@@ -36,7 +38,11 @@ from minreg.web.site import RegistrySite
 class Options(UsageOptions):
     """The daemon's command line."""
 
-    longdesc = "Serves the registry tree below a directory, read-only, to any OCI client."
+    longdesc = (
+        "Serves the registry tree below a directory, read-only, to any OCI client. "
+        "Endpoints for --listen are written as in unix:/run/minreg.sock, "
+        "systemd:domain=INET:index=0 or ssl:9443:privateKey=key.pem:certKey=cert.pem"
+    )
 
     optParameters: ClassVar = [
         ["root", "r", None, "The directory that holds the registry tree."],
@@ -58,23 +64,21 @@ class Options(UsageOptions):
         self["allow-links-to"] = []
 
     def opt_listen(self, endpoint: str) -> None:
-        """A Twisted endpoint to listen on, instead of --port and --interface.
-
-        Repeatable. Examples: unix:/run/minreg.sock, systemd:domain=INET:index=0,
-        ssl:9443:privateKey=key.pem:certKey=cert.pem
-        """
+        """A Twisted endpoint to listen on, instead of port and interface. Repeatable."""
         self["listen"].append(endpoint)
 
     def opt_registry_alias(self, alias: str) -> None:
-        """NAME=HOST: images asked of the registry NAME are those of HOST.
-
-        Repeatable, and added to bootstrap-registry.airgap=docker.io.
-        """
+        """NAME=HOST: what is asked of registry NAME is that of HOST. Repeatable."""
         self["registry-alias"].append(alias)
 
     def opt_allow_links_to(self, directory: str) -> None:
         """A directory outside of the root that links in the tree may lead to. Repeatable."""
         self["allow-links-to"].append(directory)
+
+    def opt_version(self) -> None:
+        """Show the version and exit."""
+        print(f"minreg {__version__}")  # noqa: T201 - as Twisted's own
+        raise SystemExit(0)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Read the command line; what is wrong with it is said in one line."""
@@ -82,7 +86,7 @@ class Options(UsageOptions):
             super().parseOptions(options)
             self.settings = self._check()
         except (UsageError, SettingInvalid) as error:
-            sys.stderr.write(f"minreg: {error} (--help lists all options)\n")
+            complain(f"{error} (--help lists all options)")
             raise SystemExit(2) from None
         self._tell_twist()
 
@@ -92,7 +96,8 @@ class Options(UsageOptions):
             raise SettingInvalid("--listen takes the place of --port and --interface: drop these")
         return Settings(
             root=check_root(self["root"]),
-            listen=tuple(self["listen"]) or (describe_endpoint(port, interface),),
+            listen=tuple(Endpoint(f"--listen {text}", text) for text in self["listen"])
+            or (tcp_endpoint(port, interface),),
             log_format=parse_log_format(self["log-format"]),
             aliases=dict(parse_alias(alias) for alias in self["registry-alias"]),
             allow_links_to=tuple(check_directory(place) for place in self["allow-links-to"]),
@@ -112,14 +117,14 @@ def make_endpoints(settings: Settings, reactor: object) -> list[tuple[str, IStre
         SettingInvalid: Twisted cannot make anything of a description.
     """
     endpoints = []
-    for description in settings.listen:
+    for wanted in settings.listen:
         try:
-            endpoint = serverFromString(reactor, description)
+            endpoint = serverFromString(reactor, wanted.description)
         except (ValueError, TypeError, LookupError, OSError, ImportError) as error:
             raise SettingInvalid(
-                f"--listen {description!r} is no endpoint ({error}): write it as in tcp:9080"
+                f"{wanted.words} is no endpoint ({error}): write it as in tcp:9080"
             ) from None
-        endpoints.append((f"--listen {description}", endpoint))
+        endpoints.append((wanted.words, endpoint))
     return endpoints
 
 
@@ -131,7 +136,7 @@ def makeService(options: Options) -> RegistryService:
     try:
         endpoints = make_endpoints(settings, reactor)
     except SettingInvalid as error:
-        sys.stderr.write(f"minreg: {error}\n")
+        complain(str(error))
         raise SystemExit(2) from None
     store = RegistryTree(settings.root, settings.aliases, settings.allow_links_to)
     threads = IReactorThreads(reactor)

@@ -6,11 +6,11 @@ import subprocess
 import sys
 import urllib.request
 
-from tests.e2e.real_registry import Layout, RealRegistry, start_registry
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.names import Digest
 from minreg.store.tree import RegistryTree
+from tests.e2e.real_registry import Layout, RealRegistry, start_registry
 
 
 class DownloadTests(SynchronousTestCase):

@@ -3,8 +3,6 @@
 import os
 from threading import Event as Signal
 
-from tests.e2e.fault_proxy import Answer, Fault, FaultProxy
-from tests.e2e.real_registry import Layout, start_registry
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.download import Download, Network
@@ -17,6 +15,8 @@ from minreg.fill.upstreams import Upstreams
 from minreg.fill.writer import TreeWriter
 from minreg.names import Digest
 from minreg.store.tree import RegistryTree
+from tests.e2e.fault_proxy import Answer, Fault, FaultProxy
+from tests.e2e.real_registry import Layout, start_registry
 
 _SILENCE = 0.5
 

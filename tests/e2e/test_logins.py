@@ -7,8 +7,6 @@ import subprocess
 import sys
 from threading import Event as Signal
 
-from tests.e2e.real_registry import Layout, need_programs, start_registry
-from tests.e2e.token_server import TokenServer
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.download import Download, Network
@@ -19,6 +17,8 @@ from minreg.fill.retries import Retries
 from minreg.fill.transport import Transport
 from minreg.fill.upstreams import Upstreams
 from minreg.fill.writer import TreeWriter
+from tests.e2e.real_registry import Layout, need_programs, start_registry
+from tests.e2e.token_server import TokenServer
 
 _ACCOUNT = "alice:secret"
 

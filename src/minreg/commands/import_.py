@@ -1,12 +1,24 @@
 """``minreg import``: what was carried to a machine without a network, into a tree."""
 
 import sys
+from functools import partial
 
 import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from minreg.commands.reports import reported_failures
-from minreg.fill.failures import FillFailure
+from minreg.fill.archives.failures import ArchiveInvalid
+from minreg.fill.archives.source import measure_source
 from minreg.fill.importer import ImportedImage, Importer
+from minreg.fill.sizes import format_size
 from minreg.fill.writer import TreeWriter
 from minreg.manifests import Platform
 
@@ -68,16 +80,37 @@ def command(
         importer = Importer(tree, name=name, trimmed=not no_trim, platforms=platforms)
         for source in sources:
             try:
-                for image in importer.import_archive(source, sys.stdin.buffer):
-                    click.echo(_report(image))
-            except FillFailure as failure:
+                for image in _import(importer, source):
+                    click.echo(_describe(image))
+            except ArchiveInvalid as failure:
                 click.echo(f"Error: {failure}", err=True)
                 failed += 1
+            except KeyboardInterrupt:
+                raise click.ClickException(
+                    "stopped: the images that were named are there; "
+                    "run the same command again for the others"
+                ) from None
     if failed:
         sys.exit(1)
 
 
-def _report(image: ImportedImage) -> str:
+def _import(importer: Importer, source: str) -> list[ImportedImage]:
+    """Import an archive, with a bar that shows how far it was read on a terminal."""
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    ) as progress:
+        bar = progress.add_task(source, total=measure_source(source))
+        return importer.import_archive(source, sys.stdin.buffer, partial(progress.advance, bar))
+
+
+def _describe(image: ImportedImage) -> str:
     missing = ", ".join(str(platform) for platform in image.missing)
-    sparse = f"; the archive has nothing for {missing}" if missing else ""
-    return f"{image} {image.digest} from {image.reference}, {image.size} bytes{sparse}"
+    sparse = f"; not there: {missing}" if missing else ""
+    return f"{image.reference} is now {image}, {image.digest}, {format_size(image.size)}{sparse}"

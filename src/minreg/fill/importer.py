@@ -8,18 +8,16 @@ from minreg.fill.archives.compression import Readable
 from minreg.fill.archives.contents import Contents
 from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.naming import NamedImage, name_images
-from minreg.fill.archives.plan import ImagePlan, matches, plan_image
+from minreg.fill.archives.plan import ImagePlan, plan_image
 from minreg.fill.archives.reading import list_images, read_contents
-from minreg.fill.archives.source import open_members
+from minreg.fill.archives.source import Advance, ignore, open_members
 from minreg.fill.places import parse_place
+from minreg.fill.platforms import is_attestation, is_wanted
 from minreg.fill.references import ImageReference
 from minreg.fill.spool import TreeSpool
 from minreg.fill.writer import TreeWriter
 from minreg.manifests import Descriptor, Platform
 from minreg.names import Digest, NameInvalid
-
-_ATTESTATION = Platform("unknown", "unknown")
-"""What an index states for statements about its images, which no node pulls."""
 
 
 @attrs.frozen
@@ -76,12 +74,15 @@ class Importer:
         self._platforms = platforms
         self._taken: _Taken = {}
 
-    def import_archive(self, source: str, standard_input: Readable) -> list[ImportedImage]:
+    def import_archive(
+        self, source: str, standard_input: Readable, advance: Advance = ignore
+    ) -> list[ImportedImage]:
         """Import an archive.
 
         Args:
             source: The path of a file or directory, or ``-``.
             standard_input: What ``-`` stands for.
+            advance: Is told of bytes that were read of the source.
 
         Raises:
             ArchiveInvalid: It is refused; the tree is as it was.
@@ -89,8 +90,9 @@ class Importer:
                 are whole.
         """
         try:
-            with open_members(source, standard_input) as members, TreeSpool(self._tree) as spool:
-                contents = read_contents(members, spool)
+            with TreeSpool(self._tree) as spool:
+                with open_members(source, standard_input, advance) as members:
+                    contents = read_contents(members, spool)
                 planned = self._plan(contents, self._choose(contents))
                 return [self._publish(contents, image) for image in planned]
         except ArchiveInvalid as error:
@@ -98,7 +100,7 @@ class Importer:
 
     def _choose(self, contents: Contents) -> list[NamedImage]:
         images = list_images(contents)
-        wanted = [image for image in images if matches(image.platform, self._platforms)]
+        wanted = [image for image in images if is_wanted(image.platform, self._platforms)]
         if images and not wanted:
             offered = ", ".join(sorted({str(image.platform) for image in images}))
             raise ArchiveInvalid(f"it has nothing for the wanted platforms, but for {offered}")
@@ -143,7 +145,7 @@ class Importer:
             child.platform
             for child in missing
             if child.platform is not None
-            and child.platform != _ATTESTATION
+            and not is_attestation(child)
             and self._tree.contents.read_manifest(place, child.digest) is None
         )
 

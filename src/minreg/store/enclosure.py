@@ -32,6 +32,15 @@ class OpenedFile:
     status: os.stat_result
     path: str
 
+    @contextmanager
+    def closed_on_failure(self) -> Iterator[None]:
+        """Close the file unless all goes well, for a caller that will hand it on."""
+        try:
+            yield
+        except BaseException:
+            self.file.close()
+            raise
+
 
 @attrs.frozen
 class _Location:

@@ -64,7 +64,7 @@ class TreeRepository:
             opened = self._files.open_file(f"{self.name}/blobs/{digest}")
         except FileNotFoundError:
             raise ContentNotFound(f"blob {digest} is not in this repository") from None
-        with _closed_on_failure(opened):
+        with opened.closed_on_failure():
             if self._documents.is_manifest(opened):
                 raise ContentNotFound(f"{digest} is a manifest, not a blob")
             size = opened.status.st_size
@@ -167,7 +167,7 @@ class TreeRepository:
         return Content(BytesIO(content), len(content), Digest.of(content), OCI_INDEX)
 
     def _as_content(self, opened: OpenedFile, digest: Digest | None) -> Content:
-        with _closed_on_failure(opened):
+        with opened.closed_on_failure():
             document = self._documents.read(opened, digest)
             media_type = document.manifest.media_type
             if not document.manifest.states_media_type:
@@ -242,12 +242,3 @@ def _digest_in_name(path: str) -> Digest | None:
         return Digest.parse(os.path.basename(path))
     except DigestInvalid:
         return None
-
-
-@contextmanager
-def _closed_on_failure(opened: OpenedFile) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        opened.file.close()
-        raise

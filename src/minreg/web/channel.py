@@ -18,8 +18,15 @@ STALL_TIMEOUT = 300
 """Seconds that a client may take to accept the next piece of an answer."""
 
 _BROKEN = RegistryError(400, "UNSUPPORTED", "this is not a request of HTTP/1.1")
+_ENCRYPTED = RegistryError(
+    400, "UNSUPPORTED", "this port does not speak TLS: ask it with http:// and not https://"
+)
 _TARGET_TOO_LONG = RegistryError(414, "UNSUPPORTED", "the request's URL is too long")
 _HEADER_TOO_LARGE = RegistryError(431, "UNSUPPORTED", "the request's header is too large")
+
+
+_HANDSHAKE = 22
+"""The first byte of a TLS connection (RFC 8446, section 5.1); no request begins with it."""
 
 
 class Connections(Protocol):
@@ -43,6 +50,7 @@ class RegistryChannel(HTTPChannel):
     requests: list[RegistryRequest]
     is_answering = False
     _is_refused = False
+    _is_new = True
     _arrived = 0
     _deadline: IDelayedCall | None = None
 
@@ -62,6 +70,11 @@ class RegistryChannel(HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Receive a part of a request; the rest of it must follow in time."""
+        is_new, self._is_new = self._is_new, False
+        if is_new and data[0] == _HANDSHAKE:
+            # Nothing in it ends a line: a client that tries TLS first would wait in vain.
+            self.refuse(_ENCRYPTED)
+            return
         arrived = self._arrived
         super().dataReceived(data)
         if self._arrived == arrived and not self.is_answering and self._deadline is None:

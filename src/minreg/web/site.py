@@ -39,7 +39,6 @@ class RegistrySite(Site):
             resource,
             timeout=IDLE_TIMEOUT,
             reactor=reactor,
-            parsePOSTFormSubmission=False,
         )
         self._most_connections = most_connections
         self._channels: set[RegistryChannel] = set()

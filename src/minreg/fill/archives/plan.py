@@ -7,6 +7,7 @@ import attrs
 from minreg.fill.archives.contents import Contents
 from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.images import ArchivedImage, parse_sound_manifest
+from minreg.fill.platforms import is_wanted
 from minreg.manifests import Descriptor, Manifest, Platform
 from minreg.names import Digest
 
@@ -54,20 +55,6 @@ def plan_image(
     return ImagePlan(collected.manifests, collected.blobs, tuple(collected.missing))
 
 
-def matches(platform: Platform | None, wanted: Sequence[Platform]) -> bool:
-    """Tell whether what is made for ``platform`` is wanted; what names none, always is."""
-    if platform is None or not wanted:
-        return True
-    return any(
-        (platform.os, platform.architecture) == (one.os, one.architecture)
-        and one.variant in ("", platform.variant or _DEFAULT_VARIANTS.get(one.architecture))
-        for one in wanted
-    )
-
-
-_DEFAULT_VARIANTS = {"arm64": "v8", "arm": "v7"}
-
-
 class _Collector:
     def __init__(self, contents: Contents, platforms: Sequence[Platform]) -> None:
         self._contents = contents
@@ -92,7 +79,7 @@ class _Collector:
                 f"{digest} is an index within {depth} others, which no client follows: "
                 "export the image anew"
             )
-        wanted = [child for child in index.manifests if matches(child.platform, self._platforms)]
+        wanted = [child for child in index.manifests if is_wanted(child.platform, self._platforms)]
         reasons = [reason for child in wanted if (reason := self._add_child(child, depth))]
         if index.manifests and len(reasons) == len(wanted):
             raise _Incomplete(reasons[0] if reasons else self._nothing_wanted(digest, index))

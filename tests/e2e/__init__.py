@@ -1,0 +1,1 @@
+"""The daemon as users start it, asked by the clients that users have."""

@@ -1,0 +1,113 @@
+"""The daemon, started as a user starts it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from http.client import HTTPConnection
+from typing import Any
+
+import attrs
+
+from tests.e2e.programs import installed
+
+_OURSELVES = "minreg's tests"
+
+
+@attrs.frozen
+class LoggedRequest:
+    """A request as the daemon's log tells it."""
+
+    method: str
+    path: str
+    namespace: str | None
+    status: int
+
+
+class Daemon:
+    """``twistd -n minreg`` on a free port of 127.0.0.1, with a log that can be read.
+
+    Args:
+        root: The registry tree that it serves.
+        directory: Where its log lies.
+        options: Further options of its command line.
+    """
+
+    def __init__(self, root: str, directory: str, *options: str) -> None:
+        self.port = free_port()
+        self.registry = f"127.0.0.1:{self.port}"
+        self._log = os.path.join(directory, "log")
+        with open(self._log, "wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(installed("twistd"), "-n", "--pidfile=", "minreg"),
+                    *("--root", root, "--port", str(self.port), "--log-format", "json"),
+                    *options,
+                ],
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
+
+    def wait_until_it_answers(self, seconds: float = 30) -> None:
+        """Wait until the daemon answers, and find out early where it never will."""
+        deadline = time.monotonic() + seconds
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the daemon does not answer:\n{self.log()}")
+            time.sleep(0.02)
+
+    def stop(self) -> int:
+        """End the daemon as systemd does, and return its exit status."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(40)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+
+    def log(self) -> str:
+        """Return what it has logged so far."""
+        with open(self._log, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+    def events(self) -> Sequence[Mapping[str, Any]]:
+        """Return the events that it has logged so far."""
+        return [json.loads(line) for line in self.log().splitlines()]
+
+    def requests(self) -> Sequence[LoggedRequest]:
+        """Return the requests of clients that it has answered so far, in order."""
+        return [
+            LoggedRequest(event["method"], event["path"], event["ns"], event["status"])
+            for event in self.events()
+            if event["event"] == "request" and event["user_agent"] != _OURSELVES
+        ]
+
+    def _answers(self) -> bool:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/v2/", headers={"User-Agent": _OURSELVES})
+            return connection.getresponse().status == 200
+        except ConnectionError:
+            return False
+        finally:
+            connection.close()
+
+
+def free_port() -> int:
+    """Find a port of 127.0.0.1 on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

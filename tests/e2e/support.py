@@ -1,0 +1,51 @@
+"""What the end-to-end tests share: programs, directories, daemons."""
+
+import os
+import shutil
+import tempfile
+from typing import NoReturn
+from unittest import SkipTest
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.e2e.daemon import Daemon
+
+# Programs that are not called as the Debian package that brings them.
+_PACKAGES = {"ctr": "containerd"}
+
+
+class EndToEndTestCase(SynchronousTestCase):
+    """A test that starts the daemon as a user would, and asks it with what users have."""
+
+    def need_programs(self, *programs: str) -> None:
+        """Skip the test where a program is missing; under ``CI``, fail it."""
+        for program in programs:
+            if shutil.which(program) is None:
+                package = _PACKAGES.get(program, program)
+                self._do_without(f"{program} is missing: apt install {package}")
+
+    def need_root(self) -> None:
+        """Skip the test where nothing can be mounted; under ``CI``, fail it."""
+        if os.geteuid() != 0:
+            self._do_without("containers are made and file systems mounted by root only")
+
+    def make_directory(self) -> str:
+        """Make a directory that goes when the test ends.
+
+        It has a short name: the path of a Unix socket in it must fit into 107 bytes.
+        """
+        directory = tempfile.mkdtemp(prefix="minreg-")
+        self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
+        return directory
+
+    def start_daemon(self, root: str, *options: str) -> Daemon:
+        """Start a daemon that serves ``root`` until the test ends."""
+        daemon = Daemon(root, self.make_directory(), *options)
+        self.addCleanup(daemon.stop)
+        daemon.wait_until_it_answers()
+        return daemon
+
+    def _do_without(self, reason: str) -> NoReturn:
+        if "CI" in os.environ:
+            raise AssertionError(reason)
+        raise SkipTest(reason)

@@ -1,0 +1,104 @@
+"""Clients that read slowly, or not at all, cost the daemon next to nothing."""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+
+from tests.e2e.support import EndToEndTestCase
+
+DIGEST = f"sha256:{'0123456789abcdef' * 4}"
+REQUEST = f"GET /v2/rancher/large/blobs/{DIGEST} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+GIBIBYTE = 1 << 30
+CLIENTS = 100
+MOST_GROWTH = 20_000_000
+"""Bytes by which the daemon may grow."""
+
+
+class BackpressureTests(EndToEndTestCase):
+    """Tests for a blob of 1 GiB that many clients ask for."""
+
+    def setUp(self) -> None:
+        """Serve a large blob; the file is sparse, and needs no room on the disk."""
+        root = self.make_directory()
+        os.makedirs(os.path.join(root, "rancher", "large", "manifests"))
+        blobs = os.path.join(root, "rancher", "large", "blobs")
+        os.makedirs(blobs)
+        self.blob = os.path.realpath(os.path.join(blobs, DIGEST))
+        with open(self.blob, "wb") as file:
+            file.truncate(GIBIBYTE)
+        self.daemon = self.start_daemon(root)
+
+    def test_clients_that_read_nothing(self) -> None:
+        """A hundred of them hold back the reading, and their files are closed when they leave."""
+        self.ask_and_leave(1)
+        before = self.resident()
+        clients = self.connect(CLIENTS)
+        self.wait_until(lambda: self.open_blobs() == CLIENTS)
+        self.wait_until(self.is_idle)
+        growth = self.resident() - before
+        for client in clients:
+            client.close()
+        self.wait_until(lambda: self.open_blobs() == 0)
+        self.assertLess(growth, MOST_GROWTH)
+        self.assert_still_serves()
+
+    def ask_and_leave(self, count: int) -> None:
+        """Have everything loaded that a transfer needs."""
+        for client in self.connect(count):
+            client.recv(1 << 16)
+            client.close()
+        self.wait_until(lambda: self.open_blobs() == 0)
+
+    def connect(self, count: int) -> list[socket.socket]:
+        """Ask for the blob on so many connections."""
+        address = ("127.0.0.1", self.daemon.port)
+        clients = [socket.create_connection(address, timeout=10) for _ in range(count)]
+        for client in clients:
+            self.addCleanup(client.close)
+            client.sendall(REQUEST)
+        return clients
+
+    def assert_still_serves(self) -> None:
+        """Check that one more client gets the beginning of the blob."""
+        (client,) = self.connect(1)
+        self.assertEqual(client.recv(15), b"HTTP/1.1 200 OK")
+
+    def resident(self) -> int:
+        """Tell how many bytes of memory the daemon has for itself."""
+        with open(f"/proc/{self.daemon.pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def open_blobs(self) -> int:
+        """Count how often the daemon has the blob open."""
+        directory = f"/proc/{self.daemon.pid}/fd"
+        return sum(
+            _target(os.path.join(directory, name)) == self.blob for name in os.listdir(directory)
+        )
+
+    def is_idle(self) -> bool:
+        """Tell whether the daemon used no processor for a while, and so has no more to send."""
+        before = self.processor_time()
+        time.sleep(0.5)
+        return self.processor_time() == before
+
+    def processor_time(self) -> int:
+        """Tell for how many ticks the daemon has kept a processor busy."""
+        with open(f"/proc/{self.daemon.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    def wait_until(self, is_so: Callable[[], bool], seconds: float = 30) -> None:
+        """Wait for something that happens in the daemon."""
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            self.assertLess(time.monotonic(), deadline, "the daemon does not come to it")
+            time.sleep(0.02)
+
+
+def _target(link: str) -> str:
+    """Tell what a link leads to; the daemon may close it while we look."""
+    try:
+        return os.readlink(link)
+    except FileNotFoundError:
+        return ""

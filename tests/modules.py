@@ -1,0 +1,96 @@
+"""The modules of the package, as a reader of their source sees them."""
+
+import ast
+import importlib.util
+import os
+from collections.abc import Iterator, Mapping
+
+import attrs
+
+PACKAGE = "minreg"
+
+
+@attrs.frozen
+class Module:
+    """One module: what it is called, and what its source says."""
+
+    name: str
+    source: str
+    syntax: ast.Module = attrs.field(repr=False)
+
+    @property
+    def room(self) -> str:
+        """The part of the house that it belongs to, empty for the package itself."""
+        return room_of(self.name)
+
+    @property
+    def lines(self) -> int:
+        """How long it is."""
+        return len(self.source.splitlines())
+
+    def functions(self) -> Iterator[tuple[str, int]]:
+        """Name its functions and methods, each with the number of its lines."""
+        for node in ast.walk(self.syntax):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
+
+    def imported_names(self) -> Iterator[str]:
+        """Name what it imports, at its top or within a function."""
+        for node in ast.walk(self.syntax):
+            match node:
+                case ast.Import(names=names):
+                    yield from (alias.name for alias in names)
+                case ast.ImportFrom(module=str(module), names=names, level=0):
+                    yield module
+                    yield from (f"{module}.{alias.name}" for alias in names)
+
+
+def room_of(name: str) -> str:
+    """Tell which part of the house a module belongs to."""
+    return name.removeprefix(PACKAGE).lstrip(".").partition(".")[0]
+
+
+def read_modules() -> Mapping[str, Module]:
+    """Read every module of the package under test, by name."""
+    specification = importlib.util.find_spec(PACKAGE)
+    assert specification is not None
+    assert specification.submodule_search_locations is not None
+    (directory,) = specification.submodule_search_locations
+    return read_directory(directory)
+
+
+def read_directory(directory: str) -> Mapping[str, Module]:
+    """Read every module of the package that lies in a directory, by name."""
+    return {name: _read(name, path) for name, path in _sources(directory)}
+
+
+def imported_modules(module: Module, modules: Mapping[str, Module]) -> set[str]:
+    """Name the modules of the package that ``module`` imports."""
+    return {name for name in module.imported_names() if name in modules} - {PACKAGE}
+
+
+def reachable(start: str, modules: Mapping[str, Module]) -> set[str]:
+    """Name the modules of the package that are loaded when ``start`` is imported."""
+    found: set[str] = set()
+    waiting = {start}
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        waiting |= imported_modules(modules[name], modules) - found
+    return found
+
+
+def _sources(directory: str) -> Iterator[tuple[str, str]]:
+    for parent, _, files in os.walk(directory):
+        inside = os.path.relpath(parent, os.path.dirname(directory)).replace(os.sep, ".")
+        for file in sorted(files):
+            stem, extension = os.path.splitext(file)
+            if extension == ".py":
+                name = inside if stem == "__init__" else f"{inside}.{stem}"
+                yield name, os.path.join(parent, file)
+
+
+def _read(name: str, path: str) -> Module:
+    with open(path, encoding="utf-8") as file:
+        source = file.read()
+    return Module(name, source, ast.parse(source, path))

@@ -1,0 +1,125 @@
+"""Tests for ``minreg.log``."""
+
+import io
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.logger import LogEvent, Logger, LogLevel
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.log import json_line, make_observer, printable, text_line
+
+
+def event(**fields: object) -> LogEvent:
+    """Make an event of a request."""
+    return {
+        "log_time": 1_700_000_000.5,
+        "log_level": LogLevel.warn,
+        "log_namespace": "minreg.access",
+        "log_format": "{method} {path} {user_agent!r}",
+        "event": "request",
+        "method": "GET",
+        "path": "/v2/",
+        "user_agent": "curl",
+        **fields,
+    }
+
+
+class TextLineTests(SynchronousTestCase):
+    """Tests for ``text_line``."""
+
+    def test_line(self) -> None:
+        """An event is a line with its time, its level and what happened."""
+        self.assertEqual(text_line(event()), "2023-11-14T22:13:20.500Z warn GET /v2/ 'curl'\n")
+
+    def test_legacy(self) -> None:
+        """What older parts of Twisted log comes out as well."""
+        line = text_line({"log_time": 0.0, "log_format": "{log_text}", "log_text": "x"})
+        self.assertEqual(line, "1970-01-01T00:00:00.000Z info x\n")
+
+    def test_fault(self) -> None:
+        """A fault of our own has its traceback behind it."""
+        line = text_line(event(log_failure=Failure(ValueError("why"))))
+        self.assertIn("\nTraceback", line)
+        self.assertIn("why\n", line)
+
+    @given(st.text())
+    def test_cannot_be_forged(self, user_agent: str) -> None:
+        """Nothing that a client sends makes a second line, or moves a terminal's cursor."""
+        line = text_line(event(user_agent=user_agent, path=user_agent))
+        self.assertTrue(line.removesuffix("\n").isprintable())
+
+
+class JsonLineTests(SynchronousTestCase):
+    """Tests for ``json_line``."""
+
+    def test_request(self) -> None:
+        """A request has its fields, and no sentence."""
+        self.assertEqual(
+            json.loads(json_line(event())),
+            {
+                "time": "2023-11-14T22:13:20.500Z",
+                "level": "warn",
+                "event": "request",
+                "method": "GET",
+                "path": "/v2/",
+                "user_agent": "curl",
+            },
+        )
+
+    def test_own_event(self) -> None:
+        """An event of the daemon has its fields and a sentence."""
+        line = json.loads(json_line(event(event="start")))
+        self.assertEqual((line["event"], line["message"]), ("start", "GET /v2/ 'curl'"))
+
+    def test_foreign_event(self) -> None:
+        """An event of Twisted is a message, without Twisted's own fields."""
+        line = json_line({"log_time": 0.0, "log_format": "hello", "isError": 0, "system": "-"})
+        self.assertEqual(
+            json.loads(line),
+            {
+                "time": "1970-01-01T00:00:00.000Z",
+                "level": "info",
+                "event": "message",
+                "message": "hello",
+            },
+        )
+
+    def test_fault(self) -> None:
+        """A fault of our own has its traceback in a field."""
+        line = json_line(event(log_failure=Failure(ValueError("why"))))
+        self.assertEqual(line.count("\n"), 1)
+        self.assertIn("why", json.loads(line)["traceback"])
+
+    @given(st.text())
+    def test_cannot_be_forged(self, user_agent: str) -> None:
+        """Whatever a client sends, there is one line with one JSON object."""
+        line = json_line(event(user_agent=user_agent))
+        self.assertEqual(line.count("\n"), 1)
+        self.assertEqual(json.loads(line)["user_agent"], user_agent[:1024])
+
+
+class PrintableTests(SynchronousTestCase):
+    """Tests for ``printable``."""
+
+    def test_escapes(self) -> None:
+        """Control characters are escaped, letters of all scripts are not."""
+        self.assertEqual(printable("a\x1b[2J\r\nä\u2028"), r"a\x1b[2J\r\nä\u2028")
+
+    def test_long(self) -> None:
+        """What is too long for a line is cut."""
+        self.assertEqual(len(printable("x" * 10_000)), 4097)
+
+
+class MakeObserverTests(SynchronousTestCase):
+    """Tests for ``make_observer``."""
+
+    def test_formats(self) -> None:
+        """An observer writes lines in the format that it was made for."""
+        for log_format, beginning in (("text", "20"), ("json", "{")):
+            stream = io.StringIO()
+            Logger(observer=make_observer(log_format, stream)).info("hello")
+            self.assertTrue(stream.getvalue().startswith(beginning))
+            self.assertIn("hello", stream.getvalue())

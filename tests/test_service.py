@@ -1,0 +1,87 @@
+"""Tests for ``minreg.service``."""
+
+import io
+import sys
+
+from twisted.application.service import Application
+from twisted.internet.endpoints import TCP4ServerEndpoint, UNIXServerEndpoint
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import FileLogObserver, ILogObserver
+
+from minreg.log import make_observer
+from minreg.service import RegistryService
+from tests.support import WebTestCase
+
+
+class Deaf(MemoryReactorClock):
+    """A reactor whose ports are all taken."""
+
+    def listenTCP(self, port: int, *_more: object, **_options: object) -> None:
+        """Refuse."""
+        raise CannotListenError("127.0.0.1", port, OSError(98, "Address already in use"))
+
+
+class RegistryServiceTests(WebTestCase):
+    """Tests for ``RegistryService``."""
+
+    def setUp(self) -> None:
+        """Make a reactor and a place for complaints."""
+        super().setUp()
+        self.reactor = MemoryReactorClock()
+        self.complaints = io.StringIO()
+        self.patch(sys, "__stderr__", self.complaints)
+
+    def make_service(self, *endpoints: IStreamServerEndpoint) -> RegistryService:
+        """Make a service that is not started."""
+        observer: FileLogObserver = make_observer("text", io.StringIO())
+        words = [("--port 9080", endpoint) for endpoint in endpoints]
+        return RegistryService(self.site, words, "/srv/registry", observer)
+
+    def test_greeting(self) -> None:
+        """When it listens, the log says what is served and how a client reaches it."""
+        service = self.make_service(
+            TCP4ServerEndpoint(self.reactor, 9080, interface="127.0.0.1"),
+            TCP4ServerEndpoint(self.reactor, 9081, interface="::1"),
+            UNIXServerEndpoint(self.reactor, "/run/minreg.sock"),
+        )
+        service.privilegedStartService()
+        service.startService()
+        [started] = self.logged("start")
+        self.assertEqual(started["greeting"], "/srv/registry")
+        self.assertEqual(len(self.reactor.tcpServers), 2)
+        self.assertEqual(len(self.reactor.unixServers), 1)
+        self.assertIn("--port 9080", started["places"])
+
+    def test_starts_without_privileges(self) -> None:
+        """It listens also where nobody asks for the privileged part of the start."""
+        self.make_service(TCP4ServerEndpoint(self.reactor, 9080)).startService()
+        self.assertEqual(len(self.reactor.tcpServers), 1)
+
+    def test_taken_port(self) -> None:
+        """A port that is taken ends the program in one line that says so."""
+        service = self.make_service(TCP4ServerEndpoint(Deaf(), 9080))
+        stop = self.assertRaises(SystemExit, service.privilegedStartService)
+        self.assertEqual(stop.code, 1)
+        complaint = self.complaints.getvalue()
+        self.assertIn("--port 9080: cannot listen there: Address already in use", complaint)
+        self.assertEqual(complaint.count("\n"), 1)
+
+    def test_log_of_application(self) -> None:
+        """The application's log is written by our observer from its first line on."""
+        application = Application("minreg")
+        service = self.make_service()
+        service.setServiceParent(application)
+        self.assertIs(application.getComponent(ILogObserver), service.observer)
+
+    def test_stops_idle(self) -> None:
+        """Without transfers it stops at once: the port is closed, idle clients are let go."""
+        service = self.make_service(TCP4ServerEndpoint(self.reactor, 9080))
+        service.startService()
+        idle = self.connect()
+        stopped = service.stopService()
+        self.assertTrue(idle.is_closed)
+        self.assertNoResult(stopped)
+        idle.lose()
+        self.successResultOf(stopped)

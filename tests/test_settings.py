@@ -1,0 +1,122 @@
+"""Tests for ``minreg.settings``."""
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.settings import (
+    Endpoint,
+    SettingInvalid,
+    check_directory,
+    check_root,
+    parse_alias,
+    parse_log_format,
+    tcp_endpoint,
+)
+
+
+class CheckRootTests(SynchronousTestCase):
+    """Tests for ``check_root``."""
+
+    def test_directory(self) -> None:
+        """A directory is served under its whole path."""
+        root = self.mktemp()
+        os.makedirs(root)
+        self.assertEqual(check_root(root), os.path.abspath(root))
+
+    def test_missing(self) -> None:
+        """Without a root there is nothing to serve."""
+        error = self.assertRaises(SettingInvalid, check_root, None)
+        self.assertIn("--root is missing", str(error))
+
+    def test_absent(self) -> None:
+        """A root that does not exist is named."""
+        path = os.path.abspath(self.mktemp())
+        error = self.assertRaises(SettingInvalid, check_root, path)
+        self.assertEqual(
+            str(error), f"--root {path} does not exist: unpack the registry tree there"
+        )
+
+    def test_file(self) -> None:
+        """A file is no root."""
+        path = os.path.abspath(self.mktemp())
+        with open(path, "wb"):
+            pass
+        error = self.assertRaises(SettingInvalid, check_root, path)
+        self.assertIn("is not a directory", str(error))
+
+    def test_unreadable(self) -> None:
+        """A root that may not be read is said to be so, and how to change that."""
+        root = os.path.abspath(self.mktemp())
+        os.makedirs(root)
+        self.patch(os, "access", lambda _path, _mode: False)
+        error = self.assertRaises(SettingInvalid, check_root, root)
+        self.assertIn("chmod a+rX", str(error))
+
+
+class CheckDirectoryTests(SynchronousTestCase):
+    """Tests for ``check_directory``."""
+
+    def test_directory(self) -> None:
+        """Links may lead to a directory that exists."""
+        self.assertEqual(check_directory("."), os.getcwd())
+
+    def test_absent(self) -> None:
+        """Links may not lead to nowhere."""
+        error = self.assertRaises(SettingInvalid, check_directory, self.mktemp())
+        self.assertIn("--allow-links-to", str(error))
+
+
+class ParseAliasTests(SynchronousTestCase):
+    """Tests for ``parse_alias``."""
+
+    def test_alias(self) -> None:
+        """Both sides are read as registry hosts, in their one spelling."""
+        self.assertEqual(
+            parse_alias("Registry.Local:443=index.docker.io"), ("registry.local", "docker.io")
+        )
+
+    def test_malformed(self) -> None:
+        """What is no NAME=HOST is refused with an example."""
+        for text in ("registry.local", "=docker.io", "a=", "a/b=docker.io", "a=b c"):
+            error = self.assertRaises(SettingInvalid, parse_alias, text)
+            self.assertIn("bootstrap-registry.airgap=docker.io", str(error))
+
+
+class ParseLogFormatTests(SynchronousTestCase):
+    """Tests for ``parse_log_format``."""
+
+    def test_known(self) -> None:
+        """There are two formats."""
+        self.assertEqual([parse_log_format("text"), parse_log_format("json")], ["text", "json"])
+
+    def test_unknown(self) -> None:
+        """Another one is refused, and the two are named."""
+        error = self.assertRaises(SettingInvalid, parse_log_format, "xml")
+        self.assertEqual(str(error), "--log-format 'xml' is unknown: use text or json")
+
+
+class TcpEndpointTests(SynchronousTestCase):
+    """Tests for ``tcp_endpoint``."""
+
+    def test_defaults(self) -> None:
+        """Without options the registry is for this machine only, on port 9080."""
+        self.assertEqual(
+            tcp_endpoint(None, None),
+            Endpoint("--port 9080 --interface 127.0.0.1", "tcp:9080:interface=127.0.0.1"),
+        )
+
+    def test_version_6(self) -> None:
+        """An address of IPv6 is quoted as Twisted wants it."""
+        self.assertEqual(tcp_endpoint("80", "::1").description, r"tcp:80:interface=\:\:1")
+
+    def test_not_a_port(self) -> None:
+        """What is no port is refused."""
+        for port in ("", "x", "-1", "65536", "1e3", "٣", "123456"):
+            error = self.assertRaises(SettingInvalid, tcp_endpoint, port, None)
+            self.assertIn("is not a port", str(error))
+
+    def test_not_an_interface(self) -> None:
+        """What is no IP address is refused."""
+        error = self.assertRaises(SettingInvalid, tcp_endpoint, None, "eth0")
+        self.assertIn("--interface 'eth0' is not an IP address", str(error))

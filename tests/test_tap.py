@@ -1,0 +1,165 @@
+"""Tests for ``minreg.tap``: the command line becomes a service."""
+
+import io
+import os
+import sys
+
+from twisted.application.service import IServiceMaker
+from twisted.internet.testing import MemoryReactorClock
+from twisted.plugin import IPlugin
+from twisted.python.usage import Options as UsageOptions
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from minreg.settings import Endpoint, SettingInvalid
+from minreg.tap import Options, make_endpoints, makeService
+from twisted.plugins.minreg_plugin import minreg
+
+
+class OptionsTestCase(SynchronousTestCase):
+    """A root, and a place where complaints go."""
+
+    def setUp(self) -> None:
+        """Make a root."""
+        self.root = os.path.abspath(self.mktemp())
+        os.makedirs(self.root)
+        self.complaints = io.StringIO()
+        self.patch(sys, "__stderr__", self.complaints)
+
+    def parse(self, *arguments: str) -> Options:
+        """Read a command line that names the root."""
+        options = Options()
+        options.parseOptions(["--root", self.root, *arguments])
+        return options
+
+    def refuse(self, *arguments: str) -> str:
+        """Read a command line that cannot be used, and return the complaint."""
+        stop = self.assertRaises(SystemExit, self.parse, *arguments)
+        self.assertEqual(stop.code, 2)
+        complaint = self.complaints.getvalue()
+        self.assertEqual(complaint.count("\n"), 1)
+        return complaint
+
+
+class OptionsTests(OptionsTestCase):
+    """Tests for ``Options``."""
+
+    def test_defaults(self) -> None:
+        """Only the root must be given."""
+        settings = self.parse().settings
+        self.assertEqual(settings.root, self.root)
+        self.assertEqual(
+            [endpoint.description for endpoint in settings.listen],
+            ["tcp:9080:interface=127.0.0.1"],
+        )
+        self.assertEqual(settings.log_format, "text")
+        self.assertEqual(settings.aliases, {"bootstrap-registry.airgap": "docker.io"})
+        self.assertEqual(settings.allow_links_to, ())
+
+    def test_all(self) -> None:
+        """Every option has its effect, and repeatable ones add up."""
+        settings = self.parse(
+            "--listen=unix:/run/x.sock",
+            "--listen=tcp:80",
+            "--log-format=json",
+            "--registry-alias=registry.local=quay.io",
+            "--allow-links-to=/",
+        ).settings
+        self.assertEqual(
+            settings.listen,
+            (
+                Endpoint("--listen unix:/run/x.sock", "unix:/run/x.sock"),
+                Endpoint("--listen tcp:80", "tcp:80"),
+            ),
+        )
+        self.assertEqual(settings.log_format, "json")
+        self.assertEqual(
+            settings.aliases,
+            {"bootstrap-registry.airgap": "docker.io", "registry.local": "quay.io"},
+        )
+        self.assertEqual(settings.allow_links_to, ("/",))
+
+    def test_short(self) -> None:
+        """Root and port have short forms, as the program before had them."""
+        options = Options()
+        options.parseOptions(["-r", self.root, "-p", "5000"])
+        self.assertEqual(options.settings.listen[0].description, "tcp:5000:interface=127.0.0.1")
+
+    def test_wrong(self) -> None:
+        """Wrong input ends in one line that names the option."""
+        for arguments, option in (
+            (["--root=/does/not/exist"], "--root /does/not/exist"),
+            (["--port=x"], "--port 'x'"),
+            (["--interface=x"], "--interface 'x'"),
+            (["--log-format=x"], "--log-format 'x'"),
+            (["--registry-alias=x"], "--registry-alias 'x'"),
+            (["--allow-links-to=/does/not/exist"], "--allow-links-to /does/not/exist"),
+            (["--port=1", "--listen=tcp:2"], "--listen takes the place"),
+            (["--nonsense"], "option --nonsense"),
+        ):
+            self.complaints.seek(0)
+            self.complaints.truncate()
+            self.assertIn(option, self.refuse(*arguments))
+
+    def test_version(self) -> None:
+        """The version is minreg's, not Twisted's."""
+        stop = self.assertRaises(SystemExit, self.parse, "--version")
+        self.assertEqual(stop.code, 0)
+
+    def test_twist(self) -> None:
+        """Under twist the log has our format, too."""
+        options = Options()
+        parent = options.parent = UsageOptions()
+        parent["fileLogObserverFactory"] = None
+        options.parseOptions(["--root", self.root, "--log-format=json"])
+        stream = io.StringIO()
+        parent["fileLogObserverFactory"](stream)({"log_time": 0.0, "log_format": "x"})
+        self.assertTrue(stream.getvalue().startswith("{"))
+
+
+class MakeEndpointsTests(OptionsTestCase):
+    """Tests for ``make_endpoints``."""
+
+    def test_no_endpoint(self) -> None:
+        """A description that Twisted does not know is refused."""
+        for description in ("nonsense:1", "tcp:x", "tcp", "systemd:domain=INET:index=9"):
+            settings = self.parse(f"--listen={description}").settings
+            error = self.assertRaises(
+                SettingInvalid, make_endpoints, settings, MemoryReactorClock()
+            )
+            self.assertIn(f"--listen {description} is no endpoint", str(error))
+
+
+class MakeServiceTests(OptionsTestCase):
+    """Tests for ``makeService``, and for the plugin that names it."""
+
+    def test_plugin(self) -> None:
+        """Twistd finds the service under its name."""
+        verifyObject(IServiceMaker, minreg)
+        verifyObject(IPlugin, minreg)
+        self.assertEqual((minreg.tapname, minreg.module), ("minreg", "minreg.tap"))
+        self.assertIs(minreg.options, Options)
+        self.assertIs(minreg.makeService, makeService)
+
+    def test_no_endpoint(self) -> None:
+        """What cannot be listened on ends the program in one line."""
+        stop = self.assertRaises(SystemExit, makeService, self.parse("--listen=nonsense:1"))
+        self.assertEqual(stop.code, 2)
+        self.assertEqual(self.complaints.getvalue().count("\n"), 1)
+
+    def test_not_listening(self) -> None:
+        """A service that was made has not begun to listen."""
+        service = makeService(self.parse())
+        self.assertFalse(service.running)
+
+    def test_log_file(self) -> None:
+        """The log goes where twistd was told to write it."""
+        path = os.path.abspath(self.mktemp())
+        for log_file, nodaemon, expected in ((path, True, path), (None, False, "twistd.log")):
+            options = Options()
+            options.parent = UsageOptions()
+            options.parent.update(logfile=log_file, nodaemon=nodaemon)
+            options.parseOptions(["--root", self.root])
+            makeService(options).observer({"log_time": 0.0, "log_format": "hello"})
+            with open(expected, encoding="utf-8") as log:
+                self.assertIn("hello", log.read())
