@@ -26,6 +26,7 @@ class _Entry:
 
 _COMMANDS: Mapping[str, _Entry] = {
     "download": _Entry("minreg.commands.download", "Fill a tree from upstream registries."),
+    "import": _Entry("minreg.commands.import_", "Fill a tree from image archives."),
     "list": _Entry("minreg.commands.list", "Say what a tree holds."),
     "verify": _Entry("minreg.commands.verify", "Check that a tree is complete and undamaged."),
     "prune": _Entry("minreg.commands.prune", "Remove from a tree what no tag reaches."),
@@ -34,7 +35,7 @@ _COMMANDS: Mapping[str, _Entry] = {
 }
 
 
-_OPTIONAL = frozenset({"urllib3", "rich"})
+_OPTIONAL = frozenset({"urllib3", "rich", "zstandard"})
 """What only the commands that fill a tree need."""
 
 

@@ -15,6 +15,7 @@ from minreg.fill.contents import TreeContents, has_size, partial_path
 from minreg.fill.durable import NewFiles, make_directories, writing
 from minreg.fill.failures import ManifestMissing, TreeNotWritable
 from minreg.fill.lock import TreeLock
+from minreg.fill.new_blob import NewBlob
 from minreg.fill.partial import Partial
 from minreg.fill.places import BLOBS, MANIFESTS, PRIVATE, levels, lies_within, parse_place
 from minreg.names import Digest, NameInvalid, is_tag
@@ -77,6 +78,25 @@ class TreeWriter:
         Once it is committed, ``link_blob`` makes it part of a repository.
         """
         return Partial(partial_path(self.root, digest), self._shared_path(digest), digest)
+
+    def new_blob(self, algorithm: str) -> NewBlob:
+        """Begin a blob whose digest is known once all of it is there.
+
+        Whoever gets it discards it. Once it is committed, ``link_blob`` makes it part of
+        a repository.
+        """
+        return NewBlob(self._new.name_new(), self._shared, algorithm)
+
+    def find_blob(self, digest: Digest, size: int) -> str | None:
+        """Find the file of a blob that the tree has for all repositories."""
+        path = self._shared_path(digest)
+        return path if has_size(path, size) else None
+
+    def measure_room(self) -> int:
+        """Tell how many bytes still fit on the disk."""
+        with writing(self._private):
+            status = os.statvfs(self._private)
+        return status.f_bavail * status.f_frsize
 
     def link_blob(self, repository: str, digest: Digest, size: int) -> None:
         """Make sure that a repository shows a blob that the tree has.
