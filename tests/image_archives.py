@@ -63,13 +63,21 @@ class Image:
 
     architecture: str = "amd64"
     layers: tuple[bytes, ...] = (make_tar([("pause", b"sleep")]), make_tar([("etc/a", b"b")]))
+    entrypoint: tuple[str, ...] = ("/pause",)
 
     @property
     def config(self) -> bytes:
         """The config."""
         diff_ids = [str(Digest.of(layer)) for layer in self.layers]
         root = {"type": "layers", "diff_ids": diff_ids}
-        return to_json({"architecture": self.architecture, "os": "linux", "rootfs": root})
+        return to_json(
+            {
+                "architecture": self.architecture,
+                "os": "linux",
+                "config": {"Entrypoint": self.entrypoint},
+                "rootfs": root,
+            }
+        )
 
     @property
     def manifest(self) -> bytes:

@@ -26,7 +26,13 @@ class ContentsTests(SynchronousTestCase):
         """A file is found by its digest, whatever it is called."""
         contents = read_members([("abc.json", CONTENT)])
         self.assertEqual(contents.read(DIGEST), CONTENT)
-        self.assertIsNone(contents.read(Digest.of(b"")))
+        self.assertEqual(contents.size_of(DIGEST), len(CONTENT))
+        self.assertIsNone(contents.size_of(Digest.of(b"")))
+
+    def test_made_manifest(self) -> None:
+        """A manifest that was made for an image is read like any other."""
+        contents = read_members([])
+        self.assertEqual(contents.read(contents.add_manifest(CONTENT)), CONTENT)
 
     def test_digest_in_path(self) -> None:
         """A path that is a digest is that, of either algorithm; any other is just a path."""

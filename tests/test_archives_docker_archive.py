@@ -26,12 +26,18 @@ def make_archive(**changes: Any) -> Members:
     return [*LAYERS, (CONFIG, IMAGE.config), ("manifest.json", to_json([entry]))]
 
 
+def read_manifests(members: Members) -> list[bytes]:
+    """Read the manifests that are made for the images of an archive."""
+    contents = read_members(members)
+    return [contents.read(image.digest) for image in list_docker_images(contents)]
+
+
 class DockerArchiveTests(SynchronousTestCase):
     """Tests for ``list_docker_images``."""
 
     def test_manifest(self) -> None:
         """The manifest is made as containerd makes it, to the byte."""
-        (image,) = list_docker_images(read_members(make_docker_archive(IMAGE)))
+        (manifest,) = read_manifests(make_docker_archive(IMAGE))
         first, second = IMAGE.layers
         expected = (
             '{"schemaVersion":2,'
@@ -43,9 +49,7 @@ class DockerArchiveTests(SynchronousTestCase):
             '{"mediaType":"application/vnd.docker.image.rootfs.diff.tar",'
             f'"digest":"{Digest.of(second)}","size":{len(second)}}}]}}'
         ).encode()
-        self.assertEqual(image.content, expected)
-        self.assertEqual(image.digest, Digest.of(expected))
-        self.assertEqual(image.names, ("rancher/mirrored-pause:3.6",))
+        self.assertEqual(manifest, expected)
 
     def test_names(self) -> None:
         """An image has all the names that the archive gives it, or none."""
@@ -59,16 +63,17 @@ class DockerArchiveTests(SynchronousTestCase):
     def test_paths(self) -> None:
         """Paths may be spelled with a dot in front."""
         layers = ["./0.tar", ".//1.tar"]
-        (image,) = list_docker_images(read_members(make_archive(Layers=layers)))
-        self.assertIn(str(Digest.of(LAYERS[1][1])).encode(), image.content)
+        self.assertEqual(
+            read_manifests(make_archive(Layers=layers)), read_manifests(make_archive())
+        )
 
     def test_compressed(self) -> None:
         """A compressed layer stays so, and is checked against what is in it."""
         packed = [("0.tar", gzip.compress(IMAGE.layers[0]))]
         packed.append(("1.tar", zstandard.compress(IMAGE.layers[1])))
         members = [*packed, *make_archive()[2:]]
-        (image,) = list_docker_images(read_members(members))
-        layers = json.loads(image.content)["layers"]
+        (manifest,) = read_manifests(members)
+        layers = json.loads(manifest)["layers"]
         prefix = "application/vnd.docker.image.rootfs.diff.tar"
         self.assertEqual(
             [(layer["mediaType"], layer["digest"]) for layer in layers],

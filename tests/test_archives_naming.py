@@ -12,7 +12,7 @@ DIGEST = Digest.of(b"manifest")
 
 def make_image(*names: str, tag: str = "") -> ArchivedImage:
     """Make an image with names."""
-    return ArchivedImage(DIGEST, b"manifest", names, tag)
+    return ArchivedImage(DIGEST, names, tag)
 
 
 class NameImagesTests(SynchronousTestCase):

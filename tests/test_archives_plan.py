@@ -19,8 +19,13 @@ ARM64 = Image("arm64", (make_tar([("pause", b"on arm")]),))
 
 def make_plan(top: bytes, contents: Sequence[bytes], *platforms: Platform) -> ImagePlan:
     """Plan an image of an archive with these contents."""
-    held = read_members([blob(content) for content in dict.fromkeys(contents)])
-    return plan_image(held, ArchivedImage(Digest.of(top), top, ("a:1",)), platforms)
+    held = read_members([blob(content) for content in dict.fromkeys([top, *contents])])
+    return plan_image(held, ArchivedImage(Digest.of(top), ("a:1",)), platforms)
+
+
+def digests(*contents: bytes) -> tuple[Digest, ...]:
+    """Tell the digests of contents."""
+    return tuple(Digest.of(content) for content in contents)
 
 
 class PlanTests(SynchronousTestCase):
@@ -36,9 +41,10 @@ class PlanTests(SynchronousTestCase):
         outer = make_index([describe(OCI_INDEX, inner), AMD64.descriptor])
         contents = [inner, ARM64.manifest, AMD64.manifest, *ARM64.blobs, *AMD64.blobs]
         plan = make_plan(outer, contents)
-        expected = [ARM64.manifest, inner, AMD64.manifest, outer]
-        self.assertEqual(list(plan.manifests.values()), expected)
-        self.assertEqual(set(plan.blobs), {Digest.of(c) for c in (*ARM64.blobs, *AMD64.blobs)})
+        expected = digests(ARM64.manifest, inner, AMD64.manifest, outer)
+        self.assertEqual(plan.manifests, expected)
+        blobs = [one.digest for one in plan.blobs]
+        self.assertEqual(sorted(blobs), sorted(digests(*ARM64.blobs, *AMD64.blobs)))
         self.assertEqual(plan.missing, ())
 
     def test_incomplete_child(self) -> None:
@@ -58,10 +64,18 @@ class PlanTests(SynchronousTestCase):
             f"archive, with {len(AMD64.layers[0])} bytes; export the image anew",
         )
 
+    def test_attestation_alone(self) -> None:
+        """A statement about an image that is not there is no image."""
+        platform = {"os": "unknown", "architecture": "unknown"}
+        about = describe(OCI_MANIFEST, ARM64.manifest, platform=platform)
+        index = make_index([AMD64.descriptor, about])
+        said = self.refuse(index, [ARM64.manifest, *ARM64.blobs])
+        self.assertIn(f"manifest {Digest.of(AMD64.manifest)} (linux/amd64) is not in", said)
+
     def test_empty_index(self) -> None:
         """An index that names nothing is whole."""
         index = make_index([])
-        self.assertEqual(list(make_plan(index, []).manifests.values()), [index])
+        self.assertEqual(make_plan(index, []).manifests, digests(index))
 
     def test_wrong_size(self) -> None:
         """A manifest of another size than its index states is refused."""
@@ -110,5 +124,5 @@ class PlanTests(SynchronousTestCase):
         index = make_index([*descriptors, describe(OCI_MANIFEST, anonymous.manifest)])
         contents = [c for one in (*children, anonymous) for c in (one.manifest, *one.blobs)]
         plan = make_plan(index, contents, Platform("linux", "arm64"))
-        expected = [ARM64.manifest, anonymous.manifest, index]
-        self.assertEqual(list(plan.manifests.values()), expected)
+        expected = digests(ARM64.manifest, anonymous.manifest, index)
+        self.assertEqual(plan.manifests, expected)

@@ -49,7 +49,7 @@ class ImportCommandTests(SynchronousTestCase):
         self.assertEqual(
             result.output,
             "docker.io/rancher/mirrored-pause:3.6 is now rancher/mirrored-pause:3.6, "
-            f"{digest}, 20.7 kB; not there: linux/arm64\n",
+            f"{digest}, 20.8 kB; not there: linux/arm64\n",
         )
         self.assertEqual(result.exit_code, 0)
 

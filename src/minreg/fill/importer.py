@@ -125,10 +125,11 @@ class Importer:
 
     def _publish(self, contents: Contents, planned: _Planned) -> ImportedImage:
         """Make an image part of the tree: what a client looks for first comes last."""
-        for blob in planned.plan.blobs.values():
+        for blob in planned.plan.blobs:
             contents.commit(blob.digest)
             self._tree.link_blob(planned.place, blob.digest, blob.size)
-        for digest, content in planned.plan.manifests.items():
+        for digest in planned.plan.manifests:
+            content = contents.read(digest)
             self._tree.write_manifest(planned.place, content, digest.algorithm)
         if planned.reference.tag:
             self._tree.tag(planned.place, planned.reference.tag, planned.digest)
@@ -136,7 +137,7 @@ class Importer:
             planned.reference,
             planned.place,
             planned.digest,
-            sum(blob.size for blob in planned.plan.blobs.values()),
+            sum(blob.size for blob in planned.plan.blobs),
             self._list_missing(planned.place, planned.plan.missing),
         )
 

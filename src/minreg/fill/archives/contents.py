@@ -75,6 +75,7 @@ class Contents:
         self._files: dict[str, Spooled] = {}
         self._links: dict[str, str] = {}
         self._by_digest: dict[Digest, Spooled] = {}
+        self._made: dict[Digest, bytes] = {}
         self._known: dict[str, str | bytes | Digest] = {}
 
     def add(self, member: Member) -> None:
@@ -137,14 +138,26 @@ class Contents:
             return self._spool.holds(digest, size)
         return spooled.size == size
 
-    def read(self, digest: Digest) -> bytes | None:
-        """Read a manifest or a config whole.
+    def add_manifest(self, content: bytes) -> Digest:
+        """Add a manifest that was made for an image that has none."""
+        digest = Digest.of(content)
+        self._made[digest] = content
+        return digest
+
+    def size_of(self, digest: Digest) -> int | None:
+        """Tell how many bytes a file has; None if it is not in the archive."""
+        spooled = self._by_digest.get(digest)
+        return None if spooled is None else spooled.size
+
+    def read(self, digest: Digest) -> bytes:
+        """Read a manifest or a config that is there whole.
 
         Raises:
             ArchiveInvalid: It is too large to be one.
+            KeyError: It is not there.
         """
-        spooled = self._by_digest.get(digest)
-        return None if spooled is None else read_spooled(spooled)
+        made = self._made.get(digest)
+        return made if made is not None else read_spooled(self._by_digest[digest])
 
     def _check_single(self, path: str, value: str | bytes | Digest) -> None:
         """Refuse what would be one thing to one reader and another to the next."""

@@ -15,7 +15,7 @@ import attrs
 from minreg.fill.archives.contents import DOCKER_DOCUMENT, Contents, Spooled, read_spooled
 from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.images import ArchivedImage, parse_json, read_diff_ids
-from minreg.fill.archives.layers import check_layer
+from minreg.fill.archives.layers import Layers
 from minreg.fill.archives.paths import clean_path
 from minreg.media_types import DOCKER_CONFIG, DOCKER_MANIFEST
 from minreg.names import Digest
@@ -50,7 +50,8 @@ def list_docker_images(contents: Contents) -> list[ArchivedImage]:
     entries = parse_json(DOCKER_DOCUMENT, content)
     if not isinstance(entries, list):
         raise ArchiveInvalid(f"{DOCKER_DOCUMENT!r} lists no images: export the image anew")
-    return [_make_image(contents, _parse_entry(entry)) for entry in entries]
+    known = Layers()
+    return [_make_image(contents, known, _parse_entry(entry)) for entry in entries]
 
 
 def _parse_entry(entry: Any) -> _Entry:
@@ -72,7 +73,7 @@ def _read_texts(value: Any) -> tuple[str, ...] | None:
     return tuple(value)
 
 
-def _make_image(contents: Contents, entry: _Entry) -> ArchivedImage:
+def _make_image(contents: Contents, known: Layers, entry: _Entry) -> ArchivedImage:
     config = _find(contents, entry, entry.config)
     _check_config_path(entry, config)
     diff_ids = read_diff_ids(entry.config, read_spooled(config))
@@ -84,9 +85,9 @@ def _make_image(contents: Contents, entry: _Entry) -> ArchivedImage:
     layers = []
     for path, diff_id in zip(entry.layers, diff_ids, strict=True):
         layer = _find(contents, entry, path)
-        layers.append(_describe(check_layer(path, layer, diff_id), layer))
-    content = _make_manifest(_describe(DOCKER_CONFIG, config), layers)
-    return ArchivedImage(Digest.of(content), content, entry.names)
+        layers.append(_describe(known.check(path, layer, diff_id), layer))
+    manifest = _make_manifest(_describe(DOCKER_CONFIG, config), layers)
+    return ArchivedImage(contents.add_manifest(manifest), entry.names)
 
 
 def _find(contents: Contents, entry: _Entry, path: str) -> Spooled:

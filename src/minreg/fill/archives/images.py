@@ -14,12 +14,11 @@ from minreg.names import Digest, DigestInvalid
 class ArchivedImage:
     """An image, as an archive holds it.
 
-    ``names`` are what it calls the image, ``tag`` is all that it says where it has no
-    name for it. ``content`` are the bytes of the manifest or index that ``digest`` names.
+    ``digest`` is that of its manifest or index. ``names`` are what the archive calls it,
+    ``tag`` is all that it says where it has no name for it.
     """
 
     digest: Digest
-    content: bytes
     names: tuple[str, ...] = ()
     tag: str = ""
     platform: Platform | None = None

@@ -55,7 +55,7 @@ def list_oci_images(contents: Contents) -> list[ArchivedImage]:
         return []
     descriptors = parse_sound_manifest(INDEX, content).manifests
     return [
-        _read_image(contents, descriptor)
+        _make_image(contents, descriptor)
         for descriptor in descriptors
         if descriptor.is_manifest or _names(descriptor)
     ]
@@ -66,26 +66,27 @@ def has_all_layers(contents: Contents, image: ArchivedImage) -> bool:
 
     Docker 25.0 named each only once where an image has a layer several times.
     """
-    manifest = parse_sound_manifest(str(image), image.content)
-    if manifest.config is None or manifest.config.media_type not in _IMAGE_CONFIGS:
+    manifest = parse_sound_manifest(str(image), contents.read(image.digest))
+    config = manifest.config
+    if config is None or config.media_type not in _IMAGE_CONFIGS:
         return True
-    config = contents.read(manifest.config.digest)
-    return config is None or len(manifest.layers) == len(read_diff_ids(str(image), config))
+    if contents.size_of(config.digest) is None:
+        return True
+    diff_ids = read_diff_ids(str(config.digest), contents.read(config.digest))
+    return len(manifest.layers) == len(diff_ids)
 
 
-def _read_image(contents: Contents, descriptor: Descriptor) -> ArchivedImage:
-    content = contents.read(descriptor.digest)
+def _make_image(contents: Contents, descriptor: Descriptor) -> ArchivedImage:
+    size = contents.size_of(descriptor.digest)
     names = _names(descriptor)
-    if content is None or len(content) != descriptor.size:
-        state = "is not in it" if content is None else f"has {len(content)} bytes in it"
+    if size != descriptor.size:
+        state = "is not in it" if size is None else f"has {size} bytes in it"
         called = f", of {names[0]}," if names else ""
         raise ArchiveInvalid(
             f"{INDEX!r} names {descriptor.digest}{called} with {descriptor.size} bytes, "
             f"which {state}: export the image anew"
         )
-    return ArchivedImage(
-        descriptor.digest, content, names, _bare_tag(descriptor), descriptor.platform
-    )
+    return ArchivedImage(descriptor.digest, names, _bare_tag(descriptor), descriptor.platform)
 
 
 def _names(descriptor: Descriptor) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import attrs
 from minreg.fill.archives.contents import Contents
 from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.images import ArchivedImage, parse_sound_manifest
-from minreg.fill.platforms import is_wanted
+from minreg.fill.platforms import is_attestation, is_wanted
 from minreg.manifests import Descriptor, Manifest, Platform
 from minreg.names import Digest
 
@@ -19,13 +19,13 @@ _DEEPEST = 4
 class ImagePlan:
     """The parts of an image that an archive holds.
 
-    ``manifests`` are the bytes of each under its digest, children before parents, that of
-    the image last. ``missing`` are the manifests that its indexes name and the archive
-    does not hold whole: the image is sparse.
+    ``manifests`` are in the order of publishing, children before parents, that of the
+    image last. ``missing`` are the manifests that its indexes name and the archive does
+    not hold whole: the image is sparse.
     """
 
-    manifests: dict[Digest, bytes]
-    blobs: dict[Digest, Descriptor]
+    manifests: tuple[Digest, ...]
+    blobs: tuple[Descriptor, ...]
     missing: tuple[Descriptor, ...]
 
 
@@ -49,29 +49,31 @@ def plan_image(
     """
     collected = _Collector(contents, platforms)
     try:
-        collected.add(image.digest, image.content, depth=0)
+        collected.add(image.digest, depth=0)
     except _Incomplete as error:
         raise ArchiveInvalid(f"{image} is not whole: {error}; export the image anew") from None
-    return ImagePlan(collected.manifests, collected.blobs, tuple(collected.missing))
+    return ImagePlan(
+        tuple(collected.manifests), tuple(collected.blobs.values()), tuple(collected.missing)
+    )
 
 
 class _Collector:
     def __init__(self, contents: Contents, platforms: Sequence[Platform]) -> None:
         self._contents = contents
         self._platforms = platforms
-        self.manifests: dict[Digest, bytes] = {}
+        self.manifests: list[Digest] = []
         self.blobs: dict[Digest, Descriptor] = {}
         self.missing: list[Descriptor] = []
         self._outcomes: dict[Digest, str] = {}
 
-    def add(self, digest: Digest, content: bytes, depth: int) -> None:
+    def add(self, digest: Digest, depth: int) -> None:
         """Add a manifest and all that it names, or nothing."""
-        manifest = parse_sound_manifest(str(digest), content)
+        manifest = parse_sound_manifest(str(digest), self._contents.read(digest))
         if manifest.is_index:
             self._add_children(digest, manifest, depth)
         else:
             self._add_blobs(digest, manifest)
-        self.manifests[digest] = content
+        self.manifests.append(digest)
 
     def _add_children(self, digest: Digest, index: Manifest, depth: int) -> None:
         if depth == _DEEPEST:
@@ -80,9 +82,12 @@ class _Collector:
                 "export the image anew"
             )
         wanted = [child for child in index.manifests if is_wanted(child.platform, self._platforms)]
-        reasons = [reason for child in wanted if (reason := self._add_child(child, depth))]
-        if index.manifests and len(reasons) == len(wanted):
-            raise _Incomplete(reasons[0] if reasons else self._nothing_wanted(digest, index))
+        reasons = {child.digest: self._add_child(child, depth) for child in wanted}
+        images = [child for child in wanted if not is_attestation(child)]
+        if index.manifests and not wanted:
+            raise _Incomplete(_say_nothing_wanted(digest, index))
+        if images and all(reasons[child.digest] for child in images):
+            raise _Incomplete(reasons[images[0].digest])
 
     def _add_child(self, child: Descriptor, depth: int) -> str:
         """Add a manifest that an index names; return why it could not be added, or nothing."""
@@ -93,12 +98,16 @@ class _Collector:
         return self._outcomes[child.digest]
 
     def _try_child(self, child: Descriptor, depth: int) -> str:
-        content = self._contents.read(child.digest)
-        if content is None:
+        size = self._contents.size_of(child.digest)
+        if size is None:
             return f"manifest {child.digest} ({child.platform}) is not in the archive"
-        _check_size(child, len(content))
+        if size != child.size:
+            raise ArchiveInvalid(
+                f"{child.digest} has {size} bytes, and {child.size} are stated: "
+                "export the image anew"
+            )
         try:
-            self.add(child.digest, content, depth + 1)
+            self.add(child.digest, depth + 1)
         except _Incomplete as error:
             return str(error)
         return ""
@@ -112,14 +121,7 @@ class _Collector:
                 )
         self.blobs.update(blobs)
 
-    def _nothing_wanted(self, digest: Digest, index: Manifest) -> str:
-        offered = ", ".join(sorted({str(child.platform) for child in index.manifests}))
-        return f"{digest} has nothing for the wanted platforms, but for {offered}"
 
-
-def _check_size(descriptor: Descriptor, size: int) -> None:
-    if descriptor.size != size:
-        raise ArchiveInvalid(
-            f"{descriptor.digest} has {size} bytes, and {descriptor.size} are stated: "
-            "export the image anew"
-        )
+def _say_nothing_wanted(digest: Digest, index: Manifest) -> str:
+    offered = ", ".join(sorted({str(child.platform) for child in index.manifests}))
+    return f"{digest} has nothing for the wanted platforms, but for {offered}"
