@@ -15,6 +15,7 @@ from minreg.fill.resolve import Selection
 from minreg.fill.retries import Retries
 from minreg.fill.upstreams import Upstreams
 from minreg.fill.writer import TreeWriter
+from minreg.manifests import Platform
 from minreg.names import Digest
 from minreg.store.tree import RegistryTree
 from tests.canned import Canned, CannedTransport, MemoryRegistry, Sent, quick_retries
@@ -110,6 +111,18 @@ class DownloadTests(DownloadTestCase):
         self.assertEqual((summary.fetched_blobs, self.blob_requests()), (0, []))
         self.assertEqual(os.stat(path).st_mtime_ns, before)
         self.assertFalse([e for e in self.events if isinstance(e, ImageEnded)][-1].is_new)
+
+    def test_more_platforms_later(self) -> None:
+        """What was left out the first time comes when it is wanted."""
+        images = [self.registry.add_image("c", name, b"base") for name in ("amd64", "arm64")]
+        self.registry.add_index("c", *images, tag="1")
+        self.download("example.com/c:1", platforms=(Platform("linux", "amd64"),))
+        self.transport.sent.clear()
+        summary = self.download("example.com/c:1")
+        self.assertEqual((summary.failed, summary.fetched_blobs), ((), 1))
+        self.assertEqual(
+            [request.method for request in self.transport.sent], ["HEAD", "GET", "GET"]
+        )
 
     def test_one_fails(self) -> None:
         """An image that fails does not take the others with it."""

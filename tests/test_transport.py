@@ -71,7 +71,14 @@ class StatusTests(SynchronousTestCase):
         """These may be tried again."""
         for status in (408, 429, 499, 500, 502, 503, 504, 522):
             failure = self.assertRaises(UpstreamUnavailable, self.check, status)
-            self.assertEqual(str(failure), f"{URL} answered with status {status}")
+            self.assertTrue(str(failure).startswith(f"{URL} answered with status {status}"))
+
+    def test_limit(self) -> None:
+        """Of a limit the mend is told."""
+        failure = self.assertRaises(UpstreamUnavailable, self.check, 429)
+        self.assertIn(
+            "it limits how much is pulled; try later, or after docker login", str(failure)
+        )
 
     def test_answers(self) -> None:
         """These are answers."""

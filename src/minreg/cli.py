@@ -27,6 +27,9 @@ class _Entry:
 _COMMANDS: Mapping[str, _Entry] = {
     "download": _Entry("minreg.commands.download", "Fill a tree from upstream registries."),
     "import": _Entry("minreg.commands.import_", "Fill a tree from image archives."),
+    "list": _Entry("minreg.commands.list", "Say what a tree holds."),
+    "verify": _Entry("minreg.commands.verify", "Check that a tree is complete and undamaged."),
+    "prune": _Entry("minreg.commands.prune", "Remove from a tree what no tag reaches."),
     "serve": _Entry("minreg.commands.serve", "Serve a registry tree in the foreground."),
     "sample": _Entry("minreg.commands.sample", "Write a small tree with an image that runs."),
 }

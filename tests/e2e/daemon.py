@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -39,6 +38,7 @@ class Daemon:
     def __init__(self, root: str, directory: str, *options: str) -> None:
         self.port = free_port()
         self.registry = f"127.0.0.1:{self.port}"
+        self._is_told_to_end = False
         self._log = os.path.join(directory, "log")
         with open(self._log, "wb") as log:
             self._process = subprocess.Popen(
@@ -66,10 +66,15 @@ class Daemon:
                 raise AssertionError(f"the daemon does not answer:\n{self.log()}")
             time.sleep(0.02)
 
+    def terminate(self) -> None:
+        """Tell the daemon to end, once, as systemd does."""
+        if not self._is_told_to_end:
+            self._is_told_to_end = True
+            self._process.terminate()
+
     def stop(self) -> int:
-        """End the daemon as systemd does, and return its exit status."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+        """End the daemon, and return its exit status."""
+        self.terminate()
         try:
             return self._process.wait(40)
         except subprocess.TimeoutExpired:
@@ -90,6 +95,13 @@ class Daemon:
         """Return the requests of clients that it has answered so far, in order."""
         return [
             LoggedRequest(event["method"], event["path"], event["ns"], event["status"])
+            for event in self.request_events()
+        ]
+
+    def request_events(self) -> Sequence[Mapping[str, Any]]:
+        """Return all that it has logged of these requests."""
+        return [
+            event
             for event in self.events()
             if event["event"] == "request" and event["user_agent"] != _OURSELVES
         ]

@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import time
-import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,13 +38,14 @@ class RealRegistry:
     """A docker-registry that runs, with its storage in ``directory``."""
 
     directory: str
+    address: str
     port: int
     process: "subprocess.Popen[bytes]"
 
     @property
     def host(self) -> str:
         """The registry as image references name it."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self.address}:{self.port}"
 
     def stop(self) -> None:
         """End it."""
@@ -62,12 +62,16 @@ class RealRegistry:
         )
 
 
-def start_registry(directory: str, auth: str = "") -> RealRegistry:
+def start_registry(
+    directory: str, auth: str = "", http: str = "", address: str = "127.0.0.1"
+) -> RealRegistry:
     """Start a docker-registry on a free port of this machine.
 
     Args:
         directory: For its storage and configuration; what it holds is served.
         auth: The ``auth`` section of its configuration, YAML.
+        http: More of its ``http`` section.
+        address: Where it listens.
     """
     need_programs(docker_registry="docker-registry", skopeo="skopeo")
     os.makedirs(directory, exist_ok=True)
@@ -77,14 +81,14 @@ def start_registry(directory: str, auth: str = "") -> RealRegistry:
         file.write(
             "version: 0.1\nlog: {level: error}\n"
             f"storage: {{filesystem: {{rootdirectory: {os.path.abspath(directory)}/storage}}}}\n"
-            f"http: {{addr: '127.0.0.1:{port}'}}\n{auth}"
+            f"http: {{addr: '{address}:{port}', {http}}}\n{auth}"
         )
     log = os.path.join(directory, "log")
     with open(log, "wb") as output:
         process = subprocess.Popen(
             ["docker-registry", "serve", configuration], stdout=output, stderr=output
         )
-    registry = RealRegistry(directory, port, process)
+    registry = RealRegistry(directory, address, port, process)
     _wait_until_it_answers(registry)
     return registry
 
@@ -93,7 +97,7 @@ def _wait_until_it_answers(registry: RealRegistry) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(f"http://{registry.host}/", timeout=5):
+            with socket.create_connection((registry.address, registry.port), timeout=5):
                 return
         except OSError:
             time.sleep(0.05)

@@ -3,15 +3,18 @@
 import os
 import shutil
 import tempfile
+import time
+from collections.abc import Callable
 from typing import NoReturn
 from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.e2e.daemon import Daemon
+from tests.e2e.programs import ProgramFailed, run
 
 # Programs that are not called as the Debian package that brings them.
-_PACKAGES = {"ctr": "containerd"}
+_PACKAGES = {"ctr": "containerd", "unshare": "util-linux"}
 
 
 class EndToEndTestCase(SynchronousTestCase):
@@ -24,10 +27,13 @@ class EndToEndTestCase(SynchronousTestCase):
                 package = _PACKAGES.get(program, program)
                 self._do_without(f"{program} is missing: apt install {package}")
 
-    def need_root(self) -> None:
-        """Skip the test where nothing can be mounted; under ``CI``, fail it."""
-        if os.geteuid() != 0:
-            self._do_without("containers are made and file systems mounted by root only")
+    def need_to_mount(self) -> None:
+        """Skip the test where file systems cannot be mounted; under ``CI``, fail it."""
+        self.need_programs("unshare")
+        try:
+            run("unshare", "--mount", "true")
+        except ProgramFailed:
+            self._do_without("file systems cannot be mounted here: run the tests as root")
 
     def make_directory(self) -> str:
         """Make a directory that goes when the test ends.
@@ -44,6 +50,13 @@ class EndToEndTestCase(SynchronousTestCase):
         self.addCleanup(daemon.stop)
         daemon.wait_until_it_answers()
         return daemon
+
+    def wait_until(self, is_so: Callable[[], bool], seconds: float = 30) -> None:
+        """Wait for something that happens in another process."""
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            self.assertLess(time.monotonic(), deadline, "it does not come to that")
+            time.sleep(0.02)
 
     def _do_without(self, reason: str) -> NoReturn:
         if "CI" in os.environ:

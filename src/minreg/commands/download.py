@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterator
 from threading import Event
 from typing import Any, NoReturn
 
@@ -10,12 +9,12 @@ import attrs
 import click
 from rich.console import Console
 
+from minreg.commands.arguments import parse_arguments, parse_platforms, read_list
 from minreg.commands.reports import WrongUsage, reported_failures
 from minreg.fill.download import Download, Network
-from minreg.fill.failures import ReferencesInvalid
 from minreg.fill.plan import Plan
 from minreg.fill.progress import Display, JsonLines, LiveBars, PlainLines
-from minreg.fill.references import ImageReference, parse_references
+from minreg.fill.references import ImageReference
 from minreg.fill.release import CHANNEL_URL, RELEASE_URL, Releases
 from minreg.fill.resolve import Selection
 from minreg.fill.retries import Retries
@@ -23,10 +22,7 @@ from minreg.fill.sizes import count, format_size
 from minreg.fill.transport import Transport
 from minreg.fill.upstreams import Upstreams
 from minreg.fill.writer import TreeWriter
-from minreg.manifests import Platform
 from minreg.names import NameInvalid, parse_host
-
-ALL_PLATFORMS = "all"
 
 
 @attrs.frozen
@@ -132,7 +128,10 @@ def command(**options: Any) -> None:
     """Read the command line, download, and exit with the status that tells how it went."""
     wishes = Wishes(**options)
     with reported_failures():
-        references = list(_read_references(wishes))
+        references = [
+            *parse_arguments(wishes.images),
+            *(reference for path in wishes.files for reference in read_list(path)),
+        ]
         if wishes.skip_k3s and not references:
             raise click.UsageError("there is nothing to download: name an IMAGE or a --file")
         failed = _download(wishes, _make_selection(wishes), references)
@@ -140,26 +139,9 @@ def command(**options: Any) -> None:
         sys.exit(1)
 
 
-def _read_references(wishes: Wishes) -> Iterator[ImageReference]:
-    """Read all names of images before anything is fetched."""
-    try:
-        yield from parse_references(wishes.images, "IMAGE")
-        for path in wishes.files:
-            with click.open_file(path, encoding="utf-8", errors="replace") as lines:
-                yield from parse_references(lines, path)
-    except ReferencesInvalid as error:
-        raise WrongUsage(str(error)) from None
-
-
 def _make_selection(wishes: Wishes) -> Selection:
-    try:
-        platforms = tuple(
-            Platform.parse(text) for text in wishes.platforms if text != ALL_PLATFORMS
-        )
-    except ValueError as error:
-        raise WrongUsage(str(error)) from None
     return Selection(
-        platforms=() if ALL_PLATFORMS in wishes.platforms else platforms,
+        platforms=parse_platforms(wishes.platforms),
         trimmed=not wishes.no_trim,
         attestations=wishes.attestations,
         referrers=wishes.referrers,

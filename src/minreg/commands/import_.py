@@ -14,28 +14,13 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from minreg.commands.arguments import parse_platforms
 from minreg.commands.reports import reported_failures
 from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.source import measure_source
 from minreg.fill.importer import ImportedImage, Importer
 from minreg.fill.sizes import format_size
 from minreg.fill.writer import TreeWriter
-from minreg.manifests import Platform
-
-
-class _PlatformType(click.ParamType[Platform]):
-    """``os/architecture[/variant]`` on the command line."""
-
-    name = "platform"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Platform:
-        """Read a platform."""
-        try:
-            return Platform.parse(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.command(
@@ -61,7 +46,6 @@ class _PlatformType(click.ParamType[Platform]):
     "--platform",
     "platforms",
     multiple=True,
-    type=_PlatformType(),
     help="Take only this platform, such as linux/arm64; repeatable.",
 )
 @click.option("--name", default="", help="What to call an image that its archive does not name.")
@@ -70,14 +54,15 @@ def command(
     *,
     sources: tuple[str, ...],
     directory: str,
-    platforms: tuple[Platform, ...],
+    platforms: tuple[str, ...],
     name: str,
     no_trim: bool,
 ) -> None:
     """Import each archive, and say what came of it."""
     failed = 0
+    wanted = parse_platforms(platforms)
     with reported_failures(), TreeWriter(directory, "minreg import") as tree:
-        importer = Importer(tree, name=name, trimmed=not no_trim, platforms=platforms)
+        importer = Importer(tree, name=name, trimmed=not no_trim, platforms=wanted)
         for source in sources:
             try:
                 for image in _import(importer, source):

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import click
 
 from minreg.fill.failures import FillFailure
+from minreg.interfaces import StoreUnavailable
 from minreg.names import NameInvalid
 
 
@@ -20,5 +21,5 @@ def reported_failures() -> Iterator[None]:
     """Turn what a person can mend into one line on stderr and exit status 1."""
     try:
         yield
-    except (FillFailure, NameInvalid) as failure:
+    except (FillFailure, NameInvalid, StoreUnavailable) as failure:
         raise click.ClickException(str(failure)) from None

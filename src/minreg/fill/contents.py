@@ -8,7 +8,8 @@ from minreg.interfaces import ContentNotFound, RepositoryNotFound
 from minreg.names import Digest, NameInvalid
 from minreg.store.documents import Documents
 from minreg.store.enclosure import Enclosure
-from minreg.store.repository import Surveys, TreeRepository
+from minreg.store.repository import TreeRepository
+from minreg.store.surveys import Surveys
 
 _SURVEYS_KEPT = 256
 

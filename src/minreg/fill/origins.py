@@ -58,5 +58,10 @@ def record_origin(tree: TreeWriter, place: str, image: ImageReference) -> None:
     tree.keep_file(_path(place, reference), f"{origin_of(image)}\n".encode("ascii"))
 
 
+def forget_origin(tree: TreeWriter, place: str, reference: str) -> None:
+    """Forget where an image came from; a digest that has no tag is kept no longer."""
+    tree.remove_file(_path(place, reference))
+
+
 def _path(place: str, reference: str) -> str:
     return os.path.join(_ORIGINS, place, MANIFESTS, reference)

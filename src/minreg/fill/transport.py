@@ -184,7 +184,10 @@ def check_available(response: Response, url: str) -> None:
         return
     discard(response)
     wait = retry_after_seconds(response.headers.get("Retry-After", ""), time.time())
-    raise UpstreamUnavailable(f"{url} answered with status {response.status}", wait)
+    reason = f"{url} answered with status {response.status}"
+    if response.status == 429:
+        reason += ": it limits how much is pulled; try later, or after docker login"
+    raise UpstreamUnavailable(reason, wait)
 
 
 def retry_after_seconds(value: str, now: float) -> float | None:

@@ -6,7 +6,7 @@ them, then the index that names that, the tag last) is the caller's.
 """
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from threading import Lock
 from types import TracebackType
 from typing import Self
@@ -146,6 +146,33 @@ class TreeWriter:
         if _read_file(whole_path, len(content)) != content:
             make_directories(os.path.dirname(whole_path))
             self._new.place_file(whole_path, content)
+
+    def remove_tag(self, repository: str, tag: str) -> None:
+        """Remove a tag; what it named stays."""
+        self.remove_file(os.path.join(repository, MANIFESTS, tag))
+
+    def remove_file(self, path: str) -> None:
+        """Remove a file or a link below the root, if it is there."""
+        whole_path = os.path.join(self.root, path)
+        with writing(whole_path):
+            with suppress(FileNotFoundError):
+                os.unlink(whole_path)
+
+    def remove_empty(self, repository: str) -> None:
+        """Remove a repository without manifests, and each level that leads to no other."""
+        with self._mutex:
+            self._own_blobs.clear()
+        self._remove_directory(os.path.join(repository, MANIFESTS))
+        for level in reversed(levels(parse_place(repository))):
+            directory = os.path.join(self.root, level)
+            blobs = os.path.join(directory, BLOBS)
+            if os.listdir(directory) == [BLOBS] and os.path.islink(blobs):
+                self.remove_file(os.path.join(level, BLOBS))
+            self._remove_directory(level)
+
+    def _remove_directory(self, path: str) -> None:
+        with suppress(OSError):
+            os.rmdir(os.path.join(self.root, path))
 
     def _shared_path(self, digest: Digest) -> str:
         return os.path.join(self._shared, str(digest))

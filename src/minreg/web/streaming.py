@@ -27,7 +27,10 @@ class CutShort(OSError):
 
 
 class _Whole:
-    """A file that must not end early."""
+    """A file that must not end early.
+
+    Twisted asks for less than no byte where the head of a part has filled a piece.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -35,8 +38,8 @@ class _Whole:
         self.close = file.close
 
     def read(self, size: int) -> bytes:
-        content = self._file.read(size)
-        if size and not content:
+        content = self._file.read(max(size, 0))
+        if size > 0 and not content:
             raise CutShort("the file was cut short while it was sent")
         return content
 
@@ -44,16 +47,14 @@ class _Whole:
 class _BreaksOff(StaticProducer):
     """Ends the connection when the file can no longer be read."""
 
-    request: RegistryRequest | None
+    request: RegistryRequest  # None once this has stopped; then nothing is read any more
 
     def resumeProducing(self) -> None:
-        request = self.request
         try:
             super().resumeProducing()
         except OSError as error:
+            self.request.break_off(str(error))
             self.stopProducing()
-            if request is not None:
-                request.break_off(str(error))
 
 
 class _RangeProducer(_BreaksOff, SingleRangeStaticProducer):
