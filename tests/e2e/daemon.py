@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from tests.e2e.programs import installed
+from tests.e2e.programs import free_port, installed
 
 _OURSELVES = "minreg's tests"
 
@@ -115,11 +114,3 @@ class Daemon:
             return False
         finally:
             connection.close()
-
-
-def free_port() -> int:
-    """Find a port of 127.0.0.1 on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

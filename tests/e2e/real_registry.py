@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -10,27 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import attrs
-from twisted.trial.unittest import SkipTest
 
 from minreg.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from minreg.names import Digest
+from tests.e2e.programs import free_port, need_programs
 
 _START_SECONDS = 20
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def need_programs(**packages: str) -> None:
-    """Skip the test if a program is missing, naming the package that has it."""
-    for program, package in packages.items():
-        if shutil.which(program.replace("_", "-")) is None:
-            raise SkipTest(f"needs the Debian package {package}")
 
 
 @attrs.define
@@ -73,7 +57,7 @@ def start_registry(
         http: More of its ``http`` section.
         address: Where it listens.
     """
-    need_programs(docker_registry="docker-registry", skopeo="skopeo")
+    need_programs("docker-registry", "skopeo")
     os.makedirs(directory, exist_ok=True)
     port = free_port()
     configuration = os.path.join(directory, "config.yml")

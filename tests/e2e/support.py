@@ -1,20 +1,14 @@
 """What the end-to-end tests share: programs, directories, daemons."""
 
-import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from typing import NoReturn
-from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.e2e.daemon import Daemon
-from tests.e2e.programs import ProgramFailed, run
-
-# Programs that are not called as the Debian package that brings them.
-_PACKAGES = {"ctr": "containerd", "unshare": "util-linux"}
+from tests.e2e.programs import ProgramFailed, do_without, need_programs, run
 
 
 class EndToEndTestCase(SynchronousTestCase):
@@ -22,10 +16,7 @@ class EndToEndTestCase(SynchronousTestCase):
 
     def need_programs(self, *programs: str) -> None:
         """Skip the test where a program is missing; under ``CI``, fail it."""
-        for program in programs:
-            if shutil.which(program) is None:
-                package = _PACKAGES.get(program, program)
-                self._do_without(f"{program} is missing: apt install {package}")
+        need_programs(*programs)
 
     def need_to_mount(self) -> None:
         """Skip the test where file systems cannot be mounted; under ``CI``, fail it."""
@@ -33,7 +24,7 @@ class EndToEndTestCase(SynchronousTestCase):
         try:
             run("unshare", "--mount", "true")
         except ProgramFailed:
-            self._do_without("file systems cannot be mounted here: run the tests as root")
+            do_without("file systems cannot be mounted here: run the tests as root")
 
     def make_directory(self) -> str:
         """Make a directory that goes when the test ends.
@@ -57,8 +48,3 @@ class EndToEndTestCase(SynchronousTestCase):
         while not is_so():
             self.assertLess(time.monotonic(), deadline, "it does not come to that")
             time.sleep(0.02)
-
-    def _do_without(self, reason: str) -> NoReturn:
-        if "CI" in os.environ:
-            raise AssertionError(reason)
-        raise SkipTest(reason)

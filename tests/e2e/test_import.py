@@ -122,7 +122,7 @@ class StreamTests(EndToEndTestCase):
 
     def test_no_network(self) -> None:
         """Where there is no network at all, not even a loopback that is up, it works."""
-        self.need_root()
+        self.need_to_mount()
         self.need_programs("unshare")
         command = [sys.executable, "-m", "minreg", "import", "-d", self.root, self.layout]
         said = run("unshare", "--net", "--", *command)

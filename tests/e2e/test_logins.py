@@ -17,7 +17,8 @@ from minreg.fill.retries import Retries
 from minreg.fill.transport import Transport
 from minreg.fill.upstreams import Upstreams
 from minreg.fill.writer import TreeWriter
-from tests.e2e.real_registry import Layout, need_programs, start_registry
+from tests.e2e.programs import need_programs
+from tests.e2e.real_registry import Layout, start_registry
 from tests.e2e.token_server import TokenServer
 
 _ACCOUNT = "alice:secret"
@@ -28,7 +29,7 @@ class TokenTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Start a token server, and a registry that trusts it, with one image."""
-        need_programs(openssl="openssl")
+        need_programs("openssl")
         self.directory = os.path.abspath(self.mktemp())
         os.mkdir(self.directory)
         self.tokens = TokenServer(os.path.join(self.directory, "tokens")).__enter__()
@@ -102,7 +103,7 @@ class BasicTests(SynchronousTestCase):
 
     def test_basic(self) -> None:
         """The command reads the account of docker login, and says so where it has none."""
-        need_programs(htpasswd="apache2-utils")
+        need_programs("htpasswd")
         directory = os.path.abspath(self.mktemp())
         os.mkdir(directory)
         passwords = os.path.join(directory, "passwords")

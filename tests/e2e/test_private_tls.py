@@ -8,7 +8,8 @@ import sys
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.e2e.forward_proxy import ForwardProxy
-from tests.e2e.real_registry import Layout, need_programs, start_registry
+from tests.e2e.programs import need_programs
+from tests.e2e.real_registry import Layout, start_registry
 
 
 def outer_address() -> str:
@@ -28,7 +29,7 @@ class PrivateAuthorityTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make a certificate, and start a registry with it, with one image."""
-        need_programs(openssl="openssl")
+        need_programs("openssl")
         self.address = outer_address()
         self.directory = os.path.abspath(self.mktemp())
         os.mkdir(self.directory)
