@@ -17,7 +17,7 @@ from tests.modules import (
 
 PURE = frozenset({"names", "media_types", "manifests", "errors"})
 READING = PURE | {"interfaces", "store"}
-SERVING = READING | {"web", "log", "limits", "settings", "service", "tap"}
+SERVING = READING | {"web", "daemon", "log", "limits", "settings", "service", "tap"}
 
 # What a part of the house may import, beside its own modules.
 LAYERS: Mapping[str, frozenset[str]] = {
@@ -29,6 +29,7 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "interfaces": PURE,
     "store": PURE | {"interfaces"},
     "web": READING,
+    "daemon": frozenset({"interfaces"}),
     "log": frozenset(),
     "limits": frozenset(),
     "settings": PURE | {"log"},

@@ -75,11 +75,26 @@ class RegistryServiceTests(WebTestCase):
         service.setServiceParent(application)
         self.assertIs(application.getComponent(ILogObserver), service.observer)
 
+    def test_hurry(self) -> None:
+        """Told to stop once more while it waits for a transfer, it waits no longer."""
+        service = self.make_service(TCP4ServerEndpoint(self.reactor, 9080))
+        service.startService()
+        silent = self.connect()
+        stopped = service.stopService()
+        silent.pump()
+        self.assertNoResult(stopped)
+        service.hurry()
+        silent.pump()
+        self.assertTrue(silent.is_closed)
+        self.successResultOf(stopped)
+        self.assertEqual(len(self.logged("stop")), 2)
+
     def test_stops_idle(self) -> None:
         """Without transfers it stops at once: the port is closed, idle clients are let go."""
         service = self.make_service(TCP4ServerEndpoint(self.reactor, 9080))
         service.startService()
         idle = self.connect()
+        idle.request("/v2/")
         stopped = service.stopService()
         self.assertNoResult(stopped)
         idle.pump()

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from minreg.settings import (
     Endpoint,
     SettingInvalid,
+    check_awaited_root,
     check_directory,
     check_root,
     parse_alias,
@@ -34,7 +35,9 @@ class CheckRootTests(SynchronousTestCase):
         path = os.path.abspath(self.mktemp())
         error = self.assertRaises(SettingInvalid, check_root, path)
         self.assertEqual(
-            str(error), f"--root {path} does not exist: unpack the registry tree there"
+            str(error),
+            f"--root {path} does not exist: unpack the registry tree there, "
+            "or have it waited for with --wait-for-root",
         )
 
     def test_file(self) -> None:
@@ -52,6 +55,24 @@ class CheckRootTests(SynchronousTestCase):
         self.patch(os, "access", lambda _path, _mode: False)
         error = self.assertRaises(SettingInvalid, check_root, root)
         self.assertIn("chmod a+rX", str(error))
+
+
+class CheckAwaitedRootTests(SynchronousTestCase):
+    """Tests for ``check_awaited_root``."""
+
+    def test_absent(self) -> None:
+        """A root that does not exist may come."""
+        root = self.mktemp()
+        self.assertEqual(check_awaited_root(root), os.path.abspath(root))
+
+    def test_wrong(self) -> None:
+        """None at all, or a file, is refused at once."""
+        path = self.mktemp()
+        with open(path, "wb"):
+            pass
+        for wrong, words in ((None, "--root is missing"), (path, "is not a directory")):
+            error = self.assertRaises(SettingInvalid, check_awaited_root, wrong)
+            self.assertIn(words, str(error))
 
 
 class CheckDirectoryTests(SynchronousTestCase):

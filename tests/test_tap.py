@@ -11,6 +11,10 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from minreg.daemon.root_watch import RootWatch
+from minreg.daemon.signals import Signals
+from minreg.daemon.supervision import Supervision
+from minreg.service import Listener
 from minreg.settings import Endpoint, SettingInvalid
 from minreg.tap import Options, make_endpoints, makeService
 from twisted.plugins.minreg_plugin import minreg
@@ -124,12 +128,21 @@ class MakeEndpointsTests(OptionsTestCase):
 
     def test_no_endpoint(self) -> None:
         """A description that Twisted does not know is refused."""
-        for description in ("nonsense:1", "tcp:x", "tcp", "systemd:domain=INET:index=9"):
+        for description in ("nonsense:1", "tcp:x", "tcp", "systemd:domain=INET"):
             settings = self.parse(f"--listen={description}").settings
             error = self.assertRaises(
                 SettingInvalid, make_endpoints, settings, MemoryReactorClock()
             )
             self.assertIn(f"--listen {description} is no endpoint", str(error))
+
+    def test_no_socket_passed(self) -> None:
+        """Without a socket from systemd the message says who would have passed it."""
+        for which in ("index=9", "name=registry"):
+            settings = self.parse(f"--listen=systemd:domain=INET:{which}").settings
+            error = self.assertRaises(
+                SettingInvalid, make_endpoints, settings, MemoryReactorClock()
+            )
+            self.assertIn("systemd has passed no such socket: start minreg.socket", str(error))
 
 
 class MakeServiceTests(OptionsTestCase):
@@ -153,6 +166,25 @@ class MakeServiceTests(OptionsTestCase):
         """A service that was made has not begun to listen."""
         service = makeService(self.parse())
         self.assertFalse(service.running)
+
+    def test_wait_for_root(self) -> None:
+        """A root that is not there yet is refused, unless it is to be waited for."""
+        options = Options()
+        absent = os.path.abspath(self.mktemp())
+        options.parseOptions(["--root", absent, "--wait-for-root"])
+        self.assertEqual((options.settings.root, options.settings.waits_for_root), (absent, True))
+        self.assertEqual(
+            [type(service) for service in makeService(options)],
+            [Listener, RootWatch, Signals],
+        )
+
+    def test_supervised(self) -> None:
+        """Systemd is told how the daemon fares, behind all that listens, if it asks for it."""
+        self.patch(os, "environ", {"NOTIFY_SOCKET": "@minreg-test"})
+        self.assertEqual(
+            [type(service) for service in makeService(self.parse())],
+            [Listener, Supervision, Signals],
+        )
 
     def test_log_file(self) -> None:
         """The log goes where twistd was told to write it."""

@@ -120,15 +120,41 @@ class DrainTests(WebTestCase):
         self.successResultOf(self.site.drain(30))
 
     def test_idle(self) -> None:
-        """Idle connections, and those in the middle of a request, are closed at once."""
+        """A connection that is idle after an answer is closed at once."""
+        connection = self.connect()
+        connection.request("/v2/")
+        drained = self.site.drain(30)
+        connection.pump()
+        self.assertTrue(connection.is_closed)
+        self.successResultOf(drained)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_silent(self) -> None:
+        """A connection whose first request does not come in two seconds is closed."""
         connections = [self.connect(), self.connect()]
         connections[1].send(b"GET /v2/ HT")
         drained = self.site.drain(30)
-        for connection in connections:
-            connection.pump()
-            self.assertTrue(connection.is_closed)
+        self.clock.advance(1.9)
+        self.assertEqual([connection.is_closed for connection in connections], [False, False])
+        self.clock.advance(0.2)
+        self.assertEqual([connection.is_closed for connection in connections], [True, True])
         self.successResultOf(drained)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_last_request(self) -> None:
+        """A request that was under way on a new connection is answered, and is the last."""
+        for begun in (b"", b"GET /v2/ HT"):
+            connection = self.connect()
+            if begun:
+                connection.send(begun)
+            drained = self.site.drain(30)
+            connection.send(write_request("/v2/")[len(begun) :])
+            response = parse_response(connection.received())
+            self.assertEqual((response.code, response.body), (200, b"{}"))
+            self.assertEqual(response.header("connection"), "close")
+            self.assertTrue(connection.is_closed)
+            self.successResultOf(drained)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_busy(self) -> None:
         """A transfer that is under way comes to its end, and the connection is closed then."""

@@ -38,6 +38,10 @@ class StoreUnavailable(Exception):
     """The place where content lies cannot be read at all just now."""
 
 
+class StoreAwaited(StoreUnavailable):
+    """The place where content will lie is not there yet: the daemon was told to wait for it."""
+
+
 @attrs.frozen
 class Content:
     """Content that is about to be sent; whoever gets it closes ``file``.

@@ -34,7 +34,8 @@ class Endpoint:
 class Settings:
     """What to serve, where, and how to log it.
 
-    ``aliases`` are names of this registry, each with the upstream host that is meant by it.
+    ``aliases`` are names of this registry, each with the upstream host that is meant by it;
+    ``waits_for_root`` says that the root may come later.
     """
 
     root: str
@@ -42,6 +43,7 @@ class Settings:
     log_format: str = "text"
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     allow_links_to: tuple[str, ...] = ()
+    waits_for_root: bool = False
 
 
 def check_root(path: str | None) -> str:
@@ -50,11 +52,26 @@ def check_root(path: str | None) -> str:
     Raises:
         SettingInvalid: There is no such directory, or it cannot be read.
     """
+    root = check_awaited_root(path)
+    if not os.path.exists(root):
+        raise SettingInvalid(
+            f"--root {root} does not exist: unpack the registry tree there, "
+            "or have it waited for with --wait-for-root"
+        )
+    return root
+
+
+def check_awaited_root(path: str | None) -> str:
+    """Make sure that a registry tree can be served, now or once it is there.
+
+    Raises:
+        SettingInvalid: None is named, or what is there is no directory that can be read.
+    """
     if not path:
         raise SettingInvalid("--root is missing: name the directory that holds the registry tree")
     root = os.path.abspath(path)
     if not os.path.exists(root):
-        raise SettingInvalid(f"--root {root} does not exist: unpack the registry tree there")
+        return root
     if not os.path.isdir(root):
         raise SettingInvalid(f"--root {root} is not a directory: name the one that holds the tree")
     if not os.access(root, os.R_OK | os.X_OK):

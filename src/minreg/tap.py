@@ -1,7 +1,8 @@
 """What ``twistd -n minreg`` runs: from the command line to a service."""
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar, TextIO
 
@@ -13,6 +14,11 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from minreg import __version__
+from minreg.daemon.notify import find_notifier
+from minreg.daemon.reload import Reloader
+from minreg.daemon.root_watch import RootWatch
+from minreg.daemon.signals import Signals
+from minreg.daemon.supervision import Supervision
 from minreg.limits import most_connections, raise_file_limit
 from minreg.log import make_observer
 from minreg.service import RegistryService, complain
@@ -23,12 +29,14 @@ from minreg.settings import (
     Endpoint,
     SettingInvalid,
     Settings,
+    check_awaited_root,
     check_directory,
     check_root,
     parse_alias,
     parse_log_format,
     tcp_endpoint,
 )
+from minreg.store.awaited import AwaitedTree
 from minreg.store.tree import RegistryTree
 from minreg.web.api import make_root
 from minreg.web.disk import Disk
@@ -54,6 +62,9 @@ class Options(UsageOptions):
             f"The IP address to listen on.  [default: {DEFAULT_INTERFACE}]",
         ],
         ["log-format", None, "text", "How to log: text or json."],
+    ]
+    optFlags: ClassVar = [
+        ["wait-for-root", None, "Answer 503 while the root is not there yet, or empty."],
     ]
 
     def __init__(self) -> None:
@@ -92,15 +103,17 @@ class Options(UsageOptions):
 
     def _check(self) -> Settings:
         port, interface = self["port"], self["interface"]
+        awaits = bool(self["wait-for-root"])
         if self["listen"] and (port, interface) != (None, None):
             raise SettingInvalid("--listen takes the place of --port and --interface: drop these")
         return Settings(
-            root=check_root(self["root"]),
+            root=(check_awaited_root if awaits else check_root)(self["root"]),
             listen=tuple(Endpoint(f"--listen {text}", text) for text in self["listen"])
             or (tcp_endpoint(port, interface),),
             log_format=parse_log_format(self["log-format"]),
             aliases=dict(parse_alias(alias) for alias in self["registry-alias"]),
             allow_links_to=tuple(check_directory(place) for place in self["allow-links-to"]),
+            waits_for_root=awaits,
         )
 
     def _tell_twist(self) -> None:
@@ -120,7 +133,11 @@ def make_endpoints(settings: Settings, reactor: object) -> list[tuple[str, IStre
     for wanted in settings.listen:
         try:
             endpoint = serverFromString(reactor, wanted.description)
-        except (ValueError, TypeError, LookupError, OSError, ImportError) as error:
+        except LookupError:
+            raise SettingInvalid(
+                f"{wanted.words}: systemd has passed no such socket: start minreg.socket"
+            ) from None
+        except (ValueError, TypeError, OSError, ImportError) as error:
             raise SettingInvalid(
                 f"{wanted.words} is no endpoint ({error}): write it as in tcp:9080"
             ) from None
@@ -138,13 +155,43 @@ def makeService(options: Options) -> RegistryService:
     except SettingInvalid as error:
         complain(str(error))
         raise SystemExit(2) from None
-    store = RegistryTree(settings.root, settings.aliases, settings.allow_links_to)
+    make_store = AwaitedTree if settings.waits_for_root else RegistryTree
+    store = make_store(settings.root, settings.aliases, settings.allow_links_to)
     threads = IReactorThreads(reactor)
     clock = IReactorTime(reactor)
     disk = Disk(clock, partial(deferToThreadPool, threads, threads.getThreadPool()))
     site = RegistrySite(make_root(store, disk), clock, most_connections(raise_file_limit()))
-    observer = make_observer(settings.log_format, _open_log(options))
-    return RegistryService(site, endpoints, _greeting(settings), observer)
+    log_file = _open_log(options)
+    observer = make_observer(settings.log_format, log_file)
+    service = RegistryService(site, endpoints, _greeting(settings), observer)
+    describe = site.describe
+    if isinstance(store, AwaitedTree):
+        watch = RootWatch(partial(disk.run, store.check_presence), clock)
+        watch.setServiceParent(service)
+        describe = partial(_describe, watch, site)
+    reload = _supervise(service, clock, describe, Reloader(log_file).reload)
+    signals = Signals(reactor.callWhenRunning, threads.callFromThread, reload, service.hurry)
+    signals.setServiceParent(service)
+    return service
+
+
+def _supervise(
+    service: RegistryService,
+    clock: IReactorTime,
+    describe: Callable[[], str],
+    reload: Callable[[], None],
+) -> Callable[[], None]:
+    """Let systemd know how the service fares, if it wants to; return how to reload then."""
+    notifier = find_notifier(os.environ)
+    if notifier is None:
+        return reload
+    supervision = Supervision(notifier, clock, describe)
+    supervision.setServiceParent(service)
+    return partial(supervision.reload, reload)
+
+
+def _describe(watch: RootWatch, site: RegistrySite) -> str:
+    return f"waiting for the registry: {watch.problem}" if watch.problem else site.describe()
 
 
 def _open_log(options: Options) -> TextIO:

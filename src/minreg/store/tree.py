@@ -41,6 +41,7 @@ class RegistryTree:
         allow_links_to: Sequence[str] = (),
         now: Callable[[], int] = time.time_ns,
     ) -> None:
+        self.root = root
         self._files = Enclosure(root, allow_links_to)
         self._aliases = dict(aliases or {})
         self._documents = Documents(now=now)

@@ -15,6 +15,9 @@ from minreg.web.request import API_VERSION, SERVER, RegistryRequest
 RECEIVE_TIMEOUT = 30
 """Seconds within which a request must have arrived, counted from its first byte."""
 
+LAST_REQUEST_TIMEOUT = 2
+"""Seconds that a request has to arrive when the registry stops, or a new connection's first."""
+
 STALL_TIMEOUT = 300
 """Seconds that a client may take to accept the next piece of an answer, or its end."""
 
@@ -81,6 +84,7 @@ class RegistryChannel(HTTPChannel):
     _is_new = True
     _is_blocked = False
     _is_closing = False
+    _is_last = False
 
     def connectionMade(self) -> None:
         """Begin, or say at once that there are too many connections already."""
@@ -143,6 +147,27 @@ class RegistryChannel(HTTPChannel):
         self._arrival.clear()
         self.is_answering = True
         super().allContentReceived()
+
+    def checkPersistence(self, request: RegistryRequest, version: bytes) -> bool:
+        """Tell whether the connection lives on after this request."""
+        if self._is_last:
+            request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+            return False
+        return bool(super().checkPersistence(request, version))
+
+    def finish(self) -> None:
+        """End the connection as soon as nobody loses by it.
+
+        Clients ask again where a connection that they used before ends without an answer,
+        but not where that was its first request (net/http of Go, ``shouldRetryRequest``).
+        """
+        self._is_last = True
+        if self.is_answering:
+            self.persistent = False
+        elif self._is_new or self._has_begun():
+            self._arrival.set(LAST_REQUEST_TIMEOUT)
+        else:
+            self.loseConnection()
 
     def requestDone(self, request: RegistryRequest) -> None:
         """Go on to the next request, if the connection lives on."""

@@ -11,7 +11,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from minreg.errors import RegistryError, not_an_endpoint, unavailable, unsupported
-from minreg.interfaces import StoreUnavailable
+from minreg.interfaces import StoreAwaited, StoreUnavailable
 from minreg.web.request import RegistryRequest
 
 ALLOWED = b"GET, HEAD"
@@ -50,7 +50,9 @@ class RegistryResource(Resource):
         if isinstance(failure.value, RegistryError):
             request.refuse(failure.value)
         elif isinstance(failure.value, StoreUnavailable):
-            self._log.error("cannot read the registry: {reason}", reason=str(failure.value))
+            # What the daemon waits for, it says once.
+            if not failure.check(StoreAwaited):
+                self._log.error("cannot read the registry: {reason}", reason=str(failure.value))
             request.refuse(unavailable(str(failure.value)))
         else:
             request.processingFailed(failure)

@@ -36,6 +36,7 @@ class RegistrySite(Site):
         self, resource: RegistryResource, reactor: IReactorTime, most_connections: int
     ) -> None:
         super().__init__(resource, timeout=IDLE_TIMEOUT, reactor=reactor)
+        self._answered = 0
         self._most_connections = most_connections
         self._channels: set[RegistryChannel] = set()
         self._drained: Deferred[None] | None = None
@@ -49,6 +50,10 @@ class RegistrySite(Site):
     def acceptableProtocols(self) -> list[bytes]:
         """Speak HTTP/1.1 only, also where TLS would let client and server choose."""
         return [b"http/1.1"]
+
+    def describe(self) -> str:
+        """Say in a line what goes on."""
+        return f"{self._answered} requests answered, {len(self._channels)} connections open"
 
     def admit(self, channel: RegistryChannel) -> bool:
         """Count a connection, and tell whether it is not one too many."""
@@ -71,17 +76,15 @@ class RegistrySite(Site):
             patience: Seconds after which those that are still open are cut off.
         """
         for channel in list(self._channels):
-            if channel.is_answering:
-                channel.persistent = False
-            else:
-                channel.loseConnection()
+            channel.finish()
         if not self._channels:
             return succeed(None)
         self._drained = Deferred()
-        self._end_of_patience = self.reactor.callLater(patience, self._cut_off)
+        self._end_of_patience = self.reactor.callLater(patience, self.cut_off)
         return self._drained
 
-    def _cut_off(self) -> None:
+    def cut_off(self) -> None:
+        """Close all connections, whatever is under way on them."""
         self._log.warn(
             "{count} transfers did not end in time and are cut off", count=len(self._channels)
         )
@@ -90,6 +93,7 @@ class RegistrySite(Site):
 
     def log(self, request: RegistryRequest) -> None:  # type: ignore[override]  # we make no other
         """Write the line of a request that was answered, or whose client left."""
+        self._answered += 1
         self._log.info(
             _REQUEST,
             event="request",

@@ -1,0 +1,58 @@
+"""Tests for ``minreg.daemon.root_watch``."""
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.daemon.root_watch import RootWatch
+from minreg.interfaces import StoreAwaited
+
+
+class RootWatchTests(SynchronousTestCase):
+    """Tests for ``RootWatch``."""
+
+    def setUp(self) -> None:
+        """Make a watch over a root that is not there yet."""
+        self.clock = Clock()
+        self.problem = "root /srv/registry is not there yet"
+        self.looks = 0
+        self.events = self.enterContext(capturedLogs())
+        self.watch = RootWatch(self.look, self.clock)
+
+    def look(self) -> Deferred[None]:
+        """Look at the root, as the disk would."""
+        self.looks += 1
+        return fail(StoreAwaited(self.problem)) if self.problem else succeed(None)
+
+    def lines(self) -> list[str | None]:
+        """Return what was logged."""
+        return [formatEvent(event) for event in self.events]
+
+    def test_comes_later(self) -> None:
+        """The log says once that the root is waited for, and that it came."""
+        self.watch.startService()
+        self.clock.pump([2.0, 2.0])
+        waiting = "waiting for the registry: root /srv/registry is not there yet"
+        self.assertEqual(self.lines(), [waiting])
+        self.assertEqual(self.watch.problem, self.problem)
+        self.problem = ""
+        self.clock.pump([2.0, 2.0])
+        self.assertEqual(self.lines(), [waiting, "the registry is there now, and served"])
+        self.assertEqual(self.watch.problem, "")
+        self.assertEqual([event["event"] for event in self.events], ["waiting", "found"])
+
+    def test_is_there(self) -> None:
+        """Of a root that is there from the start nothing is said."""
+        self.problem = ""
+        self.watch.startService()
+        self.clock.pump([2.0])
+        self.assertEqual((self.lines(), self.looks), ([], 2))
+
+    def test_stop(self) -> None:
+        """A daemon that stops looks no more."""
+        self.watch.startService()
+        self.watch.stopService()
+        self.clock.pump([2.0])
+        self.assertEqual(self.looks, 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])

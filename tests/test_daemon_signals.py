@@ -1,0 +1,51 @@
+"""Tests for ``minreg.daemon.signals``."""
+
+import signal
+from collections.abc import Callable
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.daemon.signals import Signals
+
+
+class SignalsTests(SynchronousTestCase):
+    """Tests for ``Signals``, with signals that this process sends itself."""
+
+    def setUp(self) -> None:
+        """Stand in for the reactor and its handlers."""
+        self.seen: list[str] = []
+        self.waiting: list[Callable[[], object]] = []
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+        signal.signal(signal.SIGTERM, lambda _number, _frame: self.seen.append("stop"))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        Signals(
+            self.waiting.append,
+            lambda call: call(),
+            lambda: self.seen.append("reload"),
+            lambda: self.seen.append("hurry"),
+        ).startService()
+
+    def run_reactor(self) -> None:
+        """Let the reactor have begun."""
+        for call in self.waiting:
+            call()
+
+    def test_reload(self) -> None:
+        """SIGHUP reloads, from the first moment on, as often as it comes."""
+        signal.raise_signal(signal.SIGHUP)
+        self.run_reactor()
+        signal.raise_signal(signal.SIGHUP)
+        self.assertEqual(self.seen, ["reload", "reload"])
+
+    def test_stop_twice(self) -> None:
+        """The first SIGTERM stops; further ones make it hurry."""
+        self.run_reactor()
+        for _ in range(3):
+            signal.raise_signal(signal.SIGTERM)
+        self.assertEqual(self.seen, ["stop", "hurry", "hurry"])
+
+    def test_ignored(self) -> None:
+        """A signal that whoever started us has ignored stays so."""
+        self.run_reactor()
+        self.assertIs(signal.getsignal(signal.SIGINT), signal.SIG_IGN)

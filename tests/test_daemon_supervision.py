@@ -1,0 +1,70 @@
+"""Tests for ``minreg.daemon.supervision``."""
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.daemon.notify import Notifier
+from minreg.daemon.supervision import Supervision
+
+
+class SupervisionTests(SynchronousTestCase):
+    """Tests for ``Supervision``."""
+
+    def setUp(self) -> None:
+        """Make a clock, and a place for what systemd is told."""
+        self.clock = Clock()
+        self.told: list[bytes] = []
+
+    def start(self, watchdog: float | None) -> Supervision:
+        """Start the service as the reactor's first turn sees it."""
+        notifier = Notifier(self.told.append, watchdog)
+        supervision = Supervision(notifier, self.clock, lambda: "well", lambda: 5_000_999)
+        supervision.startService()
+        return supervision
+
+    def test_ready(self) -> None:
+        """It is ready when the reactor turns, not before."""
+        self.start(None)
+        self.assertEqual(self.told, [])
+        self.clock.advance(0)
+        self.assertEqual(self.told, [b"READY=1\nSTATUS=well"])
+
+    def test_watchdog(self) -> None:
+        """Signs of life come twice as often as systemd wants them."""
+        self.start(10.0)
+        self.clock.advance(0)
+        self.clock.pump([5.0, 5.0])
+        self.assertEqual(self.told[1:], [b"WATCHDOG=1\nSTATUS=well"] * 2)
+
+    def test_status(self) -> None:
+        """Without a watchdog there is a line on what goes on now and then."""
+        self.start(None)
+        self.clock.advance(0)
+        self.clock.pump([29.0, 1.0])
+        self.assertEqual(self.told[1:], [b"STATUS=well"])
+
+    def test_reload(self) -> None:
+        """A reload is announced, with its time in microseconds, done, and reported."""
+        supervision = self.start(None)
+        supervision.reload(lambda: self.told.append(b"done"))
+        self.assertEqual(
+            self.told,
+            [b"RELOADING=1\nMONOTONIC_USEC=5000", b"done", b"READY=1\nSTATUS=well"],
+        )
+
+    def test_stop(self) -> None:
+        """The end is announced, and nothing is said behind it."""
+        supervision = self.start(10.0)
+        self.clock.advance(0)
+        supervision.stopService()
+        self.clock.pump([5.0, 5.0])
+        self.assertEqual(
+            self.told[1:], [b"STOPPING=1\nSTATUS=stopping: transfers under way may finish"]
+        )
+
+    def test_stop_at_once(self) -> None:
+        """A daemon that is stopped before it ran never says that it is ready."""
+        self.start(None).stopService()
+        self.clock.advance(0)
+        self.assertNotIn(b"READY=1", b"".join(self.told))
+        self.assertEqual(self.clock.getDelayedCalls(), [])

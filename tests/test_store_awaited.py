@@ -1,0 +1,52 @@
+"""Tests for ``minreg.store.awaited``."""
+
+import os
+
+from minreg.interfaces import StoreUnavailable
+from minreg.store.awaited import AwaitedTree
+from tests.support import WebTestCase
+
+
+class AwaitedTreeTests(WebTestCase):
+    """Tests for ``AwaitedTree``, as clients see it."""
+
+    def setUp(self) -> None:
+        """Serve a root that does not exist."""
+        super().setUp()
+        self.later = os.path.abspath(self.mktemp())
+        self.store = AwaitedTree(self.later)
+        self.site = self.make_site(self.store)
+
+    def refusal(self, path: str) -> tuple[int, str]:
+        """Ask, and return the status and the message of the refusal."""
+        response = self.request(path)
+        return response.code, response.json["errors"][0]["message"]
+
+    def test_absent(self) -> None:
+        """While there is no root, the answer is 503 and says what is waited for."""
+        mend = "unpack the registry tree there, or mount the file system that holds it"
+        expected = (503, f"root {self.later} is not there yet: {mend}")
+        self.assertEqual(self.refusal("/v2/rancher/pause/manifests/3.6"), expected)
+        self.assertEqual(self.refusal("/v2/_catalog"), expected)
+        os.mkdir(self.later)
+        expected = (503, f"root {self.later} is still empty: {mend}")
+        self.assertEqual(self.refusal("/v2/rancher/pause/manifests/3.6"), expected)
+
+    def test_logged_elsewhere(self) -> None:
+        """Requests do not repeat in the log what the daemon says once."""
+        self.request("/v2/_catalog")
+        self.assertEqual([event["event"] for event in self.events], ["request"])
+
+    def test_comes(self) -> None:
+        """Once something is there, what is missing is missing."""
+        os.makedirs(os.path.join(self.later, "rancher"))
+        self.assertEqual(self.request("/v2/rancher/pause/manifests/3.6").code, 404)
+        self.assertEqual(self.request("/v2/_catalog").json, {"repositories": []})
+
+    def test_not_readable(self) -> None:
+        """A root that is no directory is not waited for in silence."""
+        with open(self.later, "wb"):
+            pass
+        with self.assertRaises(StoreUnavailable) as caught:
+            self.store.check_presence()
+        self.assertIn("Not a directory", str(caught.exception))
