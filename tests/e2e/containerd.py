@@ -87,6 +87,10 @@ class Containerd:
             *("--snapshotter", self._snapshotter, name),
         )
 
+    def remove(self, name: str) -> None:
+        """Forget an image, and what belonged to it alone."""
+        self._ctr("images", "remove", "--sync", name)
+
     def run(self, name: str) -> str:
         """Run a container out of an image that was pulled, and return what it prints."""
         return self._ctr(

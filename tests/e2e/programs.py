@@ -12,7 +12,16 @@ from typing import NoReturn
 from twisted.trial.unittest import SkipTest
 
 # Programs that are not called as the Debian package that brings them.
-_PACKAGES = {"ctr": "containerd", "unshare": "util-linux", "htpasswd": "apache2-utils"}
+_PACKAGES = {
+    "ctr": "containerd",
+    "htpasswd": "apache2-utils",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+    "systemctl": "systemd",
+    "systemd-analyze": "systemd",
+    "systemd-socket-activate": "systemd",
+    "unshare": "util-linux",
+}
 
 
 class ProgramFailed(AssertionError):

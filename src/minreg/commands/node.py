@@ -1,0 +1,128 @@
+"""``minreg node``: minreg as a service of a K3s node."""
+
+import os
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable
+
+import click
+
+from minreg.commands.reports import WrongUsage
+from minreg.node.install import Installation, Step
+from minreg.node.routes import has_default_route
+from minreg.node.units import (
+    DEFAULT_ROOT,
+    PathUnsuitable,
+    check_program,
+    check_root,
+    make_links,
+    make_registries,
+    make_units,
+)
+
+_START = (
+    "now: systemctl daemon-reload && systemctl start minreg.socket && systemctl restart minreg"
+)
+_STOP = (
+    "before, or now: systemctl disable --now minreg.socket minreg minreg-route; "
+    "then: systemctl daemon-reload"
+)
+
+
+@click.group("node", help="Make minreg a service of this K3s node, or of an image of one.")
+def command() -> None:
+    """Collect the commands."""
+
+
+def _common(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that both have."""
+    for option in (
+        click.option("--dry-run", is_flag=True, help="Only say what would be done."),
+        click.option(
+            "--destdir",
+            default="/",
+            type=click.Path(file_okay=False),
+            help="The directory that stands for the node's root, for those who build images.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+@command.command("install")
+@_common
+@click.option("--root", default=DEFAULT_ROOT, show_default=True, help="The registry tree.")
+@click.option(
+    "--program",
+    help="The twistd that runs minreg on the node.  [default: that of this installation]",
+)
+@click.option(
+    "--route/--no-route",
+    default=None,
+    help="Have a default route made at boot where there is none.  "
+    "[default: if this node has none now]",
+)
+def install(
+    *, dry_run: bool, destdir: str, root: str, program: str | None, route: bool | None
+) -> None:
+    """Write the systemd units and K3s' registries.yaml.
+
+    What is there already stays; a file that was changed by hand is never overwritten: what
+    minreg would have written is shown, and the exit status is 1.
+    """
+    try:
+        units = make_units(
+            check_program(program or os.path.join(sysconfig.get_path("scripts"), "twistd")),
+            check_root(root),
+        )
+    except PathUnsuitable as error:
+        raise WrongUsage(str(error)) from None
+    is_image = os.path.abspath(destdir) != "/"
+    if route is None:
+        route = not is_image and not has_default_route()
+    installation = Installation(
+        units, make_links(with_route=route), make_registries(), destdir, not dry_run
+    )
+    if not dry_run:
+        _remember_plugins()
+    _report(installation.install(), "" if dry_run or is_image else _START)
+
+
+@command.command("uninstall")
+@_common
+def uninstall(*, dry_run: bool, destdir: str) -> None:
+    """Remove what install has written and nobody has changed. The registry tree stays."""
+    is_image = os.path.abspath(destdir) != "/"
+    # Of the files only their first lines matter now.
+    installation = Installation(
+        make_units("/", "/"), make_links(with_route=True), make_registries(), destdir, not dry_run
+    )
+    _report(installation.uninstall(), "" if dry_run or is_image else _STOP)
+
+
+def _remember_plugins() -> None:
+    """Have Twisted write down its plugins, which the service has no right to do.
+
+    Without that it would look for them, and log that it cannot write, at each start.
+    """
+    from twisted.application.service import IServiceMaker  # noqa: PLC0415 - only needed here
+    from twisted.plugin import getPlugins  # noqa: PLC0415 - only needed here
+
+    list(getPlugins(IServiceMaker))
+
+
+def _report(steps: Iterable[Step], then: str) -> None:
+    is_left = False
+    try:
+        for step in steps:
+            click.echo(f"{step.path}: {step.action}")
+            click.echo(step.detail, nl=False)
+            is_left |= step.is_left
+    except OSError as error:
+        raise click.ClickException(
+            f"{error.filename}: {error.strerror}: run this as root"
+        ) from None
+    if then:
+        click.echo(then)
+    if is_left:
+        sys.exit(1)

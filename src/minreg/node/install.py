@@ -1,0 +1,113 @@
+"""Puts files on a node, and takes them away again. The one part of ``node`` that writes."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+import attrs
+
+from minreg.node.placement import Link, Placement, State, locate
+from minreg.node.units import names_mirror
+
+
+@attrs.frozen
+class Step:
+    """What was done, or is to be done, about one file.
+
+    ``is_left`` says that it is left to the operator, and ``detail`` shows what.
+    """
+
+    path: str
+    action: str
+    detail: str = ""
+    is_left: bool = False
+
+
+@attrs.frozen
+class Installation:
+    """The files of minreg on a node.
+
+    ``destination`` is the directory that stands for the node's root. Without ``for_real``
+    the steps are only named.
+    """
+
+    units: Sequence[Placement]
+    links: Sequence[Link]
+    registries: Placement
+    destination: str = "/"
+    for_real: bool = True
+
+    def install(self) -> Iterator[Step]:
+        """Put in place what is missing or outdated, and tell of everything."""
+        for placement in self.units:
+            yield self._place(placement)
+        for link in self.links:
+            yield self._link(link)
+        yield self._place_registries()
+
+    def uninstall(self) -> Iterator[Step]:
+        """Remove what is as we left it, and tell of everything that is there."""
+        for link in self.links:
+            if link.is_there(self.destination):
+                yield self._remove(link.path)
+        for placement in (*self.units, self.registries):
+            state = placement.compare(self.destination)
+            if placement.is_ours(self.destination):
+                yield self._remove(placement.path)
+            elif state is not State.ABSENT:
+                yield Step(placement.path, "is not as minreg left it, and stays", is_left=True)
+
+    def _place(self, placement: Placement) -> Step:
+        state = placement.compare(self.destination)
+        if state is State.CURRENT:
+            return Step(placement.path, "is there already")
+        if state is State.CHANGED:
+            difference = placement.difference(self.destination)
+            return Step(placement.path, "was changed by hand, and stays", difference, is_left=True)
+        if self.for_real:
+            _write(locate(self.destination, placement.path), placement.stamped)
+        action = "written" if state is State.ABSENT else "brought up to date"
+        return Step(placement.path, self._tense(action))
+
+    def _place_registries(self) -> Step:
+        state = self.registries.compare(self.destination)
+        if state is not State.CHANGED:
+            return self._place(self.registries)
+        path = self.registries.path
+        with open(locate(self.destination, path), encoding="utf-8", errors="replace") as file:
+            if names_mirror(file.read()):
+                return Step(path, "names this registry already")
+        return Step(path, "does not name this registry: add", self.registries.text, is_left=True)
+
+    def _link(self, link: Link) -> Step:
+        if link.is_there(self.destination):
+            return Step(link.path, "is there already")
+        if not link.is_free(self.destination):
+            return Step(link.path, "is something else, and stays", is_left=True)
+        if self.for_real:
+            place = locate(self.destination, link.path)
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            os.symlink(link.target, place)
+        return Step(link.path, self._tense("linked"))
+
+    def _remove(self, path: str) -> Step:
+        if self.for_real:
+            os.unlink(locate(self.destination, path))
+        return Step(path, self._tense("removed"))
+
+    def _tense(self, action: str) -> str:
+        return action if self.for_real else f"would be {action}"
+
+
+def _write(path: str, text: str) -> None:
+    """Write a file whole or not at all: readable for all, as units and K3s' files are."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    new = f"{path}.minreg-new"
+    with suppress(FileNotFoundError):
+        os.unlink(new)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+    os.replace(new, path)

@@ -1,0 +1,114 @@
+"""Files on a node that come from us: which of them are as we left them.
+
+The first line of each says what we wrote below it. As long as that is so, the file is ours
+to replace or to remove; after any change it is the operator's.
+"""
+
+import difflib
+import hashlib
+import os
+from contextlib import suppress
+from enum import Enum
+
+import attrs
+
+_STAMP = "# Installed by minreg node install, which leaves it alone once it is changed. sha256:"
+
+
+class State(Enum):
+    """How a file that we would write stands to what is there."""
+
+    ABSENT = "absent"
+    CURRENT = "current"
+    OUTDATED = "outdated"
+    CHANGED = "changed"
+
+
+@attrs.frozen
+class Placement:
+    """A text that belongs at a path.
+
+    ``path`` is that on the node.
+    """
+
+    path: str
+    text: str
+
+    @property
+    def stamped(self) -> str:
+        """The text behind the line that lets us know it again."""
+        return f"{_STAMP}{_digest(self.text)}\n{self.text}"
+
+    def compare(self, destination: str) -> State:
+        """Look at what is there.
+
+        Args:
+            destination: The directory that stands for the node's root.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        there = self._read(destination)
+        if there is None:
+            return State.ABSENT
+        if there in (self.stamped, self.text):
+            return State.CURRENT
+        return State.OUTDATED if _is_untouched(there) else State.CHANGED
+
+    def is_ours(self, destination: str) -> bool:
+        """Tell whether what is there is as some run of ours left it."""
+        there = self._read(destination)
+        return there is not None and _is_untouched(there)
+
+    def difference(self, destination: str) -> str:
+        """Show what would have to change in the file that is there, as ``diff -u`` does."""
+        return "".join(
+            difflib.unified_diff(
+                _without_stamp(self._read(destination) or "").splitlines(keepends=True),
+                self.text.splitlines(keepends=True),
+                self.path,
+                f"{self.path} (of minreg)",
+            )
+        )
+
+    def _read(self, destination: str) -> str | None:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            with open(locate(destination, self.path), encoding="utf-8", errors="replace") as file:
+                return file.read()
+        return None
+
+
+@attrs.frozen
+class Link:
+    """A symbolic link that enables a unit, as ``systemctl enable`` makes it."""
+
+    path: str
+    target: str
+
+    def is_there(self, destination: str) -> bool:
+        """Tell whether the link is as it should be."""
+        with suppress(OSError):
+            return os.readlink(locate(destination, self.path)) == self.target
+        return False
+
+    def is_free(self, destination: str) -> bool:
+        """Tell whether nothing is in its place."""
+        return not os.path.lexists(locate(destination, self.path))
+
+
+def locate(destination: str, path: str) -> str:
+    """Find the place of a path of the node below the directory that stands for its root."""
+    return os.path.join(destination, path.lstrip("/"))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _is_untouched(content: str) -> bool:
+    first, _, text = content.partition("\n")
+    return first.startswith(_STAMP) and first.removeprefix(_STAMP) == _digest(text)
+
+
+def _without_stamp(content: str) -> str:
+    return content.partition("\n")[2] if content.startswith(_STAMP) else content

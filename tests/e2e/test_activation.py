@@ -1,0 +1,188 @@
+"""The daemon as systemd starts it: with a socket that is there before it, and one to report to."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from http.client import HTTPConnection
+
+from tests.e2e.content import write_sample
+from tests.e2e.programs import free_port, installed
+from tests.e2e.support import EndToEndTestCase
+
+_SAMPLE = "/v2/minreg/sample/tags/list"
+
+
+class ActivationTestCase(EndToEndTestCase):
+    """A test that stands in for systemd's part of the conversation."""
+
+    def setUp(self) -> None:
+        """Open the socket that the daemon reports to, under a path."""
+        self.directory = self.make_directory()
+        self.root = os.path.join(self.directory, "registry")
+        self.log_path = os.path.join(self.directory, "log")
+        self.listen_for_reports(os.path.join(self.directory, "notify"))
+        self.port = free_port()
+
+    def listen_for_reports(self, address: str) -> None:
+        """Open the socket at an address, in the spelling of ``NOTIFY_SOCKET``."""
+        self.reports = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.reports.close)
+        self.reports.settimeout(20)
+        self.reports.bind(address.replace("@", "\0", 1))
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "NOTIFY_SOCKET": address,
+            "WATCHDOG_USEC": "1000000",
+        }
+
+    def start(self, *command: str) -> "subprocess.Popen[str]":
+        """Run a command, which ends with the test, with the daemon behind it."""
+        daemon = [
+            *(installed("twistd"), "--nodaemon", "--pidfile=", f"--logfile={self.log_path}"),
+            *("minreg", "--root", self.root, "--wait-for-root"),
+            *("--listen", "systemd:domain=INET:index=0"),
+        ]
+        process = subprocess.Popen(
+            [*command, *daemon],
+            env=self.environment,
+            cwd=self.directory,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        return process
+
+    def activate(self) -> "subprocess.Popen[str]":
+        """Have systemd's program listen, and start the daemon when somebody comes."""
+        self.need_programs("systemd-socket-activate")
+        process = self.start(
+            *("systemd-socket-activate", "--fdname=registry", f"--listen=127.0.0.1:{self.port}"),
+            *(f"--setenv={name}" for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC")),
+        )
+        assert process.stdout is not None
+        self.assertIn("Listening", process.stdout.readline())
+        return process
+
+    def connect(self) -> HTTPConnection:
+        """Connect to the registry."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        self.addCleanup(connection.close)
+        return connection
+
+    def report(self, without: bytes = b"WATCHDOG=1") -> dict[str, str]:
+        """Read the next report, but for mere signs of life."""
+        while without in (message := self.reports.recv(4096)):
+            pass
+        return dict(line.split("=", 1) for line in message.decode().splitlines())
+
+    def log(self) -> str:
+        """Read the log."""
+        with open(self.log_path, encoding="utf-8") as file:
+            return file.read()
+
+
+class SocketTests(ActivationTestCase):
+    """Tests for a socket that is there before the daemon."""
+
+    def test_pull_comes_first(self) -> None:
+        """Who asks before the daemon runs, and starts it by that, is answered."""
+        write_sample(self.root)
+        self.activate()
+        connection = self.connect()
+        connection.request("GET", _SAMPLE)
+        response = connection.getresponse()
+        self.assertEqual(response.status, 200)
+        self.assertEqual(response.read(), b'{"name": "minreg/sample", "tags": ["1.0", "latest"]}')
+
+
+class ReportTests(ActivationTestCase):
+    """Tests for what systemd is told, on a real datagram socket."""
+
+    def test_life(self) -> None:
+        """From the start to the end, systemd knows how the daemon fares."""
+        process = self.activate()
+        self.connect().connect()
+        begun = self.report()
+        self.assertEqual(begun["READY"], "1")
+        sign = self.report(without=b"READY")
+        self.assertEqual(sign["WATCHDOG"], "1")
+        self.assertIn("waiting for the registry", sign["STATUS"])
+        before = time.monotonic_ns() // 1000
+        process.send_signal(signal.SIGHUP)
+        reloading = self.report()
+        self.assertEqual(reloading["RELOADING"], "1")
+        self.assertGreaterEqual(int(reloading["MONOTONIC_USEC"]), before)
+        self.assertEqual(self.report()["READY"], "1")
+        process.terminate()
+        self.assertEqual(self.report()["STOPPING"], "1")
+        self.assertEqual(process.wait(20), -signal.SIGTERM)
+
+    def test_abstract(self) -> None:
+        """The socket may have a name that is no path."""
+        self.listen_for_reports(f"@minreg-{os.getpid()}")
+        self.activate()
+        self.connect().connect()
+        self.assertEqual(self.report()["READY"], "1")
+
+    def test_no_socket_passed(self) -> None:
+        """Started without its socket, the daemon says in one line what is missing."""
+        process = self.start()
+        said, _ = process.communicate(timeout=20)
+        self.assertEqual(process.returncode, 2)
+        self.assertIn("systemd has passed no such socket: start minreg.socket", said)
+        self.assertEqual(said.count("\n"), 1)
+
+
+class SignalTests(ActivationTestCase):
+    """Tests for signals."""
+
+    def setUp(self) -> None:
+        """Start the daemon, with a large blob."""
+        super().setUp()
+        write_sample(self.root)
+        self.digest = f"sha256:{'0123456789abcdef' * 4}"
+        with open(os.path.join(self.root, "blobs", self.digest), "wb") as blob:
+            blob.truncate(100_000_000)
+        self.process = self.activate()
+        self.connection = self.connect()
+        self.connection.connect()
+        self.report()
+
+    def test_log_is_reopened(self) -> None:
+        """After SIGHUP a log that was moved away goes on under its name."""
+        os.rename(self.log_path, f"{self.log_path}.1")
+        self.process.send_signal(signal.SIGHUP)
+        self.report()
+        self.report()
+        self.assertIn("the log file is opened anew", self.log())
+
+    def test_stop_twice(self) -> None:
+        """Told to stop again while a transfer is under way, it ends without a traceback."""
+        self.stop_twice(signal.SIGTERM)
+
+    def test_interrupted_twice(self) -> None:
+        """So it does where somebody presses Ctrl-C twice."""
+        self.stop_twice(signal.SIGINT)
+
+    def stop_twice(self, number: signal.Signals) -> None:
+        """Send a signal, and send it again."""
+        self.connection.request("GET", f"/v2/minreg/sample/blobs/{self.digest}")
+        self.connection.getresponse().read(1)
+        self.process.send_signal(number)
+        self.assertEqual(self.report()["STOPPING"], "1")
+        self.process.send_signal(number)
+        self.assertEqual(self.process.wait(20), -number)
+        self.assertIn("1 transfers did not end in time", self.log())
+        self.assertNotIn("Traceback", self.log())
+
+    def test_first_request_on_its_way(self) -> None:
+        """A connection that was taken, but has not asked yet, is answered before the end."""
+        self.process.terminate()
+        self.assertEqual(self.report()["STOPPING"], "1")
+        self.connection.request("GET", _SAMPLE)
+        self.assertEqual(self.connection.getresponse().status, 200)
+        self.assertEqual(self.process.wait(20), -signal.SIGTERM)

@@ -1,0 +1,87 @@
+"""The default route that K3s wants, in a network of its own and under a real systemd."""
+
+from minreg.node.routes import has_default_route
+from tests.e2e.programs import ProgramFailed, run
+from tests.e2e.systemd import Systemd
+from tests.e2e.units import UnitsTestCase
+
+_ROUTE = "minreg-route.service"
+
+
+class RouteTests(UnitsTestCase):
+    """Tests for ``minreg-route.service``."""
+
+    def setUp(self) -> None:
+        """Boot without a network."""
+        super().setUp()
+        self.need_programs("ip")
+        self.kind = "dummy" if _can_make("dummy") else "bridge"
+        # Not every kernel that tests run on has dummy interfaces; all that K3s runs on do.
+        self.rewrite(_ROUTE, "type dummy", f"type {self.kind}")
+        self.systemd = self.boot(alone=True)
+        self.assertEqual(self.routes(), [])
+
+    def routes(self) -> list[str]:
+        """List the default routes."""
+        return self.systemd.run("ip", "-4", "route", "show", "default").splitlines()
+
+    def state(self) -> str:
+        """Tell how the unit fares."""
+        return self.systemd.show(_ROUTE, "ActiveState")["ActiveState"]
+
+    def table(self, systemd: Systemd) -> str:
+        """Save the kernel's table of routes, as K3s reads it, to a file."""
+        path = str(self.mktemp())
+        with open(path, "w", encoding="ascii") as file:
+            file.write(systemd.run("cat", "/proc/net/route"))
+        return path
+
+    def test_none(self) -> None:
+        """A node without a default route gets one, which leads nowhere, and loses it again."""
+        self.assertFalse(has_default_route(self.table(self.systemd)))
+        self.systemd.control("start", _ROUTE)
+        (route,) = self.routes()
+        self.assertTrue(
+            route.startswith("default via 169.254.255.255 dev minreg0 metric 65535"), route
+        )
+        self.assertTrue(has_default_route(self.table(self.systemd)))
+        self.systemd.control("stop", _ROUTE)
+        self.assertEqual(self.routes(), [])
+        # What is restarted, or started twice, is in nobody's way.
+        self.systemd.control("restart", _ROUTE)
+        self.systemd.control("start", _ROUTE)
+        self.assertEqual(len(self.routes()), 1)
+
+    def test_some(self) -> None:
+        """A node that has one keeps it, and nothing else is added."""
+        for command in (
+            f"ip link add lan type {self.kind}",
+            "ip address add 192.0.2.1/24 dev lan",
+            "ip link set lan up",
+            "ip route add default via 192.0.2.254 metric 100000",
+        ):
+            self.systemd.run(*command.split())
+        self.systemd.control("start", _ROUTE)
+        (route,) = self.routes()
+        self.assertIn("dev lan", route)
+        self.assertEqual(self.state(), "inactive")
+
+    def test_boot(self) -> None:
+        """Once it is enabled, the route is there again after each boot, before K3s starts."""
+        self.systemd.stop()
+        self.enable_route()
+        for _ in range(2):
+            self.systemd = self.boot(alone=True)
+            self.wait_until(lambda: self.state() == "active")
+            self.assertEqual(len(self.routes()), 1)
+            self.assertIn("k3s.service", self.systemd.show(_ROUTE, "Before")["Before"].split())
+            self.systemd.stop()
+
+
+def _can_make(kind: str) -> bool:
+    """Tell whether the kernel has interfaces of a kind."""
+    try:
+        run("unshare", "--net", "ip", "link", "add", "probe", "type", kind)
+    except ProgramFailed:
+        return False
+    return True

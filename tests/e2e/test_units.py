@@ -1,0 +1,131 @@
+"""The units under a real systemd: hardened, activated by their socket, looked after."""
+
+import os
+import signal
+
+from tests.e2e.content import write_sample
+from tests.e2e.programs import run
+from tests.e2e.units import ROOT, UnitsTestCase
+
+_SERVED = (200, b'{"name": "minreg/sample", "tags": ["1.0", "latest"]}')
+_SAMPLE = "/v2/minreg/sample/tags/list"
+
+
+class BootTests(UnitsTestCase):
+    """Tests for a node that boots."""
+
+    def test_pull_before_it_is_up(self) -> None:
+        """What is asked while the node boots waits for the registry and is answered."""
+        systemd = self.boot()
+        state = systemd.show("minreg.service", "ActiveState")
+        self.assertEqual(self.ask("/v2/"), (200, b"{}"))
+        self.assertEqual(state, {"ActiveState": "activating"})
+        self.wait_until(
+            lambda: systemd.show("minreg.service", "ActiveState")["ActiveState"] == "active"
+        )
+
+    def test_root_comes_later(self) -> None:
+        """A tree that is unpacked later is waited for, and served without a restart."""
+        systemd = self.boot()
+        status, body = self.ask(_SAMPLE)
+        self.assertEqual(status, 503)
+        self.assertIn(f"root {ROOT} is still empty".encode(), body)
+        write_sample(self.root)
+        self.assertEqual(self.ask(_SAMPLE), _SERVED)
+        # Nobody but root looks into what K3s keeps there.
+        self.assertEqual(os.stat(os.path.dirname(self.root)).st_mode & 0o777, 0o700)
+        self.assertEqual(systemd.show("minreg.service", "NRestarts"), {"NRestarts": "0"})
+
+    def test_disk_is_mounted_later(self) -> None:
+        """So is a tree on a file system that is mounted at the root while the registry runs."""
+        systemd = self.boot()
+        self.assertEqual(self.ask(_SAMPLE)[0], 503)
+        systemd.run("mount", "-t", "tmpfs", "tmpfs", ROOT)
+        elsewhere = self.make_directory()
+        os.chmod(elsewhere, 0o755)
+        write_sample(elsewhere)
+        systemd.run("cp", "--archive", f"{elsewhere}/.", ROOT)
+        self.assertEqual(self.ask(_SAMPLE), _SERVED)
+
+
+class ServiceTests(UnitsTestCase):
+    """Tests for the service while it runs."""
+
+    def setUp(self) -> None:
+        """Boot with a short watchdog, and wait until the registry is ready."""
+        super().setUp()
+        self.drop_in("minreg.service", "[Service]\nWatchdogSec=2\n")
+        self.systemd = self.boot()
+        self.wait_until(lambda: self.show("ActiveState") == "active")
+
+    def show(self, name: str) -> str:
+        """Tell what systemd knows of the service."""
+        return self.systemd.show("minreg.service", name)[name]
+
+    def test_privileges(self) -> None:
+        """It runs as a user of its own, without a capability, under a filter of system calls."""
+        number = self.show("MainPID")
+        status = self.systemd.run("cat", f"/proc/{number}/status")
+        fields = dict(line.split(":\t", 1) for line in status.splitlines())
+        self.assertNotIn("0", fields["Uid"].split())
+        for kind in ("CapEff", "CapPrm", "CapBnd", "CapAmb", "CapInh"):
+            self.assertEqual(int(fields[kind], 16), 0)
+        self.assertEqual((fields["NoNewPrivs"], fields["Seccomp"]), ("1", "2"))
+
+    def test_view(self) -> None:
+        """Of what is below /var it sees the tree, which it cannot write to, and no more."""
+        open(os.path.join(os.path.dirname(self.root), "token"), "w", encoding="ascii").close()
+        os.makedirs(os.path.join(self.root, "rancher"))
+        look = ("nsenter", "--mount", "--target", self.show("MainPID"))
+        above = os.path.dirname(ROOT)
+        self.assertEqual(
+            self.systemd.run(*look, "ls", "/var", above, ROOT).split(),
+            [
+                *("/var:", "lib", "tmp", f"{above}:", "registry", f"{ROOT}:", "rancher"),
+            ],
+        )
+        mounts = self.systemd.run(*look, "findmnt", "--noheadings", "--output=OPTIONS", ROOT)
+        self.assertIn("ro", mounts.strip().split(","))
+
+    def test_status(self) -> None:
+        """``systemctl status`` says what goes on."""
+        self.wait_until(lambda: "still empty" in self.show("StatusText"))
+        write_sample(self.root)
+        self.ask(_SAMPLE)
+        self.wait_until(lambda: "1 requests answered" in self.show("StatusText"))
+
+    def test_reload(self) -> None:
+        """A reload succeeds, and the same process goes on."""
+        before = self.show("MainPID")
+        self.systemd.control("reload", "minreg.service")
+        self.wait_until(lambda: self.show("ActiveState") == "active")
+        self.assertEqual(self.show("MainPID"), before)
+        self.assertEqual(self.ask("/v2/"), (200, b"{}"))
+
+    def test_watchdog(self) -> None:
+        """A registry that answers no more is started anew, and what was asked is answered."""
+        before = self.show("MainPID")
+        self.systemd.run("kill", f"-{signal.SIGSTOP.name}", before)
+        self.assertEqual(self.ask("/v2/"), (200, b"{}"))
+        self.assertNotEqual(self.show("MainPID"), before)
+        self.assertIn("Watchdog timeout", self.systemd.output())
+
+
+class FilesTests(UnitsTestCase):
+    """Tests for the units as files."""
+
+    def test_verify(self) -> None:
+        """Systemd has nothing to say against them."""
+        self.need_programs("systemd-analyze")
+        names = sorted(name for name in os.listdir(self.units) if name.startswith("minreg"))
+        units = [f"{self.units}/{name}" for name in names if not name.endswith(".d")]
+        self.assertEqual(run("systemd-analyze", "verify", "--man=no", *units), "")
+
+    def test_security(self) -> None:
+        """They expose as little as systemd can tell: 1.5 of 10 at most."""
+        self.need_programs("systemd-analyze")
+        # Fails where the exposure is higher; the threshold is in tenths.
+        run(
+            *("systemd-analyze", "security", "--offline=true", "--threshold=15"),
+            f"{self.units}/minreg.service",
+        )

@@ -1,0 +1,71 @@
+"""Tests for ``minreg node``."""
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.test_cli import run
+
+_PROGRAM = "--program=/opt/minreg/bin/twistd"
+
+
+class NodeCommandTests(SynchronousTestCase):
+    """Tests for ``minreg node install`` and ``uninstall``."""
+
+    def setUp(self) -> None:
+        """Make a directory that stands for a node."""
+        self.node = os.path.abspath(self.mktemp())
+        self.destination = f"--destdir={self.node}"
+
+    def test_install(self) -> None:
+        """Everything is named, with what was done about it."""
+        result = run("node", "install", self.destination, _PROGRAM, "--route")
+        self.assertEqual(result.exit_code, 0, result.output)
+        lines = result.output.splitlines()
+        self.assertEqual(len(lines), 8)
+        self.assertEqual(lines[0], "/etc/systemd/system/minreg.socket: written")
+        self.assertEqual(lines[-1], "/etc/rancher/k3s/registries.yaml: written")
+
+    def test_route(self) -> None:
+        """For an image nobody knows whether it wants the route: only who says so gets it."""
+        self.assertNotIn(
+            "wants/minreg-route", run("node", "install", self.destination, _PROGRAM).output
+        )
+
+    def test_left_to_do(self) -> None:
+        """What is left to the operator is shown, and makes the exit status 1."""
+        os.makedirs(f"{self.node}/etc/rancher/k3s")
+        with open(f"{self.node}/etc/rancher/k3s/registries.yaml", "w", encoding="ascii") as file:
+            file.write("mirrors: {}\n")
+        result = run("node", "install", self.destination, _PROGRAM)
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn("registries.yaml: does not name this registry: add\n", result.output)
+        self.assertIn('      - "http://127.0.0.1:9080"\n', result.output)
+
+    def test_live(self) -> None:
+        """On the node itself what is to be done next is said; a dry run says nothing of it."""
+        result = run("node", "install", "--dry-run", _PROGRAM)
+        self.assertNotIn("now:", result.output)
+        self.assertIn("would be", result.output)
+
+    def test_uninstall(self) -> None:
+        """What was installed is removed."""
+        run("node", "install", self.destination, _PROGRAM, "--route")
+        result = run("node", "uninstall", self.destination)
+        self.assertEqual(result.exit_code, 0)
+        self.assertEqual(result.output.count(": removed\n"), 8)
+        self.assertEqual(run("node", "uninstall", self.destination).output, "")
+
+    def test_wrong(self) -> None:
+        """A path that cannot be is wrong usage, in one line."""
+        for option in ("--root=registry", "--root=/home/a/b", "--program=/tmp/twistd"):
+            result = run("node", "install", self.destination, _PROGRAM, option)
+            self.assertEqual(result.exit_code, 2)
+            self.assertEqual(result.stderr.count("\n"), 1)
+
+    def test_not_allowed(self) -> None:
+        """What cannot be written ends in one line with the mend."""
+        result = run("node", "install", "--destdir=/proc", _PROGRAM)
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn("run this as root", result.stderr)
+        self.assertEqual(result.stderr.count("\n"), 1)

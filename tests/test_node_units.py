@@ -1,0 +1,125 @@
+"""Tests for ``minreg.node.units``."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.node.units import (
+    PathUnsuitable,
+    check_program,
+    check_root,
+    make_links,
+    make_registries,
+    make_units,
+    names_mirror,
+)
+
+_PROGRAM = "/opt/other/bin/twistd"
+
+
+class MakeUnitsTests(SynchronousTestCase):
+    """Tests for ``make_units``."""
+
+    def unit(self, name: str, root: str) -> list[str]:
+        """Make a unit, and return its lines."""
+        (unit,) = (unit for unit in make_units(_PROGRAM, root) if unit.path.endswith(f"/{name}"))
+        self.assertEqual(unit.path, f"/etc/systemd/system/{name}")
+        return unit.text.splitlines()
+
+    def test_program(self) -> None:
+        """The service runs the program that it was installed with."""
+        service = "\n".join(self.unit("minreg.service", "/srv/registry"))
+        self.assertIn(f"\nExecStart={_PROGRAM} --nodaemon", service)
+        self.assertNotIn("/opt/minreg/", service)
+
+    def test_root(self) -> None:
+        """The root stands wherever the units name it, and the default nowhere."""
+        service = self.unit("minreg.service", "/srv/registry")
+        place = self.unit("minreg-root.service", "/srv/registry")
+        self.assertIn("BindReadOnlyPaths=/srv/registry", service)
+        self.assertIn("RequiresMountsFor=/srv/registry", service)
+        self.assertIn("RequiresMountsFor=/srv/registry", place)
+        self.assertIn("ExecStart=mkdir -p -m 0755 /srv", place)
+        self.assertIn("ExecStart=mkdir -p -m 0755 /srv/registry", place)
+        self.assertNotIn("rancher/k3s/server", "\n".join(service + place))
+
+    def test_root_of_rke2(self) -> None:
+        """Below /var, where the service sees the tree alone, what is above stays closed."""
+        place = self.unit("minreg-root.service", "/var/lib/rancher/rke2/server/registry")
+        self.assertIn("ExecStart=mkdir -p -m 0700 /var/lib/rancher/rke2/server", place)
+
+    def test_before_k3s(self) -> None:
+        """Whatever the units do is done before K3s and RKE2, server or agent, start."""
+        order = "Before=k3s.service k3s-agent.service rke2-server.service rke2-agent.service"
+        for name in ("minreg.socket", "minreg.service", "minreg-route.service"):
+            self.assertIn(order, self.unit(name, "/srv/registry"))
+
+    def test_no_network(self) -> None:
+        """The registry waits for no network."""
+        for name in ("minreg.socket", "minreg.service", "minreg-root.service"):
+            self.assertNotIn(
+                "network",
+                " ".join(
+                    line for line in self.unit(name, "/srv/registry") if not line.startswith("#")
+                )
+                .lower()
+                .replace("privatenetwork", ""),
+            )
+
+
+class MakeLinksTests(SynchronousTestCase):
+    """Tests for ``make_links``."""
+
+    def test_route(self) -> None:
+        """The route is enabled where that is wanted."""
+        links = {link.path: link.target for link in make_links(with_route=True)}
+        base = "/etc/systemd/system"
+        wants = f"{base}/multi-user.target.wants"
+        self.assertEqual(
+            links,
+            {
+                f"{base}/sockets.target.wants/minreg.socket": f"{base}/minreg.socket",
+                f"{wants}/minreg.service": f"{base}/minreg.service",
+                f"{wants}/minreg-route.service": f"{base}/minreg-route.service",
+            },
+        )
+        self.assertEqual(len(make_links(with_route=False)), 2)
+
+
+class CheckPathTests(SynchronousTestCase):
+    """Tests for what a unit can name."""
+
+    def test_plain(self) -> None:
+        """Ordinary paths pass."""
+        self.assertEqual(
+            check_program("/opt/min-reg_1.0/bin/twistd"), "/opt/min-reg_1.0/bin/twistd"
+        )
+        self.assertEqual(check_root("/var/lib/registry"), "/var/lib/registry")
+
+    def test_not_plain(self) -> None:
+        """What systemd would read in another way is refused, and the option named."""
+        for path in ("registry", "/a b", "/a%n", "/a/../b", "/a$HOME", "/a\n", "/", "/a/", "//a"):
+            error = self.assertRaises(PathUnsuitable, check_root, path)
+            self.assertIn("--root", str(error))
+
+    def test_hidden(self) -> None:
+        """What the service would not see is refused, with the mend."""
+        for path in ("/root/venv/bin/twistd", "/home/a/bin/twistd", "/var/venv/twistd"):
+            error = self.assertRaises(PathUnsuitable, check_program, path)
+            self.assertIn("install minreg below /opt", str(error))
+        error = self.assertRaises(PathUnsuitable, check_root, "/home/a/registry")
+        self.assertIn("keep the tree outside of homes", str(error))
+
+
+class NamesMirrorTests(SynchronousTestCase):
+    """Tests for ``names_mirror``."""
+
+    def test_ours(self) -> None:
+        """The file that is written names the mirror, on the first level that K3s looks at."""
+        text = make_registries().text
+        self.assertTrue(names_mirror(text))
+        self.assertIn("\nmirrors:\n  bootstrap-registry.airgap:\n    endpoint:\n", text)
+
+    def test_others(self) -> None:
+        """Any mirror at our address counts, but none in a comment, or on another port."""
+        self.assertTrue(names_mirror('mirrors: {"*": {endpoint: ["http://localhost:9080"]}}'))
+        for text in ("", "# http://127.0.0.1:9080", "- http://127.0.0.1:90801", "- http://a:9080"):
+            self.assertFalse(names_mirror(text), text)
