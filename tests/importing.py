@@ -51,7 +51,7 @@ class ImporterTestCase(SynchronousTestCase):
             os.path.join(directory, name)
             for directory, _, names in os.walk(self.root)
             for name in names
-            if name != "lock"
+            if name != "lock"  # it names the process that had it last
         )
 
     def read_manifest(self, repository: str, reference: str | Digest) -> tuple[str, bytes]:

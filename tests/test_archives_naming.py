@@ -33,6 +33,12 @@ class NameImagesTests(SynchronousTestCase):
             ["docker.io/library/busybox:latest", "docker.io/rancher/a:1", "quay.io/b:2"],
         )
 
+    def test_same_name_twice(self) -> None:
+        """An image that is listed twice is one image."""
+        self.assertEqual(
+            self.names(make_image("a/b:1"), make_image("docker.io/a/b:1")), ["docker.io/a/b:1"]
+        )
+
     def test_digest(self) -> None:
         """A name with a digest must have the image's; without a tag it sets none."""
         (named,) = name_images([make_image(f"a/b@{DIGEST}")])

@@ -5,6 +5,8 @@ import os
 import tarfile
 
 from minreg.fill.importer import Importer
+from minreg.fill.origins import Origins
+from minreg.fill.prune import plan_removal
 from minreg.fill.writer import TreeWriter
 from minreg.manifests import Platform
 from minreg.media_types import OCI_INDEX, OCI_MANIFEST
@@ -129,6 +131,15 @@ class ImportTests(ImporterTestCase):
         self.assertEqual(image.missing, ())
         blobs = os.listdir(os.path.join(self.root, "blobs"))
         self.assertEqual(sorted(blobs), sorted(str(Digest.of(one)) for one in ARM64.blobs))
+
+    def test_digest(self) -> None:
+        """An image that is named by its digest gets no tag, and is kept all the same."""
+        name = f"docker.io/a/b@{Digest.of(AMD64.manifest)}"
+        (image,) = self.import_members(make_image_layout(AMD64, {CONTAINERD_NAME: name}))
+        self.assertEqual(str(image), f"a/b@{Digest.of(AMD64.manifest)}")
+        kept = Origins(self.root).list_digests("a/b")
+        self.assertEqual(kept, [Digest.of(AMD64.manifest)])
+        self.assertEqual(plan_removal(self.root, None).manifests, ())
 
     def test_name(self) -> None:
         """An image without a name gets one, with the tag that it has."""

@@ -85,10 +85,37 @@ class RefusalTests(ImporterTestCase):
         layout = make_layout(list(dict.fromkeys(contents)), descriptors)
         self.assertEqual(
             self.refuse(layout),
-            "-: docker.io/x/y:1 and quay.io/x/y:1 differ, and both would be x/y:1: "
+            "-: docker.io/x/y:1 and quay.io/x/y:1 differ, and would get the same tag: "
             "keep the hosts with --no-trim",
         )
         self.assertEqual(len(self.import_members(layout, trimmed=False)), 2)
+
+    def test_two_images_of_one_name(self) -> None:
+        """Nor are two images that nothing but their platform tells apart."""
+        descriptors = [
+            describe(OCI_MANIFEST, image.manifest, annotations={CONTAINERD_NAME: NAME})
+            | {"platform": image.descriptor["platform"]}
+            for image in (AMD64, S390X)
+        ]
+        contents = [c for image in (AMD64, S390X) for c in (*image.blobs, image.manifest)]
+        layout = make_layout(list(dict.fromkeys(contents)), descriptors)
+        self.assertIn("choose one with --platform", self.refuse(layout))
+        (image,) = self.import_members(layout, platforms=[Platform("linux", "s390x")])
+        self.assertEqual(image.digest, Digest.of(S390X.manifest))
+        said = self.refuse(layout, platforms=[Platform("linux", "arm")])
+        self.assertIn("nothing for the wanted platforms, but for linux/amd64, linux/s390x", said)
+
+    def test_other_origin(self) -> None:
+        """What the tree has from one registry is not overwritten by another's."""
+        other = make_image_layout(AMD64, {CONTAINERD_NAME: "quay.io/a/b:1"})
+        self.assertEqual(
+            self.refuse(other),
+            "-: a/b:1 is in the tree from docker.io/a/b, and quay.io/a/b:1 differs: "
+            "keep the hosts with --no-trim",
+        )
+        newer = make_image_layout(AMD64, {CONTAINERD_NAME: "docker.io/a/b:1"})
+        self.import_members(newer)
+        self.assertEqual(self.read_manifest("a/b", "1")[1], AMD64.manifest)
 
     def test_platform_that_is_not_there(self) -> None:
         """An archive with nothing for the wanted platform says what it has."""

@@ -4,13 +4,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.contents import TreeContents
-from minreg.manifests import Descriptor, parse_manifest
-from minreg.names import Digest
+from minreg.fill.verify import Verification
+from minreg.manifests import Platform
+from minreg.media_types import OCI_INDEX
 from tests.image_archives import (
     CONTAINERD_NAME,
     Image,
@@ -20,11 +19,10 @@ from tests.image_archives import (
     make_tar,
 )
 
-KILLS = int(os.environ.get("MINREG_KILLS", "10"))
+KILLS = int(os.environ.get("MINREG_KILLS", "5"))
 """How many processes to kill, at moments that are spread over a whole run."""
 
 IMAGES = 30
-_OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 class KilledTests(SynchronousTestCase):
@@ -42,7 +40,7 @@ class KilledTests(SynchronousTestCase):
             index = make_index([image.descriptor, absent.descriptor])
             contents += [*image.blobs, image.manifest, index]
             name = {CONTAINERD_NAME: f"docker.io/rancher/image-{number}:1"}
-            descriptors.append(describe(_OCI_INDEX, index, annotations=name))
+            descriptors.append(describe(OCI_INDEX, index, annotations=name))
         with open(self.archive, "wb") as file:
             file.write(make_tar(make_layout(list(dict.fromkeys(contents)), descriptors)))
 
@@ -70,26 +68,7 @@ class KilledTests(SynchronousTestCase):
         return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
     def count_complete_tags(self, root: str) -> int:
-        """Count the tags of a tree, and check that all that they lead to is there."""
-        contents = TreeContents(root)
-        tags = 0
-        for place in contents.iterate_places():
-            for tag in contents.repository(place).list_tags():
-                tags += 1
-                blobs = list(self.read_blobs(contents, place, tag))
-                self.assertEqual(len(blobs), 3)
-                for blob in blobs:
-                    with contents.repository(place).open_blob(blob.digest).file as file:
-                        self.assertEqual(Digest.of(file.read()), blob.digest)
-        return tags
-
-    def read_blobs(
-        self, contents: TreeContents, place: str, reference: str | Digest
-    ) -> Iterator[Descriptor]:
-        """Read what a manifest or an index leads to, as far as it is there."""
-        read = contents.read_manifest(place, reference)
-        assert read is not None
-        manifest = parse_manifest(read[1])
-        yield from manifest.blobs
-        for child in manifest.manifests[:1]:
-            yield from self.read_blobs(contents, place, child.digest)
+        """Count the tags of a tree, and verify that all that they lead to is there."""
+        report = Verification(root, [Platform("linux", "amd64")]).run(lambda _: None)
+        self.assertEqual(report.broken, [])
+        return len(report.findings)

@@ -11,6 +11,7 @@ from minreg.fill.archives.naming import NamedImage, name_images
 from minreg.fill.archives.plan import ImagePlan, plan_image
 from minreg.fill.archives.reading import list_images, read_contents
 from minreg.fill.archives.source import Advance, ignore, open_members
+from minreg.fill.origins import Origins, origin_of, record_origin
 from minreg.fill.places import parse_place
 from minreg.fill.platforms import is_attestation, is_wanted
 from minreg.fill.references import ImageReference
@@ -35,7 +36,8 @@ class ImportedImage:
     missing: tuple[Platform, ...]
 
     def __str__(self) -> str:
-        return f"{self.place}:{self.reference.tag}" if self.reference.tag else self.place
+        tag = self.reference.tag
+        return f"{self.place}:{tag}" if tag else f"{self.place}@{self.digest}"
 
 
 @attrs.frozen
@@ -44,10 +46,6 @@ class _Planned:
     place: str
     digest: Digest
     plan: ImagePlan
-
-
-_Taken = dict[tuple[str, str], tuple[ImageReference, Digest]]
-"""Which image a run gave a place and a tag."""
 
 
 class Importer:
@@ -72,7 +70,6 @@ class Importer:
         self._name = name
         self._trimmed = trimmed
         self._platforms = platforms
-        self._taken: _Taken = {}
 
     def import_archive(
         self, source: str, standard_input: Readable, advance: Advance = ignore
@@ -107,14 +104,15 @@ class Importer:
         return name_images(wanted, self._name)
 
     def _plan(self, contents: Contents, images: Sequence[NamedImage]) -> list[_Planned]:
-        taken = dict(self._taken)
+        claims: dict[tuple[str, str], NamedImage] = {}
         planned = []
         for named in images:
             place = self._find_place(named.reference)
-            _take(taken, place, named)
+            if named.reference.tag:
+                _check_claims(claims.setdefault((place, named.reference.tag), named), named)
+                self._check_origin(place, named)
             plan = plan_image(contents, named.image, self._platforms)
             planned.append(_Planned(named.reference, place, named.image.digest, plan))
-        self._taken = taken
         return planned
 
     def _find_place(self, reference: ImageReference) -> str:
@@ -122,6 +120,17 @@ class Importer:
             return parse_place(reference.place(trimmed=self._trimmed))
         except NameInvalid as error:
             raise ArchiveInvalid(f"{reference} has no place in a tree: {error}") from None
+
+    def _check_origin(self, place: str, named: NamedImage) -> None:
+        """Refuse to put an image over one of the same name from another registry."""
+        tag, new = named.reference.tag, origin_of(named.reference)
+        held = self._tree.contents.read_manifest(place, tag)
+        origin = Origins(self._tree.root).find(place, tag)
+        if held and held[0] != named.image.digest and origin not in (None, new):
+            raise ArchiveInvalid(
+                f"{place}:{tag} is in the tree from {origin}, and {new}:{tag} differs: "
+                "keep the hosts with --no-trim"
+            )
 
     def _publish(self, contents: Contents, planned: _Planned) -> ImportedImage:
         """Make an image part of the tree: what a client looks for first comes last."""
@@ -131,6 +140,7 @@ class Importer:
         for digest in planned.plan.manifests:
             content = contents.read(digest)
             self._tree.write_manifest(planned.place, content, digest.algorithm)
+        record_origin(self._tree, planned.place, planned.reference)
         if planned.reference.tag:
             self._tree.tag(planned.place, planned.reference.tag, planned.digest)
         return ImportedImage(
@@ -151,15 +161,12 @@ class Importer:
         )
 
 
-def _take(taken: _Taken, place: str, named: NamedImage) -> None:
-    """Take a tag for an image, and refuse to take it for another one."""
-    reference, new = named.reference, named.image.digest
-    if not reference.tag:
+def _check_claims(first: NamedImage, second: NamedImage) -> None:
+    """Refuse an archive that has two images for one tag."""
+    if first.image.digest == second.image.digest:
         return
-    other, digest = taken.setdefault((place, reference.tag), (reference, new))
-    if digest != new:
-        is_trimmed = other.host != reference.host
-        mend = "keep the hosts with --no-trim" if is_trimmed else "choose one with --platform"
-        raise ArchiveInvalid(
-            f"{other} and {reference} differ, and both would be {place}:{reference.tag}: {mend}"
-        )
+    is_trimmed = first.reference.host != second.reference.host
+    mend = "keep the hosts with --no-trim" if is_trimmed else "choose one with --platform"
+    raise ArchiveInvalid(
+        f"{first.reference} and {second.reference} differ, and would get the same tag: {mend}"
+    )

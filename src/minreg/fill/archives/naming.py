@@ -44,7 +44,7 @@ def name_images(images: Sequence[ArchivedImage], name: str = "") -> list[NamedIm
         )
     if not named:
         raise ArchiveInvalid(f"it does not say what its image is called: {_mend(images[0])}")
-    return named
+    return list({(one.reference, one.image.digest): one for one in named}.values())
 
 
 def _complete(name: str, image: ArchivedImage) -> tuple[str, ...]:
