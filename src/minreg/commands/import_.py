@@ -80,7 +80,9 @@ def command(
 
 
 def _import(importer: Importer, source: str) -> list[ImportedImage]:
-    """Import an archive, with a bar that shows how far it was read on a terminal."""
+    """Import an archive; on a terminal, with a bar that shows how far it was read."""
+    if not sys.stderr.isatty():
+        return importer.import_archive(source, sys.stdin.buffer)
     with Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -89,7 +91,6 @@ def _import(importer: Importer, source: str) -> list[ImportedImage]:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
-        disable=not sys.stderr.isatty(),
     ) as progress:
         bar = progress.add_task(source, total=measure_source(source))
         return importer.import_archive(source, sys.stdin.buffer, partial(progress.advance, bar))
