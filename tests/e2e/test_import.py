@@ -136,6 +136,15 @@ class StreamTests(EndToEndTestCase):
         )
         self.assertEqual((os.listdir(new), os.listdir(f"{self.root}/blobs")), ([], []))
 
+    def test_terminal(self) -> None:
+        """On a terminal a bar shows how far the archive was read, and goes at the end."""
+        self.need_programs("script")
+        command = f"{sys.executable} -m minreg import -d {self.root} {self.layout}"
+        said = run("script", "--quiet", "--return", "--command", command, "/dev/null")
+        self.assertIn(f"{self.layout} ", said)
+        self.assertIn("\x1b[2K", said)
+        self.assertIn(f"{NAME} is now {REPOSITORY}:3.6, ", said)
+
     def test_long_window(self) -> None:
         """Zstd may look back over 128 MiB, as with --long=27."""
         self.need_programs("zstd")
