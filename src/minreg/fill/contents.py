@@ -11,8 +11,6 @@ from minreg.store.enclosure import Enclosure
 from minreg.store.repository import TreeRepository
 from minreg.store.surveys import Surveys
 
-_SURVEYS_KEPT = 256
-
 
 class TreeContents:
     """Reads a registry tree as the registry does, and names repositories by their place.
@@ -25,7 +23,7 @@ class TreeContents:
         self.root = root
         self._files = Enclosure(root)
         self._documents = Documents()
-        self._surveys: Surveys = Surveys(_SURVEYS_KEPT)
+        self._surveys = Surveys()
 
     def repository(self, place: str) -> TreeRepository:
         """Give the repository at a place; whether it is there, its methods tell."""
