@@ -1,30 +1,29 @@
 """Asks the registry in memory: the real site on a pretended connection, and no real time."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from email.parser import BytesParser
+from typing import Any
 
 import attrs
 from twisted.internet import task
-from twisted.internet.address import IPv4Address
 from twisted.internet.defer import execute
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock, Cooperator
-from twisted.internet.testing import StringTransport
 from twisted.logger import LogEvent, capturedLogs
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.interfaces import IRegistryStore
 from minreg.store.tree import RegistryTree
 from minreg.web.api import make_root
 from minreg.web.channel import RegistryChannel
-from minreg.web.disk import Disk
+from minreg.web.disk import Disk, InThread
 from minreg.web.site import RegistrySite
+from tests.transports import CLIENT, SocketTransport
 from tests.trees import TreeBuilder
 
 ALIASES = {"bootstrap-registry.airgap": "docker.io"}
-CLIENT = IPv4Address("TCP", "192.0.2.1", 54321)
 
 
 @attrs.frozen
@@ -39,43 +38,89 @@ class Response:
         """Return a header's value, whatever the case of its name."""
         return self.headers.get(name.lower())
 
+    @property
+    def json(self) -> Any:
+        """The body, read as JSON."""
+        return json.loads(self.body)
+
+    @property
+    def error_code(self) -> str:
+        """The code of the error document that is the body."""
+        (error,) = self.json["errors"]
+        return str(error["code"])
+
+    def parts(self) -> list[tuple[str, bytes]]:
+        """Read a body of several ranges: what each says of its place, and its bytes."""
+        boundary = self.headers["content-type"].partition("boundary=")[2].encode("ascii")
+        preamble, *parts, end = self.body.split(b"\r\n--" + boundary)
+        assert (preamble, end) == (b"", b"--\r\n")
+        read = []
+        for part in parts:
+            head, _, body = part.partition(b"\r\n\r\n")
+            headers = BytesParser().parsebytes(head.lstrip() + b"\r\n\r\n")
+            read.append((str(headers["content-range"]), body))
+        return read
+
 
 class Connection:
-    """A pretended connection to a site, on which raw bytes are exchanged."""
+    """A pretended connection to a site, on which raw bytes are exchanged.
 
-    def __init__(self, site: RegistrySite, clock: Clock) -> None:
-        self.transport = StringTransport(peerAddress=CLIENT)
-        self.channel = site.buildProtocol(CLIENT)
-        assert isinstance(self.channel, RegistryChannel)
-        self.channel.makeConnection(self.transport)
+    Args:
+        site: Whose connection it is.
+        clock: The site's clock.
+        reads: Whether the client takes what it is sent.
+    """
+
+    def __init__(self, site: RegistrySite, clock: Clock, *, reads: bool = True) -> None:
+        channel = site.buildProtocol(CLIENT)
+        assert isinstance(channel, RegistryChannel)
+        self.channel = channel
+        self.transport = SocketTransport(channel, clock)
+        self.reads = reads
         self._clock = clock
-
-    def send(self, content: bytes) -> None:
-        """Let bytes arrive at the registry."""
-        self.channel.dataReceived(content)
+        self._received = b""
+        channel.makeConnection(self.transport)
         self.pump()
 
+    def send(self, content: bytes) -> None:
+        """Let bytes arrive at the registry, if it reads at all."""
+        if self.transport.is_reading:
+            self.channel.dataReceived(content)
+        self.pump()
+
+    def request(
+        self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """Make a request, and return what comes back."""
+        self.send(write_request(path, method, headers))
+        return parse_response(self.received())
+
     def pump(self) -> None:
-        """Let the registry do all that needs no time."""
-        for _ in range(1000):
+        """Let the registry and the client do all that needs no time."""
+        for _ in range(100_000):
+            if self.reads and (self.transport.waiting or self.transport.disconnecting):
+                self._received += self.transport.take(1 << 30)
             if not any(call.getTime() <= self._clock.seconds() for call in self._clock.calls):
-                break
-            self._clock.advance(0)
+                if not (self.reads and self.transport.waiting):
+                    return
+            else:
+                self._clock.advance(0)
+        raise AssertionError("the registry never comes to rest")
 
     def received(self) -> bytes:
         """Take what the registry has sent so far."""
-        content: bytes = self.transport.value()
-        self.transport.clear()
-        return content
+        received, self._received = self._received, b""
+        return received
 
-    def lose(self) -> None:
-        """Let the client leave, or the closed connection be gone."""
-        self.channel.connectionLost(Failure(ConnectionDone()))
+    def leave(self) -> None:
+        """Close the connection, as the client."""
+        self.transport.lose(ConnectionLost())
+        self.pump()
 
     @property
     def is_closed(self) -> bool:
-        """Whether the registry has closed the connection."""
-        return self.transport.disconnecting or self.transport.disconnected
+        """Whether the connection has come to its end."""
+        return not self.transport.connected
 
 
 class WebTestCase(SynchronousTestCase):
@@ -91,28 +136,43 @@ class WebTestCase(SynchronousTestCase):
         self.events: Sequence[LogEvent] = self.enterContext(capturedLogs())
         self.site = self.make_site(RegistryTree(self.root, ALIASES))
 
-    def make_site(self, store: IRegistryStore, most_connections: int = 10) -> RegistrySite:
+    def make_site(
+        self,
+        store: IRegistryStore,
+        *,
+        most_connections: int = 10,
+        in_thread: InThread = execute,
+        patience: float = 2.0,
+    ) -> RegistrySite:
         """Build a site over a store."""
-        disk = Disk(self.clock, execute)
+        disk = Disk(self.clock, in_thread, patience)
         return RegistrySite(make_root(store, disk), self.clock, most_connections)
 
-    def connect(self) -> Connection:
-        """Open a connection."""
-        return Connection(self.site, self.clock)
+    def connect(self, *, reads: bool = True) -> Connection:
+        """Open a connection, of a client that takes what it is sent or does not."""
+        return Connection(self.site, self.clock, reads=reads)
 
     def request(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
     ) -> Response:
         """Make one request on a connection of its own."""
-        lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
-        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         connection = self.connect()
-        connection.send("\r\n".join([*lines, "", ""]).encode("latin-1"))
-        return parse_response(connection.received())
+        response = connection.request(path, method, headers)
+        connection.leave()
+        return response
 
     def logged(self, event: str) -> list[LogEvent]:
         """Return the events of one kind that were logged so far."""
         return [logged for logged in self.events if logged.get("event") == event]
+
+
+def write_request(
+    path: str, method: str = "GET", headers: Mapping[str, str] | None = None
+) -> bytes:
+    """Write a request without a body."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def parse_response(content: bytes) -> Response:

@@ -68,6 +68,14 @@ class TreeBuilder:
             **more,
         }
 
+    def link_out(self, repository: str) -> str:
+        """Make a repository whose manifests are a link out of the root; return its target."""
+        target = os.path.join(os.path.dirname(self.root), "outside")
+        os.makedirs(target, exist_ok=True)
+        os.makedirs(self.path(repository))
+        os.symlink(target, self.path(repository, "manifests"))
+        return target
+
     def write(self, content: bytes, *names: str) -> str:
         """Write a file, and return its path."""
         path = self.path(*names)

@@ -47,7 +47,6 @@ class RegistryAPI(RegistryResource):
             repository = _parse_name(name)
         except RegistryError as error:
             return RefusingResource(error)
-        request.prepath.extend(name[1:])
         request.postpath[:] = [endpoint, reference]
         return RepositoryResource(
             RepositoryAddress(self._store, self._disk, namespace, repository)
@@ -71,7 +70,6 @@ class RepositoryResource(RegistryResource):
         if path == b"referrers":
             return ReferrersResource(self._address, reference)
         if reference == "list":
-            request.prepath.append(request.postpath.pop())
             return TagsResource(self._address)
         return RefusingResource(not_an_endpoint())
 

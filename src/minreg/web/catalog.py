@@ -23,7 +23,8 @@ class CatalogResource(RegistryResource):
 
     async def _send(self, request: RegistryRequest, page: Page) -> None:
         taken, more = await self._disk.run(self._look, page)
-        send_page(request, {"repositories": taken}, page, taken[-1] if more and taken else None)
+        following = taken[-1] if more and taken else None
+        send_page(request, "/v2/_catalog", {"repositories": taken}, page, following)
 
     def _look(self, page: Page) -> tuple[list[str], bool]:
         return page.cut(self._store.iterate_repositories(page.last))

@@ -1,21 +1,25 @@
 """One connection: its limits, and how it ends."""
 
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any, Protocol
 
-from twisted.internet.interfaces import IDelayedCall, ITCPTransport
+from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, datetimeToString
 
-from minreg.errors import RegistryError, unavailable
+from minreg.errors import RegistryError, size_invalid, unavailable
 from minreg.web.request import API_VERSION, SERVER, RegistryRequest
 
 RECEIVE_TIMEOUT = 30
 """Seconds within which a request must have arrived, counted from its first byte."""
 
 STALL_TIMEOUT = 300
-"""Seconds that a client may take to accept the next piece of an answer."""
+"""Seconds that a client may take to accept the next piece of an answer, or its end."""
+
+LARGEST_BODY = 64 * 1024
+"""Bytes of a request's body that are received, and dropped; more is refused."""
 
 _BROKEN = RegistryError(400, "UNSUPPORTED", "this is not a request of HTTP/1.1")
 _ENCRYPTED = RegistryError(
@@ -42,20 +46,51 @@ class Connections(Protocol):
         """Log what was refused before it had become a request."""
 
 
+class _Deadline:
+    """A time until which something has to happen."""
+
+    def __init__(self, call_later: Callable[..., Any], missed: Callable[[], None]) -> None:
+        self._call_later = call_later
+        self._missed = missed
+        self._call: Any = None
+
+    @property
+    def is_set(self) -> bool:
+        return self._call is not None and self._call.active()
+
+    def set(self, seconds: float) -> None:
+        self.clear()
+        self._call = self._call_later(seconds, self._missed)
+
+    def clear(self) -> None:
+        if self.is_set:
+            self._call.cancel()
+
+
 class RegistryChannel(HTTPChannel):
-    """A connection of HTTP/1.1 that neither a slow nor a silent client can hold for ever."""
+    """A connection of HTTP/1.1 that neither a slow nor a silent client can hold for ever.
+
+    Twisted has no public place for some of this, and its own pausing has gaps: a producer
+    that is registered while the client takes nothing is not paused, one that is paused
+    twice never goes on, and requests are read, and kept, while answers pile up.
+    """
 
     site: Connections
     transport: ITCPTransport
     requests: list[RegistryRequest]
     is_answering = False
-    _is_refused = False
     _is_new = True
-    _arrived = 0
-    _deadline: IDelayedCall | None = None
+    _is_blocked = False
+    _is_closing = False
 
     def connectionMade(self) -> None:
         """Begin, or say at once that there are too many connections already."""
+        self._arrival = _Deadline(
+            self.callLater, lambda: self.abort("the request did not arrive in time")
+        )
+        self._acceptance = _Deadline(
+            self.callLater, lambda: self.abort("the client did not take the answer")
+        )
         super().connectionMade()
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpKeepAlive(True)
@@ -64,26 +99,50 @@ class RegistryChannel(HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Forget the connection."""
-        self._set_deadline(None)
+        self._is_closing = True
+        self._arrival.clear()
+        self._acceptance.clear()
         super().connectionLost(reason)
         self.site.forget(self)
 
     def dataReceived(self, data: bytes) -> None:
         """Receive a part of a request; the rest of it must follow in time."""
+        if self._is_closing:
+            return
         is_new, self._is_new = self._is_new, False
         if is_new and data[0] == _HANDSHAKE:
             # Nothing in it ends a line: a client that tries TLS first would wait in vain.
             self.refuse(_ENCRYPTED)
             return
-        arrived = self._arrived
         super().dataReceived(data)
-        if self._arrived == arrived and not self.is_answering and self._deadline is None:
-            self._set_deadline(RECEIVE_TIMEOUT)
+        if self._is_blocked:
+            self._networkProducer.pauseProducing()
+        elif not self._has_begun():
+            self._arrival.clear()
+        elif not self._arrival.is_set:
+            self._arrival.set(RECEIVE_TIMEOUT)
+
+    def _has_begun(self) -> bool:
+        """Whether a part of a request is here, and the rest of it is not."""
+        is_receiving = not (self.is_answering or self._is_closing)
+        return is_receiving and bool(self.requests or self._buffer)
+
+    def allHeadersReceived(self) -> None:
+        """Refuse a body that is too long before it is sent."""
+        self.check_body(self.length or 0)
+        if not self._is_closing:
+            super().allHeadersReceived()
+
+    def check_body(self, size: int) -> None:
+        """Refuse a request whose body has ``size`` bytes, if that is too much."""
+        if size > LARGEST_BODY:
+            self.refuse(size_invalid(LARGEST_BODY))
 
     def allContentReceived(self) -> None:
         """Begin to answer."""
-        self._set_deadline(None)
-        self._arrived += 1
+        if self._is_closing:
+            return
+        self._arrival.clear()
         self.is_answering = True
         super().allContentReceived()
 
@@ -92,20 +151,32 @@ class RegistryChannel(HTTPChannel):
         self.is_answering = False
         super().requestDone(request)
 
+    def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: FBT001
+        """Send what a producer makes, once there is room for it."""
+        super().registerProducer(producer, streaming)
+        if self._is_blocked:
+            super().pauseProducing()
+
     def pauseProducing(self) -> None:
         """Wait for the client to take what was sent."""
+        if self._is_blocked:
+            return
+        self._is_blocked = True
+        self._acceptance.set(STALL_TIMEOUT)
         super().pauseProducing()
-        self._set_deadline(STALL_TIMEOUT)
 
     def resumeProducing(self) -> None:
         """Send on."""
-        self._set_deadline(None)
+        self._is_blocked = False
+        self._acceptance.clear()
         super().resumeProducing()
 
     def timeoutConnection(self) -> None:
-        """End a connection on which nothing has happened for long."""
-        self.loseConnection()
-        self._set_deadline(self.abortTimeout)
+        """End a connection that is idle. One that still has an answer to take is not."""
+        if self._is_blocked:
+            self.setTimeout(self.timeOut)
+        else:
+            self.loseConnection()
 
     def lineLengthExceeded(self, _line: bytes) -> None:
         """Refuse a line that is longer than any that makes sense."""
@@ -121,9 +192,8 @@ class RegistryChannel(HTTPChannel):
 
     def refuse(self, error: RegistryError) -> None:
         """Answer instead of a resource, and close the connection."""
-        if self._is_refused:
+        if self._is_closing:
             return
-        self._is_refused = True
         body = error.document()
         head = (
             b"HTTP/1.1 %d %s\r\nServer: %s\r\nDate: %s\r\n"
@@ -134,17 +204,21 @@ class RegistryChannel(HTTPChannel):
         values = (error.status, reason, SERVER, datetimeToString(), API_VERSION, len(body))
         self.transport.write(head % values + body)
         self.site.log_refusal(self, error, len(body))
-        self.loseConnection()
-        self._set_deadline(self.abortTimeout)
+        self._close(self.abortTimeout)
 
-    def _set_deadline(self, seconds: float | None) -> None:
-        """Abort the connection in so many seconds, instead of at any time set before."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        if seconds is not None:
-            self._deadline = self.callLater(seconds, self._abort)
+    def loseConnection(self) -> None:
+        """Close the connection once the client has taken all that was sent."""
+        self._close(STALL_TIMEOUT)
 
-    def _abort(self) -> None:
-        self._deadline = None
+    def _close(self, patience: float) -> None:
+        if not self._is_closing:
+            self._is_closing = True
+            self._arrival.clear()
+            self._acceptance.set(patience)
+            super().loseConnection()
+
+    def abort(self, failure: str) -> None:
+        """End the connection at once, whatever is under way on it."""
+        for request in self.requests:
+            request.failure = failure
         self.transport.abortConnection()

@@ -36,7 +36,7 @@ def send_content(request: RegistryRequest, content: Content, caching: bytes) -> 
     request.setHeader(b"etag", tag.encode("ascii"))
     request.setHeader(b"accept-ranges", b"bytes")
     request.setHeader(b"cache-control", caching)
-    if is_not_modified(request.getHeader("if-none-match"), tag):
+    if is_not_modified(request.header(b"if-none-match"), tag):
         content.close()
         request.setResponseCode(304)
         request.finish()
@@ -48,8 +48,8 @@ def send_content(request: RegistryRequest, content: Content, caching: bytes) -> 
 
 
 def _wanted_ranges(request: RegistryRequest, content: Content, tag: str) -> Sequence[ByteRange]:
-    header = request.getHeader("range")
-    if header is None or not is_range_current(request.getHeader("if-range"), tag):
+    header = request.header(b"range")
+    if header is None or not is_range_current(request.header(b"if-range"), tag):
         return ()
     try:
         return parse_range(header, content.size)
@@ -77,9 +77,12 @@ def _send_body(request: RegistryRequest, content: Content, ranges: Sequence[Byte
 
 
 def _read_now(content: Content, part: ByteRange) -> bytes:
-    with content.file as file:
-        file.seek(part.offset)
-        body = file.read(part.size)
+    try:
+        with content.file as file:
+            file.seek(part.offset)
+            body = file.read(part.size)
+    except OSError as error:
+        raise unavailable(str(error)) from None
     if len(body) < part.size:
         raise unavailable(f"{content.digest} was cut short while it was read")
     return body

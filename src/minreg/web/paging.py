@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from itertools import islice
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import attrs
 
@@ -41,12 +41,17 @@ def parse_page(request: RegistryRequest) -> Page:
 
 
 def send_page(
-    request: RegistryRequest, document: dict[str, object], page: Page, following: str | None
+    request: RegistryRequest,
+    path: str,
+    document: dict[str, object],
+    page: Page,
+    following: str | None,
 ) -> int:
     """Send a page as JSON.
 
     Args:
-        request: The request, whose path the next page shares.
+        request: The request, whose namespace the next page shares.
+        path: The list's path.
         document: What the page says.
         page: What was asked for.
         following: The last item of this page, if more are left behind it.
@@ -55,7 +60,6 @@ def send_page(
         query = {"n": str(page.size), "last": following}
         if request.namespace:
             query["ns"] = request.namespace
-        path = quote(request.path.decode("ascii"), safe="/%:@+~")
         link = f'<{path}?{urlencode(query)}>; rel="next"'
         request.setHeader(b"link", link.encode("ascii"))
     return request.respond(json.dumps(document).encode("ascii"), b"application/json")

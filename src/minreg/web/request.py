@@ -1,5 +1,6 @@
 """One request: what is done before a resource is asked, and how it is answered."""
 
+from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -10,10 +11,7 @@ from twisted.web.http import datetimeToString
 from twisted.web.server import NOT_DONE_YET, Request
 
 from minreg import __version__
-from minreg.errors import RegistryError, size_invalid
-
-LARGEST_BODY = 64 * 1024
-"""Bytes of a request's body that are received, and dropped; more is refused."""
+from minreg.errors import RegistryError, unavailable
 
 SERVER = f"minreg/{__version__}".encode("ascii")
 API_VERSION = b"registry/2.0"
@@ -41,17 +39,14 @@ class RegistryRequest(Request):
     has_left = False
     _body_size = 0
 
-    def gotLength(self, length: int | None) -> None:
-        """Learn how long the body is going to be, if the client says so."""
+    def gotLength(self, _length: int | None) -> None:
+        """Make ready for a body, of which nothing is kept."""
         self.content = BytesIO()
-        if length is not None and length > LARGEST_BODY:
-            self.channel.refuse(size_invalid(LARGEST_BODY))
 
     def handleContentChunk(self, data: bytes) -> None:
         """Drop a part of the body: a registry that only reads has no use for it."""
         self._body_size += len(data)
-        if self._body_size > LARGEST_BODY:
-            self.channel.refuse(size_invalid(LARGEST_BODY))
+        self.channel.check_body(self._body_size)
 
     def process(self) -> None:
         """Find the resource that the path names, and let it answer."""
@@ -68,6 +63,11 @@ class RegistryRequest(Request):
         except Exception:  # noqa: BLE001 - whatever it is, this client gets an answer
             self.processingFailed(Failure())
 
+    def header(self, name: bytes) -> str | None:
+        """Read a header. Several lines of it count as one list (RFC 9110, section 5.3)."""
+        lines = self.requestHeaders.getRawHeaders(name)
+        return None if lines is None else b", ".join(lines).decode("latin-1")
+
     def respond(self, body: bytes, media_type: bytes) -> int:
         """Send a whole body, or only its head if the method is HEAD."""
         self.setHeader(b"content-type", media_type)
@@ -82,6 +82,8 @@ class RegistryRequest(Request):
         self.setResponseCode(error.status)
         for name in _OF_CONTENT:
             self.responseHeaders.removeHeader(name)
+        if error.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            self.responseHeaders.removeHeader(b"content-range")
         return self.respond(error.document(), b"application/json")
 
     def processingFailed(self, reason: Failure) -> None:
@@ -95,10 +97,16 @@ class RegistryRequest(Request):
             self.refuse(RegistryError(500, "UNKNOWN", "the registry failed; its log says why"))
 
     def break_off(self, failure: str) -> None:
-        """Close the connection in the middle of a body, so that nobody takes it for whole."""
-        self.failure = failure
+        """Close the connection in the middle of a body, so that nobody takes it for whole.
+
+        If nothing of the answer was sent yet, the client can still be told.
+        """
         self.unregisterProducer()
-        self.loseConnection()
+        if self.startedWriting:
+            self.failure = failure
+            self.loseConnection()
+        else:
+            self.refuse(unavailable(failure))
 
     def connectionLost(self, reason: Failure) -> None:
         """Learn that the client has left before it had its answer."""
@@ -114,7 +122,7 @@ def _path(target: bytes) -> bytes:
 
     Source: RFC 9112, section 3.2: a client may send an absolute URL.
     """
-    if target.startswith((b"http://", b"https://")):
+    if target.lower().startswith((b"http://", b"https://")):
         _scheme, _, _authority, *path = target.split(b"/", 3)
         return path[0] if path else b""
     return target.removeprefix(b"/")

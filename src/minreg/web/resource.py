@@ -45,9 +45,9 @@ class RegistryResource(Resource):
         return NOT_DONE_YET
 
     def _fail(self, failure: Failure, request: RegistryRequest) -> None:
-        if request.has_left:
-            failure.trap(CancelledError, RegistryError, StoreUnavailable)
-        elif isinstance(failure.value, RegistryError):
+        if request.has_left and failure.check(CancelledError):
+            return
+        if isinstance(failure.value, RegistryError):
             request.refuse(failure.value)
         elif isinstance(failure.value, StoreUnavailable):
             self._log.error("cannot read the registry: {reason}", reason=str(failure.value))

@@ -35,12 +35,7 @@ class RegistrySite(Site):
     def __init__(
         self, resource: RegistryResource, reactor: IReactorTime, most_connections: int
     ) -> None:
-        super().__init__(
-            resource,
-            timeout=IDLE_TIMEOUT,
-            reactor=reactor,
-            parsePOSTFormSubmission=False,
-        )
+        super().__init__(resource, timeout=IDLE_TIMEOUT, reactor=reactor)
         self._most_connections = most_connections
         self._channels: set[RegistryChannel] = set()
         self._drained: Deferred[None] | None = None
@@ -91,7 +86,7 @@ class RegistrySite(Site):
             "{count} transfers did not end in time and are cut off", count=len(self._channels)
         )
         for channel in list(self._channels):
-            channel.transport.abortConnection()
+            channel.abort("the registry stopped")
 
     def log(self, request: RegistryRequest) -> None:  # type: ignore[override]  # we make no other
         """Write the line of a request that was answered, or whose client left."""

@@ -27,7 +27,10 @@ class CutShort(OSError):
 
 
 class _Whole:
-    """A file that must not end early."""
+    """A file that must not end early.
+
+    Twisted asks for less than no byte where the head of a part has filled a piece.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -35,8 +38,8 @@ class _Whole:
         self.close = file.close
 
     def read(self, size: int) -> bytes:
-        content = self._file.read(size)
-        if size and not content:
+        content = self._file.read(max(size, 0))
+        if size > 0 and not content:
             raise CutShort("the file was cut short while it was sent")
         return content
 

@@ -27,5 +27,6 @@ class TagsResource(RegistryResource):
         except ContentNotFound:
             raise name_unknown(self._repository.name) from None
         taken, more = page.cut(tag for tag in tags if tag > page.last)
-        document: dict[str, object] = {"name": self._repository.name, "tags": taken}
-        send_page(request, document, page, taken[-1] if more and taken else None)
+        name = self._repository.name
+        following = taken[-1] if more and taken else None
+        send_page(request, f"/v2/{name}/tags/list", {"name": name, "tags": taken}, page, following)

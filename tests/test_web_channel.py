@@ -1,0 +1,218 @@
+"""Tests for ``minreg.web.channel``: the life of a connection, and how long it may take."""
+
+from minreg.names import Digest
+from tests.stores import HeldThreads, OneContentStore, OpenFile
+from tests.support import Connection, WebTestCase, parse_response, write_request
+
+PING = write_request("/v2/")
+BLOB = bytes(1 << 20)
+BLOB_REQUEST = write_request(f"/v2/a/blobs/{Digest.of(BLOB)}")
+
+
+class ConnectionTests(WebTestCase):
+    """Tests for the life of a connection."""
+
+    def test_keep_alive(self) -> None:
+        """A connection serves one request after the other."""
+        connection = self.connect()
+        for _ in range(3):
+            self.assertEqual(connection.request("/v2/").code, 200)
+        self.assertFalse(connection.is_closed)
+
+    def test_pipelined(self) -> None:
+        """Requests that arrive together are answered one by one, in their order."""
+        connection = self.connect()
+        connection.send(PING + write_request("/nowhere") + PING)
+        answers = connection.received().split(b"HTTP/1.1 ")[1:]
+        self.assertEqual([answer[:3] for answer in answers], [b"200", b"404", b"200"])
+
+    def test_byte_by_byte(self) -> None:
+        """A request may arrive in pieces of any size."""
+        connection = self.connect()
+        for byte in PING:
+            self.assertEqual(connection.received(), b"")
+            connection.send(bytes([byte]))
+        self.assertEqual(parse_response(connection.received()).code, 200)
+
+    def test_connection_close(self) -> None:
+        """A client that wants the connection closed gets its answer first."""
+        connection = self.connect()
+        response = connection.request("/v2/", headers={"connection": "close"})
+        self.assertEqual((response.code, response.header("connection")), (200, "close"))
+        self.assertTrue(connection.is_closed)
+
+    def test_http_1_0(self) -> None:
+        """A client of HTTP/1.0 gets an answer with a length, and the connection is closed."""
+        connection = self.connect()
+        connection.send(b"GET /v2/ HTTP/1.0\r\n\r\n")
+        answer = connection.received()
+        self.assertTrue(answer.startswith(b"HTTP/1.0 200 OK\r\n"))
+        self.assertEqual(parse_response(answer).header("content-length"), "2")
+        self.assertTrue(connection.is_closed)
+
+    def test_keeps_alive(self) -> None:
+        """The operating system is asked to find out when a client's machine is gone."""
+        self.assertTrue(self.connect().transport.keeps_alive)
+
+    def test_nothing_left_behind(self) -> None:
+        """A connection that ended leaves no timer running."""
+        connection = self.connect()
+        connection.send(PING + b"GET /v2/")
+        connection.leave()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class TimeoutTests(WebTestCase):
+    """Tests for clients that are silent or slow."""
+
+    def setUp(self) -> None:
+        """Build a site whose store has one large blob."""
+        super().setUp()
+        self.file = OpenFile(BLOB)
+        self.site = self.make_site(OneContentStore(self.file, len(BLOB)))
+
+    def wait(self, connection: Connection, seconds: float) -> None:
+        """Let time go by in steps of a second."""
+        for _ in range(int(seconds)):
+            self.clock.advance(1)
+            connection.pump()
+
+    def test_idle(self) -> None:
+        """A connection may be idle for 89 seconds, and is closed after 90."""
+        connection = self.connect()
+        connection.send(PING)
+        self.wait(connection, 89)
+        self.assertFalse(connection.is_closed)
+        self.wait(connection, 1)
+        self.assertTrue(connection.is_closed)
+
+    def test_idle_after_answers(self) -> None:
+        """Every request begins the idle time anew."""
+        connection = self.connect()
+        for _ in range(3):
+            self.wait(connection, 80)
+            self.assertEqual(connection.request("/v2/").code, 200)
+
+    def test_nothing_ever_sent(self) -> None:
+        """A client that never asks anything is let go."""
+        connection = self.connect()
+        self.wait(connection, 90)
+        self.assertTrue(connection.is_closed)
+
+    def test_slow_first_line(self) -> None:
+        """A request must have arrived within 30 seconds, however steadily it drips."""
+        connection = self.connect()
+        for byte in b"GET /v2/" + b"x" * 21:
+            self.assertFalse(connection.is_closed)
+            connection.send(bytes([byte]))
+            self.wait(connection, 1)
+        self.wait(connection, 1)
+        self.assertTrue(connection.is_closed)
+
+    def test_slow_header(self) -> None:
+        """A header that never ends is no way to hold a connection."""
+        connection = self.connect()
+        connection.send(b"GET /v2/ HTTP/1.1\r\n")
+        for number in range(30):
+            self.assertFalse(connection.is_closed)
+            connection.send(b"X-%d: 1\r\n" % number)
+            self.wait(connection, 1)
+        self.assertTrue(connection.is_closed)
+
+    def test_slow_body(self) -> None:
+        """A body that never ends is none either."""
+        connection = self.connect()
+        connection.send(b"POST /v2/ HTTP/1.1\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(30):
+            self.assertFalse(connection.is_closed)
+            connection.send(b"x")
+            self.wait(connection, 1)
+        self.assertTrue(connection.is_closed)
+
+    def test_slow_second_request(self) -> None:
+        """The limit holds for a request whose beginning came with the one before."""
+        connection = self.connect()
+        connection.send(PING + b"GET /v2/ HT")
+        self.wait(connection, 15)
+        connection.send(b"T")
+        self.wait(connection, 14)
+        connection.send(b"P")
+        self.assertFalse(connection.is_closed)
+        self.wait(connection, 1)
+        self.assertTrue(connection.is_closed)
+
+    def test_in_time(self) -> None:
+        """A request that arrives within 30 seconds is answered, and so is the next."""
+        connection = self.connect()
+        for _ in range(3):
+            connection.send(PING[:10])
+            self.wait(connection, 29)
+            connection.send(PING[10:])
+            self.assertEqual(parse_response(connection.received()).code, 200)
+
+    def test_stray_line(self) -> None:
+        """An empty line behind a body, which some clients send, begins no request."""
+        connection = self.connect()
+        connection.send(b"POST /v2/ HTTP/1.1\r\nContent-Length: 1\r\n\r\n1\r\n")
+        self.wait(connection, 60)
+        self.assertFalse(connection.is_closed)
+
+    def test_slow_answer(self) -> None:
+        """A client may take a large answer as slowly as it likes, if only it takes some."""
+        connection = self.connect(reads=False)
+        connection.send(BLOB_REQUEST)
+        received = b""
+        for _ in range(12):
+            self.wait(connection, 250)
+            received += connection.transport.take(200_000)
+        self.assertEqual(parse_response(received).body, BLOB)
+
+    def test_stalled(self) -> None:
+        """A client that takes nothing of its answer for five minutes is cut off."""
+        connection = self.connect(reads=False)
+        connection.send(BLOB_REQUEST)
+        self.wait(connection, 299)
+        self.assertFalse(connection.is_closed)
+        self.wait(connection, 1)
+        self.assertTrue(connection.is_closed)
+        self.assertTrue(self.file.closed)
+        (event,) = self.logged("request")
+        self.assertEqual(event["failure"], "the client did not take the answer")
+
+    def test_stalled_with_more_requests(self) -> None:
+        """That holds too for a client that sent its next request already."""
+        connection = self.connect(reads=False)
+        connection.send(PING * 400 + BLOB_REQUEST)
+        self.wait(connection, 300)
+        self.assertTrue(connection.is_closed)
+        self.assertTrue(self.file.closed)
+
+    def test_stalled_end(self) -> None:
+        """A client that never takes the last piece of an answer is cut off as well."""
+        connection = self.connect(reads=False)
+        connection.send(write_request("/v2/", headers={"connection": "close"}))
+        self.wait(connection, 299)
+        self.assertFalse(connection.is_closed)
+        self.wait(connection, 1)
+        self.assertTrue(connection.is_closed)
+
+    def test_stalled_idle(self) -> None:
+        """A connection that is closed for being idle does not wait for its client either."""
+        connection = self.connect(reads=False)
+        connection.send(PING)
+        self.wait(connection, 389)
+        self.assertFalse(connection.is_closed)
+        self.wait(connection, 1)
+        self.assertTrue(connection.is_closed)
+
+    def test_long_look(self) -> None:
+        """A request that waits for the disk counts neither as idle nor as slow."""
+        threads = HeldThreads()
+        store = OneContentStore(OpenFile(b"x"), 1)
+        self.site = self.make_site(store, in_thread=threads, patience=1000)
+        connection = self.connect()
+        connection.send(BLOB_REQUEST)
+        self.wait(connection, 400)
+        threads.run()
+        connection.pump()
+        self.assertEqual(parse_response(connection.received()).body, b"x")

@@ -1,0 +1,218 @@
+"""Tests for ``minreg.web.channel``: what is refused before it is a request."""
+
+from io import BytesIO
+
+from minreg.errors import RegistryError
+from tests.support import Connection, Response, WebTestCase, parse_response, write_request
+
+PING = write_request("/v2/")
+LIMIT = 64 * 1024
+
+
+class RefusalTestCase(WebTestCase):
+    """A registry that is sent what it must refuse."""
+
+    def assert_refused(self, connection: Connection, status: int, code: str) -> Response:
+        """Assert that there is one answer, a refusal, and that the connection is closed."""
+        answer = connection.received()
+        self.assertEqual(answer.count(b"HTTP/1.1 "), 1)
+        response = parse_response(answer)
+        self.assertEqual((response.code, response.error_code), (status, code))
+        self.assertEqual(response.header("content-type"), "application/json")
+        self.assertEqual(response.header("content-length"), str(len(response.body)))
+        self.assertEqual(response.header("docker-distribution-api-version"), "registry/2.0")
+        self.assertRegex(response.headers["server"], r"\Aminreg/\d")
+        self.assertRegex(response.headers["date"], r" GMT\Z")
+        self.assertEqual(response.header("connection"), "close")
+        self.assertTrue(connection.is_closed)
+        (event,) = self.logged("request")
+        self.assertEqual((event["status"], event["bytes"]), (status, len(response.body)))
+        self.assertEqual(
+            (event["client"], event["method"], event["path"]), ("192.0.2.1", "-", "-")
+        )
+        self.assertIn(code, event["failure"])
+        return response
+
+
+class GarbageTests(RefusalTestCase):
+    """Tests for what is no HTTP."""
+
+    def test_no_request(self) -> None:
+        """What is no request of HTTP/1.1 is refused in JSON, once, and nothing is logged twice."""
+        for garbage in (
+            b"hello\r\n\r\n",
+            b"GET /v2/\r\n\r\n",
+            b"GET /v2/ HTTP/2.0\r\n\r\n",
+            b"GET /v2/ HTTP/1.1 more\r\n\r\n",
+            b"GET  /v2/ HTTP/1.1\r\n\r\n",
+            b"G(T /v2/ HTTP/1.1\r\n\r\n",
+            b"GET /v2/\xff HTTP/1.1\r\n\r\n",
+            b"GET /v2/ HTTP/1.1\r\nno colon\r\n\r\n",
+            b"GET /v2/ HTTP/1.1\r\nno colon\r\nHost: a\r\n\r\n",
+            b"GET /v2/ HTTP/1.1\r\nbad name: 1\r\n\r\n",
+            b"GET /v2/ HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+            b"GET /v2/ HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            b"GET /v2/ HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
+            b"GET /v2/ HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"POST /v2/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n",
+        ):
+            connection = self.connect()
+            connection.send(garbage + PING)
+            response = self.assert_refused(connection, 400, "UNSUPPORTED")
+            self.assertIn("HTTP/1.1", response.json["errors"][0]["message"])
+            del self.events[:]  # type: ignore[attr-defined]
+
+    def test_after_requests(self) -> None:
+        """Garbage behind good requests does not spoil their answers."""
+        connection = self.connect()
+        connection.send(PING + b"garbage\r\n")
+        answers = connection.received().split(b"HTTP/1.1 ")[1:]
+        self.assertEqual([answer[:3] for answer in answers], [b"200", b"400"])
+        self.assertTrue(connection.is_closed)
+
+    def test_more_after_refusal(self) -> None:
+        """What still arrives behind a refusal, as it can with TLS, is not answered."""
+        connection = self.connect(reads=False)
+        connection.send(b"garbage\r\n")
+        connection.channel.dataReceived(PING)
+        connection.channel.dataReceived(b"garbage\r\n")
+        connection.reads = True
+        connection.pump()
+        self.assert_refused(connection, 400, "UNSUPPORTED")
+
+    def test_refusal_not_taken(self) -> None:
+        """A client that does not even take the refusal is cut off after 15 seconds."""
+        connection = self.connect(reads=False)
+        connection.send(b"garbage\r\n")
+        self.clock.advance(14)
+        self.assertFalse(connection.is_closed)
+        self.clock.advance(1)
+        connection.pump()
+        self.assertTrue(connection.is_closed)
+
+
+class HeaderLimitTests(RefusalTestCase):
+    """Tests for URLs and headers that are too large."""
+
+    def test_url(self) -> None:
+        """A URL of more than 16 KiB is refused, whether or not its line has an end."""
+        for end in (b" HTTP/1.1\r\n", b""):
+            connection = self.connect()
+            connection.send(b"GET /" + b"x" * 16384 + end)
+            self.assert_refused(connection, 414, "UNSUPPORTED")
+            del self.events[:]  # type: ignore[attr-defined]
+
+    def test_long_url(self) -> None:
+        """A URL of less than that is no more than unknown."""
+        self.assertEqual(self.request("/" + "x" * 16000).code, 404)
+
+    def test_header_line(self) -> None:
+        """A header line of more than 16 KiB is refused."""
+        connection = self.connect()
+        connection.send(b"GET /v2/ HTTP/1.1\r\nX: " + b"x" * 16384 + b"\r\n")
+        self.assert_refused(connection, 431, "UNSUPPORTED")
+
+    def test_header_size(self) -> None:
+        """A header of more than 16 KiB in all is refused."""
+        connection = self.connect()
+        connection.send(b"GET /v2/ HTTP/1.1\r\n" + 3 * (b"X: " + b"x" * 6000 + b"\r\n"))
+        self.assert_refused(connection, 431, "UNSUPPORTED")
+
+    def test_header_count(self) -> None:
+        """More than 500 header lines are refused."""
+        connection = self.connect()
+        connection.send(b"GET /v2/ HTTP/1.1\r\n" + 501 * b"X: 1\r\n" + b"\r\n")
+        self.assert_refused(connection, 431, "UNSUPPORTED")
+
+
+class BodyTests(RefusalTestCase):
+    """Tests for requests that bring a body to a registry that takes none."""
+
+    def test_dropped(self) -> None:
+        """A body of up to 64 KiB is dropped, and the connection can be used again."""
+        chunk = b"1000\r\n" + bytes(0x1000) + b"\r\n"
+        for head, body in (
+            (b"Content-Length: 65536", bytes(LIMIT)),
+            (b"Transfer-Encoding: chunked", 16 * chunk + b"0\r\nTrailer: 1\r\n\r\n"),
+        ):
+            connection = self.connect()
+            connection.send(b"PUT /v2/a/manifests/1 HTTP/1.1\r\n" + head + b"\r\n\r\n" + body)
+            response = parse_response(connection.received())
+            self.assertEqual((response.code, response.error_code), (405, "UNSUPPORTED"))
+            self.assertEqual(connection.request("/v2/").code, 200)
+
+    def test_form(self) -> None:
+        """A form's fields are no query."""
+        connection = self.connect()
+        connection.send(
+            b"GET /v2/_catalog HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+            b"Content-Length: 5\r\n\r\nn=abc"
+        )
+        self.assertEqual(parse_response(connection.received()).code, 200)
+
+    def test_too_long(self) -> None:
+        """A body that is announced as longer is refused before it is sent."""
+        connection = self.connect()
+        connection.send(b"PUT /v2/a/blobs/x HTTP/1.1\r\nContent-Length: 65537\r\n\r\n")
+        self.assert_refused(connection, 413, "SIZE_INVALID")
+
+    def test_not_asked_for(self) -> None:
+        """A client that asks first whether it may send so much is not told to go on."""
+        connection = self.connect()
+        connection.send(
+            b"PUT /v2/ HTTP/1.1\r\nContent-Length: 65537\r\nExpect: 100-continue\r\n\r\n"
+        )
+        self.assert_refused(connection, 413, "SIZE_INVALID")
+
+    def test_asked_for(self) -> None:
+        """A client that asks whether it may send a little is told to, and then refused."""
+        connection = self.connect()
+        connection.send(b"PUT /v2/ HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        self.assertEqual(connection.received(), b"HTTP/1.1 100 Continue\r\n\r\n")
+        connection.send(b"{}")
+        self.assertEqual(parse_response(connection.received()).code, 405)
+
+    def test_chunks_too_long(self) -> None:
+        """Chunks that add up to more are refused, even if the last one came with them."""
+        head = b"PATCH /v2/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        chunk = b"8000\r\n" + bytes(0x8000) + b"\r\n"
+        for end in (b"", b"0\r\n\r\n", chunk + b"0\r\n\r\n" + PING):
+            connection = self.connect()
+            connection.send(head + 3 * chunk + end)
+            self.assert_refused(connection, 413, "SIZE_INVALID")
+            del self.events[:]  # type: ignore[attr-defined]
+
+    def test_nothing_kept(self) -> None:
+        """Nothing of a body is kept in memory."""
+        connection = self.connect()
+        connection.send(b"PUT /v2/ HTTP/1.1\r\nContent-Length: 65536\r\n\r\n" + bytes(65000))
+        content = connection.channel.requests[0].content
+        assert isinstance(content, BytesIO)
+        self.assertEqual(content.getvalue(), b"")
+
+
+class TooManyConnectionsTests(RefusalTestCase):
+    """Tests for the number of connections."""
+
+    def test_one_too_many(self) -> None:
+        """One connection too many is refused; once another one has ended, there is room."""
+        connections = [self.connect() for _ in range(10)]
+        self.assert_refused(self.connect(), 503, "UNAVAILABLE")
+        connections[0].leave()
+        self.assertEqual(self.request("/v2/").code, 200)
+
+    def test_message(self) -> None:
+        """What is refused, is refused with a sentence that people understand."""
+        for _ in range(10):
+            self.connect()
+        response = parse_response(self.connect().received())
+        self.assertIn("too many connections", response.json["errors"][0]["message"])
+
+    def test_error_is_one(self) -> None:
+        """A connection refuses once, whatever else happens to it."""
+        connection = self.connect(reads=False)
+        for _ in range(2):
+            connection.channel.refuse(RegistryError(400, "UNSUPPORTED", "no"))
+        connection.reads = True
+        connection.pump()
+        self.assert_refused(connection, 400, "UNSUPPORTED")
