@@ -108,14 +108,14 @@ def parse_manifest(content: bytes) -> Manifest:
     """Read a manifest or an index.
 
     Args:
-        content: The document's bytes, JSON.
+        content: The document's bytes, JSON in UTF-8 (RFC 8259, section 8.1).
 
     Raises:
         ManifestInvalid: It is no JSON object, has the shape of neither, has the shape
             of both, is of Docker's schema 1, or contradicts its own media type.
     """
     try:
-        document = json.loads(content)
+        document = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise ManifestInvalid(f"it is not JSON: {error}") from None
     if not isinstance(document, dict):
@@ -230,8 +230,8 @@ def _parse_descriptor(item: Any, where: str, malformed: list[str]) -> Descriptor
 def _platform(item: Any) -> Platform | None:
     if not isinstance(item, dict):
         return None
-    fields = (_text(item.get(key)) for key in ("os", "architecture", "variant"))
-    return Platform(*fields)
+    platform = Platform(*(_text(item.get(key)) for key in ("os", "architecture", "variant")))
+    return platform if platform.os and platform.architecture else None
 
 
 def _annotations(item: Mapping[str, Any]) -> Mapping[str, str]:

@@ -21,7 +21,9 @@ _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 _DIGEST = re.compile(r"(sha256):([0-9a-f]{64})|(sha512):([0-9a-f]{128})")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
-_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::[0-9]{{1,5}})?")
+_HOST = re.compile(
+    rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::[0-9]{{1,5}})?", re.ASCII | re.IGNORECASE
+)
 _DEFAULT_PORT = re.compile(r":(?:443|80)\Z")
 _LONGEST_NAME = 255
 
@@ -121,7 +123,7 @@ def is_host(text: str) -> bool:
     As in image references: it has a dot or a port, or is ``localhost``.
     """
     marked = "." in text or ":" in text or text == "localhost"
-    return marked and _HOST.fullmatch(text.lower()) is not None
+    return marked and _is_host_name(text)
 
 
 def parse_host(text: str) -> str:
@@ -133,11 +135,14 @@ def parse_host(text: str) -> str:
     Raises:
         NameInvalid: It is no host name or address, with or without a port.
     """
-    host = text.lower()
-    if _HOST.fullmatch(host) is None or len(host) > _LONGEST_NAME:
+    if not _is_host_name(text):
         raise NameInvalid(
             f"{text[:160]!r} is no registry host: a host name or address, "
             "with a port where it needs one"
         )
-    host = _DEFAULT_PORT.sub("", host)
+    host = _DEFAULT_PORT.sub("", text.lower())
     return DOCKER_HUB if host in _DOCKER_HUB_HOSTS else host
+
+
+def _is_host_name(text: str) -> bool:
+    return len(text) <= _LONGEST_NAME and _HOST.fullmatch(text) is not None

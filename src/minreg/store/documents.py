@@ -1,18 +1,22 @@
 """Manifest files: read once, checked against their digest, and remembered."""
 
+import time
+from collections.abc import Callable
+
 import attrs
 
-from minreg.interfaces import ContentBroken
+from minreg.interfaces import ContentBroken, StoreUnavailable
 from minreg.manifests import Manifest, ManifestInvalid, looks_like_manifest, parse_manifest
 from minreg.names import Digest
 from minreg.store.enclosure import OpenedFile
-from minreg.store.signatures import RecentlyUsed, is_settled, signature
+from minreg.store.signatures import RecentlyUsed, Signature, is_settled, signature
 
 LARGEST_MANIFEST = 32 * 1024 * 1024
 """Bytes. Clients refuse manifests of more than some 4 MiB; nothing real comes near."""
 
 _LARGEST_LOOK = 4 * 1024 * 1024
 _REMEMBERED = 8 * 1024 * 1024
+_LOOKS_REMEMBERED = 4096
 
 
 @attrs.frozen
@@ -25,11 +29,19 @@ class Document:
 
 
 class Documents:
-    """Reads manifest files. What it read of a file it knows until the file changes."""
+    """Reads manifest files. What it read of a file it knows until the file changes.
 
-    def __init__(self, remembered: int = _REMEMBERED) -> None:
+    Args:
+        remembered: Bytes of manifests whose meaning is kept.
+        now: Tells the time, in nanoseconds since the epoch.
+    """
+
+    def __init__(
+        self, remembered: int = _REMEMBERED, now: Callable[[], int] = time.time_ns
+    ) -> None:
         self._documents: RecentlyUsed[tuple[object, ...], Document] = RecentlyUsed(remembered)
-        self._looks: RecentlyUsed[tuple[object, ...], bool] = RecentlyUsed(4096)
+        self._looks: RecentlyUsed[Signature, bool] = RecentlyUsed(_LOOKS_REMEMBERED)
+        self._now = now
 
     def read(self, opened: OpenedFile, digest: Digest | None) -> Document:
         """Read a manifest, and make sure that it is what its name says.
@@ -40,13 +52,15 @@ class Documents:
 
         Raises:
             ContentBroken: It is no manifest, or not the one that its name states.
+            StoreUnavailable: The disk does not answer.
         """
         algorithm = digest.algorithm if digest is not None else "sha256"
         key = (*signature(opened.status), algorithm)
         document = self._documents.get(key)
         if document is None:
+            settled = is_settled(opened.status, self._now())
             document = _read_document(opened, algorithm)
-            if is_settled(opened.status):
+            if settled:
                 self._documents.put(key, document, document.size)
         if digest is not None and document.digest != digest:
             raise ContentBroken(
@@ -56,14 +70,19 @@ class Documents:
         return document
 
     def is_manifest(self, opened: OpenedFile) -> bool:
-        """Tell whether a file among the blobs is really a manifest."""
+        """Tell whether a file among the blobs is really a manifest; it is left at its beginning.
+
+        Raises:
+            StoreUnavailable: The disk does not answer.
+        """
         if opened.status.st_size > _LARGEST_LOOK:
             return False
         key = signature(opened.status)
         known = self._looks.get(key)
         if known is None:
-            known = _look(opened)
-            if is_settled(opened.status):
+            settled = is_settled(opened.status, self._now())
+            known = _looks_like_object(opened) and looks_like_manifest(_read(opened))
+            if settled:
                 self._looks.put(key, known)
         return known
 
@@ -71,8 +90,7 @@ class Documents:
 def _read_document(opened: OpenedFile, algorithm: str) -> Document:
     if opened.status.st_size > LARGEST_MANIFEST:
         raise ContentBroken(f"{opened.path} is too large to be a manifest: remove it")
-    content = opened.file.read()
-    opened.file.seek(0)
+    content = _read(opened)
     try:
         manifest = parse_manifest(content)
     except ManifestInvalid as error:
@@ -80,11 +98,14 @@ def _read_document(opened: OpenedFile, algorithm: str) -> Document:
     return Document(Digest.of(content, algorithm), len(content), manifest)
 
 
-def _look(opened: OpenedFile) -> bool:
-    beginning = opened.file.read(64)
-    opened.file.seek(0)
-    if not beginning.lstrip().startswith(b"{"):
-        return False
-    content = opened.file.read()
-    opened.file.seek(0)
-    return looks_like_manifest(content)
+def _looks_like_object(opened: OpenedFile) -> bool:
+    return _read(opened, 64).lstrip().startswith(b"{")
+
+
+def _read(opened: OpenedFile, size: int = -1) -> bytes:
+    try:
+        content = opened.file.read(size)
+        opened.file.seek(0)
+    except OSError as error:
+        raise StoreUnavailable(f"{opened.path}: {error.strerror}") from None
+    return content

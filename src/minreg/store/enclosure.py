@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 
 import attrs
@@ -94,15 +94,29 @@ class Enclosure:
             finally:
                 os.close(descriptor)
 
+    def status(self, path: str) -> os.stat_result:
+        """Look at a file or directory; raises as ``open_file`` does."""
+        with self._locate(path) as location:
+            return location.status
+
+    def look(self, path: str) -> os.stat_result | None:
+        """Look at whatever is at a path below the root, links followed, be it elsewhere."""
+        try:
+            return os.stat(os.path.join(self.root, path))
+        except OSError:
+            return None
+
     def is_directory(self, path: str) -> bool:
-        """Tell whether there is a directory at a path below the root, links followed."""
-        with _faults_of(path):
-            try:
-                return stat.S_ISDIR(os.stat(os.path.join(self.root, path)).st_mode)
-            except OSError as error:
-                if error.errno in _ABSENT:
-                    return False
-                raise
+        """Tell whether there is a directory at a path below the root, links followed.
+
+        Raises:
+            ContentBroken: This user must not look, or the link leads in a circle.
+            StoreUnavailable: The disk does not answer.
+        """
+        place = os.path.join(self.root, path)
+        with suppress(FileNotFoundError), _faults_of(place):
+            return stat.S_ISDIR(os.stat(place).st_mode)
+        return False
 
     def exists(self, path: str) -> bool:
         """Tell whether there is anything at a path below the root, be it a lost link."""
@@ -121,27 +135,26 @@ class Enclosure:
         Raises:
             StoreUnavailable: It is not, or cannot be read.
         """
-        os.close(self._open_root())
+        os.close(self._open_root(os.O_RDONLY))
 
-    def _open_root(self) -> int:
+    def _open_root(self, flags: int) -> int:
         try:
-            return os.open(self.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            return os.open(self.root, flags | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise StoreUnavailable(f"root {self.root}: {error.strerror}") from None
 
     @contextmanager
     def _locate(self, path: str) -> Iterator[_Location]:
-        root = self._open_root()
+        root = self._open_root(os.O_PATH)
         descriptor = -1
         try:
-            with _faults_of(path):
+            with _faults_of(os.path.join(self.root, path)):
                 descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC, dir_fd=root)
                 status = os.fstat(descriptor)
                 real_path = os.readlink(f"/proc/self/fd/{descriptor}")
-                if status.st_nlink == 0 and real_path.endswith(_DELETED):
-                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
                 self._check_enclosed(path, real_path, os.readlink(f"/proc/self/fd/{root}"))
-                yield _Location(descriptor, status, real_path)
+                # What was replaced or removed meanwhile is as good as it was just before.
+                yield _Location(descriptor, status, real_path.removesuffix(_DELETED))
         finally:
             os.close(root)
             if descriptor >= 0:
@@ -166,6 +179,21 @@ class Enclosure:
             if os.path.islink(place) and not _is_within(os.path.realpath(place), real_root):
                 break
         return place
+
+
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """Tell whether a directory's entry is, or leads to, a file that this user may see."""
+    with suppress(FileNotFoundError, ContentBroken), _faults_of(entry.name):
+        return entry.is_file()
+    return False
+
+
+def directory_status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """Look at a directory's entry, if it is, or leads to, a directory that this user may see."""
+    with suppress(FileNotFoundError, ContentBroken), _faults_of(entry.name):
+        if entry.is_dir():
+            return entry.stat()
+    return None
 
 
 def _is_within(path: str, directory: str) -> bool:

@@ -24,7 +24,7 @@ class Candidate:
 def candidates(
     namespace: str | None, name: str, aliases: Mapping[str, str]
 ) -> Iterator[Candidate]:
-    """Name the places where a repository may lie, the best first.
+    """Name the places where a repository may lie, the best first and none twice.
 
     Args:
         namespace: The host that the client asked for, as ``parse_host`` spells it.
@@ -32,6 +32,14 @@ def candidates(
         aliases: Names under which this registry itself is known, each with the host
             whose content is meant by it.
     """
+    named = set()
+    for candidate in _in_order(namespace, name, aliases):
+        if candidate.path not in named:
+            named.add(candidate.path)
+            yield candidate
+
+
+def _in_order(namespace: str | None, name: str, aliases: Mapping[str, str]) -> Iterator[Candidate]:
     if namespace is None:
         yield from _as_it_stands(name, None)
         for host in dict.fromkeys(aliases.values()):

@@ -1,8 +1,7 @@
 """One repository of a registry tree."""
 
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 
 import attrs
@@ -15,24 +14,22 @@ from minreg.interfaces import (
     IRepository,
     RepositoryNotFound,
 )
-from minreg.manifests import Descriptor
+from minreg.manifests import Descriptor, ManifestInvalid, parse_manifest
 from minreg.media_types import OCI_INDEX
-from minreg.names import Digest, DigestInvalid, is_tag
+from minreg.names import Digest
+from minreg.store.directory import RepositoryDirectory, digest_in_name
 from minreg.store.documents import Document, Documents
 from minreg.store.enclosure import Enclosure, OpenedFile
-from minreg.store.signatures import RecentlyUsed, is_settled, signature
 from minreg.store.survey import (
     Survey,
     describe,
     fallback_tag,
-    make_survey,
     referrers_index,
     subject_of_fallback_tag,
 )
+from minreg.store.surveys import Surveys
 
 OCTET_STREAM = "application/octet-stream"
-
-Surveys = RecentlyUsed[tuple[int, ...], Survey]
 
 
 @implementer(IRepository)
@@ -49,6 +46,11 @@ class TreeRepository:
     _files: Enclosure
     _documents: Documents
     _surveys: Surveys
+    _directory: RepositoryDirectory = attrs.field(init=False)
+
+    @_directory.default
+    def _default_directory(self) -> RepositoryDirectory:
+        return RepositoryDirectory(self.name, self._files, self._documents)
 
     def open_manifest(self, reference: str | Digest) -> Content:
         """See ``IRepository``."""
@@ -58,14 +60,14 @@ class TreeRepository:
 
     def open_blob(self, digest: Digest) -> Content:
         """See ``IRepository``."""
-        if self._files.exists(self._path(str(digest))):
+        if self._directory.exists(f"manifests/{digest}"):
             raise ContentNotFound(f"{digest} is a manifest, not a blob")
         try:
-            opened = self._files.open_file(f"{self.name}/blobs/{digest}")
+            opened = self._directory.open(f"blobs/{digest}")
         except FileNotFoundError:
             raise ContentNotFound(f"blob {digest} is not in this repository") from None
         with opened.closed_on_failure():
-            if self._documents.is_manifest(opened):
+            if self._directory.is_manifest(opened):
                 raise ContentNotFound(f"{digest} is a manifest, not a blob")
             size = opened.status.st_size
             stated = self._survey().blob_sizes.get(digest)
@@ -78,8 +80,8 @@ class TreeRepository:
 
     def list_tags(self) -> list[str]:
         """See ``IRepository``."""
-        with self._scan() as (_, entries):
-            return sorted(entry.name for entry in entries if self._is_tag(entry))
+        with self._found(), self._directory.scan() as (_, entries):
+            return sorted(entry.name for entry in entries if self._directory.is_tag(entry))
 
     def list_referrers(self, digest: Digest) -> list[Descriptor]:
         """See ``IRepository``."""
@@ -90,24 +92,22 @@ class TreeRepository:
                 known[document.digest] = describe(document)
         return [known[referrer] for referrer in sorted(known)]
 
-    def _path(self, name: str) -> str:
-        return f"{self.name}/manifests/{name}"
-
     def _open_tag(self, tag: str) -> Content:
         try:
-            opened = self._files.open_file(self._path(tag))
+            opened = self._directory.open(f"manifests/{tag}")
         except FileNotFoundError:
             return self._open_tag_elsewhere(tag)
-        return self._as_content(opened, _digest_in_name(opened.path))
+        return self._as_content(opened, digest_in_name(opened.path))
 
     def _open_tag_elsewhere(self, tag: str) -> Content:
         """Open what a lost link points to, or the list of referrers that a tag stands for."""
-        digest = self._digest_linked_by(tag)
+        digest = self._directory.digest_linked_by(tag)
         if digest is not None:
             return self._open_linked(tag, digest)
-        subject = subject_of_fallback_tag(tag, self._survey().referrers)
+        survey = self._survey()
+        subject = subject_of_fallback_tag(tag, survey.referrers)
         if subject is not None:
-            return self._open_referrers_index(subject)
+            return _referrers_content(survey, subject)
         raise ContentNotFound(f"tag {tag} is not in repository {self.name}")
 
     def _open_linked(self, tag: str, digest: Digest) -> Content:
@@ -121,7 +121,7 @@ class TreeRepository:
 
     def _open_digest(self, digest: Digest) -> Content:
         try:
-            opened = self._files.open_file(self._path(str(digest)))
+            opened = self._directory.open(f"manifests/{digest}")
         except FileNotFoundError:
             return self._open_digest_elsewhere(digest)
         return self._as_content(opened, digest)
@@ -129,14 +129,12 @@ class TreeRepository:
     def _open_digest_elsewhere(self, digest: Digest) -> Content:
         """Open a manifest that lies under its tag only, among the blobs, or nowhere."""
         survey = self._survey()
-        if digest not in survey.files and survey.has_tag_files:
-            survey = self._take_survey()
-        opened = self._open_tag_file(survey, digest) or self._open_among_blobs(digest)
+        opened = self._open_surveyed(survey, digest) or self._directory.open_misfiled(digest)
         if opened is not None:
             return self._as_content(opened, digest)
         subject = survey.referrers_indexes.get(digest)
         if subject is not None:
-            return self._open_referrers_index(subject)
+            return _referrers_content(survey, subject)
         platform = survey.platforms.get(digest)
         if platform is None:
             raise ContentNotFound(f"manifest {digest} is not in repository {self.name}")
@@ -146,29 +144,18 @@ class TreeRepository:
             platform,
         )
 
-    def _open_tag_file(self, survey: Survey, digest: Digest) -> OpenedFile | None:
-        if digest not in survey.files:
+    def _open_surveyed(self, survey: Survey, digest: Digest) -> OpenedFile | None:
+        place = survey.places.get(digest)
+        if place is None:
             return None
-        with suppress(FileNotFoundError):
-            return self._files.open_file(self._path(survey.files[digest]))
-        return None
-
-    def _open_among_blobs(self, digest: Digest) -> OpenedFile | None:
-        """Trees made by the script keep manifests without a mediaType among the blobs."""
-        with suppress(FileNotFoundError):
-            opened = self._files.open_file(f"{self.name}/blobs/{digest}")
-            if self._documents.is_manifest(opened):
-                return opened
-            opened.file.close()
-        return None
-
-    def _open_referrers_index(self, subject: Digest) -> Content:
-        content = referrers_index(self._survey().referrers.get(subject, ()))
-        return Content(BytesIO(content), len(content), Digest.of(content), OCI_INDEX)
+        try:
+            return self._directory.open(place)
+        except FileNotFoundError:
+            return None
 
     def _as_content(self, opened: OpenedFile, digest: Digest | None) -> Content:
         with opened.closed_on_failure():
-            document = self._documents.read(opened, digest)
+            document = self._directory.read(opened, digest)
             media_type = document.manifest.media_type
             if not document.manifest.states_media_type:
                 media_type = self._survey().media_types.get(document.digest, media_type)
@@ -177,68 +164,27 @@ class TreeRepository:
     def _listed_by_fallback_tag(self, digest: Digest) -> Iterator[Document]:
         """Read what a fallback tag lists and the manifests' directory does not have."""
         try:
-            opened = self._files.open_file(self._path(fallback_tag(digest)))
-        except FileNotFoundError:
+            with self._open_tag(fallback_tag(digest)).file as file:
+                index = parse_manifest(file.read())
+        except (ContentNotFound, ManifestInvalid):
             return
-        with opened.file:
-            index = self._documents.read(opened, _digest_in_name(opened.path)).manifest
         for child in index.manifests:
-            listed = self._open_among_blobs(child.digest)
+            listed = self._directory.read_if_sound(f"blobs/{child.digest}")
             if listed is not None:
-                with listed.file:
-                    yield self._documents.read(listed, child.digest)
+                yield listed
 
     def _survey(self) -> Survey:
-        with self._scan() as (status, _):
-            known = self._surveys.get(signature(status))
-        return known if known is not None else self._take_survey()
-
-    def _take_survey(self) -> Survey:
-        with self._scan() as (status, entries):
-            names = [entry.name for entry in entries if self._is_manifest_file(entry)]
-        survey = make_survey(self._read_all(names))
-        if is_settled(status):
-            self._surveys.put(signature(status), survey)
-        return survey
-
-    def _read_all(self, names: Iterable[str]) -> Iterator[tuple[str, Document]]:
-        """Read manifests; what cannot be served is for the request that asks for it."""
-        for name in names:
-            with suppress(FileNotFoundError, ContentBroken):
-                opened = self._files.open_file(self._path(name))
-                with opened.file:
-                    yield name, self._documents.read(opened, _digest_in_name(name))
+        with self._found():
+            return self._surveys.survey(self._directory)
 
     @contextmanager
-    def _scan(self) -> Iterator[tuple[os.stat_result, Iterator[os.DirEntry[str]]]]:
+    def _found(self) -> Iterator[None]:
         try:
-            with self._files.scan(f"{self.name}/manifests") as scanned:
-                yield scanned
+            yield
         except FileNotFoundError:
             raise RepositoryNotFound(self.name) from None
 
-    def _is_tag(self, entry: os.DirEntry[str]) -> bool:
-        """Tell whether an entry of ``manifests`` is a tag that leads to content."""
-        if not is_tag(entry.name):
-            return False
-        if entry.is_file():
-            return True
-        digest = self._digest_linked_by(entry.name)
-        return digest is not None and self._files.exists(f"{self.name}/blobs/{digest}")
 
-    def _is_manifest_file(self, entry: os.DirEntry[str]) -> bool:
-        """Tell whether an entry of ``manifests`` is a file, and not a link to its neighbour."""
-        if _digest_in_name(entry.name) is not None:
-            return True
-        return is_tag(entry.name) and self._digest_linked_by(entry.name) is None
-
-    def _digest_linked_by(self, tag: str) -> Digest | None:
-        """Read the digest that a tag's link points to."""
-        return _digest_in_name(self._files.read_link(self._path(tag)) or "")
-
-
-def _digest_in_name(path: str) -> Digest | None:
-    try:
-        return Digest.parse(os.path.basename(path))
-    except DigestInvalid:
-        return None
+def _referrers_content(survey: Survey, subject: Digest) -> Content:
+    content = referrers_index(survey.referrers[subject])
+    return Content(BytesIO(content), len(content), Digest.of(content), OCI_INDEX)

@@ -1,7 +1,6 @@
 """Whether a file or directory is still the one that was read before."""
 
 import os
-import time
 from collections import OrderedDict
 from collections.abc import Hashable
 from threading import Lock
@@ -10,10 +9,12 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
+Signature = tuple[int, ...]
+
 _SETTLED_NS = 1_000_000_000
 
 
-def signature(status: os.stat_result) -> tuple[int, ...]:
+def signature(status: os.stat_result) -> Signature:
     """What changes when the content does, and cannot be set back by tar or rsync."""
     return (
         status.st_dev,
@@ -24,13 +25,17 @@ def signature(status: os.stat_result) -> tuple[int, ...]:
     )
 
 
-def is_settled(status: os.stat_result) -> bool:
-    """Tell whether the last change lies far enough back for the signature to be trusted.
+def is_settled(status: os.stat_result, now: int) -> bool:
+    """Tell whether the last change lay far enough back for the signature to be trusted.
 
     Clocks of file systems tick slowly: two changes within one tick look like one. A
     time in the future is one from before the clock was set, not a change of now.
+
+    Args:
+        status: What the file or directory looked like before it was read.
+        now: The time before it was read, in nanoseconds since the epoch.
     """
-    return abs(time.time_ns() - status.st_ctime_ns) > _SETTLED_NS
+    return abs(now - status.st_ctime_ns) > _SETTLED_NS
 
 
 class RecentlyUsed(Generic[Key, Value]):
@@ -54,9 +59,12 @@ class RecentlyUsed(Generic[Key, Value]):
             return self._entries[key][0]
 
     def put(self, key: Key, value: Value, cost: int = 1) -> None:
-        """Keep ``value``, and drop what no longer fits beside it."""
+        """Keep ``value``, unless it alone costs too much, and drop what no longer fits."""
         with self._lock:
-            self._cost += cost - self._entries.pop(key, (None, 0))[1]
+            self._cost -= self._entries.pop(key, (None, 0))[1]
+            if cost > self._capacity:
+                return
+            self._cost += cost
             self._entries[key] = (value, cost)
             while self._cost > self._capacity:
                 _, (_, dropped) = self._entries.popitem(last=False)

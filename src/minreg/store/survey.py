@@ -8,7 +8,7 @@ import attrs
 
 from minreg.manifests import Descriptor, Platform
 from minreg.media_types import OCI_INDEX
-from minreg.names import Digest, is_tag
+from minreg.names import Digest
 from minreg.store.documents import Document
 
 
@@ -17,37 +17,37 @@ class Survey:
     """What is known of a repository once all of its manifests were read.
 
     ``blob_sizes`` holds every size, in bytes, that a manifest states for a blob;
-    ``media_types`` and ``platforms`` what indexes state of manifests; ``files`` the
-    file of each manifest that lies there; ``referrers`` who names a subject, and
+    ``media_types`` and ``platforms`` what indexes state of manifests; ``places`` where
+    each manifest that is there lies; ``referrers`` who names a subject, and
     ``referrers_indexes`` the subject of each list of referrers, by that list's digest.
     """
 
     blob_sizes: Mapping[Digest, frozenset[int]]
     media_types: Mapping[Digest, str]
     platforms: Mapping[Digest, Platform]
-    files: Mapping[Digest, str]
+    places: Mapping[Digest, str]
     referrers: Mapping[Digest, tuple[Descriptor, ...]]
     referrers_indexes: Mapping[Digest, Digest]
 
     @property
-    def has_tag_files(self) -> bool:
-        """Whether some tags are files of their own, which may change where they lie."""
-        return any(is_tag(name) for name in self.files.values())
+    def facts(self) -> int:
+        """How much it is to remember."""
+        return 1 + sum(map(len, attrs.astuple(self, recurse=False)))
 
 
 def make_survey(documents: Iterable[tuple[str, Document]]) -> Survey:
     """Put together what the manifests of a repository say.
 
     Args:
-        documents: Each manifest with the name of the file that it was read from.
+        documents: Each manifest with the place that it was read from, in a stable order.
     """
     blob_sizes: dict[Digest, frozenset[int]] = {}
     media_types: dict[Digest, str] = {}
     platforms: dict[Digest, Platform] = {}
-    files: dict[Digest, str] = {}
+    places: dict[Digest, str] = {}
     referrers: dict[Digest, dict[Digest, Descriptor]] = {}
-    for name, document in documents:
-        files[document.digest] = name
+    for place, document in documents:
+        places[document.digest] = place
         manifest = document.manifest
         for blob in manifest.blobs:
             blob_sizes[blob.digest] = blob_sizes.get(blob.digest, frozenset()) | {blob.size}
@@ -60,7 +60,7 @@ def make_survey(documents: Iterable[tuple[str, Document]]) -> Survey:
             known[document.digest] = describe(document)
     ordered = {subject: _in_order(known) for subject, known in referrers.items()}
     indexes = {Digest.of(referrers_index(known)): subject for subject, known in ordered.items()}
-    return Survey(blob_sizes, media_types, platforms, files, ordered, indexes)
+    return Survey(blob_sizes, media_types, platforms, places, ordered, indexes)
 
 
 def describe(document: Document) -> Descriptor:

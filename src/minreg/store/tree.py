@@ -5,18 +5,21 @@ before a request asks for it, and what a request finds is what lies there at tha
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from zope.interface import implementer
 
 from minreg.interfaces import ContentBroken, IRegistryStore, RepositoryNotFound
 from minreg.names import is_repository
 from minreg.store.documents import Documents
-from minreg.store.enclosure import Enclosure
+from minreg.store.enclosure import Enclosure, directory_status
 from minreg.store.lookup import candidates
-from minreg.store.repository import Surveys, TreeRepository
+from minreg.store.repository import TreeRepository
+from minreg.store.surveys import Surveys
 
-_SURVEYS_KEPT = 256
+_Identity = tuple[int, int]
 
 
 @implementer(IRegistryStore)
@@ -28,6 +31,7 @@ class RegistryTree:
         aliases: Names under which this registry is known, each with the upstream host
             whose content is meant, both as ``parse_host`` spells them.
         allow_links_to: Directories outside of the root that links may lead to.
+        now: Tells the time, in nanoseconds since the epoch.
     """
 
     def __init__(
@@ -35,11 +39,12 @@ class RegistryTree:
         root: str,
         aliases: Mapping[str, str] | None = None,
         allow_links_to: Sequence[str] = (),
+        now: Callable[[], int] = time.time_ns,
     ) -> None:
         self._files = Enclosure(root, allow_links_to)
         self._aliases = dict(aliases or {})
-        self._documents = Documents()
-        self._surveys: Surveys = Surveys(_SURVEYS_KEPT)
+        self._documents = Documents(now=now)
+        self._surveys = Surveys(now=now)
 
     def find_repository(self, namespace: str | None, name: str) -> TreeRepository:
         """See ``IRegistryStore``."""
@@ -60,38 +65,59 @@ class RegistryTree:
         self._files.check_root()
         return self._walk("", after, frozenset())
 
-    def _walk(self, path: str, after: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
+    def _walk(self, path: str, after: str, above: frozenset[_Identity]) -> Iterator[str]:
         """Go through a directory in the order of the names that lie in it and below it.
 
         A repository ``a`` sorts before ``a-b``, and what lies below it, ``a/…``, behind:
         so each subdirectory has two places, one for itself and one for its content.
+        ``above`` are the directories that led here: a link back to them is not followed.
         """
+        identity, subdirectories = self._read_directory(path)
+        above |= {identity}
         places = []
-        for name, identity in self._subdirectories(path):
-            if identity not in above:
-                places.append((f"{path}{name}", False, identity))
-                places.append((f"{path}{name}/", True, identity))
-        for place, is_below, identity in sorted(places):
+        for name, found in subdirectories:
+            if found not in above:
+                places.append((f"{path}{name}", False))
+                places.append((f"{path}{name}/", True))
+        for place, is_below in sorted(places):
             if is_below:
                 if place > after or after.startswith(place):
-                    yield from self._walk(place, after, above | {identity})
-            elif place > after and self._files.is_directory(f"{place}/manifests"):
+                    yield from self._walk(place, after, above)
+            elif place > after and self._is_repository(place):
                 yield place
 
-    def _subdirectories(self, path: str) -> list[tuple[str, tuple[int, int]]]:
-        """List the subdirectories that can be part of a repository's name, links too."""
+    def _read_directory(self, path: str) -> tuple[_Identity, list[tuple[str, _Identity]]]:
+        """Identify a directory, and those in it that can be part of a repository's name."""
         found = []
-        try:
-            with self._files.scan(path or ".") as (_, entries):
+        identity = (0, 0)
+        with suppress(FileNotFoundError, ContentBroken):
+            with self._files.scan(path or ".") as (status, entries):
+                identity = _identity(status)
                 for entry in entries:
-                    if is_repository(path + entry.name) and entry.is_dir():
-                        status = entry.stat()
-                        found.append((entry.name, (status.st_dev, status.st_ino)))
-        except (FileNotFoundError, ContentBroken):
-            return []
-        return found
+                    if not _can_lead_to_repositories(path, entry):
+                        continue
+                    seen = directory_status(entry)
+                    if seen is not None:
+                        found.append((entry.name, _identity(seen)))
+        return identity, found
+
+    def _is_repository(self, place: str) -> bool:
+        """Tell whether a place can be listed; why not, whoever asks for it is told."""
+        with suppress(ContentBroken):
+            return self._files.is_directory(f"{place}/manifests")
+        return False
 
 
-def is_readable_root(root: str) -> bool:
-    """Tell whether a directory can be listed and entered by this process."""
-    return os.access(root, os.R_OK | os.X_OK)
+def _identity(status: os.stat_result) -> _Identity:
+    return status.st_dev, status.st_ino
+
+
+def _can_lead_to_repositories(path: str, entry: os.DirEntry[str]) -> bool:
+    """Sort out the many entries that a repository is made of before they are looked at.
+
+    Tags are links as often as not, and each repository's ``blobs`` is a link to the same
+    large directory: neither kind leads to repositories.
+    """
+    if entry.is_symlink() and (entry.name == "blobs" or path.endswith("manifests/")):
+        return False
+    return is_repository(path + entry.name)

@@ -1,0 +1,145 @@
+"""Asks a store directly, over a tree that the test builds."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from minreg.interfaces import Content
+from minreg.names import Digest
+from minreg.store.documents import Documents
+from minreg.store.enclosure import Enclosure
+from minreg.store.repository import TreeRepository
+from minreg.store.surveys import Surveys
+from minreg.store.tree import RegistryTree
+from tests.trees import TreeBuilder
+
+Refusal = TypeVar("Refusal", bound=BaseException)
+
+ABSENT = Digest.of(b"nobody has this")
+NOBODY = 65534
+LATER = 10_000_000_000
+
+
+def open_files() -> int:
+    """Count the files that this process has open."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+class StoreTestCase(SynchronousTestCase):
+    """A store over an empty tree, and ways to fill and to ask it."""
+
+    def setUp(self) -> None:
+        """Make the root and a store whose time passes when the test says so."""
+        self.root = os.path.abspath(self.mktemp())
+        os.chmod(os.path.dirname(self.root), 0o755)
+        self.tree = TreeBuilder(self.root)
+        self.passed = 0
+        self.store = RegistryTree(
+            self.root, {"bootstrap-registry.airgap": "docker.io"}, now=self.now
+        )
+        before = open_files()
+        self.addCleanup(lambda: self.assertEqual(open_files(), before, "a file was left open"))
+
+    def now(self) -> int:
+        """Tell the time, in nanoseconds since the epoch."""
+        return time.time_ns() + self.passed
+
+    def settle(self) -> None:
+        """Let the time pass after which an unchanged file counts as unchanged."""
+        self.passed += LATER
+
+    def find(self, name: str = "rancher/pause", namespace: str | None = None) -> TreeRepository:
+        """Find a repository in the store."""
+        return self.store.find_repository(namespace, name)
+
+    def repository(self, name: str = "rancher/pause", *allow_links_to: str) -> TreeRepository:
+        """Make a repository of a store that knows nothing yet."""
+        files = Enclosure(self.root, allow_links_to)
+        return TreeRepository(
+            name,
+            by_namespace=False,
+            files=files,
+            documents=Documents(now=self.now),
+            surveys=Surveys(now=self.now),
+        )
+
+    def manifest(self, reference: str | Digest, name: str = "rancher/pause") -> bytes:
+        """Read the bytes of a manifest."""
+        return read(self.find(name).open_manifest(reference))
+
+    def blob(self, digest: Digest, name: str = "rancher/pause") -> bytes:
+        """Read the bytes of a blob."""
+        return read(self.find(name).open_blob(digest))
+
+    def count(self, function: str) -> list[str]:
+        """Note the first argument of each call that the store makes of a function of ``os``."""
+        real = getattr(os, function)
+        called: list[str] = []
+
+        def noting(*args: Any, **kwargs: Any) -> object:
+            called.append(str(args[0]))
+            return real(*args, **kwargs)
+
+        self.patch(os, function, noting)
+        return called
+
+    def refusal(self, expected: type[Refusal], ask: Callable[..., object], *args: Any) -> Refusal:
+        """Ask for what must be refused; return the refusal, and leave no file open."""
+        before = open_files()
+        try:
+            answer = ask(*args)
+        except expected as error:
+            self.assertEqual(open_files(), before, "the refusal leaves a file open")
+            self.assertIs(type(error), expected)
+            return error
+        return self.fail(f"{expected.__name__} was expected, not {answer!r}")
+
+
+def read(content: Content) -> bytes:
+    """Read content to its end, and close it."""
+    with content.file as file:
+        received = file.read()
+    assert len(received) == content.size
+    return received
+
+
+class EnclosureTestCase(StoreTestCase):
+    """A root with one file in it, and a directory outside of it with another one."""
+
+    def setUp(self) -> None:
+        """Make both."""
+        super().setUp()
+        self.outside = os.path.abspath(self.mktemp())
+        os.makedirs(self.outside)
+        self.secret = os.path.join(self.outside, "secret")
+        with open(self.secret, "wb") as file:
+            file.write(b"secret")
+        self.tree.write(b"inside", "a", "file")
+        self.files = Enclosure(self.root)
+
+    def content(self, path: str, files: Enclosure | None = None) -> bytes:
+        """Read a file through the enclosure."""
+        with (files or self.files).open_file(path).file as file:
+            return file.read()
+
+
+@contextmanager
+def without_privileges(directory: str) -> Iterator[None]:
+    """Be a user for whom permissions count, which they do not for root.
+
+    Args:
+        directory: Where that user has to get to; if it cannot, the test is skipped.
+    """
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        if not os.access(directory, os.X_OK, effective_ids=True):
+            raise SkipTest("the tests' directory is closed to other users")
+        yield
+    finally:
+        os.seteuid(user)

@@ -1,0 +1,234 @@
+"""Tests for ``minreg.manifests``."""
+
+import json
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.manifests import (
+    Descriptor,
+    Manifest,
+    ManifestInvalid,
+    Platform,
+    looks_like_manifest,
+    parse_manifest,
+)
+from minreg.media_types import (
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+)
+from minreg.names import Digest
+from tests.trees import descriptor, index
+
+CONFIG = Digest.of(b"{}")
+LAYER = Digest.of(b"layer")
+IMAGE = {
+    "schemaVersion": 2,
+    "mediaType": OCI_MANIFEST,
+    "config": descriptor(OCI_CONFIG, CONFIG, 2),
+    "layers": [descriptor(OCI_LAYER, LAYER, 5)],
+}
+
+
+def parse(document: Any) -> Manifest:
+    """Read a document from its JSON."""
+    return parse_manifest(json.dumps(document).encode())
+
+
+class PlatformTests(SynchronousTestCase):
+    """Tests for ``Platform``."""
+
+    def test_text(self) -> None:
+        """A platform is read and written as in every other program."""
+        for text in ("linux/amd64", "linux/arm/v7"):
+            self.assertEqual(str(Platform.parse(text)), text)
+        self.assertEqual(Platform.parse("linux/arm/v7"), Platform("linux", "arm", "v7"))
+
+    def test_json(self) -> None:
+        """Only what is known of a platform is told."""
+        self.assertEqual(
+            Platform.parse("linux/amd64").as_json(), {"os": "linux", "architecture": "amd64"}
+        )
+        self.assertEqual(Platform.parse("linux/arm/v7").as_json()["variant"], "v7")
+
+    def test_what_is_no_platform(self) -> None:
+        """Anything else is refused with an example of what a platform is."""
+        for text in ("", "linux", "linux/", "/amd64", "linux/arm/v7/x", "linux//v7"):
+            error = self.assertRaises(ValueError, Platform.parse, text)
+            self.assertIn("is no platform such as linux/amd64", str(error))
+
+
+class ParseManifestTests(SynchronousTestCase):
+    """Tests for ``parse_manifest``."""
+
+    def test_image(self) -> None:
+        """A manifest tells which config and which layers make the image."""
+        manifest = parse(IMAGE)
+        self.assertEqual(manifest.media_type, OCI_MANIFEST)
+        self.assertEqual((manifest.is_index, manifest.states_media_type), (False, True))
+        config = Descriptor(OCI_CONFIG, CONFIG, 2)
+        layer = Descriptor(OCI_LAYER, LAYER, 5)
+        self.assertEqual(list(manifest.blobs), [config, layer])
+        self.assertEqual((manifest.manifests, manifest.malformed), ((), ()))
+
+    def test_index(self) -> None:
+        """An index tells which manifest is for which platform."""
+        platform = {"os": "linux", "architecture": "arm", "variant": "v7"}
+        child = descriptor(OCI_MANIFEST, LAYER, 5, platform=platform, artifactType="a/b")
+        manifest = parse(index([child], annotations={"a": "b", "c": 1}))
+        self.assertEqual((manifest.media_type, manifest.is_index), (OCI_INDEX, True))
+        self.assertEqual(
+            manifest.manifests,
+            (
+                Descriptor(
+                    OCI_MANIFEST, LAYER, 5, Platform("linux", "arm", "v7"), artifact_type="a/b"
+                ),
+            ),
+        )
+        self.assertEqual(manifest.annotations, {"a": "b"})
+        self.assertEqual(list(manifest.blobs), [])
+
+    def test_media_type_by_shape(self) -> None:
+        """Where a document does not say what it is, its parts do, as OCI allows."""
+        for stated in ({}, {"mediaType": None}, {"mediaType": "no media type; at all"}):
+            image = parse({"config": IMAGE["config"], "layers": [], **stated})
+            self.assertEqual(
+                (image.media_type, image.is_index, image.states_media_type),
+                (OCI_MANIFEST, False, False),
+            )
+            empty = parse({"manifests": [], **stated})
+            self.assertEqual(
+                (empty.media_type, empty.is_index, empty.states_media_type),
+                (OCI_INDEX, True, False),
+            )
+
+    def test_other_media_types(self) -> None:
+        """A document that states another media type is taken at its word."""
+        for stated in (DOCKER_MANIFEST, DOCKER_INDEX, "application/vnd.example+json"):
+            manifest = parse({"mediaType": stated})
+            self.assertEqual(manifest.media_type, stated)
+            self.assertEqual(manifest.is_index, stated == DOCKER_INDEX)
+
+    def test_referrer(self) -> None:
+        """A signature names the manifest that it signs."""
+        manifest = parse(
+            {
+                **IMAGE,
+                "artifactType": "application/vnd.example.signature",
+                "subject": descriptor(OCI_INDEX, CONFIG, 9),
+            }
+        )
+        self.assertEqual(manifest.subject, Descriptor(OCI_INDEX, CONFIG, 9))
+        self.assertEqual(manifest.artifact_type, "application/vnd.example.signature")
+
+    def test_kinds_of_descriptors(self) -> None:
+        """A descriptor tells whether an index, a manifest or a blob is behind it."""
+        kinds = [
+            (
+                Descriptor(media_type, LAYER, 1).is_index,
+                Descriptor(media_type, LAYER, 1).is_manifest,
+            )
+            for media_type in (OCI_INDEX, DOCKER_INDEX, OCI_MANIFEST, DOCKER_MANIFEST, OCI_LAYER)
+        ]
+        self.assertEqual(kinds, [(True, True)] * 2 + [(False, True)] * 2 + [(False, False)])
+
+    def test_malformed_descriptors(self) -> None:
+        """A descriptor that makes no sense is set aside, and the rest is read."""
+        good = descriptor(OCI_LAYER, LAYER, 5)
+        layers = [
+            7,
+            {**good, "size": -1},
+            {**good, "size": True},
+            {**good, "size": "5"},
+            {**good, "mediaType": "none"},
+            {**good, "digest": "sha256:0"},
+            {**good, "digest": None},
+            good,
+        ]
+        manifest = parse({**IMAGE, "layers": layers, "subject": "x"})
+        self.assertEqual(manifest.layers, (Descriptor(OCI_LAYER, LAYER, 5),))
+        self.assertIsNone(manifest.subject)
+        self.assertEqual(
+            [told.split(":")[0] for told in manifest.malformed],
+            ["layers[0] is not an object"]
+            + [f"layers[{at}] has no size" for at in (1, 2, 3)]
+            + [
+                "layers[4] has no media type",
+                "layers[5]",
+                "layers[6]",
+                "subject is not an object",
+            ],
+        )
+
+    def test_platform_that_says_nothing(self) -> None:
+        """A platform without an operating system or an architecture is none."""
+        for platform in ({}, {"os": "linux"}, {"architecture": "arm"}, {"os": 1}, "linux/arm"):
+            child = descriptor(OCI_MANIFEST, LAYER, 5, platform=platform)
+            self.assertIsNone(parse(index([child])).manifests[0].platform)
+
+
+class ManifestInvalidTests(SynchronousTestCase):
+    """What is no manifest, or could be read as two, is refused with the reason."""
+
+    def assert_invalid(self, content: bytes, reason: str) -> None:
+        """Make sure that content is refused for a reason."""
+        error = self.assertRaises(ManifestInvalid, parse_manifest, content)
+        self.assertIn(reason, str(error))
+        self.assertFalse(looks_like_manifest(content))
+
+    def test_no_json(self) -> None:
+        """Bytes that are no JSON."""
+        deep = b'{"a":' * 100_000
+        for content in (
+            b"",
+            b"\0",
+            b"\xff\xfe\0",
+            b"{",
+            b"\x1f\x8b",
+            b"9" * 5000,
+            b"\xed\xa0",
+            deep,
+        ):
+            self.assert_invalid(content, "it is not JSON: ")
+
+    def test_no_object(self) -> None:
+        """JSON that is no object."""
+        for content in (b"[]", b"null", b"1", b'"{}"', b"NaN"):
+            self.assert_invalid(content, "it is not a JSON object")
+
+    def test_no_shape(self) -> None:
+        """An object with the shape of neither, such as an image's config."""
+        documents: list[dict[str, object]] = [
+            {},
+            {"config": {}},
+            {"layers": []},
+            {"manifests": {}},
+        ]
+        for document in documents:
+            self.assert_invalid(json.dumps(document).encode(), "neither a manifest nor an index")
+
+    def test_schema_1(self) -> None:
+        """What Docker wrote before there were digests of manifests."""
+        for document in (
+            {"mediaType": "application/vnd.docker.distribution.manifest.v1+prettyjws"},
+            {"mediaType": "application/vnd.docker.distribution.manifest.v1+json"},
+            {**IMAGE, "fsLayers": []},
+        ):
+            self.assert_invalid(json.dumps(document).encode(), "Docker schema 1")
+
+    def test_ambiguous(self) -> None:
+        """What one client could read as an index, and another one as a manifest."""
+        both = {"mediaType": "a/b", "manifests": [], "layers": []}
+        self.assert_invalid(json.dumps(both).encode(), "the parts of an index and of a manifest")
+        self.assert_invalid(
+            json.dumps(index([], mediaType=OCI_MANIFEST)).encode(),
+            "the parts of an index and the media type of a manifest",
+        )
+        self.assert_invalid(
+            json.dumps({**IMAGE, "mediaType": OCI_INDEX}).encode(),
+            "the parts of a manifest and the media type of an index",
+        )

@@ -1,0 +1,64 @@
+"""Tests for ``minreg.names`` with text that nobody sane would send."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.names import (
+    Digest,
+    DigestInvalid,
+    NameInvalid,
+    is_host,
+    is_repository,
+    is_tag,
+    parse_host,
+    parse_reference,
+)
+
+HOSTILE = st.text(
+    st.one_of(st.sampled_from("a0A./:_-+[]%\\\0\n\u212a\u017f@ "), st.characters()), max_size=300
+)
+"""Text that is more often than not close to a name."""
+
+
+class HostileNameTests(SynchronousTestCase):
+    """Whatever passes a grammar is harmless as a part of a path."""
+
+    @settings(deadline=None, database=None)
+    @given(HOSTILE)
+    def test_repository(self, text: str) -> None:
+        """No repository's name leads up, is absolute, or has other than plain characters."""
+        if is_repository(text):
+            self.assertRegex(text, r"\A[a-z0-9._/-]{1,255}\Z")
+            self.assertFalse({"", ".", ".."} & set(text.split("/")))
+
+    @settings(deadline=None, database=None)
+    @given(HOSTILE)
+    def test_reference(self, text: str) -> None:
+        """No tag and no digest is anything but one plain part of a path."""
+        try:
+            reference = str(parse_reference(text))
+        except (NameInvalid, DigestInvalid):
+            return
+        self.assertRegex(reference, r"\A[A-Za-z0-9_][A-Za-z0-9._:-]{0,134}\Z")
+
+    @settings(deadline=None, database=None)
+    @given(HOSTILE)
+    def test_host(self, text: str) -> None:
+        """No host is anything but one plain part of a path, and its spelling is final."""
+        try:
+            host = parse_host(text)
+        except NameInvalid:
+            self.assertFalse(is_host(text))
+            return
+        self.assertRegex(host, r"\A[a-z0-9\[][a-z0-9.:\[\]-]{0,254}\Z")
+        self.assertNotEqual(host.strip("."), "")
+        self.assertEqual(parse_host(host), host)
+
+    @settings(deadline=None, database=None)
+    @given(HOSTILE)
+    def test_tag(self, text: str) -> None:
+        """A tag is never taken for a digest, nor a digest for a tag."""
+        if is_tag(text):
+            self.assertEqual(parse_reference(text), text)
+            self.assertRaises(DigestInvalid, Digest.parse, text)

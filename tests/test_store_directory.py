@@ -1,0 +1,57 @@
+"""Tests for ``minreg.store.directory``."""
+
+import json
+
+from minreg.interfaces import StoreUnavailable
+from minreg.names import Digest
+from minreg.store.directory import RepositoryDirectory, digest_in_name
+from minreg.store.documents import Documents
+from minreg.store.enclosure import Enclosure
+from tests.store_support import ABSENT, StoreTestCase
+
+NAME = "rancher/pause"
+
+
+class RepositoryDirectoryTests(StoreTestCase):
+    """Tests for ``RepositoryDirectory``."""
+
+    def setUp(self) -> None:
+        """Put an image into the tree."""
+        super().setUp()
+        self.digest = self.tree.add_image(NAME, "3.6")
+        self.directory = RepositoryDirectory(NAME, Enclosure(self.root), Documents(now=self.now))
+
+    def test_open_misfiled(self) -> None:
+        """Of what lies among the blobs, only a manifest is opened."""
+        misfiled = self.tree.add_blob(json.dumps(self.tree.image(b"other")).encode())
+        opened = self.directory.open_misfiled(misfiled)
+        assert opened is not None
+        opened.file.close()
+        self.assertIsNone(self.directory.open_misfiled(Digest.of(b"layer")))
+        self.assertIsNone(self.directory.open_misfiled(ABSENT))
+
+    def test_read_if_sound(self) -> None:
+        """What cannot be served is passed over, wherever it lies."""
+        document = self.directory.read_if_sound(f"manifests/{self.digest}")
+        assert document is not None
+        self.assertEqual(document.digest, self.digest)
+        self.tree.write(b"{}", NAME, "manifests", str(ABSENT))
+        for place in (f"manifests/{ABSENT}", "manifests/no", f"blobs/{Digest.of(b'layer')}"):
+            self.assertIsNone(self.directory.read_if_sound(place), place)
+
+    def test_no_root(self) -> None:
+        """That the whole store is gone is not passed over."""
+        directory = RepositoryDirectory(NAME, Enclosure(self.mktemp()), Documents())
+        self.refusal(StoreUnavailable, directory.read_if_sound, "manifests/3.6")
+
+    def test_linked_digest(self) -> None:
+        """A tag's link tells its digest, however it leads there."""
+        self.assertEqual(self.directory.digest_linked_by("3.6"), self.digest)
+        self.assertIsNone(self.directory.digest_linked_by("3.7"))
+        self.assertIsNone(self.directory.digest_linked_by(str(self.digest)))
+
+    def test_digest_in_name(self) -> None:
+        """A file that is named after a digest is known by it."""
+        self.assertEqual(digest_in_name(f"a/b/{ABSENT}"), ABSENT)
+        for path in ("", "latest", f"{ABSENT}/latest", f"{ABSENT}.new"):
+            self.assertIsNone(digest_in_name(path), path)

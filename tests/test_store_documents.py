@@ -1,0 +1,145 @@
+"""Tests for ``minreg.store.documents``."""
+
+import json
+import os
+from io import FileIO
+
+from minreg.interfaces import ContentBroken, StoreUnavailable
+from minreg.media_types import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
+from minreg.names import Digest
+from minreg.store.documents import LARGEST_MANIFEST, Document, Documents
+from minreg.store.enclosure import Enclosure, OpenedFile
+from tests.store_support import ABSENT, StoreTestCase
+from tests.trees import descriptor
+
+MANIFEST = json.dumps(
+    {
+        "mediaType": OCI_MANIFEST,
+        "config": descriptor(OCI_CONFIG, ABSENT, 1),
+        "layers": [descriptor(OCI_LAYER, ABSENT, 1)],
+    }
+).encode()
+
+
+class DocumentsTestCase(StoreTestCase):
+    """Files that may or may not be manifests."""
+
+    def setUp(self) -> None:
+        """Make a reader that has read nothing yet."""
+        super().setUp()
+        self.files = Enclosure(self.root)
+        self.documents = Documents(now=self.now)
+
+    def read(self, content: bytes, digest: Digest | None = None) -> Document:
+        """Write a file, and read it as a manifest."""
+        self.tree.write(content, "file")
+        return self.read_again(digest)
+
+    def read_again(self, digest: Digest | None = None) -> Document:
+        """Read the file as it lies there."""
+        opened = self.files.open_file("file")
+        with opened.file as file:
+            document = self.documents.read(opened, digest)
+            self.assertEqual(file.tell(), 0)
+        return document
+
+    def look(self, content: bytes) -> bool:
+        """Write a file, and look whether it is a manifest."""
+        self.tree.write(content, "file")
+        opened = self.files.open_file("file")
+        with opened.file as file:
+            answer = self.documents.is_manifest(opened)
+            self.assertEqual(file.tell(), 0)
+        return answer
+
+
+class ReadTests(DocumentsTestCase):
+    """Tests for ``Documents.read``."""
+
+    def test_read(self) -> None:
+        """A manifest's digest and size are those of its bytes, whatever it is called."""
+        document = self.read(MANIFEST)
+        self.assertEqual((document.digest, document.size), (Digest.of(MANIFEST), len(MANIFEST)))
+        self.assertEqual(document.manifest.media_type, OCI_MANIFEST)
+
+    def test_both_algorithms(self) -> None:
+        """One file may be asked for by either of its digests."""
+        self.settle()
+        for algorithm in ("sha256", "sha512", "sha256"):
+            digest = Digest.of(MANIFEST, algorithm)
+            self.assertEqual(self.read(MANIFEST, digest).digest, digest)
+
+    def test_not_what_its_name_says(self) -> None:
+        """A damaged manifest is refused, with its file and what to do; also when known."""
+        self.settle()
+        for _ in range(2):
+            error = self.assertRaises(ContentBroken, self.read, MANIFEST, ABSENT)
+            self.assertEqual(
+                str(error),
+                f"{self.root}/file does not hold what its name says, but "
+                f"{Digest.of(MANIFEST)}: copy it again",
+            )
+
+    def test_no_manifest(self) -> None:
+        """What is no manifest is refused, with its file and what to do."""
+        error = self.assertRaises(ContentBroken, self.read, b"[]")
+        self.assertEqual(
+            str(error),
+            f"{self.root}/file is not a manifest: it is not a JSON object; remove it",
+        )
+
+    def test_too_large(self) -> None:
+        """A file that no manifest can be is not read."""
+        os.truncate(self.tree.write(b"{", "file"), LARGEST_MANIFEST + 1)
+        error = self.assertRaises(ContentBroken, self.read_again)
+        self.assertEqual(str(error), f"{self.root}/file is too large to be a manifest: remove it")
+
+    def test_large(self) -> None:
+        """A manifest that is larger than clients like is read all the same."""
+        document = self.read(MANIFEST + b" " * 5_000_000)
+        self.assertEqual(document.size, len(MANIFEST) + 5_000_000)
+
+    def test_remembered(self) -> None:
+        """What was read is known as long as the file stays, and no longer."""
+        self.settle()
+        first = self.read(MANIFEST)
+        self.assertIs(self.read_again(), first)
+        self.assertEqual(self.read(b" " + MANIFEST[:-1] + b"}").size, len(MANIFEST) + 1)
+
+    def test_two_changes_in_one_tick(self) -> None:
+        """A file that changed just now is read again, for its times may not tell."""
+        for at in range(50):
+            content = MANIFEST + b" " * (at % 2) + b"\n" * (1 - at % 2)
+            self.assertEqual(self.read(content).digest, Digest.of(content))
+
+    def test_faulty_disk(self) -> None:
+        """A file that the disk does not give back is a fault of the disk."""
+        self.tree.write(MANIFEST, "file")
+        with FileIO("/proc/self/mem") as memory:
+            opened = OpenedFile(memory, os.stat(self.tree.path("file")), "file")
+            error = self.refusal(StoreUnavailable, self.documents.read, opened, None)
+            self.assertEqual(str(error), "file: Input/output error")
+            error = self.refusal(StoreUnavailable, self.documents.is_manifest, opened)
+            self.assertEqual(str(error), "file: Input/output error")
+
+
+class IsManifestTests(DocumentsTestCase):
+    """Tests for ``Documents.is_manifest``."""
+
+    def test_kinds(self) -> None:
+        """Manifests among the blobs are told from configs and layers."""
+        self.assertTrue(self.look(MANIFEST))
+        self.assertTrue(self.look(b"\n " + MANIFEST))
+        for content in (b"layer", b"\x1f\x8b", b"{", b'{"os": "linux"}', b" " * 64 + MANIFEST):
+            self.assertFalse(self.look(content), content)
+
+    def test_large(self) -> None:
+        """A large blob is not read through to see what it is."""
+        self.assertFalse(self.look(MANIFEST + b" " * 4 * 1024 * 1024))
+
+    def test_remembered(self) -> None:
+        """What a look found out is known until the file changes."""
+        self.settle()
+        for _ in range(2):
+            self.assertTrue(self.look(MANIFEST))
+            self.assertFalse(self.look(MANIFEST.replace(b"{", b"[", 1)))

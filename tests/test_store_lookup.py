@@ -1,0 +1,167 @@
+"""Tests for ``minreg.store.lookup``: where a request's repository may lie, as tables."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.names import is_host, parse_host
+from minreg.store.lookup import candidates
+
+ALIASES = {"bootstrap-registry.airgap": "docker.io"}
+PARTS = st.sampled_from(
+    ["rancher", "pause", "docker.io", "index.docker.io", "quay.io", "library", "a.b", "localhost"]
+)
+NAMES = st.lists(PARTS, min_size=1, max_size=4).map("/".join)
+HOSTS = st.sampled_from(["docker.io", "quay.io", "a.b", "localhost", "rancher", "quay.io:5000"])
+
+
+class CandidatesTests(SynchronousTestCase):
+    """Tests for ``candidates``."""
+
+    def assert_order(self, namespace: str | None, name: str, *expected: str) -> None:
+        """Compare the places with what is expected; a ``!`` marks those that ns led to."""
+        found = [
+            ("!" if candidate.by_namespace else "") + candidate.path
+            for candidate in candidates(namespace, name, ALIASES)
+        ]
+        self.assertEqual(found, list(expected))
+
+    def test_without_namespace(self) -> None:
+        """Who names no registry gets what lies there under that name, then the alias's."""
+        self.assert_order(None, "rancher/pause", "rancher/pause", "docker.io/rancher/pause")
+
+    def test_short_name_without_namespace(self) -> None:
+        """A short name is one of the Docker Hub's only where the Docker Hub is meant."""
+        self.assert_order(
+            None, "busybox", "busybox", "docker.io/library/busybox", "docker.io/busybox"
+        )
+
+    def test_host_in_path(self) -> None:
+        """A path may name its host itself, in any of the host's spellings."""
+        self.assert_order(
+            None,
+            "docker.io/library/busybox",
+            "docker.io/library/busybox",
+            "docker.io/docker.io/library/busybox",
+        )
+        self.assert_order(
+            None,
+            "index.docker.io/busybox",
+            "docker.io/library/busybox",
+            "docker.io/busybox",
+            "index.docker.io/busybox",
+            "docker.io/index.docker.io/busybox",
+        )
+        self.assert_order(
+            None,
+            "registry.k8s.io/pause",
+            "registry.k8s.io/pause",
+            "docker.io/registry.k8s.io/pause",
+        )
+
+    def test_namespace(self) -> None:
+        """A tree that keeps hosts' names comes first, then one that does not."""
+        self.assert_order("quay.io", "app/web", "!quay.io/app/web", "app/web")
+
+    def test_docker_hub(self) -> None:
+        """``library/`` is put before a short name of the Docker Hub."""
+        self.assert_order(
+            "docker.io",
+            "busybox",
+            "!docker.io/library/busybox",
+            "!docker.io/busybox",
+            "library/busybox",
+            "busybox",
+        )
+        self.assert_order(
+            "docker.io", "library/busybox", "!docker.io/library/busybox", "library/busybox"
+        )
+
+    def test_no_library_elsewhere(self) -> None:
+        """A short name of any other registry stays as it is."""
+        self.assert_order("registry.k8s.io", "pause", "!registry.k8s.io/pause", "pause")
+
+    def test_alias(self) -> None:
+        """A name of this registry itself comes first, then the registry that it stands for."""
+        self.assert_order(
+            "bootstrap-registry.airgap",
+            "rancher/pause",
+            "!bootstrap-registry.airgap/rancher/pause",
+            "!docker.io/rancher/pause",
+            "rancher/pause",
+        )
+        self.assert_order(
+            "bootstrap-registry.airgap",
+            "busybox",
+            "!bootstrap-registry.airgap/busybox",
+            "!docker.io/library/busybox",
+            "!docker.io/busybox",
+            "library/busybox",
+            "busybox",
+        )
+
+    def test_alias_without_dots(self) -> None:
+        """An alias need not look like a host, and is then never taken for a directory."""
+        found = list(candidates("hub", "rancher/pause", {"hub": "docker.io"}))
+        self.assertEqual(
+            [place.path for place in found], ["docker.io/rancher/pause", "rancher/pause"]
+        )
+
+    def test_other_host_in_path(self) -> None:
+        """What is kept under one host's name is never served for another host."""
+        self.assert_order("quay.io", "docker.io/app/web", "!quay.io/docker.io/app/web")
+        self.assert_order("docker.io", "quay.io/app/web", "!docker.io/quay.io/app/web")
+
+    def test_same_host_in_path(self) -> None:
+        """A mirror that is told the host twice, by ns and by path, finds it once."""
+        self.assert_order(
+            "docker.io",
+            "index.docker.io/rancher/pause",
+            "!docker.io/index.docker.io/rancher/pause",
+            "docker.io/rancher/pause",
+            "index.docker.io/rancher/pause",
+        )
+
+    def test_alias_with_host_in_path(self) -> None:
+        """Under its own name the registry serves whatever the path names."""
+        self.assert_order(
+            "bootstrap-registry.airgap",
+            "quay.io/app/web",
+            "!bootstrap-registry.airgap/quay.io/app/web",
+            "!docker.io/quay.io/app/web",
+            "quay.io/app/web",
+        )
+
+    def test_namespace_that_is_no_host(self) -> None:
+        """A word in ns is no way to reach below a directory of that name."""
+        self.assert_order("rancher", "pause", "pause")
+
+    def test_port(self) -> None:
+        """A registry on a port of its own is another registry."""
+        self.assert_order("quay.io:5000", "app/web", "!quay.io:5000/app/web", "app/web")
+
+    def test_no_place_twice(self) -> None:
+        """No place is looked at twice for one request."""
+        for namespace in (None, "docker.io", "quay.io", "bootstrap-registry.airgap"):
+            for name in ("busybox", "docker.io/busybox", "docker.io/library/busybox"):
+                paths = [place.path for place in candidates(namespace, name, ALIASES)]
+                self.assertEqual(len(paths), len(set(paths)), paths)
+
+    @settings(deadline=None, database=None)
+    @given(HOSTS, NAMES)
+    def test_closed_world(self, namespace: str, name: str) -> None:
+        """No namespace ever leads to what is kept under another host's name."""
+        for candidate in candidates(namespace, name, {}):
+            first, _, rest = candidate.path.partition("/")
+            if rest and is_host(first):
+                self.assertEqual(parse_host(first), namespace)
+            if candidate.by_namespace:
+                self.assertTrue(candidate.path.startswith(f"{namespace}/"))
+
+    @settings(deadline=None, database=None)
+    @given(st.one_of(st.none(), HOSTS), NAMES)
+    def test_name_is_kept(self, namespace: str | None, name: str) -> None:
+        """Whatever is put before a name, its end stays what the client asked for."""
+        for candidate in candidates(namespace, name, ALIASES):
+            self.assertTrue(f"/{candidate.path}".endswith(f"/{name.rpartition('/')[2]}"))
+            self.assertNotIn("..", candidate.path.split("/"))

@@ -1,0 +1,131 @@
+"""Tests of the store with several threads that read while someone writes."""
+
+import json
+import os
+from collections.abc import Callable
+from threading import Event, Thread
+
+from minreg.interfaces import ContentBroken, ContentNotFound
+from minreg.names import Digest
+from minreg.store.enclosure import Enclosure
+from tests.store_support import StoreTestCase, read
+
+NAME = "rancher/pause"
+ROUNDS = 150
+
+
+class RacesTests(StoreTestCase):
+    """Whoever asks while a tree changes gets the old answer or the new one, whole."""
+
+    def race(self, write: Callable[[int], None], ask: Callable[[], None]) -> None:
+        """Ask in three threads, as often as they can, while another one writes."""
+        done = Event()
+        faults: list[BaseException] = []
+
+        def keep_asking() -> None:
+            try:
+                while not done.is_set():
+                    ask()
+            except BaseException as fault:  # noqa: BLE001 - told to the test's own thread
+                faults.append(fault)
+
+        threads = [Thread(target=keep_asking) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            for at in range(ROUNDS):
+                write(at)
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join()
+        self.assertEqual(faults, [])
+
+    def replace(self, content: bytes, *names: str) -> None:
+        """Put a whole file in the place of another one, as writers should."""
+        os.replace(self.tree.write(content, ".new"), self.tree.path(*names))
+
+    def test_moving_tag(self) -> None:
+        """A tag that moves names one manifest or the other, and either can be fetched."""
+        images = [self.tree.image(b"%d" % at) for at in range(2)]
+        for image in images:
+            self.tree.add_manifest(NAME, image)
+        written = [json.dumps(image).encode() for image in images]
+        self.tree.write(written[0], NAME, "manifests", "latest")
+
+        def ask() -> None:
+            content = self.find().open_manifest("latest")
+            assert Digest.of(read(content)) == content.digest
+            assert read(self.find().open_manifest(content.digest)) in written
+            assert self.find().list_tags() == ["latest"]
+
+        def write(at: int) -> None:
+            self.replace(written[at % 2], NAME, "manifests", "latest")
+
+        self.race(write, ask)
+
+    def test_coming_and_going(self) -> None:
+        """A manifest that comes and goes is there or not, and nothing is at fault."""
+        digest = self.tree.add_image(NAME, "3.6")
+        path = self.tree.path(NAME, "manifests", str(digest))
+        with open(path, "rb") as file:
+            written = file.read()
+
+        def ask() -> None:
+            try:
+                content = self.find().open_manifest(digest)
+            except ContentNotFound as error:
+                assert type(error) is ContentNotFound, error
+                return
+            assert read(content) == written
+            self.find().list_referrers(digest)
+            assert list(self.store.iterate_repositories("")) == [NAME]
+
+        def write(at: int) -> None:
+            if at % 2:
+                self.replace(written, NAME, "manifests", str(digest))
+            else:
+                os.unlink(path)
+
+        self.race(write, ask)
+
+    def test_link_that_turns(self) -> None:
+        """A link that is turned outwards while it is followed never leads out."""
+        secret = os.path.abspath(self.mktemp())
+        with open(secret, "wb") as file:
+            file.write(b"secret")
+        self.tree.write(b"inside", "inside")
+        os.symlink("inside", self.tree.path("link"))
+        files = Enclosure(self.root)
+
+        def ask() -> None:
+            try:
+                opened = files.open_file("link")
+            except ContentBroken as error:
+                assert secret in str(error), error
+                return
+            with opened.file as file:
+                assert file.read() == b"inside"
+
+        def write(at: int) -> None:
+            os.symlink(secret if at % 2 else "inside", self.tree.path(".new"))
+            os.replace(self.tree.path(".new"), self.tree.path("link"))
+
+        self.race(write, ask)
+
+    def test_tree_that_is_exchanged(self) -> None:
+        """A root that is a link may be turned to another tree at any time."""
+        self.tree.add_image(NAME, "3.6")
+        os.rename(self.root, f"{self.root}.a")
+        os.symlink(f"{self.root}.a", f"{self.root}.b")
+        os.symlink(f"{self.root}.a", self.root)
+
+        def ask() -> None:
+            read(self.find().open_manifest("3.6"))
+            read(self.find().open_blob(Digest.of(b"layer")))
+
+        def write(at: int) -> None:
+            os.symlink(f"{self.root}.{'ab'[at % 2]}", f"{self.root}.new")
+            os.replace(f"{self.root}.new", self.root)
+
+        self.race(write, ask)

@@ -1,0 +1,123 @@
+"""Tests for ``minreg.store.repository``: blobs."""
+
+import json
+import os
+
+from minreg.interfaces import ContentBroken, ContentNotFound
+from minreg.media_types import OCI_LAYER, OCI_MANIFEST
+from minreg.names import Digest
+from tests.store_support import ABSENT, StoreTestCase, read
+from tests.trees import descriptor, index
+
+NAME = "rancher/pause"
+LAYER = Digest.of(b"layer")
+
+
+class BlobTests(StoreTestCase):
+    """Tests for ``TreeRepository.open_blob``."""
+
+    def setUp(self) -> None:
+        """Put an image into the tree."""
+        super().setUp()
+        self.digest = self.tree.add_image(NAME, "3.6")
+
+    def test_blob(self) -> None:
+        """A blob is its bytes, and says no more of itself than its digest and size."""
+        content = self.find().open_blob(LAYER)
+        self.assertEqual(content.media_type, "application/octet-stream")
+        self.assertEqual((content.digest, content.size), (LAYER, 5))
+        self.assertEqual(read(content), b"layer")
+
+    def test_sha512(self) -> None:
+        """A blob may be kept under its other digest."""
+        digest = Digest.of(b"layer", "sha512")
+        self.tree.write(b"layer", "blobs", str(digest))
+        self.assertEqual(self.blob(digest), b"layer")
+
+    def test_not_in_a_manifest(self) -> None:
+        """A blob that no manifest names is served as it is."""
+        self.assertEqual(self.blob(self.tree.add_blob(b"anything")), b"anything")
+
+    def test_unknown(self) -> None:
+        """A blob that is not here is said not to be here."""
+        error = self.refusal(ContentNotFound, self.find().open_blob, ABSENT)
+        self.assertEqual(str(error), f"blob {ABSENT} is not in this repository")
+
+    def test_manifest_is_no_blob(self) -> None:
+        """A manifest is never served as a blob, or containerd would keep it as one."""
+        error = self.refusal(ContentNotFound, self.find().open_blob, self.digest)
+        self.assertEqual(str(error), f"{self.digest} is a manifest, not a blob")
+
+    def test_manifest_among_blobs(self) -> None:
+        """It is not even where it lies among the blobs."""
+        misfiled = self.tree.add_blob(json.dumps(self.tree.image(b"other")).encode())
+        error = self.refusal(ContentNotFound, self.find().open_blob, misfiled)
+        self.assertEqual(str(error), f"{misfiled} is a manifest, not a blob")
+
+    def test_truncated(self) -> None:
+        """A blob that lacks bytes is not served: a client could not go elsewhere any more."""
+        for content in (b"laye", b"layers"):
+            self.tree.write(content, "blobs", str(LAYER))
+            error = self.refusal(ContentBroken, self.find().open_blob, LAYER)
+            self.assertEqual(
+                str(error),
+                f"{self.root}/blobs/{LAYER} has {len(content)} bytes, but manifests of "
+                "rancher/pause say 5: copy it again",
+            )
+
+    def test_manifests_disagree(self) -> None:
+        """Where manifests state several sizes, one of them is true, and nothing else is."""
+        image = {**self.tree.image(), "layers": [descriptor(OCI_LAYER, LAYER, 7)]}
+        self.tree.add_manifest(NAME, image)
+        self.assertEqual(self.blob(LAYER), b"layer")
+        self.tree.write(b"layer..", "blobs", str(LAYER))
+        self.assertEqual(self.blob(LAYER), b"layer..")
+        self.tree.write(b"layer.", "blobs", str(LAYER))
+        error = self.refusal(ContentBroken, self.find().open_blob, LAYER)
+        self.assertIn("has 6 bytes, but manifests of rancher/pause say 5 or 7", str(error))
+
+    def test_other_repositories(self) -> None:
+        """What the manifests of one repository state is no concern of another one."""
+        self.tree.add_manifest("other", {**self.tree.image(), "layers": []})
+        self.tree.write(b"layers", "blobs", str(LAYER))
+        self.refusal(ContentBroken, self.find().open_blob, LAYER)
+        self.assertEqual(self.blob(LAYER, "other"), b"layers")
+
+    def test_truncated_layer_of_misfiled_image(self) -> None:
+        """A layer is held to its size also where the script misfiled the manifest."""
+        layer = self.tree.add_blob(b"another")
+        image = self.tree.image(b"another")
+        del image["mediaType"]
+        misfiled = self.tree.add_blob(json.dumps(image).encode())
+        for way in ("tag", "index"):
+            self.tree.add_repository(way)
+            if way == "tag":
+                self.tree.add_tag(way, "1", misfiled)
+            else:
+                self.tree.add_manifest(way, index([descriptor(OCI_MANIFEST, misfiled, 9)]))
+            self.tree.write(b"another", "blobs", str(layer))
+            self.assertEqual(self.blob(layer, way), b"another")
+            self.tree.write(b"anoth", "blobs", str(layer))
+            self.refusal(ContentBroken, self.find(way).open_blob, layer)
+
+    def test_unfit_files(self) -> None:
+        """An empty or special file, or a lost link or one in a circle, is never a blob."""
+        path = self.tree.path("blobs", str(LAYER))
+        for make, expected in (
+            (lambda: os.mkfifo(path), ContentBroken),
+            (lambda: os.makedirs(path), ContentBroken),
+            (lambda: self.tree.write(b"", "blobs", str(LAYER)), ContentBroken),
+            (lambda: os.symlink(path, path), ContentBroken),
+            (lambda: os.symlink("/etc/passwd", path), ContentBroken),
+            (lambda: os.symlink("nowhere", path), ContentNotFound),
+        ):
+            os.rename(path, self.mktemp())
+            make()
+            self.refusal(expected, self.find().open_blob, LAYER)
+
+    def test_answer_stays(self) -> None:
+        """A blob that is replaced or removed while it is sent is sent to its end."""
+        content = self.find().open_blob(LAYER)
+        os.unlink(self.tree.path("blobs", str(LAYER)))
+        self.assertEqual(read(content), b"layer")
+        self.refusal(ContentNotFound, self.find().open_blob, LAYER)

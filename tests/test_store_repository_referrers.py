@@ -1,0 +1,116 @@
+"""Tests for ``minreg.store.repository``: referrers, and the tags that stand for them."""
+
+import json
+import os
+
+from minreg.interfaces import ContentBroken, ContentNotFound
+from minreg.media_types import OCI_INDEX, OCI_MANIFEST
+from minreg.names import Digest
+from minreg.store.survey import fallback_tag, referrers_index
+from tests.store_support import ABSENT, StoreTestCase, read
+from tests.trees import descriptor, index
+
+NAME = "rancher/pause"
+
+
+class ReferrersTests(StoreTestCase):
+    """Tests for ``TreeRepository.list_referrers`` and the fallback tag."""
+
+    def setUp(self) -> None:
+        """Put an image into the tree."""
+        super().setUp()
+        self.subject = self.tree.add_image(NAME, "3.6")
+        self.tag = fallback_tag(self.subject)
+
+    def signature(self, kind: str = "a/b", subject: Digest | None = None) -> dict[str, object]:
+        """Make a manifest that refers to the image."""
+        refers = descriptor(OCI_MANIFEST, subject or self.subject, 1)
+        return self.tree.image(b"signature", artifactType=kind, subject=refers)
+
+    def listed(self) -> list[Digest]:
+        """List the image's referrers."""
+        return [found.digest for found in self.find().list_referrers(self.subject)]
+
+    def test_none(self) -> None:
+        """What nobody refers to has an empty list, be it here or not."""
+        self.assertEqual(self.listed(), [])
+        self.assertEqual(self.find().list_referrers(ABSENT), [])
+
+    def test_computed(self) -> None:
+        """Referrers are found without anyone having listed them, and in a stable order."""
+        digests = [self.tree.add_manifest(NAME, self.signature(f"a/{at}")) for at in range(4)]
+        self.assertEqual(self.listed(), sorted(digests))
+        self.assertEqual(self.find().list_referrers(ABSENT), [])
+
+    def test_tagged(self) -> None:
+        """A referrer that lies under its tag only counts as well."""
+        written = json.dumps(self.signature()).encode()
+        self.tree.write(written, NAME, "manifests", f"{self.tag}.sig")
+        self.assertEqual(self.listed(), [Digest.of(written)])
+
+    def test_subject_is_not_here(self) -> None:
+        """A referrer may come before its subject."""
+        digest = self.tree.add_manifest(NAME, self.signature(subject=ABSENT))
+        self.assertEqual([found.digest for found in self.find().list_referrers(ABSENT)], [digest])
+
+    def test_synthesised_fallback_tag(self) -> None:
+        """Clients that know only the fallback tag get the same list, by its digest too."""
+        self.tree.add_manifest(NAME, self.signature())
+        content = self.find().open_manifest(self.tag)
+        self.assertEqual(content.media_type, OCI_INDEX)
+        written = read(content)
+        self.assertEqual(written, referrers_index(self.find().list_referrers(self.subject)))
+        self.assertEqual(content.digest, Digest.of(written))
+        again = self.find().open_manifest(content.digest)
+        self.assertEqual((again.digest, read(again)), (content.digest, written))
+        self.assertNotIn(self.tag, self.find().list_tags())
+
+    def test_no_fallback_tag(self) -> None:
+        """Where there are no referrers, there is no such tag."""
+        self.refusal(ContentNotFound, self.find().open_manifest, self.tag)
+
+    def test_stored_fallback_tag(self) -> None:
+        """A fallback tag that is here is served as it is."""
+        stored = self.tree.add_manifest(NAME, index([]), self.tag)
+        self.tree.add_manifest(NAME, self.signature())
+        content = self.find().open_manifest(self.tag)
+        content.close()
+        self.assertEqual(content.digest, stored)
+
+    def test_merged(self) -> None:
+        """What a stored fallback tag lists is merged, if it is here and does refer."""
+        here = self.tree.add_manifest(NAME, self.signature())
+        misfiled = self.tree.add_blob(json.dumps(self.signature("c/d")).encode())
+        other = self.tree.add_blob(json.dumps(self.signature("e/f", ABSENT)).encode())
+        plain = self.tree.add_blob(b"no manifest")
+        damaged = Digest.of(b"damaged")
+        self.tree.write(json.dumps(self.signature("g/h")).encode(), "blobs", str(damaged))
+        listed = [here, misfiled, other, plain, damaged, ABSENT, self.subject]
+        children = [descriptor(OCI_MANIFEST, digest, 1) for digest in listed]
+        self.tree.add_manifest(NAME, index(children), self.tag)
+        self.assertEqual(self.listed(), sorted([here, misfiled]))
+
+    def test_misfiled_fallback_tag(self) -> None:
+        """The list itself may be among the blobs, as the script leaves it."""
+        misfiled = self.tree.add_blob(json.dumps(self.signature()).encode())
+        listed = index([descriptor(OCI_MANIFEST, misfiled, 1)])
+        del listed["mediaType"]
+        self.tree.add_tag(NAME, self.tag, self.tree.add_blob(json.dumps(listed).encode()))
+        self.assertEqual(self.listed(), [misfiled])
+
+    def test_damaged_fallback_tag(self) -> None:
+        """A damaged list hides none of the referrers that are here."""
+        here = self.tree.add_manifest(NAME, self.signature())
+        path = self.tree.write(b"no list", NAME, "manifests", self.tag)
+        self.assertEqual(self.listed(), [here])
+        os.unlink(path)
+        os.mkfifo(path)
+        self.assertEqual(self.listed(), [here])
+        self.refusal(ContentBroken, self.find().open_manifest, self.tag)
+
+    def test_damaged_referrer(self) -> None:
+        """A damaged manifest is no referrer, and hides no other one."""
+        here = self.tree.add_manifest(NAME, self.signature())
+        self.tree.write(b"{}", NAME, "manifests", str(ABSENT))
+        self.tree.write(b"", NAME, "manifests", "empty")
+        self.assertEqual(self.listed(), [here])

@@ -1,0 +1,155 @@
+"""Tests for ``minreg.store.survey``: what manifests say of each other."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.manifests import Descriptor, Platform, parse_manifest
+from minreg.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from minreg.names import Digest
+from minreg.store.documents import Document
+from minreg.store.survey import (
+    describe,
+    fallback_tag,
+    make_survey,
+    referrers_index,
+    subject_of_fallback_tag,
+)
+from tests.trees import descriptor, index
+
+CONFIG = Digest.of(b"config")
+LAYER = Digest.of(b"layer")
+SUBJECT = Digest.of(b"subject")
+
+
+def document(content: Mapping[str, Any]) -> Document:
+    """Make a document as it is read from a file."""
+    written = json.dumps(content).encode()
+    return Document(Digest.of(written), len(written), parse_manifest(written))
+
+
+def image(size: int = 5, **more: object) -> Document:
+    """Make an image's manifest that states a size for its layer."""
+    return document(
+        {
+            "mediaType": OCI_MANIFEST,
+            "config": descriptor(OCI_CONFIG, CONFIG, 6),
+            "layers": [descriptor(OCI_LAYER, LAYER, size)],
+            **more,
+        }
+    )
+
+
+def signature(at: int) -> Document:
+    """Make one of several signatures of the subject."""
+    return image(subject=descriptor(OCI_MANIFEST, SUBJECT, 7), annotations={"at": str(at)})
+
+
+class MakeSurveyTests(SynchronousTestCase):
+    """Tests for ``make_survey``."""
+
+    def test_sizes(self) -> None:
+        """Every size that a manifest states for a blob is known."""
+        survey = make_survey([("a", image(5)), ("b", image(6)), ("c", image(5))])
+        self.assertEqual(survey.blob_sizes, {CONFIG: {6}, LAYER: {5, 6}})
+
+    def test_index(self) -> None:
+        """An index tells the media types and platforms of manifests, here or not."""
+        platform = {"os": "linux", "architecture": "arm64"}
+        listed = document(
+            index(
+                [
+                    descriptor(OCI_MANIFEST, LAYER, 1, platform=platform),
+                    descriptor(OCI_INDEX, CONFIG, 2),
+                ]
+            )
+        )
+        survey = make_survey([("manifests/a", listed)])
+        self.assertEqual(survey.media_types, {LAYER: OCI_MANIFEST, CONFIG: OCI_INDEX})
+        self.assertEqual(survey.platforms, {LAYER: Platform("linux", "arm64")})
+        self.assertEqual(survey.places, {listed.digest: "manifests/a"})
+
+    def test_referrers(self) -> None:
+        """Each subject's referrers are listed once and in a stable order."""
+        signatures = [signature(at) for at in range(5)]
+        places = [(f"manifests/{at}", found) for at, found in enumerate(signatures + signatures)]
+        survey = make_survey(reversed(places))
+        ordered = sorted(signatures, key=lambda found: found.digest)
+        self.assertEqual(survey.referrers, {SUBJECT: tuple(describe(found) for found in ordered)})
+        listed = Digest.of(referrers_index(survey.referrers[SUBJECT]))
+        self.assertEqual(survey.referrers_indexes, {listed: SUBJECT})
+
+    def test_facts(self) -> None:
+        """A survey costs about as much memory as it has entries."""
+        self.assertEqual(make_survey([]).facts, 1)
+        self.assertEqual(make_survey([("a", image())]).facts, 4)
+
+
+class DescribeTests(SynchronousTestCase):
+    """Tests for ``describe`` and ``referrers_index``."""
+
+    def test_artifact_type(self) -> None:
+        """A referrer's kind is what it says, else its config's media type, else unknown."""
+        self.assertEqual(describe(image(artifactType="a/b")).artifact_type, "a/b")
+        self.assertEqual(describe(image()).artifact_type, OCI_CONFIG)
+        self.assertEqual(describe(document(index([]))).artifact_type, "")
+        self.assertEqual(describe(document(index([], artifactType="a/b"))).artifact_type, "a/b")
+
+    def test_descriptor(self) -> None:
+        """A referrer is described with its media type, digest, size and annotations."""
+        found = signature(3)
+        self.assertEqual(
+            describe(found),
+            Descriptor(
+                OCI_MANIFEST,
+                found.digest,
+                found.size,
+                annotations={"at": "3"},
+                artifact_type=OCI_CONFIG,
+            ),
+        )
+
+    def test_index(self) -> None:
+        """The list is an OCI index, which leaves out what is not known."""
+        bare = Descriptor(OCI_INDEX, LAYER, 7)
+        full = Descriptor(OCI_MANIFEST, CONFIG, 8, None, {"a": "\u00e9"}, "a/b")
+        self.assertEqual(
+            json.loads(referrers_index([bare, full])),
+            {
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.index.v1+json",
+                "manifests": [
+                    descriptor(OCI_INDEX, LAYER, 7),
+                    descriptor(
+                        OCI_MANIFEST, CONFIG, 8, artifactType="a/b", annotations={"a": "\u00e9"}
+                    ),
+                ],
+            },
+        )
+
+    def test_empty_index(self) -> None:
+        """No referrers are an empty list, not the want of one."""
+        self.assertEqual(
+            referrers_index([]),
+            b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json",'
+            b'"manifests":[]}',
+        )
+
+
+class FallbackTagTests(SynchronousTestCase):
+    """Tests for the tag that stands for a list of referrers."""
+
+    def test_tag(self) -> None:
+        """The tag is the digest, cut to what a tag may be."""
+        self.assertEqual(fallback_tag(SUBJECT), f"sha256-{SUBJECT.encoded}")
+        long = Digest.of(b"", "sha512")
+        self.assertEqual(fallback_tag(long), f"sha512-{long.encoded[:64]}")
+
+    def test_subject(self) -> None:
+        """The subject is found again by the tag."""
+        subjects = [LAYER, SUBJECT]
+        self.assertEqual(subject_of_fallback_tag(fallback_tag(SUBJECT), subjects), SUBJECT)
+        self.assertIsNone(subject_of_fallback_tag(fallback_tag(CONFIG), subjects))
+        self.assertIsNone(subject_of_fallback_tag("latest", subjects))

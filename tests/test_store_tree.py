@@ -1,0 +1,202 @@
+"""Tests for ``minreg.store.tree``: finding and listing repositories."""
+
+import os
+import tempfile
+from itertools import islice
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from zope.interface.verify import verifyObject
+
+from minreg.interfaces import (
+    ContentBroken,
+    ContentNotFound,
+    IRegistryStore,
+    RepositoryNotFound,
+    StoreUnavailable,
+)
+from minreg.names import is_repository
+from minreg.store.tree import RegistryTree
+from tests.store_support import StoreTestCase, without_privileges
+
+COMPONENTS = st.sampled_from(
+    ["a", "a-b", "a.b", "a_b", "a0", "b", "ab", "blobs", "manifests", "quay.io", "0"]
+)
+NAMES = st.lists(COMPONENTS, min_size=1, max_size=3).map("/".join)
+
+
+class FindRepositoryTests(StoreTestCase):
+    """Tests for ``RegistryTree.find_repository``."""
+
+    def found(self, namespace: str | None, name: str) -> tuple[str, bool]:
+        """Find a repository, and tell where it is kept and whether ns decided that."""
+        repository = self.find(name, namespace)
+        return repository.name, repository.by_namespace
+
+    def test_interface(self) -> None:
+        """A tree offers what a store has to."""
+        verifyObject(IRegistryStore, self.store)
+
+    def test_trimmed_tree(self) -> None:
+        """A tree without hosts' names serves whatever registry is asked for."""
+        self.tree.add_image("rancher/pause", "3.6")
+        for namespace in (None, "docker.io", "quay.io", "bootstrap-registry.airgap"):
+            self.assertEqual(self.found(namespace, "rancher/pause"), ("rancher/pause", False))
+
+    def test_tree_with_hosts(self) -> None:
+        """A tree with hosts' names serves each registry its own."""
+        self.tree.add_image("docker.io/rancher/pause", "3.6")
+        kept = "docker.io/rancher/pause"
+        self.assertEqual(self.found(None, "rancher/pause"), (kept, False))
+        self.assertEqual(self.found("docker.io", "rancher/pause"), (kept, True))
+        self.assertEqual(self.found("bootstrap-registry.airgap", "rancher/pause"), (kept, True))
+        self.refusal(RepositoryNotFound, self.found, "quay.io", "rancher/pause")
+        self.refusal(RepositoryNotFound, self.found, "quay.io", kept)
+
+    def test_equal_paths(self) -> None:
+        """Equal paths of two registries do not collide."""
+        for host in ("docker.io", "quay.io", "registry.example.com:5000"):
+            self.tree.add_image(f"{host}/app/web", "1")
+            self.assertEqual(self.found(host, "app/web"), (f"{host}/app/web", True))
+
+    def test_library(self) -> None:
+        """``library/`` is meant where the Docker Hub is, and nowhere else."""
+        self.tree.add_image("library/busybox", "1")
+        self.assertEqual(self.found("docker.io", "busybox"), ("library/busybox", False))
+        self.refusal(RepositoryNotFound, self.found, "registry.k8s.io", "busybox")
+        self.refusal(RepositoryNotFound, self.found, None, "busybox")
+
+    def test_nothing_there(self) -> None:
+        """A directory without manifests is no repository."""
+        self.tree.write(b"", "rancher", "manifests")
+        for name in ("rancher", "blobs", "nothing", "x" * 255, "a/" * 120 + "a"):
+            error = self.refusal(RepositoryNotFound, self.found, None, name)
+            self.assertEqual(str(error), name)
+
+    def test_directory_that_leads_out(self) -> None:
+        """A repository whose directory lies outside of the root is refused in all ways."""
+        elsewhere = os.path.abspath(self.mktemp())
+        os.makedirs(f"{elsewhere}/manifests")
+        os.symlink(elsewhere, self.tree.path("away"))
+        repository = self.find("away")
+        self.refusal(ContentBroken, repository.list_tags)
+        self.refusal(ContentBroken, repository.list_referrers, self.tree.add_blob(b"x"))
+        self.refusal(ContentNotFound, repository.open_blob, self.tree.add_blob(b"y"))
+
+    def test_no_root(self) -> None:
+        """Without its root the store is not empty, but unavailable."""
+        os.rename(self.root, f"{self.root}.old")
+        self.refusal(StoreUnavailable, self.found, None, "rancher/pause")
+        self.refusal(StoreUnavailable, self.store.iterate_repositories, "")
+
+
+class IterateRepositoriesTests(StoreTestCase):
+    """Tests for ``RegistryTree.iterate_repositories``."""
+
+    def listed(self, after: str = "") -> list[str]:
+        """List the repositories behind a name."""
+        return list(self.store.iterate_repositories(after))
+
+    def test_order(self) -> None:
+        """Names come in the order of their bytes, which is not that of directories."""
+        for name in ("a/b", "a", "a-b", "a.b/c", "a0", "b/c/d", "docker.io/library/busybox"):
+            self.tree.add_repository(name)
+        expected = ["a", "a-b", "a.b/c", "a/b", "a0", "b/c/d", "docker.io/library/busybox"]
+        self.assertEqual(self.listed(), expected)
+        for at, name in enumerate(expected):
+            self.assertEqual(self.listed(name), expected[at + 1 :])
+        self.assertEqual(self.listed("a/"), expected[3:])
+        self.assertEqual(self.listed("a/\u00e4"), expected[4:])
+        self.assertEqual(self.listed("zzz"), [])
+
+    def test_what_is_no_repository(self) -> None:
+        """Files, other names and directories without manifests are left out."""
+        self.tree.write(b"", "file")
+        for name in ("Upper/manifests", "a..b/manifests", ".hidden/manifests", "empty"):
+            os.makedirs(self.tree.path(name))
+        self.tree.write(b"", "file-instead", "manifests")
+        self.tree.add_repository("quay.io:5000/a")
+        self.assertEqual(self.listed(), [])
+
+    def test_links(self) -> None:
+        """A link to a repository is one; links that lead back up are not followed."""
+        self.tree.add_repository("a/b")
+        os.symlink("a", self.tree.path("c"))
+        os.symlink("..", self.tree.path("a", "up"))
+        os.symlink(".", self.tree.path("self"))
+        os.symlink("../..", self.tree.path("a", "b", "top"))
+        self.assertEqual(self.listed(), ["a/b", "c/b"])
+
+    def test_broken_links(self) -> None:
+        """One link that leads nowhere, or in a circle, hides no repository."""
+        self.tree.add_repository("a/b")
+        os.symlink("nowhere", self.tree.path("lost"))
+        os.symlink("circle", self.tree.path("circle"))
+        os.makedirs(self.tree.path("a", "broken"))
+        os.symlink("manifests", self.tree.path("a", "broken", "manifests"))
+        self.assertEqual(self.listed(), ["a/b"])
+
+    def test_links_that_lead_out(self) -> None:
+        """What lies outside of the root is not looked through."""
+        elsewhere = os.path.abspath(self.mktemp())
+        os.makedirs(f"{elsewhere}/secret/manifests")
+        os.symlink(elsewhere, self.tree.path("away"))
+        self.assertEqual(self.listed(), [])
+
+    def test_closed_directory(self) -> None:
+        """A directory that this user must not read hides no other one."""
+        for name in ("a", "b/c", "d"):
+            self.tree.add_repository(name)
+        os.chmod(self.tree.path("b"), 0)
+        self.addCleanup(os.chmod, self.tree.path("b"), 0o755)
+        with without_privileges(self.root):
+            self.assertEqual(self.listed(), ["a", "d"])
+
+    def test_parts_of_a_repository(self) -> None:
+        """The many files of a repository are not looked at to find others."""
+        digest = self.tree.add_image("a/b", "1")
+        for at in range(50):
+            self.tree.add_tag("a/b", f"tag-{at}", digest)
+            self.tree.add_blob(b"%d" % at)
+        scanned, looked = self.count("scandir"), self.count("stat")
+        self.assertEqual(self.listed(), ["a/b"])
+        self.assertLessEqual(len(scanned), 5)
+        self.assertLess(len(looked), 10)
+
+    def test_repositories_called_blobs(self) -> None:
+        """A repository may be called like the parts of one."""
+        for name in ("a/blobs", "blobs/c", "manifests", "d/manifests"):
+            os.makedirs(self.tree.path(name, "manifests"))
+        self.assertEqual(self.listed(), ["a/blobs", "blobs/c", "d", "d/manifests", "manifests"])
+
+    def test_lazy(self) -> None:
+        """Only as much of the tree is read as the page that is wanted needs."""
+        for at in range(20):
+            self.tree.add_repository(f"r{at:02}/a")
+        scanned = self.count("scandir")
+        page = list(islice(self.store.iterate_repositories("r09/b"), 2))
+        self.assertEqual(page, ["r10/a", "r11/a"])
+        self.assertLess(len(scanned), 15)
+
+    def test_seen_at_once(self) -> None:
+        """What is added is listed, what is removed is not."""
+        self.tree.add_repository("a")
+        self.assertEqual(self.listed(), ["a"])
+        self.tree.add_repository("b")
+        os.rename(self.tree.path("a"), self.tree.path("c"))
+        self.assertEqual(self.listed(), ["b", "c"])
+
+    @settings(deadline=None, database=None, max_examples=60)
+    @given(st.sets(NAMES, max_size=8), st.one_of(NAMES, st.text("ab/-.0", max_size=5)))
+    def test_any_names(self, names: set[str], after: str) -> None:
+        """Whatever repositories there are, they are listed as if all were sorted first."""
+        with tempfile.TemporaryDirectory() as root:
+            for name in names:
+                os.makedirs(os.path.join(root, name, "manifests"), exist_ok=True)
+            there = {
+                os.path.relpath(place, root)
+                for place, directories, _ in os.walk(root)
+                if "manifests" in directories and place != root
+            }
+            expected = sorted(name for name in there if name > after and is_repository(name))
+            self.assertEqual(list(RegistryTree(root).iterate_repositories(after)), expected)
