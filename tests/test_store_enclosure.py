@@ -6,7 +6,7 @@ import stat
 
 from minreg.interfaces import ContentBroken, StoreUnavailable
 from minreg.store.enclosure import Enclosure
-from tests.store_support import EnclosureTestCase, without_privileges
+from tests.store_support import EnclosureTestCase, open_files, without_privileges
 
 
 class OpenFileTests(EnclosureTestCase):
@@ -148,3 +148,13 @@ class OpenFileTests(EnclosureTestCase):
             os.unlink(self.tree.path("a", "file"))
             self.assertEqual(file.read(), b"inside")
         self.refusal(FileNotFoundError, self.files.open_file, "a/file")
+
+    def test_closed_on_failure(self) -> None:
+        """A file is closed when what is done with it fails, whatever the failure."""
+        before = open_files()
+        for failure in (ValueError, KeyboardInterrupt):
+            opened = self.files.open_file("a/file")
+            with self.assertRaises(failure):
+                with opened.closed_on_failure():
+                    raise failure
+            self.assertEqual(open_files(), before)
