@@ -42,7 +42,7 @@ def send_content(request: RegistryRequest, content: Content, caching: bytes) -> 
         request.finish()
     elif request.method == b"HEAD":
         content.close()
-        request.finish()
+        request.respond_with(b"", content.is_current)
     else:
         _send_body(request, content, _wanted_ranges(request, content, tag))
 
@@ -72,8 +72,7 @@ def _send_body(request: RegistryRequest, content: Content, ranges: Sequence[Byte
     if part.size > SMALL:
         stream_range(request, content.file, part)
     else:
-        request.write(_read_now(content, part))
-        request.finish()
+        request.respond_with(_read_now(content, part), content.is_current)
 
 
 def _read_now(content: Content, part: ByteRange) -> bytes:
