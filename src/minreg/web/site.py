@@ -38,6 +38,8 @@ class RegistrySite(Site):
         self, resource: RegistryResource, reactor: IReactorTime, most_connections: int
     ) -> None:
         super().__init__(resource, timeout=IDLE_TIMEOUT, reactor=reactor)
+        # Logger is a descriptor, and makes a new Logger each time that it is asked for.
+        self._publish = self._log.observer
         self.shortcut = Shortcut(reactor, self._log_request)
         self._most_connections = most_connections
         self._channels: set[RegistryChannel] = set()
@@ -118,13 +120,13 @@ class RegistrySite(Site):
         ``log_words`` spares our own log the formatting of ``log_format``.
         """
         event = {"event": "request", "client": _host(client), **description, "seconds": seconds}
-        self._log.observer(
+        self._publish(
             event
             | {
                 "log_format": "{log_words()}",
                 "log_words": partial(_words, event),
                 "log_level": LogLevel.info,
-                "log_namespace": self._log.namespace,
+                "log_namespace": "minreg.access",
                 "log_time": time(),
             }
         )
