@@ -1,6 +1,7 @@
 """What the HTTP face asks of whatever keeps the content."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 import attrs
@@ -57,6 +58,15 @@ class Content:
     def close(self) -> None:
         """Close the file."""
         self.file.close()
+
+    @contextmanager
+    def closed_on_failure(self) -> Iterator[None]:
+        """Close the file unless all goes well."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
 
 class IRepository(Interface):

@@ -1,6 +1,5 @@
 """One connection: its limits, and how it ends."""
 
-from http import HTTPStatus
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IAddress, ITCPTransport
@@ -11,8 +10,8 @@ from twisted.web.http_headers import Headers
 
 from minreg.errors import RegistryError, size_invalid, unavailable
 from minreg.web.deadline import Deadline
-from minreg.web.outgoing import format_head, send_now
-from minreg.web.request import API_VERSION, SERVER, RegistryRequest, http_date
+from minreg.web.outgoing import format_head, format_refusal, send_now
+from minreg.web.request import RegistryRequest
 
 RECEIVE_TIMEOUT = 30
 """Seconds within which a request must have arrived, counted from its first byte."""
@@ -154,6 +153,8 @@ class RegistryChannel(HTTPChannel):
     def requestDone(self, request: RegistryRequest) -> None:
         """Go on to the next request, if the connection lives on."""
         self.is_answering = False
+        if not self._is_blocked:
+            self._acceptance.clear()
         self._is_at_rest = not self._buffer
         super().requestDone(request)
 
@@ -183,6 +184,14 @@ class RegistryChannel(HTTPChannel):
         self._is_blocked = True
         self._acceptance.set(STALL_TIMEOUT)
         super().pauseProducing()
+
+    def expect_progress(self) -> None:
+        """Let the time run anew in which the client must take something of an answer.
+
+        For what does not go through the transport, which cannot be paused by it.
+        """
+        if not self._is_blocked:
+            self._acceptance.set(STALL_TIMEOUT)
 
     def resumeProducing(self) -> None:
         """Send on."""
@@ -214,14 +223,7 @@ class RegistryChannel(HTTPChannel):
         if self._is_closing:
             return
         body = error.document()
-        head = (
-            b"HTTP/1.1 %d %s\r\nServer: %s\r\nDate: %s\r\n"
-            b"Docker-Distribution-API-Version: %s\r\nConnection: close\r\n"
-            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        )
-        reason = HTTPStatus(error.status).phrase.encode("ascii")
-        values = (error.status, reason, SERVER, http_date(), API_VERSION, len(body))
-        self.transport.write(head % values + body)
+        self.transport.write(format_refusal(error.status, body))
         self.site.log_refusal(self, error, len(body))
         self._close(self.abortTimeout)
 

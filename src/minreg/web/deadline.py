@@ -24,8 +24,10 @@ class Deadline:
 
     def set(self, seconds: float) -> None:
         """Let the time run from now on, whatever was set before."""
-        self.clear()
-        self._call = self._call_later(seconds, self._missed)
+        if self.is_set:
+            self._call.reset(seconds)
+        else:
+            self._call = self._call_later(seconds, self._missed)
 
     def clear(self) -> None:
         """Let the time run no more."""
