@@ -13,7 +13,7 @@ from contextlib import suppress
 from io import FileIO
 from typing import BinaryIO
 
-PIECE = 1024 * 1024
+PIECE = 2 * 1024 * 1024
 """Bytes that are looked for, read, and sent at once."""
 
 _READ_SIZE = 128 * 1024
