@@ -1,5 +1,6 @@
 """Asks a store directly, over a tree that the test builds."""
 
+import gc
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -41,8 +42,9 @@ class StoreTestCase(SynchronousTestCase):
         self.store = RegistryTree(
             self.root, {"bootstrap-registry.airgap": "docker.io"}, now=self.now
         )
+        gc.collect()
         before = open_files()
-        self.addCleanup(lambda: self.assertEqual(open_files(), before, "a file was left open"))
+        self.addCleanup(lambda: self.assertLessEqual(open_files(), before, "left open"))
 
     def now(self) -> int:
         """Tell the time, in nanoseconds since the epoch."""

@@ -182,3 +182,17 @@ def parse_response(content: bytes) -> Response:
     parsed = BytesParser().parsebytes(fields + b"\r\n\r\n")
     headers = {name.lower(): value for name, value in parsed.items()}
     return Response(int(status.split()[1]), headers, body)
+
+
+def parse_responses(content: bytes) -> list[Response]:
+    """Read responses to requests other than HEAD, one behind the other."""
+    responses = []
+    while content:
+        response = parse_response(content)
+        if response.code == 100:
+            content = response.body
+            continue
+        size = int(response.headers["content-length"])
+        content = response.body[size:]
+        responses.append(attrs.evolve(response, body=response.body[:size]))
+    return responses

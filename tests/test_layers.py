@@ -38,10 +38,11 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "node": READING,
     "commands": SERVING | {"fill", "node"},
     "cli": frozenset({"commands"}),
+    "__main__": frozenset({"cli"}),
 }
 
 # What the daemon has no use for, and must not need on a node.
-NOT_FOR_THE_DAEMON = frozenset({"fill", "node", "commands", "cli"})
+NOT_FOR_THE_DAEMON = frozenset({"fill", "node", "commands", "cli", "__main__"})
 
 
 class LayersTests(SynchronousTestCase):

@@ -69,6 +69,11 @@ class JsonLineTests(SynchronousTestCase):
             },
         )
 
+    def test_legacy_fields(self) -> None:
+        """What Twisted adds to an event for older observers stays out."""
+        added = {"time": 1.0, "isError": 0, "format": "x", "message": (), "system": "-"}
+        self.assertEqual(json_line(event(**added)), json_line(event()))
+
     def test_own_event(self) -> None:
         """An event of the daemon has its fields and a sentence."""
         line = json.loads(json_line(event(event="start")))

@@ -103,12 +103,16 @@ class TcpEndpointTests(SynchronousTestCase):
         """Without options the registry is for this machine only, on port 9080."""
         self.assertEqual(
             tcp_endpoint(None, None),
-            Endpoint("--port 9080 --interface 127.0.0.1", "tcp:9080:interface=127.0.0.1"),
+            Endpoint(
+                "--port 9080 --interface 127.0.0.1",
+                "tcp:9080:interface=127.0.0.1:backlog=1024",
+            ),
         )
 
     def test_version_6(self) -> None:
         """An address of IPv6 is quoted as Twisted wants it."""
-        self.assertEqual(tcp_endpoint("80", "::1").description, r"tcp:80:interface=\:\:1")
+        description = tcp_endpoint("80", "::1").description
+        self.assertEqual(description, r"tcp:80:interface=\:\:1:backlog=1024")
 
     def test_not_a_port(self) -> None:
         """What is no port is refused."""

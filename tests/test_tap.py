@@ -50,7 +50,7 @@ class OptionsTests(OptionsTestCase):
         self.assertEqual(settings.root, self.root)
         self.assertEqual(
             [endpoint.description for endpoint in settings.listen],
-            ["tcp:9080:interface=127.0.0.1"],
+            ["tcp:9080:interface=127.0.0.1:backlog=1024"],
         )
         self.assertEqual(settings.log_format, "text")
         self.assertEqual(settings.aliases, {"bootstrap-registry.airgap": "docker.io"})
@@ -83,7 +83,9 @@ class OptionsTests(OptionsTestCase):
         """Root and port have short forms, as the program before had them."""
         options = Options()
         options.parseOptions(["-r", self.root, "-p", "5000"])
-        self.assertEqual(options.settings.listen[0].description, "tcp:5000:interface=127.0.0.1")
+        self.assertEqual(
+            options.settings.listen[0].description, "tcp:5000:interface=127.0.0.1:backlog=1024"
+        )
 
     def test_wrong(self) -> None:
         """Wrong input ends in one line that names the option."""

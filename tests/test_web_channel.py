@@ -1,5 +1,8 @@
 """Tests for ``minreg.web.channel``: the life of a connection, and how long it may take."""
 
+from twisted.internet.address import UNIXAddress
+from twisted.internet.testing import StringTransport
+
 from minreg.names import Digest
 from tests.stores import HeldThreads, OneContentStore, OpenFile
 from tests.support import Connection, WebTestCase, parse_response, write_request
@@ -53,6 +56,15 @@ class ConnectionTests(WebTestCase):
     def test_keeps_alive(self) -> None:
         """The operating system is asked to find out when a client's machine is gone."""
         self.assertTrue(self.connect().transport.keeps_alive)
+
+    def test_no_tcp(self) -> None:
+        """A connection through a socket file has nothing to keep alive, and works as well."""
+        channel = self.site.buildProtocol(UNIXAddress(None))
+        assert channel is not None
+        transport = StringTransport(peerAddress=UNIXAddress(None))
+        channel.makeConnection(transport)
+        channel.dataReceived(PING)
+        self.assertEqual(parse_response(transport.value()).code, 200)
 
     def test_nothing_left_behind(self) -> None:
         """A connection that ended leaves no timer running."""
@@ -194,6 +206,17 @@ class TimeoutTests(WebTestCase):
         self.wait(connection, 299)
         self.assertFalse(connection.is_closed)
         self.wait(connection, 1)
+        self.assertTrue(connection.is_closed)
+
+    def test_blocked_is_not_idle(self) -> None:
+        """A client that still has answers to take may do so for longer than it may be idle."""
+        connection = self.connect(reads=False)
+        connection.send(PING * 400)
+        self.wait(connection, 299)
+        connection.reads = True
+        connection.pump()
+        self.assertEqual(connection.received().count(b"HTTP/1.1 200 OK"), 400)
+        self.wait(connection, 61)
         self.assertTrue(connection.is_closed)
 
     def test_stalled_idle(self) -> None:

@@ -97,8 +97,8 @@ class TreeWriterTests(WriterTestCase):
             with writer.open_partial(DIGEST) as partial:
                 partial.write(BLOB[:3])
         writer = self.begin()
-        self.assertEqual(writer.partial_size(DIGEST), 3)
-        self.assertEqual(writer.partial_size(Digest.of(b"other")), 0)
+        self.assertEqual(writer.contents.partial_size(DIGEST), 3)
+        self.assertEqual(writer.contents.partial_size(Digest.of(b"other")), 0)
         self.assertEqual(os.listdir(self.path("blobs")), [])
         with writer.open_partial(DIGEST) as partial:
             self.assertEqual(partial.offset, 3)

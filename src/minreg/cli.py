@@ -25,9 +25,18 @@ class _Entry:
 
 
 _COMMANDS: Mapping[str, _Entry] = {
+    "download": _Entry("minreg.commands.download", "Fill a tree from upstream registries."),
+    "import": _Entry("minreg.commands.import_", "Fill a tree from image archives."),
+    "list": _Entry("minreg.commands.list", "Say what a tree holds."),
+    "verify": _Entry("minreg.commands.verify", "Check that a tree is complete and undamaged."),
+    "prune": _Entry("minreg.commands.prune", "Remove from a tree what no tag reaches."),
     "serve": _Entry("minreg.commands.serve", "Serve a registry tree in the foreground."),
     "sample": _Entry("minreg.commands.sample", "Write a small tree with an image that runs."),
 }
+
+
+_OPTIONAL = frozenset({"urllib3", "rich", "zstandard"})
+"""What only the commands that fill a tree need."""
 
 
 class _Commands(click.Group):
@@ -41,7 +50,15 @@ class _Commands(click.Group):
         """Import a command."""
         if cmd_name not in _COMMANDS:
             return super().get_command(ctx, cmd_name)
-        command: click.Command = importlib.import_module(_COMMANDS[cmd_name].module).command
+        try:
+            module = importlib.import_module(_COMMANDS[cmd_name].module)
+        except ModuleNotFoundError as error:
+            if error.name not in _OPTIONAL:
+                raise
+            raise click.ClickException(
+                f"minreg {cmd_name} needs {error.name}: pip install 'minreg[fill]'"
+            ) from None
+        command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's name

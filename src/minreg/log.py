@@ -14,6 +14,7 @@ from twisted.logger import FileLogObserver, LogEvent, formatEvent
 LOG_FORMATS = ("text", "json")
 
 _LONGEST = 1024
+_OF_TWISTED = frozenset({"time", "format", "isError", "message", "system"})
 
 
 def make_observer(log_format: str, stream: TextIO) -> FileLogObserver:
@@ -40,11 +41,9 @@ def text_line(event: LogEvent) -> str:
 
 def json_line(event: LogEvent) -> str:
     """Write an event as a JSON object on one line, with the fields of docs/log.md."""
-    fields: dict[str, Any] = {"time": _time(event), "level": _level(event)}
+    fields: dict[str, Any] = {"time": _time(event), "level": _level(event), "event": "message"}
     if "event" in event:
-        fields |= {key: _cut(value) for key, value in event.items() if not key.startswith("log_")}
-    else:
-        fields["event"] = "message"
+        fields |= {key: _cut(value) for key, value in event.items() if _is_ours(key)}
     if fields["event"] != "request":
         fields["message"] = formatEvent(event)
     if "log_failure" in event:
@@ -60,6 +59,11 @@ def printable(text: str) -> str:
             for char in text
         )
     return text if len(text) <= 4 * _LONGEST else text[: 4 * _LONGEST] + "…"
+
+
+def _is_ours(key: str) -> bool:
+    """Whether whoever logged the event gave it this field, and not Twisted on its way."""
+    return not key.startswith("log_") and key not in _OF_TWISTED
 
 
 def _cut(value: Any) -> Any:

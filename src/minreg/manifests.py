@@ -22,6 +22,8 @@ from minreg.media_types import (
 )
 from minreg.names import Digest, DigestInvalid
 
+_SCHEMA_1 = "it is a Docker schema 1 manifest, which no current client takes"
+
 
 class ManifestInvalid(ValueError):
     """The bytes are neither a manifest nor an index that a client could use."""
@@ -160,6 +162,8 @@ def looks_like_manifest(content: bytes) -> bool:
 
 
 def _media_type_by_shape(document: Mapping[str, Any]) -> str:
+    if "fsLayers" in document:
+        raise ManifestInvalid(_SCHEMA_1)
     if isinstance(document.get("manifests"), list):
         return OCI_INDEX
     if isinstance(document.get("config"), dict) and isinstance(document.get("layers"), list):
@@ -173,7 +177,7 @@ def _media_type_by_shape(document: Mapping[str, Any]) -> str:
 def _refuse_ambiguous(document: Mapping[str, Any], media_type: str) -> None:
     """Refuse what two clients could read as two different things (CVE-2021-41190)."""
     if "fsLayers" in document or media_type in DOCKER_SCHEMA_1:
-        raise ManifestInvalid("it is a Docker schema 1 manifest, which no current client takes")
+        raise ManifestInvalid(_SCHEMA_1)
     index_like = "manifests" in document
     manifest_like = "config" in document or "layers" in document
     if index_like and manifest_like:

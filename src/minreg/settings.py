@@ -14,6 +14,9 @@ DEFAULT_PORT = 9080
 DEFAULT_INTERFACE = "127.0.0.1"
 DEFAULT_ALIAS = "bootstrap-registry.airgap=docker.io"
 
+BACKLOG = 1024
+"""Connections that may wait to be accepted; with Twisted's 50, a burst waits a second."""
+
 
 class SettingInvalid(ValueError):
     """An option's value cannot be used; the message names the option and the mend."""
@@ -121,5 +124,5 @@ def tcp_endpoint(port: str | None, interface: str | None) -> Endpoint:
         ) from None
     return Endpoint(
         f"--port {port} --interface {interface}",
-        f"tcp:{port}:interface={quoteStringArgument(interface)}",
+        f"tcp:{port}:interface={quoteStringArgument(interface)}:backlog={BACKLOG}",
     )

@@ -94,6 +94,19 @@ class Containerd:
             *("--runc-root", self._path("runc"), name, uuid.uuid4().hex),
         )
 
+    def import_archive(self, path: str) -> None:
+        """Import an image archive with all of its platforms, as K3s does at its start."""
+        self._ctr("images", "import", "--all-platforms", "--no-unpack", path)
+
+    def export_archive(self, path: str, platform: str, name: str) -> None:
+        """Export one platform of an image, as K3s makes its air-gap tarballs."""
+        self._ctr("images", "export", f"--platform={platform}", path, name)
+
+    def digest(self, name: str) -> str:
+        """Tell the digest of an image that is there."""
+        (line,) = self._ctr("images", "list", f"name=={name}").splitlines()[1:]
+        return line.split()[2]
+
     def stop(self) -> None:
         """End it."""
         self._process.terminate()

@@ -2,8 +2,6 @@
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from tests.e2e.programs import installed
+from tests.e2e.programs import free_port, installed
 
 _OURSELVES = "minreg's tests"
 
@@ -39,6 +37,7 @@ class Daemon:
     def __init__(self, root: str, directory: str, *options: str) -> None:
         self.port = free_port()
         self.registry = f"127.0.0.1:{self.port}"
+        self._is_told_to_end = False
         self._log = os.path.join(directory, "log")
         with open(self._log, "wb") as log:
             self._process = subprocess.Popen(
@@ -66,10 +65,15 @@ class Daemon:
                 raise AssertionError(f"the daemon does not answer:\n{self.log()}")
             time.sleep(0.02)
 
+    def terminate(self) -> None:
+        """Tell the daemon to end, once, as systemd does."""
+        if not self._is_told_to_end:
+            self._is_told_to_end = True
+            self._process.terminate()
+
     def stop(self) -> int:
-        """End the daemon as systemd does, and return its exit status."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+        """End the daemon, and return its exit status."""
+        self.terminate()
         try:
             return self._process.wait(40)
         except subprocess.TimeoutExpired:
@@ -90,6 +94,13 @@ class Daemon:
         """Return the requests of clients that it has answered so far, in order."""
         return [
             LoggedRequest(event["method"], event["path"], event["ns"], event["status"])
+            for event in self.request_events()
+        ]
+
+    def request_events(self) -> Sequence[Mapping[str, Any]]:
+        """Return all that it has logged of these requests."""
+        return [
+            event
             for event in self.events()
             if event["event"] == "request" and event["user_agent"] != _OURSELVES
         ]
@@ -103,11 +114,3 @@ class Daemon:
             return False
         finally:
             connection.close()
-
-
-def free_port() -> int:
-    """Find a port of 127.0.0.1 on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

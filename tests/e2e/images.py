@@ -1,13 +1,17 @@
 """Images as values: read from what skopeo writes, changed, and laid out in trees."""
 
 import hashlib
+import io
 import json
 import os
+import tarfile
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from typing import Any
 
 import attrs
+
+from minreg.media_types import OCI_LAYER
 
 Document = dict[str, Any]
 
@@ -112,6 +116,22 @@ def without_media_types(image: Image) -> Image:
     return rewrite(image, strip)
 
 
+def with_layer(image: Image, content: bytes) -> Image:
+    """Add a layer with one file to an image for one platform."""
+    layer = _layer(content)
+    manifest = image.document(image.top)
+    config = json.loads(image.blobs[manifest["config"]["digest"]])
+    config["rootfs"]["diff_ids"].append(digest_of(layer))
+    changed = json.dumps(config).encode()
+    manifest["config"] |= {"digest": digest_of(changed), "size": len(changed)}
+    manifest["layers"].append(
+        {"mediaType": OCI_LAYER, "digest": digest_of(layer), "size": len(layer)}
+    )
+    top = json.dumps(manifest).encode()
+    blobs = {**image.blobs, digest_of(layer): layer, digest_of(changed): changed}
+    return Image(digest_of(top), {digest_of(top): top}, blobs)
+
+
 def rewrite(image: Image, change: Callable[[Document], Document]) -> Image:
     """Change every document of an image; an index then names its changed children."""
     manifests: dict[str, bytes] = {}
@@ -128,6 +148,15 @@ def rewrite(image: Image, change: Callable[[Document], Document]) -> Image:
     top = image.document(image.top)
     digest, _ = store({**top, "manifests": children} if children else top)
     return Image(digest, manifests, image.blobs)
+
+
+def _layer(content: bytes) -> bytes:
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as archive:
+        member = tarfile.TarInfo("content")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return layer.getvalue()
 
 
 def _reduce(image: Image, top: str, digests: Iterable[str]) -> Image:

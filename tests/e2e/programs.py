@@ -1,10 +1,18 @@
 """Programs that the end-to-end tests run."""
 
 import os
+import shutil
+import socket
 import subprocess
 import sysconfig
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NoReturn
+
+from twisted.trial.unittest import SkipTest
+
+# Programs that are not called as the Debian package that brings them.
+_PACKAGES = {"ctr": "containerd", "unshare": "util-linux", "htpasswd": "apache2-utils"}
 
 
 class ProgramFailed(AssertionError):
@@ -44,3 +52,30 @@ def run(
 def installed(program: str) -> str:
     """Find a program of the Python environment that the tests run in."""
     return os.path.join(sysconfig.get_path("scripts"), program)
+
+
+def need_programs(*programs: str) -> None:
+    """Skip the test where a program is missing; under ``CI``, fail it."""
+    for program in programs:
+        if shutil.which(program) is None:
+            do_without(f"{program} is missing: apt install {_PACKAGES.get(program, program)}")
+
+
+def do_without(reason: str) -> NoReturn:
+    """Skip the test for a reason that a user can mend; under ``CI``, fail it.
+
+    Raises:
+        SkipTest: This is a user's machine.
+        AssertionError: This is CI.
+    """
+    if "CI" in os.environ:
+        raise AssertionError(reason)
+    raise SkipTest(reason)
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -16,7 +16,7 @@ class ContainerdTestCase(EndToEndTestCase):
 
     def setUp(self) -> None:
         """Start a containerd of our own."""
-        self.need_root()
+        self.need_to_mount()
         self.need_programs("containerd", "ctr", "runc", "skopeo")
         self.root = os.path.join(self.make_directory(), "registry")
         self.containerd = Containerd(self.make_directory())

@@ -1,17 +1,14 @@
 """What the end-to-end tests share: programs, directories, daemons."""
 
-import os
 import shutil
 import tempfile
-from typing import NoReturn
-from unittest import SkipTest
+import time
+from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.e2e.daemon import Daemon
-
-# Programs that are not called as the Debian package that brings them.
-_PACKAGES = {"ctr": "containerd"}
+from tests.e2e.programs import ProgramFailed, do_without, need_programs, run
 
 
 class EndToEndTestCase(SynchronousTestCase):
@@ -19,15 +16,15 @@ class EndToEndTestCase(SynchronousTestCase):
 
     def need_programs(self, *programs: str) -> None:
         """Skip the test where a program is missing; under ``CI``, fail it."""
-        for program in programs:
-            if shutil.which(program) is None:
-                package = _PACKAGES.get(program, program)
-                self._do_without(f"{program} is missing: apt install {package}")
+        need_programs(*programs)
 
-    def need_root(self) -> None:
-        """Skip the test where nothing can be mounted; under ``CI``, fail it."""
-        if os.geteuid() != 0:
-            self._do_without("containers are made and file systems mounted by root only")
+    def need_to_mount(self) -> None:
+        """Skip the test where file systems cannot be mounted; under ``CI``, fail it."""
+        self.need_programs("unshare")
+        try:
+            run("unshare", "--mount", "true")
+        except ProgramFailed:
+            do_without("file systems cannot be mounted here: run the tests as root")
 
     def make_directory(self) -> str:
         """Make a directory that goes when the test ends.
@@ -45,7 +42,9 @@ class EndToEndTestCase(SynchronousTestCase):
         daemon.wait_until_it_answers()
         return daemon
 
-    def _do_without(self, reason: str) -> NoReturn:
-        if "CI" in os.environ:
-            raise AssertionError(reason)
-        raise SkipTest(reason)
+    def wait_until(self, is_so: Callable[[], bool], seconds: float = 30) -> None:
+        """Wait for something that happens in another process."""
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            self.assertLess(time.monotonic(), deadline, "it does not come to that")
+            time.sleep(0.02)

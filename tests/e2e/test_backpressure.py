@@ -3,7 +3,6 @@
 import os
 import socket
 import time
-from collections.abc import Callable
 
 from tests.e2e.support import EndToEndTestCase
 
@@ -87,13 +86,6 @@ class BackpressureTests(EndToEndTestCase):
         with open(f"/proc/{self.daemon.pid}/stat", encoding="ascii") as file:
             fields = file.read().rpartition(")")[2].split()
         return int(fields[11]) + int(fields[12])
-
-    def wait_until(self, is_so: Callable[[], bool], seconds: float = 30) -> None:
-        """Wait for something that happens in the daemon."""
-        deadline = time.monotonic() + seconds
-        while not is_so():
-            self.assertLess(time.monotonic(), deadline, "the daemon does not come to it")
-            time.sleep(0.02)
 
 
 def _target(link: str) -> str:

@@ -14,7 +14,7 @@ class PodmanTests(EndToEndTestCase):
 
     def setUp(self) -> None:
         """Serve the sample tree."""
-        self.need_root()
+        self.need_to_mount()
         self.root = os.path.join(self.make_directory(), "registry")
         write_sample(self.root)
         registry = self.start_daemon(self.root).registry

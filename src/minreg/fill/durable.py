@@ -41,6 +41,10 @@ class NewFiles:
         for name in os.listdir(self._directory):
             os.unlink(os.path.join(self._directory, name))
 
+    def name_new(self) -> str:
+        """Name a file that is still to be made in the directory."""
+        return os.path.join(self._directory, str(next(self._numbers)))
+
     def place_file(self, path: str, content: bytes) -> None:
         """Put a file with ``content`` at ``path``, in place of what is there.
 
@@ -74,7 +78,7 @@ class NewFiles:
 
     @contextmanager
     def _making(self, path: str) -> Iterator[str]:
-        new = os.path.join(self._directory, str(next(self._numbers)))
+        new = self.name_new()
         with writing(path):
             try:
                 yield new

@@ -19,3 +19,33 @@ class ContentMismatch(FillFailure):
 
 class ManifestMissing(FillFailure):
     """A tag was to be set on a manifest that the repository does not hold."""
+
+
+class ReferencesInvalid(FillFailure):
+    """Image references break their grammar; one line for each, with where it stands."""
+
+
+class UpstreamRefused(FillFailure):
+    """An upstream registry answered, and the answer is no; asking again does not help.
+
+    ``status`` is the HTTP status, or 0 if there was none.
+    """
+
+    def __init__(self, reason: str, status: int = 0) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class UpstreamUnavailable(FillFailure):
+    """An upstream registry could not answer just now.
+
+    ``retry_after`` is the time in seconds that it asked to be left alone for.
+    """
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Stopped(FillFailure):
+    """The work was told to stop before it was done."""

@@ -11,9 +11,11 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
+from minreg.fill.contents import TreeContents, has_size, partial_path
 from minreg.fill.durable import NewFiles, make_directories, writing
 from minreg.fill.failures import ManifestMissing, TreeNotWritable
 from minreg.fill.lock import TreeLock
+from minreg.fill.new_blob import NewBlob
 from minreg.fill.partial import Partial
 from minreg.fill.places import BLOBS, MANIFESTS, PRIVATE, levels, lies_within, parse_place
 from minreg.names import Digest, NameInvalid, is_tag
@@ -33,10 +35,10 @@ class TreeWriter:
 
     def __init__(self, root: str, command: str) -> None:
         self.root = root
+        self.contents = TreeContents(root)
         self._command = command
         self._private = os.path.join(root, PRIVATE)
         self._shared = os.path.join(root, BLOBS)
-        self._partials = os.path.join(self._private, "partial")
         self._new = NewFiles(os.path.join(self._private, "new"))
         self._held = ExitStack()
         self._mutex = Lock()
@@ -48,8 +50,9 @@ class TreeWriter:
         Raises:
             TreeLocked: Another process writes it.
         """
-        for directory in (self._shared, self._partials, os.path.join(self._private, "new")):
-            make_directories(directory)
+        make_directories(self._shared)
+        for name in ("partial", "new"):
+            make_directories(os.path.join(self._private, name))
         self._check_within(self._shared)
         lock = os.path.join(self._private, "lock")
         with writing(lock):
@@ -66,30 +69,34 @@ class TreeWriter:
         self._held.close()
 
     def has_blob(self, repository: str, digest: Digest, size: int) -> bool:
-        """Tell whether the tree has a blob, in the repository or for all of them.
-
-        Args:
-            repository: Where it is wanted.
-            digest: Its digest. It is not computed again: ``verify`` does that.
-            size: Its bytes; a file of another size is not the blob.
-        """
-        own = os.path.join(self.root, repository, BLOBS, str(digest))
-        return _has_size(own, size) or _has_size(self._shared_path(digest), size)
+        """Tell whether the tree has a blob; see ``TreeContents.has_blob``."""
+        return self.contents.has_blob(repository, digest, size)
 
     def open_partial(self, digest: Digest) -> Partial:
         """Open a blob that the tree lacks, to write it; whoever gets it closes it.
 
         Once it is committed, ``link_blob`` makes it part of a repository.
         """
-        return Partial(
-            os.path.join(self._partials, str(digest)), self._shared_path(digest), digest
-        )
+        return Partial(partial_path(self.root, digest), self._shared_path(digest), digest)
 
-    def partial_size(self, digest: Digest) -> int:
-        """Tell how many bytes of a blob are here from an earlier, broken attempt."""
-        with suppress(FileNotFoundError):
-            return os.stat(os.path.join(self._partials, str(digest))).st_size
-        return 0
+    def new_blob(self, algorithm: str) -> NewBlob:
+        """Begin a blob whose digest is known once all of it is there.
+
+        Whoever gets it discards it. Once it is committed, ``link_blob`` makes it part of
+        a repository.
+        """
+        return NewBlob(self._new.name_new(), self._shared, algorithm)
+
+    def find_blob(self, digest: Digest, size: int) -> str | None:
+        """Find the file of a blob that the tree has for all repositories."""
+        path = self._shared_path(digest)
+        return path if has_size(path, size) else None
+
+    def measure_room(self) -> int:
+        """Tell how many bytes still fit on the disk."""
+        with writing(self._private):
+            status = os.statvfs(self._private)
+        return status.f_bavail * status.f_frsize
 
     def link_blob(self, repository: str, digest: Digest, size: int) -> None:
         """Make sure that a repository shows a blob that the tree has.
@@ -98,7 +105,7 @@ class TreeWriter:
         a directory of its own.
         """
         path = os.path.join(self._blobs_of(repository), str(digest))
-        if not _has_size(path, size):
+        if not has_size(path, size):
             self._new.place_hard_link(path, self._shared_path(digest))
 
     def write_manifest(self, repository: str, content: bytes, algorithm: str = "sha256") -> Digest:
@@ -140,6 +147,33 @@ class TreeWriter:
             make_directories(os.path.dirname(whole_path))
             self._new.place_file(whole_path, content)
 
+    def remove_tag(self, repository: str, tag: str) -> None:
+        """Remove a tag; what it named stays."""
+        self.remove_file(os.path.join(repository, MANIFESTS, tag))
+
+    def remove_file(self, path: str) -> None:
+        """Remove a file or a link below the root, if it is there."""
+        whole_path = os.path.join(self.root, path)
+        with writing(whole_path):
+            with suppress(FileNotFoundError):
+                os.unlink(whole_path)
+
+    def remove_empty(self, repository: str) -> None:
+        """Remove a repository without manifests, and each level that leads to no other."""
+        with self._mutex:
+            self._own_blobs.clear()
+        self._remove_directory(os.path.join(repository, MANIFESTS))
+        for level in reversed(levels(parse_place(repository))):
+            directory = os.path.join(self.root, level)
+            blobs = os.path.join(directory, BLOBS)
+            if os.listdir(directory) == [BLOBS] and os.path.islink(blobs):
+                self.remove_file(os.path.join(level, BLOBS))
+            self._remove_directory(level)
+
+    def _remove_directory(self, path: str) -> None:
+        with suppress(OSError):
+            os.rmdir(os.path.join(self.root, path))
+
     def _shared_path(self, digest: Digest) -> str:
         return os.path.join(self._shared, str(digest))
 
@@ -173,16 +207,9 @@ class TreeWriter:
             )
 
 
-def _has_size(path: str, size: int) -> bool:
-    try:
-        return os.stat(path).st_size == size and os.path.isfile(path)
-    except OSError:
-        return False
-
-
 def _read_file(path: str, size: int) -> bytes | None:
     """Read a file, unless its size shows that it is another than the one expected."""
-    if not _has_size(path, size):
+    if not has_size(path, size):
         return None
     try:
         with open(path, "rb") as file:

@@ -29,8 +29,7 @@ _ENCRYPTED = RegistryError(
 _TARGET_TOO_LONG = RegistryError(414, "UNSUPPORTED", "the request's URL is too long")
 _HEADER_TOO_LARGE = RegistryError(431, "UNSUPPORTED", "the request's header is too large")
 
-
-_HANDSHAKE = 22
+_HANDSHAKE = b"\x16"
 """The first byte of a TLS connection (RFC 8446, section 5.1); no request begins with it."""
 
 
@@ -71,6 +70,7 @@ class RegistryChannel(HTTPChannel):
     _is_new = True
     _is_at_rest = True
     _asked = b""
+    _peer: IAddress | None = None
     _is_blocked = False
     _is_closing = False
 
@@ -82,7 +82,6 @@ class RegistryChannel(HTTPChannel):
         self._acceptance = Deadline(
             self.callLater, lambda: self.abort("the client did not take the answer")
         )
-        self._peer, self._host = self.transport.getPeer(), self.transport.getHost()
         super().connectionMade()
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpKeepAlive(True)
@@ -99,16 +98,15 @@ class RegistryChannel(HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Receive a part of a request; the rest of it must follow in time."""
-        if self._is_closing:
-            return
         is_new, self._is_new = self._is_new, False
-        if is_new and data[0] == _HANDSHAKE:
+        if is_new and data.startswith(_HANDSHAKE):
             # Nothing in it ends a line: a client that tries TLS first would wait in vain.
             self.refuse(_ENCRYPTED)
+        if self._is_closing:
             return
         self._asked = b""
         if self._is_at_rest and not self._is_blocked:
-            answer = self.site.shortcut.find(data, self._peer)
+            answer = self.site.shortcut.find(data, self.getPeer())
             if answer is not None:
                 self.resetTimeout()
                 send_now(self.transport, answer)
@@ -160,11 +158,9 @@ class RegistryChannel(HTTPChannel):
 
     def getPeer(self) -> IAddress:
         """Name the client. Twisted makes a new address whenever it is asked."""
+        if self._peer is None:
+            self._peer = super().getPeer()
         return self._peer
-
-    def getHost(self) -> IAddress:
-        """Name our end of the connection."""
-        return self._host
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
         """Send an answer's head, and let the request know what it was."""

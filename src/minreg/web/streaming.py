@@ -52,16 +52,14 @@ class _Whole:
 class _BreaksOff(StaticProducer):
     """Ends the connection when the file can no longer be read."""
 
-    request: RegistryRequest | None
+    request: RegistryRequest  # None once this has stopped; then nothing is read any more
 
     def resumeProducing(self) -> None:
-        request = self.request
         try:
             super().resumeProducing()
         except OSError as error:
+            self.request.break_off(str(error))
             self.stopProducing()
-            if request is not None:
-                request.break_off(str(error))
 
 
 class _RangeProducer(_BreaksOff, SingleRangeStaticProducer):

@@ -1,0 +1,101 @@
+"""``minreg import``: what was carried to a machine without a network, into a tree."""
+
+import sys
+from functools import partial
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from minreg.commands.arguments import parse_platforms
+from minreg.commands.reports import reported_failures
+from minreg.fill.archives.failures import ArchiveInvalid
+from minreg.fill.archives.source import measure_source
+from minreg.fill.importer import ImportedImage, Importer
+from minreg.fill.sizes import format_size
+from minreg.fill.writer import TreeWriter
+
+
+@click.command(
+    "import",
+    help="""Import image archives into a registry tree.
+
+    SOURCE is a file, a directory, or - for standard input: a K3s air-gap tarball, an OCI
+    layout, or what 'docker save' or 'ctr images export' wrote, plain or compressed with
+    gzip, zstd, bzip2 or xz. No network is touched.
+    """,
+)
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@click.option(
+    "-d",
+    "--directory",
+    default="./registry",
+    show_default=True,
+    type=click.Path(file_okay=False),
+    help="The tree; it is made if it is not there.",
+)
+@click.option(
+    "-p",
+    "--platform",
+    "platforms",
+    multiple=True,
+    help="Take only this platform, such as linux/arm64; repeatable.",
+)
+@click.option("--name", default="", help="What to call an image that its archive does not name.")
+@click.option("-n", "--no-trim", is_flag=True, help="Keep the registry's host in names.")
+def command(
+    *,
+    sources: tuple[str, ...],
+    directory: str,
+    platforms: tuple[str, ...],
+    name: str,
+    no_trim: bool,
+) -> None:
+    """Import each archive, and say what came of it."""
+    failed = 0
+    wanted = parse_platforms(platforms)
+    with reported_failures(), TreeWriter(directory, "minreg import") as tree:
+        importer = Importer(tree, name=name, trimmed=not no_trim, platforms=wanted)
+        for source in sources:
+            try:
+                for image in _import(importer, source):
+                    click.echo(_describe(image))
+            except ArchiveInvalid as failure:
+                click.echo(f"Error: {failure}", err=True)
+                failed += 1
+            except KeyboardInterrupt:
+                raise click.ClickException(
+                    "stopped: the images that were named are there; "
+                    "run the same command again for the others"
+                ) from None
+    if failed:
+        sys.exit(1)
+
+
+def _import(importer: Importer, source: str) -> list[ImportedImage]:
+    """Import an archive, with a bar that shows how far it was read on a terminal."""
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    ) as progress:
+        bar = progress.add_task(source, total=measure_source(source))
+        return importer.import_archive(source, sys.stdin.buffer, partial(progress.advance, bar))
+
+
+def _describe(image: ImportedImage) -> str:
+    missing = ", ".join(str(platform) for platform in image.missing)
+    sparse = f"; not there: {missing}" if missing else ""
+    return f"{image.reference} is now {image}, {image.digest}, {format_size(image.size)}{sparse}"

@@ -1,0 +1,97 @@
+"""``minreg list``: what a tree holds."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+
+import attrs
+import click
+
+from minreg.commands.arguments import directory_option
+from minreg.commands.reports import reported_failures
+from minreg.fill.contents import TreeContents
+from minreg.fill.inventory import HeldImage, iterate_images
+from minreg.fill.sizes import format_size
+from minreg.names import Digest
+
+_HEADINGS = ("IMAGE", "DIGEST", "PLATFORMS", "NOT HERE", "SIZE", "SHARED")
+_DIGEST_SHOWN = len("sha256:") + 12
+
+
+@attrs.frozen
+class _Row:
+    """An image, and how many of its bytes other images have too."""
+
+    image: HeldImage
+    shared: int
+
+
+@click.command(
+    "list",
+    help="""Say which images a tree holds.
+
+    PLATFORMS are those that are here, NOT HERE those that the image's index names
+    besides. SHARED is how much of SIZE other images need too.
+    """,
+)
+@directory_option
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON list.")
+def command(*, directory: str, as_json: bool) -> None:
+    """List the images."""
+    with reported_failures():
+        rows = _make_rows(list(iterate_images(TreeContents(directory))))
+    if as_json:
+        click.echo(json.dumps([_as_json(row) for row in rows], indent=2))
+    else:
+        for line in _make_table([_HEADINGS, *(_as_text(row) for row in rows)]):
+            click.echo(line)
+
+
+def _make_rows(images: Sequence[HeldImage]) -> list[_Row]:
+    sizes: dict[Digest, int] = {}
+    uses: Counter[Digest] = Counter()
+    roots: dict[tuple[str, Digest | None], HeldImage] = {}
+    for image in images:
+        # Two tags of one image do not share it: there is only one.
+        if roots.setdefault((image.place, image.root), image) is image:
+            uses.update(image.blobs.keys())
+        sizes |= {digest: blob.size for digest, blob in image.blobs.items()}
+    return [
+        _Row(image, sum(sizes[digest] for digest in image.blobs if uses[digest] > 1))
+        for image in images
+    ]
+
+
+def _as_json(row: _Row) -> dict[str, object]:
+    image = row.image
+    return {
+        "repository": image.place,
+        "tag": image.reference if isinstance(image.reference, str) else None,
+        "digest": str(image.root) if image.root is not None else None,
+        "platforms": [str(platform) for platform in image.present],
+        "absent_platforms": [str(platform) for platform in image.absent],
+        "size": image.size,
+        "shared": row.shared,
+        "problems": list(image.problems),
+    }
+
+
+def _as_text(row: _Row) -> tuple[str, ...]:
+    image = row.image
+    tag = f":{image.reference}" if isinstance(image.reference, str) else ""
+    return (
+        f"{image.place}{tag}",
+        str(image.root)[:_DIGEST_SHOWN] if image.root is not None else "missing",
+        ",".join(map(str, image.present)) or "-",
+        ",".join(map(str, image.absent)) or "-",
+        format_size(image.size),
+        format_size(row.shared),
+    )
+
+
+def _make_table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,82 @@
+"""``minreg verify``: whether a tree is complete and undamaged."""
+
+import sys
+from threading import Lock
+
+import click
+
+from minreg.commands.arguments import directory_option, parse_platforms
+from minreg.commands.reports import reported_failures
+from minreg.fill.sizes import count, format_size
+from minreg.fill.verify import Finding, Report, Verification
+
+
+@click.command(
+    "verify",
+    help="""Check each image of a tree: is all of it there, with the right size and digest?
+
+    An image whose index names more platforms than the tree holds is complete, unless
+    --platform asks for one of them. The exit status is 1 if an image is not complete.
+    """,
+)
+@directory_option
+@click.option("--quick", is_flag=True, help="Check presence and sizes, and hash nothing.")
+@click.option(
+    "-p",
+    "--platform",
+    "platforms",
+    multiple=True,
+    help="A platform that each image must have, if it has several, or 'all'. Repeatable.",
+)
+def command(*, directory: str, quick: bool, platforms: tuple[str, ...]) -> None:
+    """Verify, and exit with the status that tells the outcome."""
+    with reported_failures():
+        wanted = parse_platforms(platforms) if platforms else None
+        verification = Verification(directory, wanted)
+        report = verification.run_quickly() if quick else _run_with_bar(verification)
+    for finding in report.findings:
+        for line in _describe(finding):
+            click.echo(line)
+    click.echo(_summarize(report))
+    if report.broken:
+        sys.exit(1)
+
+
+def _run_with_bar(verification: Verification) -> Report:
+    """Hash all files, with a bar on a terminal."""
+    mutex = Lock()
+    with click.progressbar(
+        length=verification.total_bytes,
+        label=f"hashing {format_size(verification.total_bytes)}",
+        file=sys.stderr,
+        hidden=not sys.stderr.isatty(),
+    ) as bar:
+
+        def advanced(size: int) -> None:
+            with mutex:
+                bar.update(size)
+
+        return verification.run(advanced)
+
+
+def _describe(finding: Finding) -> list[str]:
+    image = finding.image
+    if finding.problems:
+        return [f"{image}: BROKEN: {problem}" for problem in finding.problems]
+    here = ", ".join(map(str, image.present))
+    absent = ", ".join(map(str, image.absent))
+    platforms = f" for {here}" if here else ""
+    return [f"{image}: complete{platforms}{f' (not here: {absent})' if absent else ''}"]
+
+
+def _summarize(report: Report) -> str:
+    complete = len(report.findings) - len(report.broken)
+    hashed = ""
+    if report.checked_files:
+        size = format_size(report.checked_bytes)
+        hashed = f"; hashed {count(report.checked_files, 'blob')} ({size})"
+    orphans = ""
+    if report.orphans:
+        size = format_size(report.orphan_bytes)
+        orphans = f"; {count(report.orphans, 'blob')} ({size}) of no image: minreg prune"
+    return f"{complete} of {count(len(report.findings), 'image')} complete{hashed}{orphans}"

@@ -1,0 +1,177 @@
+"""Brings images from upstream registries into a tree, many blobs at a time."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from threading import Event as Signal
+
+import attrs
+
+from minreg.fill.arrivals import Arrivals
+from minreg.fill.contents import TreeContents
+from minreg.fill.events import (
+    BlobAdvanced,
+    BlobEnded,
+    ImageEnded,
+    Planned,
+    Resolving,
+    Show,
+    Summary,
+)
+from minreg.fill.failures import FillFailure, TreeNotWritable
+from minreg.fill.fetch import BlobFetch, Fetched
+from minreg.fill.plan import Missing, Plan, make_plan
+from minreg.fill.references import ImageReference
+from minreg.fill.resolve import Resolver, Selection
+from minreg.fill.retries import Retries
+from minreg.fill.transport import Transport
+from minreg.fill.upstreams import Upstreams
+from minreg.fill.writer import TreeWriter
+
+_RESERVE = 16 * 1024 * 1024
+
+
+@attrs.frozen
+class Network:
+    """The way to the upstreams, for one run.
+
+    ``stop`` is set when all work is to end.
+    """
+
+    transport: Transport
+    upstreams: Upstreams
+    retries: Retries
+    stop: Signal
+    jobs: int
+
+
+class Download:
+    """One run. It shows what happens, and leaves a good tree wherever it ends.
+
+    Args:
+        root: The tree's root.
+        network: The way to the upstreams.
+        selection: What is wanted of each image.
+        show: Told each event, in any thread.
+    """
+
+    def __init__(self, root: str, network: Network, selection: Selection, show: Show) -> None:
+        self._contents = TreeContents(root)
+        self._network = network
+        self._resolver = Resolver(network.upstreams, self._contents, selection)
+        self._show = show
+        self._fetched: list[Fetched] = []
+
+    def plan(self, references: Sequence[ImageReference]) -> Plan:
+        """Find out what is to come; nothing is written."""
+        self._show(Resolving(len(references)))
+        with self._pool() as pool:
+            plan = make_plan(references, self._resolver.resolve, self._contents, pool)
+        self._show(
+            Planned(
+                len(plan.images) + len(plan.failures),
+                len(plan.missing),
+                plan.fetch_bytes,
+                plan.partial_bytes,
+                plan.present_bytes,
+            )
+        )
+        for image, reason in plan.failures.items():
+            self._show(ImageEnded(str(image), is_new=False, reason=reason))
+        return plan
+
+    def run(self, references: Sequence[ImageReference], tree: TreeWriter) -> Summary:
+        """Bring the images into the tree.
+
+        Raises:
+            TreeNotWritable: There is no room for them; nothing was fetched.
+        """
+        plan = self.plan(references)
+        check_space(tree.root, plan.fetch_bytes)
+        with self._pool() as pool:
+            failed = self._bring(plan, tree, pool)
+        summary = self._summarize(plan, failed)
+        self._show(summary)
+        return summary
+
+    @contextmanager
+    def _pool(self) -> Iterator[ThreadPoolExecutor]:
+        """Have threads until all is done; if something ends that early, wait for none."""
+        pool = ThreadPoolExecutor(self._network.jobs)
+        try:
+            yield pool
+        except BaseException:
+            self._network.stop.set()
+            self._network.transport.interrupt()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
+
+    def _bring(self, plan: Plan, tree: TreeWriter, pool: ThreadPoolExecutor) -> Sequence[str]:
+        """Fetch what is missing, and name the images that are not there at the end."""
+        transfers = {
+            pool.submit(self._fetch, missing, tree): digest
+            for digest, missing in plan.missing.items()
+        }
+        arrivals = Arrivals(plan, tree, self._show)
+        arrivals.end_ready()
+        for transfer in as_completed(transfers):
+            arrivals.arrive(transfers[transfer], _reason(transfer))
+        return arrivals.failed
+
+    def _fetch(self, missing: Missing, tree: TreeWriter) -> None:
+        blob, image = missing.blob, missing.image
+
+        def advanced(offset: int) -> None:
+            self._show(BlobAdvanced(blob.digest, str(image.image), offset, blob.size))
+
+        network = self._network
+        advanced(missing.partial_size)
+        fetch = BlobFetch(image.upstream, image.image.repository, blob, network.retries, advanced)
+        try:
+            fetched = fetch.run(tree)
+        except FillFailure as failure:
+            self._show(BlobEnded(blob.digest, 0, 0, str(failure)))
+            raise
+        self._fetched.append(fetched)
+        self._show(BlobEnded(blob.digest, fetched.received, fetched.resumed))
+
+    def _summarize(self, plan: Plan, failed: Sequence[str]) -> Summary:
+        return Summary(
+            images=len(plan.images) + len(plan.failures),
+            failed=tuple(failed),
+            fetched_blobs=len(self._fetched),
+            fetched_bytes=sum(fetched.received for fetched in self._fetched),
+            resumed_bytes=sum(fetched.resumed for fetched in self._fetched),
+            reused_blobs=plan.present_blobs,
+            reused_bytes=plan.present_bytes,
+        )
+
+
+def check_space(root: str, needed: int) -> None:
+    """Make sure that a disk has room.
+
+    Args:
+        root: A directory on it.
+        needed: Bytes that are to be written.
+
+    Raises:
+        TreeNotWritable: There is less than that, with a reserve.
+    """
+    status = os.statvfs(root)
+    free = status.f_bavail * status.f_frsize
+    if needed and free < needed + _RESERVE:
+        raise TreeNotWritable(
+            f"{root} has room for {free} bytes, and {needed + _RESERVE} are needed: "
+            "make room, or choose another directory"
+        )
+
+
+def _reason(transfer: "Future[None]") -> str:
+    """Say why a transfer failed; empty if it did not."""
+    try:
+        transfer.result()
+    except FillFailure as failure:
+        return str(failure)
+    return ""

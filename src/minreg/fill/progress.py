@@ -1,0 +1,182 @@
+"""Shows how a tree is filled: bars on a terminal, lines elsewhere, JSON for programs."""
+
+import json
+import re
+from collections.abc import Callable
+from threading import Lock
+from types import TracebackType
+from typing import Protocol, Self
+
+import attrs
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from minreg.fill.events import (
+    BlobAdvanced,
+    BlobEnded,
+    Event,
+    ImageEnded,
+    Planned,
+    Resolving,
+    Summary,
+)
+from minreg.fill.sizes import count, format_size
+from minreg.names import Digest
+
+Write = Callable[[str], None]
+
+_WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+class Display(Protocol):
+    """Shows events between ``with`` and its end; they come from any thread."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def show(self, event: Event) -> None:
+        """Show an event."""
+
+
+class PlainLines:
+    """One line for each image, and a summary.
+
+    Args:
+        write: Writes a line.
+    """
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        return None
+
+    def show(self, event: Event) -> None:
+        """See ``Display``."""
+        for line in describe(event):
+            self._write(line)
+
+
+class JsonLines(PlainLines):
+    """One JSON object for each event."""
+
+    def show(self, event: Event) -> None:
+        """See ``Display``."""
+        name = _WORD_START.sub("_", type(event).__name__).lower()
+        fields = attrs.asdict(event, recurse=False)
+        self._write(json.dumps({"event": name, **fields}, default=str))
+
+
+class LiveBars:
+    """A bar for the whole, and one for each blob that is coming. None ever goes back.
+
+    Args:
+        console: The terminal.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._whole = self._progress.add_task("looking up", total=None)
+        self._bars: dict[Digest, TaskID] = {}
+        self._offsets: dict[Digest, int] = {}
+        self._mutex = Lock()
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, event: Event) -> None:
+        """See ``Display``."""
+        with self._mutex:
+            if isinstance(event, Planned):
+                total = event.fetch_bytes + event.partial_bytes
+                self._progress.update(self._whole, description="all", total=total)
+            elif isinstance(event, BlobAdvanced):
+                self._advance(event)
+            elif isinstance(event, BlobEnded):
+                self._end(event)
+        for line in describe(event):
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _advance(self, event: BlobAdvanced) -> None:
+        if event.digest not in self._bars:
+            name = event.image.rpartition("/")[2][:40]
+            self._bars[event.digest] = self._progress.add_task(f"  {name}", total=event.size)
+        known = self._offsets.get(event.digest, 0)
+        if event.offset > known:
+            self._offsets[event.digest] = event.offset
+            self._progress.update(self._bars[event.digest], completed=event.offset)
+            self._progress.update(self._whole, advance=event.offset - known)
+
+    def _end(self, event: BlobEnded) -> None:
+        bar = self._bars.pop(event.digest, None)
+        if bar is not None:
+            self._progress.remove_task(bar)
+
+
+def describe(event: Event) -> list[str]:
+    """Say in lines what happened; most events are not worth one."""
+    if isinstance(event, ImageEnded):
+        return [_describe_image(event)]
+    if isinstance(event, Resolving):
+        return [f"looking up {count(event.images, 'image')}"]
+    if isinstance(event, Summary):
+        return _describe_summary(event)
+    return []
+
+
+def _describe_image(event: ImageEnded) -> str:
+    if event.reason:
+        return f"{event.image}: FAILED: {event.reason}"
+    return f"{event.image}: {'complete' if event.is_new else 'complete already'}"
+
+
+def _describe_summary(event: Summary) -> list[str]:
+    complete = event.images - len(event.failed)
+    line = (
+        f"{complete} of {count(event.images, 'image')} complete: "
+        f"fetched {count(event.fetched_blobs, 'blob')} ({format_size(event.fetched_bytes)}), "
+        f"reused {event.reused_blobs} ({format_size(event.reused_bytes)} saved), "
+        f"resumed {format_size(event.resumed_bytes)}"
+    )
+    if not event.failed:
+        return [line]
+    return [line, "# failed; a file with these lines is what --file reads:", *event.failed]

@@ -1,0 +1,109 @@
+"""K3s releases: which one a channel names, and which images it needs.
+
+Sources: K3s's install script (the channel's address redirects to the release) and the
+files of its releases (``k3s-images.txt``).
+"""
+
+import re
+from urllib.parse import quote, unquote, urlsplit
+
+import attrs
+
+from minreg.fill.addresses import redirected
+from minreg.fill.failures import FillFailure, UpstreamRefused
+from minreg.fill.places import RELEASES
+from minreg.fill.references import ImageReference, parse_references
+from minreg.fill.retries import Retries
+from minreg.fill.transport import Response, Transport, check_available, discard
+
+CHANNEL_URL = "https://update.k3s.io/v1-release/channels"
+RELEASE_URL = "https://github.com/k3s-io/k3s/releases/download"
+
+_VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+[A-Za-z0-9.+-]{0,64}")
+_CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,64}")
+_LARGEST_LIST = 1024 * 1024
+_MOST_REDIRECTS = 10
+
+
+@attrs.frozen
+class Release:
+    """A release, and the list of its images as it was published."""
+
+    version: str
+    content: bytes
+    images: tuple[ImageReference, ...]
+
+    @property
+    def path(self) -> str:
+        """Where a tree keeps the list, below its root."""
+        return f"{RELEASES}/{self.version}.txt"
+
+
+@attrs.frozen
+class Releases:
+    """Where releases are looked up; a mirror's addresses may stand in for K3s's own."""
+
+    transport: Transport
+    retries: Retries
+    channel_url: str = CHANNEL_URL
+    release_url: str = RELEASE_URL
+
+    def find(self, name: str) -> Release:
+        """Find a release by its version (``v1.33.4+k3s1``) or its channel (``stable``).
+
+        Raises:
+            FillFailure: There is no such release, or no way to learn of it.
+        """
+        version = name if _VERSION.fullmatch(name) else self._find_version(name)
+        url = f"{self.release_url.rstrip('/')}/{quote(version, safe='')}/k3s-images.txt"
+        content = self.retries.run(lambda: self._read(url))
+        try:
+            lines = content.decode("ascii").splitlines()
+        except UnicodeDecodeError:
+            raise FillFailure(f"{url} is no list of images") from None
+        return Release(version, content, tuple(parse_references(lines, url)))
+
+    def _find_version(self, channel: str) -> str:
+        if _CHANNEL.fullmatch(channel) is None:
+            raise FillFailure(f"{channel[:80]!r} is neither a version of K3s nor a channel")
+        url = f"{self.channel_url.rstrip('/')}/{channel}"
+        return self.retries.run(lambda: self._follow_channel(url))
+
+    def _follow_channel(self, url: str) -> str:
+        """Follow redirects until one names a release."""
+        target = url
+        for _ in range(_MOST_REDIRECTS):
+            response = self.transport.send("GET", target, {})
+            check_available(response, target)
+            location = response.headers.get("Location")
+            discard(response)
+            if location is None:
+                raise UpstreamRefused(
+                    f"{url} leads to no release of K3s (status {response.status}): "
+                    "is there such a channel?",
+                    response.status,
+                )
+            target = redirected(target, location)
+            last = unquote(urlsplit(target).path.rstrip("/").rpartition("/")[2])
+            if _VERSION.fullmatch(last):
+                return last
+        raise UpstreamRefused(f"{url} redirects more than {_MOST_REDIRECTS} times")
+
+    def _read(self, url: str) -> bytes:
+        response, target = self.transport.follow("GET", url, {})
+        check_available(response, target)
+        if response.status != 200:
+            raise self._refusal(response, url)
+        content = bytearray()
+        for chunk in self.transport.iterate_body(response, target):
+            content += chunk
+            if len(content) > _LARGEST_LIST:
+                raise UpstreamRefused(f"{url} is too long to be a list of images")
+        return bytes(content)
+
+    def _refusal(self, response: Response, url: str) -> UpstreamRefused:
+        discard(response)
+        return UpstreamRefused(
+            f"{url} cannot be had (status {response.status}): is there such a release?",
+            response.status,
+        )

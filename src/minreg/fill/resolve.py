@@ -1,0 +1,181 @@
+"""Finds out what makes up an image: its index, manifests, blobs, and what refers to it.
+
+What the tree holds of it is read there; of the rest, only manifests are fetched here.
+"""
+
+from collections.abc import Iterator
+
+import attrs
+
+from minreg.fill.contents import TreeContents
+from minreg.fill.failures import UpstreamRefused
+from minreg.fill.places import parse_place
+from minreg.fill.platforms import select_children
+from minreg.fill.references import ImageReference
+from minreg.fill.upstream import Document, Upstream
+from minreg.fill.upstreams import Upstreams
+from minreg.manifests import Descriptor, Manifest, Platform, parse_manifest
+from minreg.names import Digest
+from minreg.store.survey import fallback_tag
+
+_DEEPEST = 4
+_SIGNATURE_TAGS = ("sig", "att", "sbom")
+
+
+@attrs.frozen
+class Selection:
+    """What is wanted of an image, and where it is to lie.
+
+    ``platforms`` is empty for all; ``trimmed`` leaves the host out of the place.
+    """
+
+    platforms: tuple[Platform, ...] = ()
+    trimmed: bool = True
+    attestations: bool = False
+    referrers: bool = False
+
+
+@attrs.frozen
+class Resolved:
+    """An image, with all that must be in the tree before it may be tagged.
+
+    ``documents`` has children before parents; ``tags`` are to be set in their order.
+    """
+
+    image: ImageReference
+    place: str
+    upstream: Upstream
+    root: Digest
+    documents: tuple[Document, ...]
+    tags: tuple[tuple[str, Digest], ...]
+
+    @property
+    def blobs(self) -> Iterator[Descriptor]:
+        """The configs and layers, each once."""
+        known = set()
+        for document in self.documents:
+            for blob in document.manifest.blobs:
+                if blob.digest not in known:
+                    known.add(blob.digest)
+                    yield blob
+
+
+class Resolver:
+    """Resolves images, from any thread."""
+
+    def __init__(self, upstreams: Upstreams, contents: TreeContents, selection: Selection) -> None:
+        self._upstreams = upstreams
+        self._contents = contents
+        self._selection = selection
+
+    def resolve(self, image: ImageReference) -> Resolved:
+        """Find out what makes up an image.
+
+        Raises:
+            NameInvalid: A tree has no room for its name.
+            UpstreamRefused, UpstreamUnavailable, ContentMismatch: It cannot be had.
+        """
+        place = parse_place(image.place(trimmed=self._selection.trimmed))
+        upstream = self._upstreams.find(image.host)
+        resolution = _Resolution(image, place, upstream, self._contents, self._selection)
+        return resolution.run()
+
+
+class _Resolution:
+    """The resolving of one image."""
+
+    def __init__(
+        self,
+        image: ImageReference,
+        place: str,
+        upstream: Upstream,
+        contents: TreeContents,
+        selection: Selection,
+    ) -> None:
+        self._image = image
+        self._place = place
+        self._upstream = upstream
+        self._contents = contents
+        self._selection = selection
+        self._documents: dict[Digest, Document] = {}
+        self._tags: list[tuple[str, Digest]] = []
+
+    def run(self) -> Resolved:
+        root = self._read_root()
+        self._add(root, _DEEPEST)
+        if self._selection.referrers:
+            for digest in list(self._documents):
+                self._add_what_refers_to(digest, _DEEPEST)
+        if self._image.tag:
+            self._tags.append((self._image.tag, root.digest))
+        return Resolved(
+            self._image,
+            self._place,
+            self._upstream,
+            root.digest,
+            tuple(self._documents.values()),
+            tuple(self._tags),
+        )
+
+    def _read_root(self) -> Document:
+        """Read what the image's name stands for, without a GET where the tree has it.
+
+        GETs of manifests are what upstreams count, HEADs are free.
+        """
+        if self._image.digest is not None:
+            return self._read(self._image.digest)
+        tag = self._image.tag
+        if self._contents.read_manifest(self._place, tag) is not None:
+            digest = self._upstream.find_digest(self._image.repository, tag)
+            if digest is not None:
+                return self._read(digest)
+        return self._upstream.read_manifest(self._image.repository, tag)
+
+    def _read(self, digest: Digest) -> Document:
+        known = self._contents.read_manifest(self._place, digest)
+        if known is not None:
+            return Document(digest, known[1], parse_manifest(known[1]))
+        return self._upstream.read_manifest(self._image.repository, digest)
+
+    def _add(self, document: Document, depth: int) -> None:
+        """Add a document, and before it what it is made of."""
+        if document.digest in self._documents:
+            return
+        for child in self._children(document.manifest):
+            if depth == 0:
+                raise UpstreamRefused(f"{self._image} has indexes within indexes without end")
+            self._add(self._read(child.digest), depth - 1)
+        self._documents[document.digest] = document
+
+    def _children(self, manifest: Manifest) -> list[Descriptor]:
+        selection = self._selection
+        try:
+            return select_children(
+                manifest, selection.platforms, attestations=selection.attestations
+            )
+        except UpstreamRefused as failure:
+            raise UpstreamRefused(f"{self._image}: {failure}") from None
+
+    def _add_what_refers_to(self, subject: Digest, depth: int) -> None:
+        """Add referrers, those of the referrers, and what is tagged in place of them."""
+        listed = self._upstream.list_referrers(self._image.repository, subject)
+        if listed is None:
+            listed = self._add_tagged(fallback_tag(subject))
+        for suffix in _SIGNATURE_TAGS:
+            self._add_tagged(f"{fallback_tag(subject)}.{suffix}")
+        for referrer in listed.manifest.manifests if listed is not None else ():
+            if referrer.digest not in self._documents and depth > 0:
+                self._add(self._read(referrer.digest), depth - 1)
+                self._add_what_refers_to(referrer.digest, depth - 1)
+
+    def _add_tagged(self, tag: str) -> Document | None:
+        """Add what a tag names, if there is such a tag."""
+        try:
+            document = self._upstream.read_manifest(self._image.repository, tag)
+        except UpstreamRefused as refusal:
+            if refusal.status == 404:
+                return None
+            raise
+        self._add(document, _DEEPEST)
+        self._tags.append((tag, document.digest))
+        return document

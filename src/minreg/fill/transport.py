@@ -1,0 +1,240 @@
+"""HTTP to the outside: proxies, private certificate authorities, time limits, redirects."""
+
+import ipaddress
+import ssl
+import time
+import urllib.request
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from threading import Lock
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError, LocationParseError, ProxyError, SSLError
+from urllib3.util import Timeout, make_headers, parse_url
+
+from minreg import __version__
+from minreg.fill.addresses import is_loopback, is_same_origin, redirected
+from minreg.fill.failures import FillFailure, UpstreamRefused, UpstreamUnavailable
+
+Response = urllib3.BaseHTTPResponse
+
+CHUNK = 1024 * 1024
+"""Bytes that are read at a time."""
+
+_CONNECT_SECONDS = 30
+_SILENCE_SECONDS = 60
+_MOST_REDIRECTS = 10
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TRANSIENT = frozenset({408, 429, 499, 500, 502, 503, 504, 522})
+
+
+class Transport:
+    """Sends requests, from any thread, over connections that are kept.
+
+    Proxies are those of ``http_proxy``, ``https_proxy`` and ``no_proxy``; nothing on this
+    machine is asked through one. Certificates are checked against the system's
+    authorities, and those of ``ca_file``.
+
+    Args:
+        ca_file: More certificate authorities, as PEM.
+        connections: How many to keep to one host.
+        silence: Seconds without a byte after which a server counts as gone.
+    """
+
+    def __init__(
+        self, ca_file: str | None = None, connections: int = 8, silence: float = _SILENCE_SECONDS
+    ) -> None:
+        self._tls = ssl.create_default_context()
+        if ca_file is not None:
+            try:
+                self._tls.load_verify_locations(ca_file)
+            except OSError as error:
+                reason = error.strerror or error
+                raise FillFailure(
+                    f"{ca_file} gives no certificate authorities: {reason}"
+                ) from None
+        self._connections = connections
+        self._timeout = Timeout(connect=_CONNECT_SECONDS, read=silence)
+        self._proxies = urllib.request.getproxies()
+        self._pools: dict[str, urllib3.PoolManager] = {}
+        self._open: set[Response] = set()
+        self._mutex = Lock()
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Response:
+        """Send one request; the response's body is still to be read.
+
+        Raises:
+            UpstreamRefused: The server's certificate, or the URL, is no good.
+            UpstreamUnavailable: There is no connection, or no answer.
+        """
+        sent = {"User-Agent": f"minreg/{__version__}", "Accept-Encoding": "identity", **headers}
+        with network_failures(url):
+            return self._pool_for(url).request(
+                method,
+                url,
+                headers=sent,
+                body=body,
+                timeout=self._timeout,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+
+    def follow(
+        self, method: str, url: str, headers: Mapping[str, str], authorization: str | None = None
+    ) -> tuple[Response, str]:
+        """Send a request, follow where it is redirected, and tell where that was.
+
+        ``authorization`` goes to the server of ``url`` and to no other.
+        """
+        target = url
+        for _ in range(_MOST_REDIRECTS + 1):
+            sent = dict(headers)
+            if authorization is not None and is_same_origin(url, target):
+                sent["Authorization"] = authorization
+            response = self.send(method, target, sent)
+            location = response.headers.get("Location")
+            if response.status not in _REDIRECTS or location is None:
+                return response, target
+            discard(response)
+            target = redirected(target, location)
+        raise UpstreamRefused(f"{url} redirects more than {_MOST_REDIRECTS} times")
+
+    def iterate_body(self, response: Response, url: str) -> Generator[bytes, None, None]:
+        """Give the bytes of a body as they come.
+
+        Raises:
+            UpstreamUnavailable: It broke off, or no byte came for too long.
+        """
+        with self._mutex:
+            self._open.add(response)
+        try:
+            with network_failures(url):
+                yield from response.stream(CHUNK, decode_content=False)
+        finally:
+            with self._mutex:
+                self._open.discard(response)
+            discard(response)
+
+    def interrupt(self) -> None:
+        """Break off all bodies that are being read, so that nobody waits for them."""
+        with self._mutex:
+            for response in self._open:
+                if not response.closed:
+                    response.shutdown()
+
+    def _pool_for(self, url: str) -> urllib3.PoolManager:
+        proxy = self._proxy_for(url)
+        with self._mutex:
+            if proxy not in self._pools:
+                self._pools[proxy] = self._make_pool(proxy)
+            return self._pools[proxy]
+
+    def _make_pool(self, proxy: str) -> urllib3.PoolManager:
+        if not proxy:
+            return urllib3.PoolManager(
+                num_pools=32, maxsize=self._connections, ssl_context=self._tls
+            )
+        account = parse_url(proxy).auth
+        return urllib3.ProxyManager(
+            proxy,
+            num_pools=32,
+            maxsize=self._connections,
+            ssl_context=self._tls,
+            proxy_headers=make_headers(proxy_basic_auth=account) if account else None,
+        )
+
+    def _proxy_for(self, url: str) -> str:
+        """Find the proxy for a URL; empty if it is asked directly."""
+        parts = urlsplit(url)
+        hostname = parts.hostname or ""
+        if is_loopback(hostname) or self._is_exempt(hostname, parts.netloc):
+            return ""
+        proxy = self._proxies.get(parts.scheme) or self._proxies.get("all") or ""
+        return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+
+    def _is_exempt(self, hostname: str, netloc: str) -> bool:
+        if urllib.request.proxy_bypass(netloc, self._proxies):
+            return True
+        return any(
+            _is_in_network(hostname, entry) for entry in self._proxies.get("no", "").split(",")
+        )
+
+
+def discard(response: Response) -> None:
+    """Be done with a response. Its connection is kept if nothing is left to read."""
+    if response.length_remaining == 0:
+        response.release_conn()
+    else:
+        response.close()
+
+
+def check_available(response: Response, url: str) -> None:
+    """Tell an upstream that cannot answer just now from one that did.
+
+    Raises:
+        UpstreamUnavailable: Its status says so.
+    """
+    if response.status not in _TRANSIENT:
+        return
+    discard(response)
+    wait = retry_after_seconds(response.headers.get("Retry-After", ""), time.time())
+    reason = f"{url} answered with status {response.status}"
+    if response.status == 429:
+        reason += ": it limits how much is pulled; try later, or after docker login"
+    raise UpstreamUnavailable(reason, wait)
+
+
+def retry_after_seconds(value: str, now: float) -> float | None:
+    """Read ``Retry-After`` (RFC 9110, 10.2.3): seconds, or a date.
+
+    Args:
+        value: The header's value.
+        now: The time, in seconds since the epoch.
+    """
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+@contextmanager
+def network_failures(url: str) -> Iterator[None]:
+    """Say of an error of the network what could not be reached, and the mend."""
+    host = urlsplit(url).netloc
+    try:
+        yield
+    except ProxyError as error:
+        raise UpstreamUnavailable(f"the proxy for {host} does not answer: {error}") from None
+    except SSLError as error:
+        raise UpstreamRefused(f"{host}: {_tls_mend(str(error), host)}") from None
+    except LocationParseError:
+        raise UpstreamRefused(f"{url[:160]!r} is no web address") from None
+    except (HTTPError, OSError) as error:
+        raise UpstreamUnavailable(f"{host}: {error}") from None
+
+
+def _is_in_network(hostname: str, network: str) -> bool:
+    """Tell whether an address lies in a network such as ``10.0.0.0/8``."""
+    try:
+        return ipaddress.ip_address(hostname) in ipaddress.ip_network(
+            network.strip(), strict=False
+        )
+    except ValueError:
+        return False
+
+
+def _tls_mend(reason: str, host: str) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        return "its certificate is from no authority known here: name one with --ca-file"
+    if "WRONG_VERSION_NUMBER" in reason or "RECORD_LAYER_FAILURE" in reason:
+        return f"it does not talk TLS: if it should not, say --plain-http {host}"
+    return reason

@@ -1,0 +1,49 @@
+"""The upstream registries of one run, each made when it is first needed."""
+
+from collections.abc import Iterable, Mapping
+from threading import Lock
+
+from minreg.fill.addresses import base_url
+from minreg.fill.credentials import find_credentials
+from minreg.fill.retries import Retries
+from minreg.fill.tokens import Authorizer
+from minreg.fill.transport import Transport
+from minreg.fill.upstream import Upstream
+
+
+class Upstreams:
+    """Gives the registry of a host, the same to every thread.
+
+    Args:
+        transport: The way there.
+        retries: How often to ask.
+        environment: The process's environment, which says where accounts are kept.
+        plain_http: Hosts that talk plain HTTP, as ``parse_host`` spells them.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        retries: Retries,
+        environment: Mapping[str, str],
+        plain_http: Iterable[str] = (),
+    ) -> None:
+        self._transport = transport
+        self._retries = retries
+        self._environment = environment
+        self._plain_http = frozenset(plain_http)
+        self._known: dict[str, Upstream] = {}
+        self._mutex = Lock()
+
+    def find(self, host: str) -> Upstream:
+        """Give the registry of ``host``, as ``parse_host`` spells it."""
+        with self._mutex:
+            if host not in self._known:
+                url = base_url(host, self._plain_http)
+                authorizer = Authorizer(
+                    self._transport,
+                    url,
+                    lambda repository: find_credentials(host, repository, self._environment),
+                )
+                self._known[host] = Upstream(url, self._transport, authorizer, self._retries)
+            return self._known[host]

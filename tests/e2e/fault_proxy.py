@@ -1,0 +1,135 @@
+"""Stands before a real registry, and does to its answers what networks do."""
+
+import http.client
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+import attrs
+
+_HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "content-length", "date", "server"})
+
+
+@attrs.define
+class Answer:
+    """What the registry answered, for a fault to change.
+
+    ``cut_at`` ends the connection after so many bytes of the body, and ``stall_at`` goes
+    silent there; ``stated`` is the length that is stated, if not the true one.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    cut_at: int | None = None
+    stall_at: int | None = None
+    stated: int | None = None
+
+
+Fault = Callable[[Answer], None]
+
+
+class FaultProxy:
+    """The proxy, on a free port of this machine, between ``with`` and its end.
+
+    Args:
+        port: Where the real registry listens.
+
+    ``faults`` are done to the first answers whose path has the key in it, one each;
+    ``requests`` has the method, path and Authorization of each request.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.upstream_port = port
+        self.faults: dict[str, list[Fault]] = {}
+        self.requests: list[tuple[str, str, str | None]] = []
+        self.done = threading.Event()
+        self.mutex = threading.Lock()
+        proxy = self
+
+        class Handler(_Handler):
+            owner = proxy
+
+        self._server = _Server(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+
+    @property
+    def host(self) -> str:
+        """The proxy as image references name it."""
+        return f"127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def find_fault(self, path: str) -> Fault | None:
+        """Take the next fault for a path, if there is one."""
+        with self.mutex:
+            for part, faults in self.faults.items():
+                if part in path and faults:
+                    return faults.pop(0)
+        return None
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that leave: faults make them."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    owner: FaultProxy
+
+    def do_GET(self) -> None:
+        """Pass a request on, and its answer back, with a fault."""
+        proxy = self.owner
+        with proxy.mutex:
+            proxy.requests.append((self.command, self.path, self.headers.get("Authorization")))
+        answer = self._ask()
+        fault = proxy.find_fault(self.path)
+        if fault is not None:
+            fault(answer)
+        self._send(answer)
+
+    do_HEAD = do_GET
+
+    def _ask(self) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.owner.upstream_port)
+        connection.request(self.command, self.path, headers=dict(self.headers))
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+        headers = {
+            name: value for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP
+        }
+        answer = Answer(response.status, headers, body)
+        if self.command == "HEAD":
+            answer.stated = int(response.getheader("Content-Length") or 0)
+        return answer
+
+    def _send(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        length = len(answer.body) if answer.stated is None else answer.stated
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+        end = answer.cut_at if answer.cut_at is not None else answer.stall_at
+        self.wfile.write(answer.body[:end])
+        if answer.stall_at is not None:
+            self.owner.done.wait()
+        if end is not None:
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
+        """Say nothing."""

@@ -1,0 +1,66 @@
+"""A bad line between a client and the daemon."""
+
+import socket
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Lock, Thread
+
+
+class CuttingProxy(ThreadingTCPServer):
+    """Passes on what client and daemon say, but cuts one long answer off.
+
+    Args:
+        port: Where the daemon listens.
+        most: How many bytes of the answer get through before the connection ends.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, port: int, most: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Line)
+        self.daemon_address = ("127.0.0.1", port)
+        self.most = most
+        self.has_cut = False
+        self.lock = Lock()
+        Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def endpoint(self) -> str:
+        """Where clients reach it."""
+        return f"127.0.0.1:{self.server_address[1]}"
+
+    def stop(self) -> None:
+        """Take no more connections."""
+        self.shutdown()
+        self.server_close()
+
+    def cuts(self, passed: int) -> bool:
+        """Tell whether a connection that has passed on so many bytes ends here."""
+        with self.lock:
+            cuts = passed > self.most and not self.has_cut
+            self.has_cut = self.has_cut or cuts
+            return cuts
+
+
+class _Line(BaseRequestHandler):
+    """One connection, from a client through the proxy to the daemon."""
+
+    server: CuttingProxy
+    request: socket.socket
+
+    def handle(self) -> None:
+        """Pass on what either side says, until one of them has done."""
+        with socket.create_connection(self.server.daemon_address) as upstream:
+            Thread(target=self._pass_requests, args=(upstream,), daemon=True).start()
+            passed = 0
+            while (content := upstream.recv(1 << 16)) and not self.server.cuts(passed):
+                self.request.sendall(content)
+                passed += len(content)
+
+    def _pass_requests(self, upstream: socket.socket) -> None:
+        try:
+            while content := self.request.recv(1 << 16):
+                upstream.sendall(content)
+            upstream.shutdown(socket.SHUT_WR)
+        except OSError:
+            return  # the line was cut

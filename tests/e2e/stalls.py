@@ -1,0 +1,34 @@
+"""A disk that does not answer, made with fanotify(7): whoever opens a file on it waits."""
+
+import ctypes
+import os
+from unittest import SkipTest
+
+_OPEN_PERMISSION = 0x0001_0000
+_CLASS_CONTENT = 0x04
+_MARK_ADD = 0x01
+_AT_FDCWD = -100
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Stall:
+    """A file on a disk that has stopped answering, until ``end`` is called.
+
+    Args:
+        path: The file. Nothing in this process may open it meanwhile.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._group = _libc.fanotify_init(_CLASS_CONTENT, os.O_RDONLY | os.O_CLOEXEC)
+        if self._group < 0:
+            raise SkipTest(f"no disk can be stalled here: {os.strerror(ctypes.get_errno())}")
+        mask, place = ctypes.c_uint64(_OPEN_PERMISSION), os.fsencode(path)
+        if _libc.fanotify_mark(self._group, _MARK_ADD, mask, _AT_FDCWD, place) < 0:
+            raise SkipTest(f"{path} cannot be stalled: {os.strerror(ctypes.get_errno())}")
+
+    def end(self) -> None:
+        """Let the disk answer all who wait."""
+        if self._group >= 0:
+            os.close(self._group)
+            self._group = -1

@@ -1,0 +1,129 @@
+"""Downloads from a real registry that wants to know who is there."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from threading import Event as Signal
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.fill.download import Download, Network
+from minreg.fill.events import Event, ImageEnded
+from minreg.fill.references import ImageReference
+from minreg.fill.resolve import Selection
+from minreg.fill.retries import Retries
+from minreg.fill.transport import Transport
+from minreg.fill.upstreams import Upstreams
+from minreg.fill.writer import TreeWriter
+from tests.e2e.programs import need_programs
+from tests.e2e.real_registry import Layout, start_registry
+from tests.e2e.token_server import TokenServer
+
+_ACCOUNT = "alice:secret"
+
+
+class TokenTests(SynchronousTestCase):
+    """Tests for a download where each request needs a token."""
+
+    def setUp(self) -> None:
+        """Start a token server, and a registry that trusts it, with one image."""
+        need_programs("openssl")
+        self.directory = os.path.abspath(self.mktemp())
+        os.mkdir(self.directory)
+        self.tokens = TokenServer(os.path.join(self.directory, "tokens")).__enter__()
+        self.addCleanup(self.tokens.__exit__)
+        storage = os.path.join(self.directory, "upstream")
+        # The image is pushed while everybody may, into the storage that is closed then.
+        registry = start_registry(storage)
+        layout = Layout(os.path.join(self.directory, "layout"))
+        layout.write_index([layout.write_image("amd64", [os.urandom(1000) for _ in range(4)])])
+        registry.push(layout.directory, "a/b:1")
+        registry.stop()
+        self.registry = start_registry(storage, self.tokens.configuration)
+        self.addCleanup(self.registry.stop)
+        self.environment = {"HOME": self.directory}
+
+    def log_in(self, account: str) -> None:
+        """Write the account where docker login does."""
+        path = os.path.join(self.directory, ".docker")
+        os.mkdir(path)
+        auth = base64.b64encode(account.encode()).decode("ascii")
+        with open(os.path.join(path, "config.json"), "w", encoding="ascii") as file:
+            json.dump({"auths": {self.registry.host: {"auth": auth}}}, file)
+
+    def download(self) -> str:
+        """Download the image, and tell why it failed."""
+        events: list[Event] = []
+        transport, stop = Transport(), Signal()
+        retries = Retries(1, stop, lambda _: False)
+        upstreams = Upstreams(transport, retries, self.environment)
+        network = Network(transport, upstreams, retries, stop, 4)
+        root = os.path.join(self.directory, "registry")
+        with TreeWriter(root, "a test") as tree:
+            download = Download(root, network, Selection(), events.append)
+            download.run([ImageReference.parse(f"{self.registry.host}/a/b:1")], tree)
+        [ended] = [event for event in events if isinstance(event, ImageEnded)]
+        return ended.reason
+
+    def test_anonymous(self) -> None:
+        """One token serves all requests to a repository, from all threads."""
+        self.assertEqual(self.download(), "")
+        self.assertEqual(self.tokens.scopes, ["repository:a/b:pull"])
+
+    def test_account(self) -> None:
+        """The account of docker login is told to the token server."""
+        self.tokens.account = _ACCOUNT
+        self.log_in(_ACCOUNT)
+        self.assertEqual(self.download(), "")
+
+    def test_no_account(self) -> None:
+        """Without the account the mend is told."""
+        self.tokens.account = _ACCOUNT
+        self.assertIn(f"docker login {self.registry.host}", self.download())
+
+    def test_wrong_password(self) -> None:
+        """With a wrong password as well."""
+        self.tokens.account = _ACCOUNT
+        self.log_in("alice:wrong")
+        self.assertIn("answered with status 401; check the account", self.download())
+
+    def test_expired(self) -> None:
+        """Tokens that have expired when they come are of no use; good ones are, later."""
+        # docker-registry allows for clocks that differ by a minute.
+        self.tokens.life = -120
+        self.assertIn("the login is not accepted", self.download())
+        self.tokens.life = 300
+        self.assertEqual(self.download(), "")
+
+
+class BasicTests(SynchronousTestCase):
+    """Tests for a registry that wants name and password in each request."""
+
+    def test_basic(self) -> None:
+        """The command reads the account of docker login, and says so where it has none."""
+        need_programs("htpasswd")
+        directory = os.path.abspath(self.mktemp())
+        os.mkdir(directory)
+        passwords = os.path.join(directory, "passwords")
+        subprocess.run(
+            ["htpasswd", "-Bbc", passwords, "alice", "secret"], check=True, capture_output=True
+        )
+        registry = start_registry(
+            os.path.join(directory, "upstream"),
+            f"auth: {{htpasswd: {{realm: x, path: {passwords}}}}}\n",
+        )
+        self.addCleanup(registry.stop)
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "minreg", "download", "-s", f"{registry.host}/a:1"),
+                *("-d", os.path.join(directory, "registry")),
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "HOME": directory},
+        )
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"wants a login: docker login {registry.host}", done.stdout)

@@ -1,0 +1,113 @@
+"""A disk that stops answering costs those who need it an error, and others nothing."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+
+import attrs
+
+from tests.e2e.images import digest_of
+from tests.e2e.stalls import Stall
+from tests.e2e.support import EndToEndTestCase
+
+PATIENCE = 3
+"""Seconds within which a client gets an answer, whatever the disk does."""
+
+
+@attrs.frozen
+class Answer:
+    """What a client got, and after how many seconds."""
+
+    status: int
+    body: bytes
+    seconds: float
+
+
+class StallTests(EndToEndTestCase):
+    """Tests for one blob on a disk that has stalled, and one on a disk that works."""
+
+    def setUp(self) -> None:
+        """Serve both."""
+        self.root = self.make_directory()
+        os.makedirs(os.path.join(self.root, "sample", "manifests"))
+        os.makedirs(os.path.join(self.root, "sample", "blobs"))
+        self.stalled = self.add_blob(bytes(10_000_000))
+        self.sound = self.add_blob(b"sound" * 100_000)
+        self.daemon = self.start_daemon(self.root)
+
+    def add_blob(self, content: bytes) -> str:
+        """Write a blob, and return its digest."""
+        digest = digest_of(content)
+        with open(self.path(digest), "wb") as file:
+            file.write(content)
+        return digest
+
+    def path(self, digest: str) -> str:
+        """Tell where a blob lies."""
+        return os.path.join(self.root, "sample", "blobs", digest)
+
+    def stall(self) -> None:
+        """Let the disk of one blob stall until the test ends."""
+        stall = Stall(self.path(self.stalled))
+        # It ends before the daemon does, whose threads would wait for it.
+        self.addCleanup(stall.end)
+
+    def ask(self, digest: str) -> Answer:
+        """Fetch a blob."""
+        begun = time.monotonic()
+        connection = HTTPConnection("127.0.0.1", self.daemon.port, timeout=10)
+        try:
+            connection.request("GET", f"/v2/sample/blobs/{digest}")
+            response = connection.getresponse()
+            body = response.read()
+        finally:
+            connection.close()
+        return Answer(response.status, body, time.monotonic() - begun)
+
+    def ask_often(self, digest: str, count: int) -> Sequence[Answer]:
+        """Fetch a blob on many connections at once."""
+        with ThreadPoolExecutor(count) as clients:
+            return list(clients.map(self.ask, [digest] * count))
+
+    def test_file_that_cannot_be_opened(self) -> None:
+        """Whoever asks for it is told to go elsewhere, and soon."""
+        self.stall()
+        answer = self.ask(self.stalled)
+        self.assertEqual(answer.status, 503)
+        self.assertLess(answer.seconds, PATIENCE)
+
+    def test_many_wait_for_a_disk(self) -> None:
+        """However many ask, each is told as soon."""
+        self.stall()
+        answers = self.ask_often(self.stalled, 200)
+        self.assertEqual({answer.status for answer in answers}, {503})
+        self.assertLess(max(answer.seconds for answer in answers), PATIENCE)
+
+    def test_others_go_on_while_one_opens(self) -> None:
+        """What lies on another disk is served meanwhile, without delay."""
+        self.stall()
+        with ThreadPoolExecutor(1) as client:
+            waiting = client.submit(self.ask, self.stalled)
+            answer = self.ask(self.sound)
+            self.assertFalse(waiting.done())
+            self.assertEqual(waiting.result().status, 503)
+        self.assertEqual((answer.status, answer.body), (200, b"sound" * 100_000))
+        self.assertLess(answer.seconds, 1)
+
+    def test_many_pull_at_once(self) -> None:
+        """Two hundred clients all get what they ask for."""
+        answers = self.ask_often(self.sound, 200)
+        self.assertEqual({(a.status, a.body) for a in answers}, {(200, b"sound" * 100_000)})
+
+    def test_many_knock_while_it_is_busy(self) -> None:
+        """While the daemon is busy, two hundred clients can wait; none has to knock twice."""
+        os.kill(self.daemon.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, self.daemon.pid, signal.SIGCONT)
+        address = ("127.0.0.1", self.daemon.port)
+        for _ in range(200):
+            client = socket.create_connection(address, timeout=0.5)
+            self.addCleanup(client.close)

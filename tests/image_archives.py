@@ -1,0 +1,171 @@
+"""Images and archives for tests: small, whole, and the same in every run."""
+
+import io
+import json
+import tarfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from minreg.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from minreg.names import Digest
+
+NAME = "docker.io/rancher/mirrored-pause:3.6"
+LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+CONTAINERD_NAME = "io.containerd.image.name"
+REFERENCE_NAME = "org.opencontainers.image.ref.name"
+
+Members = Sequence[tuple[str, bytes] | tarfile.TarInfo]
+
+
+def make_tar(members: Members, form: int = tarfile.GNU_FORMAT) -> bytes:
+    """Pack files, and members that are no files, in the order given."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=form) as tar:
+        for member in members:
+            if isinstance(member, tarfile.TarInfo):
+                tar.addfile(member)
+                continue
+            path, content = member
+            header = tarfile.TarInfo(path)
+            header.size = len(content)
+            tar.addfile(header, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def make_link(path: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
+    """Make a link, symbolic unless ``kind`` says hard."""
+    link = tarfile.TarInfo(path)
+    link.type, link.linkname = kind, target
+    return link
+
+
+def to_json(document: Any) -> bytes:
+    """Write a document."""
+    return json.dumps(document).encode()
+
+
+def describe(media_type: str, content: bytes, **more: Any) -> dict[str, Any]:
+    """Describe content, as manifests and indexes do."""
+    digest = str(Digest.of(content))
+    return {"mediaType": media_type, "digest": digest, "size": len(content), **more}
+
+
+def blob(content: bytes) -> tuple[str, bytes]:
+    """Give content the path that it has in an OCI layout."""
+    return f"blobs/sha256/{Digest.of(content).encoded}", content
+
+
+@attrs.frozen
+class Image:
+    """An image for one platform: a config, and layers that are not compressed."""
+
+    architecture: str = "amd64"
+    layers: tuple[bytes, ...] = (make_tar([("pause", b"sleep")]), make_tar([("etc/a", b"b")]))
+    entrypoint: tuple[str, ...] = ("/pause",)
+
+    @property
+    def config(self) -> bytes:
+        """The config."""
+        diff_ids = [str(Digest.of(layer)) for layer in self.layers]
+        root = {"type": "layers", "diff_ids": diff_ids}
+        return to_json(
+            {
+                "architecture": self.architecture,
+                "os": "linux",
+                "config": {"Entrypoint": self.entrypoint},
+                "rootfs": root,
+            }
+        )
+
+    @property
+    def manifest(self) -> bytes:
+        """The manifest that a registry has for it."""
+        layers = [describe(OCI_LAYER, layer) for layer in self.layers]
+        document = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": describe(OCI_CONFIG, self.config),
+            "layers": layers,
+        }
+        return to_json(document)
+
+    @property
+    def blobs(self) -> tuple[bytes, ...]:
+        """The config and the layers."""
+        return (self.config, *self.layers)
+
+    @property
+    def descriptor(self) -> dict[str, Any]:
+        """What an index says of it."""
+        platform = {"os": "linux", "architecture": self.architecture}
+        return describe(OCI_MANIFEST, self.manifest, platform=platform)
+
+
+def make_index(descriptors: Sequence[Mapping[str, Any]]) -> bytes:
+    """Make an index."""
+    return to_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list(descriptors)})
+
+
+def make_layout(
+    contents: Sequence[bytes], descriptors: Sequence[Mapping[str, Any]]
+) -> list[tuple[str, bytes]]:
+    """List the members of an OCI layout as containerd writes them: the blobs come first."""
+    return [
+        *sorted(blob(content) for content in contents),
+        ("index.json", make_index(descriptors)),
+        ("oci-layout", LAYOUT),
+    ]
+
+
+def make_image_layout(
+    image: Image, annotations: Mapping[str, str] | None = None
+) -> list[tuple[str, bytes]]:
+    """List the members of a layout with one image for one platform."""
+    if annotations is None:
+        annotations = {CONTAINERD_NAME: NAME, REFERENCE_NAME: "3.6"}
+    described = describe(OCI_MANIFEST, image.manifest, annotations=annotations)
+    return make_layout([*image.blobs, image.manifest], [described])
+
+
+def make_k3s_layout(present: Sequence[Image], absent: Sequence[Image]) -> list[tuple[str, bytes]]:
+    """List the members of a K3s tarball of today: an index, most of whose images lack."""
+    index = make_index([image.descriptor for image in (*present, *absent)])
+    contents = {content for image in present for content in (*image.blobs, image.manifest)}
+    described = describe(OCI_INDEX, index, annotations={CONTAINERD_NAME: NAME})
+    entries = [
+        {
+            "Config": blob(image.config)[0],
+            "RepoTags": ["rancher/mirrored-pause:3.6"],
+            "Layers": [blob(layer)[0] for layer in image.layers],
+        }
+        for image in present
+    ]
+    members = make_layout([*contents, index], [described])
+    return sorted([*members, ("manifest.json", to_json(entries))])
+
+
+def make_docker_archive(image: Image) -> list[tuple[str, bytes] | tarfile.TarInfo]:
+    """List the members of what Docker wrote until version 25, a layer being shared."""
+    config = f"{Digest.of(image.config).encoded}.json"
+    members: list[tuple[str, bytes] | tarfile.TarInfo] = []
+    paths = []
+    known: dict[bytes, str] = {}
+    for number, layer in enumerate(image.layers):
+        directory = f"{number:064x}"
+        members += [(f"{directory}/VERSION", b"1.0"), (f"{directory}/json", b"{}")]
+        path = f"{directory}/layer.tar"
+        if layer in known:
+            members.append(make_link(path, f"../{known[layer]}"))
+        else:
+            members.append((path, layer))
+        known.setdefault(layer, path)
+        paths.append(path)
+    entry = {"Config": config, "RepoTags": ["rancher/mirrored-pause:3.6"], "Layers": paths}
+    return [
+        *members,
+        (config, image.config),
+        ("manifest.json", to_json([entry])),
+        ("repositories", b"{}"),
+    ]

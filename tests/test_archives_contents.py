@@ -1,0 +1,111 @@
+"""Tests for ``minreg.fill.archives.contents``."""
+
+import tarfile
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.fill.archives.contents import LARGEST_DOCUMENT, MOST_MEMBERS, Contents
+from minreg.fill.archives.failures import ArchiveInvalid
+from minreg.fill.archives.members import Link
+from minreg.names import Digest
+from tests.archives_support import MemorySpool, read_members
+from tests.image_archives import Members, blob, make_link
+
+CONTENT = b"content"
+DIGEST = Digest.of(CONTENT)
+
+
+class ContentsTests(SynchronousTestCase):
+    """Tests for ``Contents``."""
+
+    def refuse(self, members: Members) -> str:
+        """Read an archive that is refused, and return what was said."""
+        return str(self.assertRaises(ArchiveInvalid, read_members, members))
+
+    def test_by_digest(self) -> None:
+        """A file is found by its digest, whatever it is called."""
+        contents = read_members([("abc.json", CONTENT)])
+        self.assertEqual(contents.read(DIGEST), CONTENT)
+        self.assertEqual(contents.size_of(DIGEST), len(CONTENT))
+        self.assertIsNone(contents.size_of(Digest.of(b"")))
+
+    def test_made_manifest(self) -> None:
+        """A manifest that was made for an image is read like any other."""
+        contents = read_members([])
+        self.assertEqual(contents.read(contents.add_manifest(CONTENT)), CONTENT)
+
+    def test_digest_in_path(self) -> None:
+        """A path that is a digest is that, of either algorithm; any other is just a path."""
+        digest = Digest.of(CONTENT, "sha512")
+        contents = read_members(
+            [(f"blobs/sha512/{digest.encoded}", CONTENT), ("blobs/sha256/AB", b"other")]
+        )
+        self.assertEqual(contents.read(digest), CONTENT)
+        self.assertEqual(contents.read(Digest.of(b"other")), b"other")
+
+    def test_links(self) -> None:
+        """A file is found through links to links, wherever they stand."""
+        members: Members = [
+            make_link("1/layer.tar", "../2/layer.tar"),
+            ("3/layer.tar", CONTENT),
+            make_link("2/layer.tar", "3/layer.tar", tarfile.LNKTYPE),
+        ]
+        found = read_members(members).find("1/layer.tar")
+        self.assertEqual(found and found.digest, DIGEST)
+
+    def test_lost_link(self) -> None:
+        """A link that leads nowhere is no harm until it is needed."""
+        self.assertIsNone(read_members([make_link("a", "b")]).find("a"))
+
+    def test_circle(self) -> None:
+        """Links in a circle are refused, needed or not, and one of them is named."""
+        said = self.refuse([make_link("a", "b"), make_link("b", "c"), make_link("c", "b")])
+        self.assertIn("'b' is a link that leads in a circle", said)
+        self.assertIn("'a' is a link that leads", self.refuse([make_link("a", "a")]))
+
+    def test_twice(self) -> None:
+        """What is there twice must be the same."""
+        read_members([blob(CONTENT), blob(CONTENT), ("index.json", b"{}"), ("index.json", b"{}")])
+        differing: tuple[Members, ...] = (
+            [("a", b"1"), ("a", b"2")],
+            [("a", b"1"), make_link("a", "b")],
+            [make_link("a", "b"), make_link("a", "c")],
+            [("a", b"1"), ("./a", b"2")],
+        )
+        for members in differing:
+            self.assertIn("'a' is in it twice, and differs", self.refuse(members))
+        said = self.refuse([("index.json", b"{}"), ("index.json", b"[]")])
+        self.assertIn("'index.json' is in it twice", said)
+
+    def test_large_document(self) -> None:
+        """A document does not fill the memory."""
+        said = self.refuse([("manifest.json", bytes(LARGEST_DOCUMENT + 1))])
+        self.assertIn("'manifest.json' has 4194305 bytes, more than a client takes", said)
+        contents = read_members([("a", bytes(LARGEST_DOCUMENT + 1))])
+        digest = Digest.of(bytes(LARGEST_DOCUMENT + 1))
+        self.assertIn(str(digest), str(self.assertRaises(ArchiveInvalid, contents.read, digest)))
+
+    def test_many_members(self) -> None:
+        """Nor does the number of members."""
+        contents = Contents(MemorySpool())
+        for number in range(MOST_MEMBERS):
+            contents.add(Link(str(number), "a"))
+        failure = self.assertRaises(ArchiveInvalid, contents.add, Link("one more", "a"))
+        self.assertIn("it has more than 20000 members", str(failure))
+
+    def test_available(self) -> None:
+        """A blob is there with its size, in the archive or where it belongs."""
+        held = Digest.of(b"held")
+        contents = read_members([blob(CONTENT)], {held: 4})
+        for digest, size in ((DIGEST, len(CONTENT)), (held, 4)):
+            self.assertTrue(contents.is_available(digest, size))
+            self.assertFalse(contents.is_available(digest, size + 1))
+        self.assertFalse(contents.is_available(Digest.of(b""), 0))
+
+    def test_commit(self) -> None:
+        """What is kept for good is kept through its digest; the rest need not be there."""
+        contents = read_members([("a", CONTENT)])
+        contents.commit(Digest.of(b"held"))
+        contents.commit(DIGEST)
+        found = contents.find("a")
+        self.assertTrue(getattr(found, "is_committed", False))

@@ -1,0 +1,128 @@
+"""Tests for ``minreg.fill.archives.plan``."""
+
+from collections.abc import Sequence
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.fill.archives.failures import ArchiveInvalid
+from minreg.fill.archives.images import ArchivedImage
+from minreg.fill.archives.plan import ImagePlan, plan_image
+from minreg.manifests import Platform
+from minreg.media_types import OCI_INDEX, OCI_MANIFEST
+from minreg.names import Digest
+from tests.archives_support import read_members
+from tests.image_archives import Image, blob, describe, make_index, make_tar, to_json
+
+AMD64 = Image("amd64")
+ARM64 = Image("arm64", (make_tar([("pause", b"on arm")]),))
+
+
+def make_plan(top: bytes, contents: Sequence[bytes], *platforms: Platform) -> ImagePlan:
+    """Plan an image of an archive with these contents."""
+    held = read_members([blob(content) for content in dict.fromkeys([top, *contents])])
+    return plan_image(held, ArchivedImage(Digest.of(top), ("a:1",)), platforms)
+
+
+def digests(*contents: bytes) -> tuple[Digest, ...]:
+    """Tell the digests of contents."""
+    return tuple(Digest.of(content) for content in contents)
+
+
+class PlanTests(SynchronousTestCase):
+    """Tests for ``plan_image``."""
+
+    def refuse(self, top: bytes, contents: Sequence[bytes], *platforms: Platform) -> str:
+        """Plan an image that is refused, and return what was said."""
+        return str(self.assertRaises(ArchiveInvalid, make_plan, top, contents, *platforms))
+
+    def test_order(self) -> None:
+        """Children come before their parents, through indexes within indexes."""
+        inner = make_index([ARM64.descriptor])
+        outer = make_index([describe(OCI_INDEX, inner), AMD64.descriptor])
+        contents = [inner, ARM64.manifest, AMD64.manifest, *ARM64.blobs, *AMD64.blobs]
+        plan = make_plan(outer, contents)
+        expected = digests(ARM64.manifest, inner, AMD64.manifest, outer)
+        self.assertEqual(plan.manifests, expected)
+        blobs = [one.digest for one in plan.blobs]
+        self.assertEqual(sorted(blobs), sorted(digests(*ARM64.blobs, *AMD64.blobs)))
+        self.assertEqual(plan.missing, ())
+
+    def test_incomplete_child(self) -> None:
+        """A child that lacks a layer is as good as one that is not there."""
+        index = make_index([AMD64.descriptor, ARM64.descriptor])
+        plan = make_plan(index, [*AMD64.blobs, AMD64.manifest, ARM64.manifest, ARM64.config])
+        self.assertNotIn(Digest.of(ARM64.manifest), plan.manifests)
+        self.assertEqual([child.digest for child in plan.missing], [Digest.of(ARM64.manifest)])
+
+    def test_nothing_whole(self) -> None:
+        """An index none of whose children is whole is refused, with one reason."""
+        index = make_index([AMD64.descriptor, ARM64.descriptor])
+        layer = Digest.of(AMD64.layers[0])
+        self.assertEqual(
+            self.refuse(index, [AMD64.manifest, AMD64.config]),
+            f"a:1 is not whole: blob {layer} of {Digest.of(AMD64.manifest)} is not in the "
+            f"archive, with {len(AMD64.layers[0])} bytes; export the image anew",
+        )
+
+    def test_attestation_alone(self) -> None:
+        """A statement about an image that is not there is no image."""
+        platform = {"os": "unknown", "architecture": "unknown"}
+        about = describe(OCI_MANIFEST, ARM64.manifest, platform=platform)
+        index = make_index([AMD64.descriptor, about])
+        said = self.refuse(index, [ARM64.manifest, *ARM64.blobs])
+        self.assertIn(f"manifest {Digest.of(AMD64.manifest)} (linux/amd64) is not in", said)
+
+    def test_empty_index(self) -> None:
+        """An index that names nothing is whole."""
+        index = make_index([])
+        self.assertEqual(make_plan(index, []).manifests, digests(index))
+
+    def test_wrong_size(self) -> None:
+        """A manifest of another size than its index states is refused."""
+        index = make_index([AMD64.descriptor | {"size": 7}])
+        said = self.refuse(index, [AMD64.manifest, *AMD64.blobs])
+        self.assertIn(f"has {len(AMD64.manifest)} bytes, and 7 are stated", said)
+
+    def test_schema_1(self) -> None:
+        """Docker's schema 1 is refused in words."""
+        old = to_json({"schemaVersion": 1, "fsLayers": []})
+        said = self.refuse(old, [])
+        self.assertIn("is no manifest: it is a Docker schema 1 manifest", said)
+        index = make_index([describe(OCI_MANIFEST, old)])
+        self.assertIn(f"{Digest.of(old)} is no manifest", self.refuse(index, [old]))
+
+    def test_damaged_manifest(self) -> None:
+        """A descriptor that makes no sense is not passed over."""
+        damaged = AMD64.manifest.replace(b'"size"', b'"length"', 1)
+        said = self.refuse(damaged, [*AMD64.blobs])
+        self.assertIn("is damaged: config has no size", said)
+
+    def test_deep_indexes(self) -> None:
+        """Indexes within indexes end somewhere."""
+        contents = [AMD64.manifest, *AMD64.blobs]
+        top = make_index([AMD64.descriptor])
+        for _ in range(5):
+            contents.append(top)
+            top = make_index([describe(OCI_INDEX, top)])
+        self.assertIn("is an index within 4 others", self.refuse(top, contents))
+
+    def test_wide_indexes(self) -> None:
+        """What many indexes name is looked at once, be it there or not."""
+        top = make_index([ARM64.descriptor])
+        contents = []
+        for _ in range(3):
+            contents.append(top)
+            top = make_index([describe(OCI_INDEX, top)] * 5000)
+        self.assertIn(f"manifest {Digest.of(ARM64.manifest)}", self.refuse(top, contents))
+
+    def test_platforms(self) -> None:
+        """Only children for a wanted platform are taken, and those that name none."""
+        attestation = Image("unknown")
+        children = [AMD64, ARM64, attestation]
+        anonymous = Image("s390x")
+        descriptors = [child.descriptor for child in children]
+        index = make_index([*descriptors, describe(OCI_MANIFEST, anonymous.manifest)])
+        contents = [c for one in (*children, anonymous) for c in (one.manifest, *one.blobs)]
+        plan = make_plan(index, contents, Platform("linux", "arm64"))
+        expected = digests(ARM64.manifest, anonymous.manifest, index)
+        self.assertEqual(plan.manifests, expected)

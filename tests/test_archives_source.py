@@ -1,0 +1,89 @@
+"""Tests for ``minreg.fill.archives.source`` and ``directory``."""
+
+import io
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.fill.archives.failures import ArchiveInvalid
+from minreg.fill.archives.members import Link
+from minreg.fill.archives.source import open_members
+from tests.image_archives import make_tar
+
+ARCHIVE = make_tar([("index.json", b"{}")])
+
+
+def read(source: str, standard_input: bytes = b"") -> list[tuple[str, bytes | str]]:
+    """Read an archive: files with their contents, links with their targets."""
+    with open_members(source, io.BytesIO(standard_input)) as members:
+        return [
+            (member.path, member.target if isinstance(member, Link) else member.content.read(99))
+            for member in members
+        ]
+
+
+class OpenMembersTests(SynchronousTestCase):
+    """Tests for ``open_members``."""
+
+    def setUp(self) -> None:
+        """Make a directory that is an archive."""
+        self.directory = self.mktemp()
+        os.makedirs(os.path.join(self.directory, "blobs", "sha256"))
+        self.write("index.json", b"{}")
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a file into the directory."""
+        with open(os.path.join(self.directory, path), "wb") as file:
+            file.write(content)
+
+    def refuse(self, source: str) -> str:
+        """Read what is refused, and return what was said."""
+        return str(self.assertRaises(ArchiveInvalid, read, source))
+
+    def test_file(self) -> None:
+        """A file is read, and what it is called does not matter."""
+        self.write("holiday.jpg", ARCHIVE)
+        members = read(os.path.join(self.directory, "holiday.jpg"))
+        self.assertEqual(members, [("index.json", b"{}")])
+
+    def test_standard_input(self) -> None:
+        """A dash is standard input."""
+        self.assertEqual(read("-", ARCHIVE), [("index.json", b"{}")])
+
+    def test_directory(self) -> None:
+        """A directory is read in the order of its names, links being links."""
+        self.write("blobs/sha256/b", b"b")
+        self.write("a", b"a")
+        os.symlink("../blobs/sha256/b", os.path.join(self.directory, "blobs", "c"))
+        self.assertEqual(
+            read(self.directory),
+            [
+                ("a", b"a"),
+                ("blobs/c", "blobs/sha256/b"),
+                ("blobs/sha256/b", b"b"),
+                ("index.json", b"{}"),
+            ],
+        )
+
+    def test_link_out_of_directory(self) -> None:
+        """A link out of the directory is refused, and nothing behind it read."""
+        os.symlink("/etc", os.path.join(self.directory, "a"))
+        self.assertIn("'a' is a link out of the archive, to '/etc'", self.refuse(self.directory))
+
+    def test_fifo_in_directory(self) -> None:
+        """What is no file is refused, and not waited for."""
+        os.mkfifo(os.path.join(self.directory, "a"))
+        self.assertIn("'a' is neither a file, nor a directory", self.refuse(self.directory))
+
+    def test_directory_of_archives(self) -> None:
+        """A directory that is no archive is refused before it is read."""
+        self.assertEqual(
+            self.refuse(os.path.join(self.directory, "blobs")),
+            "it has neither an index.json nor a manifest.json, so it is no image archive: "
+            "name the archives that lie in it",
+        )
+
+    def test_absent(self) -> None:
+        """What is not there, or must not be read, is told by its path."""
+        path = os.path.join(self.directory, "absent")
+        self.assertEqual(self.refuse(path), f"cannot read {path}: No such file or directory")

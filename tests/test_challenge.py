@@ -1,0 +1,51 @@
+"""Tests for ``minreg.fill.challenge``."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.fill.challenge import Challenge, parse_challenges
+
+
+class ParseChallengesTests(SynchronousTestCase):
+    """Tests for ``parse_challenges``."""
+
+    def test_bearer(self) -> None:
+        """The Docker Hub's challenge is read, the comma within quotes too."""
+        line = (
+            'Bearer realm="https://auth.docker.io/token",service="registry.docker.io",'
+            'scope="repository:a/b:pull,push"'
+        )
+        parameters = {
+            "realm": "https://auth.docker.io/token",
+            "service": "registry.docker.io",
+            "scope": "repository:a/b:pull,push",
+        }
+        self.assertEqual(parse_challenges([line]), [Challenge("bearer", parameters)])
+
+    def test_names_in_any_case(self) -> None:
+        """Names of schemes and parameters have no case."""
+        self.assertEqual(parse_challenges(["BASIC Realm=x"]), [Challenge("basic", {"realm": "x"})])
+
+    def test_several(self) -> None:
+        """A line may hold several challenges, and a response several lines."""
+        lines = ['Basic realm="a, b", Bearer realm="c" , scope=d', "Negotiate"]
+        self.assertEqual(
+            parse_challenges(lines),
+            [
+                Challenge("basic", {"realm": "a, b"}),
+                Challenge("bearer", {"realm": "c", "scope": "d"}),
+                Challenge("negotiate"),
+            ],
+        )
+
+    def test_quoted_characters(self) -> None:
+        """A backslash takes the next character as it is."""
+        [challenge] = parse_challenges([r'Basic realm="a \"b\" \\c"'])
+        self.assertEqual(challenge.parameters["realm"], r'a "b" \c')
+
+    @given(st.lists(st.text()))
+    def test_anything(self, lines: list[str]) -> None:
+        """Nothing that a server sends makes it fail."""
+        for challenge in parse_challenges(lines):
+            self.assertEqual(challenge.scheme, challenge.scheme.lower())

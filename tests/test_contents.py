@@ -1,0 +1,82 @@
+"""Tests for ``minreg.fill.contents`` and ``minreg.fill.origins``."""
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.fill.contents import TreeContents
+from minreg.fill.origins import Origins, origin_of, record_origin
+from minreg.fill.references import ImageReference
+from minreg.fill.writer import TreeWriter
+from minreg.names import Digest
+
+MANIFEST = b'{"schemaVersion":2,"config":{},"layers":[]}'
+DIGEST = Digest.of(MANIFEST)
+
+
+class TreeContentsTests(SynchronousTestCase):
+    """Tests for ``TreeContents``."""
+
+    def setUp(self) -> None:
+        """Write a tree of three repositories."""
+        self.root = self.mktemp()
+        self.contents = TreeContents(self.root)
+        with TreeWriter(self.root, "a test") as tree:
+            for place in ("b", "a/b", "localhost:5000/c"):
+                tree.write_manifest(place, MANIFEST)
+                tree.tag(place, "1", DIGEST)
+
+    def test_places(self) -> None:
+        """All repositories are found, in order, those of a host with a port too."""
+        places = list(self.contents.iterate_places())
+        self.assertEqual(places, ["a/b", "b", "localhost:5000/c"])
+
+    def test_circle(self) -> None:
+        """A link that leads back is not followed without end."""
+        os.symlink("..", os.path.join(self.root, "a", "up"))
+        self.assertEqual(next(self.contents.iterate_places()), "a/b")
+        self.assertLess(len(list(self.contents.iterate_places())), 20)
+
+    def test_no_tree(self) -> None:
+        """Where there is no tree there is nothing in it."""
+        contents = TreeContents(self.mktemp())
+        self.assertEqual(list(contents.iterate_places()), [])
+        self.assertIsNone(contents.read_manifest("a", "1"))
+        self.assertFalse(contents.has_blob("a", DIGEST, 1))
+        self.assertEqual(contents.partial_size(DIGEST), 0)
+
+    def test_read_manifest(self) -> None:
+        """A manifest is read by tag or digest."""
+        for reference in ("1", DIGEST):
+            self.assertEqual(self.contents.read_manifest("a/b", reference), (DIGEST, MANIFEST))
+        self.assertIsNone(self.contents.read_manifest("a/b", "2"))
+
+    def test_broken_manifest(self) -> None:
+        """A manifest whose bytes were damaged counts as missing."""
+        path = os.path.join(self.root, "b", "manifests", str(DIGEST))
+        with open(path, "ab") as file:
+            file.write(b" ")
+        self.assertIsNone(self.contents.read_manifest("b", "1"))
+
+
+class OriginsTests(SynchronousTestCase):
+    """Tests for ``Origins``."""
+
+    def test_recorded(self) -> None:
+        """Where a tag came from is known, and which digests were asked for by themselves."""
+        root = self.mktemp()
+        tagged = ImageReference.parse("quay.io/a:1")
+        untagged = ImageReference.parse(f"quay.io/a@{DIGEST}")
+        with TreeWriter(root, "a test") as tree:
+            record_origin(tree, "a", tagged)
+            record_origin(tree, "a", untagged)
+        origins = Origins(root)
+        self.assertEqual(origins.find("a", "1"), "quay.io/a")
+        self.assertEqual(origin_of(tagged), "quay.io/a")
+        self.assertEqual(origins.list_digests("a"), [DIGEST])
+
+    def test_unknown(self) -> None:
+        """Of a tree that others made, nothing is known."""
+        origins = Origins(self.mktemp())
+        self.assertIsNone(origins.find("a", "1"))
+        self.assertEqual(origins.list_digests("a"), [])

@@ -1,0 +1,98 @@
+"""Tests for ``minreg download`` as a command line; what it does is tested in ``e2e``."""
+
+import importlib
+import os
+from types import ModuleType
+from typing import Any
+
+from click.testing import CliRunner, Result
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.cli import cli
+
+NOWHERE = "http://127.0.0.1:1"
+
+
+class DownloadCommandTests(SynchronousTestCase):
+    """Tests for ``minreg.commands.download``."""
+
+    def setUp(self) -> None:
+        """Have a directory for the tree."""
+        self.root = self.mktemp()
+
+    def run_download(self, *arguments: str, **more: Any) -> Result:
+        """Run the command; nothing of it is to be reached."""
+        wanted = ["download", "-d", self.root, "--retries", "0", *arguments]
+        return CliRunner().invoke(cli, wanted, prog_name="minreg", **more)
+
+    def check_usage(self, message: str, *arguments: str, **more: Any) -> None:
+        """Expect that the command line is refused, and that nothing was written."""
+        result = self.run_download(*arguments, **more)
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn(message, result.stderr)
+        self.assertFalse(os.path.exists(self.root))
+
+    def test_malformed_argument(self) -> None:
+        """An argument that names no image is wrong usage."""
+        self.check_usage("Error: IMAGE:2: 'a b' names no image: ", "-s", "busybox", "a b")
+
+    def test_malformed_line(self) -> None:
+        """So is a line of a list, which is named."""
+        path = self.mktemp()
+        with open(path, "w", encoding="ascii") as file:
+            file.write("# list\nbusybox\nUPPER:1\n")
+        self.check_usage(f"Error: {path}:3: 'UPPER:1' names no image: ", "-s", "-f", path)
+
+    def test_malformed_input(self) -> None:
+        """So is one of the standard input."""
+        self.check_usage("Error: -:1: 'a:b:c' names no image", "-s", "-f", "-", input="a:b:c\n")
+
+    def test_missing_list(self) -> None:
+        """So is a list that is not there."""
+        self.check_usage("does not exist", "-f", "/nowhere/list")
+
+    def test_nothing(self) -> None:
+        """So is asking for nothing."""
+        self.check_usage("there is nothing to download", "-s")
+
+    def test_malformed_platform(self) -> None:
+        """So is a platform that is none."""
+        self.check_usage("'amd64' is no platform such as", "-s", "busybox", "-p", "amd64")
+
+    def test_malformed_host(self) -> None:
+        """So is a host that is none."""
+        self.check_usage("--plain-http: ", "-s", "busybox", "--plain-http", "http://x")
+
+    def test_unreachable(self) -> None:
+        """A registry that does not answer is a failed image, and status 1."""
+        result = self.run_download("-s", "127.0.0.1:1/a:1")
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn("127.0.0.1:1/a:1: FAILED: 127.0.0.1:1: ", result.output)
+        self.assertTrue(result.output.endswith("reads:\n127.0.0.1:1/a:1\n"))
+
+    def test_unreachable_channel(self) -> None:
+        """Without the release there is no list, and status 1."""
+        result = self.run_download("--channel-url", NOWHERE)
+        self.assertEqual(result.exit_code, 1)
+        self.assertTrue(result.stderr.startswith("Error: 127.0.0.1:1: "))
+        self.assertEqual(result.stderr.count("\n"), 1)
+
+    def test_dry_run(self) -> None:
+        """A dry run writes nothing, whatever comes of it."""
+        result = self.run_download("-s", "--dry-run", "127.0.0.1:1/a:1")
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn("would fetch 0 blobs (0 B)", result.output)
+        self.assertFalse(os.path.exists(self.root))
+
+    def test_without_optional_packages(self) -> None:
+        """Without what it needs, the command says how to get it."""
+
+        def import_module(name: str) -> ModuleType:
+            raise ModuleNotFoundError(f"No module for {name}", name="urllib3")
+
+        self.patch(importlib, "import_module", import_module)
+        result = self.run_download("-s", "busybox")
+        self.assertEqual(result.exit_code, 1)
+        self.assertEqual(
+            result.stderr, "Error: minreg download needs urllib3: pip install 'minreg[fill]'\n"
+        )

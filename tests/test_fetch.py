@@ -1,0 +1,185 @@
+"""Tests for ``minreg.fill.fetch``."""
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.fill.failures import (
+    ContentMismatch,
+    Stopped,
+    UpstreamRefused,
+    UpstreamUnavailable,
+)
+from minreg.fill.fetch import BlobFetch, Fetched
+from minreg.fill.retries import Retries
+from minreg.fill.writer import TreeWriter
+from minreg.manifests import Descriptor
+from minreg.media_types import OCI_LAYER
+from minreg.names import Digest
+from tests.canned import Canned, CannedTransport, MemoryRegistry, make_upstream, quick_retries
+
+CONTENT = b"0123456789"
+DIGEST = Digest.of(CONTENT)
+PATH = f"/v2/a/blobs/{DIGEST}"
+BLOB = Descriptor(OCI_LAYER, DIGEST, len(CONTENT))
+
+
+class BlobFetchTests(SynchronousTestCase):
+    """Tests for ``BlobFetch``."""
+
+    def setUp(self) -> None:
+        """Have a blob upstream, and an empty tree."""
+        self.registry = MemoryRegistry()
+        self.registry.add_blob("a", OCI_LAYER, CONTENT)
+        self.transport = CannedTransport(self.registry)
+        self.root = os.path.abspath(self.mktemp())
+        self.tree = TreeWriter(self.root, "a test").__enter__()
+        self.addCleanup(self.tree.__exit__, None, None, None)
+        self.offsets: list[int] = []
+
+    def fetch(self, *faults: Canned, retries: Retries | None = None) -> Fetched:
+        """Fetch the blob, after some responses that are not right."""
+        self.registry.faults[PATH] = list(faults)
+        fetch = BlobFetch(
+            make_upstream(self.transport),
+            "a",
+            BLOB,
+            retries or quick_retries(),
+            self.offsets.append,
+        )
+        return fetch.run(self.tree)
+
+    def check_stored(self) -> None:
+        """Make sure that the tree has the right bytes, and nothing that is half."""
+        with open(os.path.join(self.root, "blobs", str(DIGEST)), "rb") as file:
+            self.assertEqual(file.read(), CONTENT)
+        self.assertEqual(os.listdir(os.path.join(self.root, ".minreg", "partial")), [])
+
+    def check_not_stored(self) -> None:
+        """Make sure that the tree has no such blob."""
+        self.assertEqual(os.listdir(os.path.join(self.root, "blobs")), [])
+
+    def ranges(self) -> list[str | None]:
+        """List what the requests asked for."""
+        return [request.headers.get("Range") for request in self.transport.sent]
+
+    def leave_partial(self, content: bytes) -> None:
+        """Leave what an earlier run got."""
+        with self.tree.open_partial(DIGEST) as partial:
+            partial.write(content)
+
+    def test_whole(self) -> None:
+        """A blob is fetched and stored."""
+        self.assertEqual(self.fetch(), Fetched(10, 0))
+        self.assertEqual(self.offsets, [10])
+        self.check_stored()
+
+    def test_resume(self) -> None:
+        """What an earlier run got is not fetched again."""
+        self.leave_partial(CONTENT[:4])
+        self.assertEqual(self.fetch(), Fetched(6, 4))
+        self.assertEqual(self.ranges(), ["bytes=4-"])
+        self.check_stored()
+
+    def test_all_of_it_was_here(self) -> None:
+        """If only the last step was missing, nothing is asked for."""
+        self.leave_partial(CONTENT)
+        self.assertEqual(self.fetch(), Fetched(0, 10))
+        self.assertEqual(self.ranges(), [])
+        self.check_stored()
+
+    def test_wrong_beginning(self) -> None:
+        """A beginning that turns out to be wrong is fetched again."""
+        self.leave_partial(b"xxxx")
+        self.assertEqual(self.fetch(), Fetched(16, 0))
+        self.assertEqual(self.ranges(), ["bytes=4-", None])
+        self.check_stored()
+
+    def test_beginning_too_long(self) -> None:
+        """A beginning longer than the blob is none."""
+        self.leave_partial(b"x" * 11)
+        self.assertEqual(self.fetch(), Fetched(10, 0))
+        self.check_stored()
+
+    def test_range_ignored(self) -> None:
+        """A registry that sends all of it again is listened to."""
+        self.leave_partial(CONTENT[:4])
+        self.assertEqual(self.fetch(Canned(200, CONTENT)), Fetched(10, 0))
+        self.check_stored()
+
+    def test_wrong_range(self) -> None:
+        """A part that is not the one asked for does not get into the blob."""
+        self.leave_partial(CONTENT[:4])
+        wrong = Canned(206, CONTENT[5:], {"Content-Range": "bytes 5-9/10"})
+        self.fetch(wrong)
+        self.check_stored()
+
+    def test_range_refused(self) -> None:
+        """A registry that thinks the blob shorter is asked once more for all of it."""
+        self.leave_partial(CONTENT[:4])
+        self.fetch(Canned(416))
+        self.assertEqual(self.ranges(), ["bytes=4-", None])
+        self.check_stored()
+
+    def test_broken_off(self) -> None:
+        """After a broken connection the rest is asked for."""
+        cut = Canned(200, CONTENT[:4], {"Content-Length": "10"})
+        self.assertEqual(self.fetch(cut), Fetched(10, 0))
+        self.assertEqual(self.ranges(), [None, "bytes=4-"])
+        self.check_stored()
+
+    def test_broken_off_for_good(self) -> None:
+        """What came stays for the next run."""
+        cuts = [Canned(200, CONTENT[:4], {"Content-Length": "10"})]
+        rest = {"Content-Length": "6", "Content-Range": "bytes 4-9/10"}
+        cuts += [Canned(206, b"", rest)] * 2
+        self.assertRaises(UpstreamUnavailable, self.fetch, *cuts)
+        self.assertEqual(self.tree.contents.partial_size(DIGEST), 4)
+        self.check_not_stored()
+
+    def test_wrong_bytes(self) -> None:
+        """Wrong bytes are fetched again, and never stored."""
+        wrong = Canned(200, b"x" * 10)
+        self.fetch(wrong)
+        self.check_stored()
+
+    def test_wrong_bytes_for_good(self) -> None:
+        """If they stay wrong, that is told."""
+        wrong = Canned(200, b"x" * 10)
+        failure = self.assertRaises(ContentMismatch, self.fetch, wrong, wrong, wrong)
+        self.assertIn(f"{DIGEST} was expected", str(failure))
+        self.check_not_stored()
+
+    def test_too_long(self) -> None:
+        """A body that does not end is cut off, whether it states its length or not."""
+        stated = Canned(200, b"x" * 11)
+        endless = Canned(200, b"x" * 11, {"Content-Length": "", "Transfer-Encoding": "identity"})
+        self.fetch(stated, endless)
+        self.check_stored()
+
+    def test_too_short(self) -> None:
+        """A body that ends early as if that were right is not taken."""
+        short = Canned(200, CONTENT[:9], {"Content-Length": ""})
+        self.fetch(short)
+        self.check_stored()
+
+    def test_busy(self) -> None:
+        """A registry that is busy is asked again."""
+        self.fetch(Canned(429), Canned(503))
+        self.check_stored()
+
+    def test_missing(self) -> None:
+        """A blob that is not there is refused at once."""
+        failure = self.assertRaises(UpstreamRefused, self.fetch, Canned(404))
+        self.assertIn("the registry does not have it (status 404)", str(failure))
+        self.assertEqual(len(self.transport.sent), 1)
+        self.check_not_stored()
+
+    def test_stopped(self) -> None:
+        """When all work is to end, what came is kept."""
+        self.leave_partial(CONTENT[:4])
+        retries = quick_retries()
+        retries._stop.set()
+        with self.assertRaises(Stopped):
+            self.fetch(retries=retries)
+        self.assertEqual(self.tree.contents.partial_size(DIGEST), 4)

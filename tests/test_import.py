@@ -1,0 +1,102 @@
+"""Tests for ``minreg import``, the command."""
+
+import os
+
+from click.testing import CliRunner, Result
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.cli import cli
+from minreg.fill.writer import TreeWriter
+from minreg.names import Digest
+from tests.image_archives import (
+    CONTAINERD_NAME,
+    Image,
+    make_image_layout,
+    make_index,
+    make_k3s_layout,
+    make_tar,
+)
+
+AMD64 = Image("amd64")
+ARM64 = Image("arm64")
+
+
+class ImportCommandTests(SynchronousTestCase):
+    """Tests for the command, as it is called."""
+
+    def setUp(self) -> None:
+        """Write an archive."""
+        self.root = self.mktemp()
+        self.archive = self.write(make_tar(make_k3s_layout([AMD64], [ARM64])))
+
+    def write(self, content: bytes) -> str:
+        """Write a file, and name it."""
+        path: str = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(content)
+        return path
+
+    def run_import(self, *arguments: str, standard_input: bytes = b"") -> Result:
+        """Run the command."""
+        return CliRunner().invoke(
+            cli, ["import", *arguments, "-d", self.root], input=standard_input
+        )
+
+    def test_report(self) -> None:
+        """Each image gets a line: its name, digest, origin, size and what it lacks."""
+        result = self.run_import(self.archive)
+        digest = Digest.of(make_index([AMD64.descriptor, ARM64.descriptor]))
+        self.assertEqual(
+            result.output,
+            "docker.io/rancher/mirrored-pause:3.6 is now rancher/mirrored-pause:3.6, "
+            f"{digest}, 20.8 kB; not there: linux/arm64\n",
+        )
+        self.assertEqual(result.exit_code, 0)
+
+    def test_standard_input(self) -> None:
+        """A dash is standard input."""
+        with open(self.archive, "rb") as file:
+            result = self.run_import("-", standard_input=file.read())
+        self.assertEqual(result.exit_code, 0)
+        self.assertTrue(os.path.lexists(f"{self.root}/rancher/mirrored-pause/manifests/3.6"))
+
+    def test_options(self) -> None:
+        """Platforms are chosen, hosts kept, names given."""
+        result = self.run_import(self.archive, "-p", "linux/amd64", "-n")
+        self.assertEqual(result.exit_code, 0)
+        self.assertIn(" is now docker.io/rancher/mirrored-pause:3.6, ", result.output)
+        self.assertNotIn("not there", result.output)
+        unnamed = self.write(make_tar(make_image_layout(AMD64, {})))
+        self.assertEqual(self.run_import(unnamed, "--name", "a/b:1").exit_code, 0)
+        self.assertTrue(os.path.lexists(f"{self.root}/a/b/manifests/1"))
+
+    def test_some_fail(self) -> None:
+        """An archive that fails is told on stderr; the others are imported."""
+        broken = self.write(make_tar(make_image_layout(AMD64))[:2000])
+        result = self.run_import(broken, self.archive)
+        self.assertEqual(result.exit_code, 1)
+        self.assertTrue(result.stderr.startswith(f"Error: {broken}: it is cut short within "))
+        self.assertEqual(result.stderr.count("\n"), 1)
+        self.assertIn("is now rancher/mirrored-pause:3.6, ", result.stdout)
+
+    def test_malformed_place(self) -> None:
+        """A name that a tree cannot have is told like any other failure."""
+        named = {CONTAINERD_NAME: "docker.io/a/blobs/b:1"}
+        result = self.run_import(self.write(make_tar(make_image_layout(AMD64, named))))
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn("'a/blobs/b' has a part called 'blobs'", result.stderr)
+        self.assertEqual(os.listdir(f"{self.root}/blobs"), [])
+
+    def test_locked(self) -> None:
+        """A tree that another process writes is left alone."""
+        with TreeWriter(self.root, "another command"):
+            result = self.run_import(self.archive)
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn("(another command): wait until that ends", result.stderr)
+
+    def test_usage(self) -> None:
+        """No source, or a platform that is none, is wrong usage."""
+        self.assertEqual(self.run_import().exit_code, 2)
+        result = self.run_import(self.archive, "-p", "linux")
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn("'linux' is no platform such as linux/amd64", result.stderr)

@@ -1,0 +1,148 @@
+"""Tests for ``minreg.fill.importer``: archives as a whole."""
+
+import io
+import os
+import tarfile
+
+from minreg.fill.importer import Importer
+from minreg.fill.origins import Origins
+from minreg.fill.prune import plan_removal
+from minreg.fill.writer import TreeWriter
+from minreg.manifests import Platform
+from minreg.media_types import OCI_INDEX, OCI_MANIFEST
+from minreg.names import Digest
+from minreg.store.tree import RegistryTree
+from tests.image_archives import (
+    CONTAINERD_NAME,
+    NAME,
+    Image,
+    blob,
+    describe,
+    make_docker_archive,
+    make_image_layout,
+    make_index,
+    make_k3s_layout,
+    make_layout,
+    make_tar,
+)
+from tests.importing import AMD64, ARM64, S390X, ImporterTestCase
+
+
+class ImportTests(ImporterTestCase):
+    """Tests for archives that are good."""
+
+    def test_layout(self) -> None:
+        """An image of an OCI layout is served as it was, under its digest."""
+        (image,) = self.import_members(make_image_layout(AMD64))
+        self.assertEqual(str(image), "rancher/mirrored-pause:3.6")
+        self.assertEqual(image.digest, Digest.of(AMD64.manifest))
+        self.assertEqual(image.size, sum(len(content) for content in AMD64.blobs))
+        served = self.read_manifest("rancher/mirrored-pause", "3.6")
+        self.assertEqual(served, (OCI_MANIFEST, AMD64.manifest))
+        for content in AMD64.blobs:
+            self.assertEqual(self.read_blob("rancher/mirrored-pause", content), content)
+
+    def test_k3s_tarball(self) -> None:
+        """The index keeps its digest; platforms that are not there are told."""
+        (image,) = self.import_members(make_k3s_layout([AMD64], [ARM64, S390X]))
+        index = make_index([one.descriptor for one in (AMD64, ARM64, S390X)])
+        served = self.read_manifest("rancher/mirrored-pause", "3.6")
+        self.assertEqual(served, (OCI_INDEX, index))
+        self.assertEqual(image.missing, (Platform("linux", "arm64"), Platform("linux", "s390x")))
+        child = Digest.of(AMD64.manifest)
+        self.assertEqual(self.read_manifest("rancher/mirrored-pause", child)[1], AMD64.manifest)
+
+    def test_second_platform(self) -> None:
+        """The tarball of another platform completes the index."""
+        self.import_members(make_k3s_layout([AMD64], [ARM64]))
+        other = make_index([one.descriptor for one in (AMD64, ARM64)])
+        described = describe(OCI_INDEX, other, annotations={CONTAINERD_NAME: NAME})
+        contents = [*ARM64.blobs, ARM64.manifest, other]
+        (image,) = self.import_members(make_layout(contents, [described]))
+        self.assertEqual(image.missing, ())
+
+    def test_docker_archive(self) -> None:
+        """Layers that are links are found, and one manifest is made, always the same."""
+        layer = make_tar([("a", b"shared")])
+        shared = Image(layers=(layer, make_tar([("b", b"own")]), layer))
+        (image,) = self.import_members(make_docker_archive(shared))
+        self.assertEqual(str(image.reference), NAME)
+        media_type, manifest = self.read_manifest("rancher/mirrored-pause", "3.6")
+        self.assertEqual(media_type, "application/vnd.docker.distribution.manifest.v2+json")
+        self.assertEqual(Digest.of(manifest), image.digest)
+        for content in shared.blobs:
+            self.assertEqual(self.read_blob("rancher/mirrored-pause", content), content)
+        (again,) = self.import_members(make_docker_archive(shared)[::-1])
+        self.assertEqual(again.digest, image.digest)
+
+    def test_hybrid_with_lost_layers(self) -> None:
+        """Where Docker 25.0 lost a layer from its manifest, its own list is believed."""
+        layer = make_tar([("a", b"twice")])
+        whole = Image(layers=(layer, layer))
+        short = describe(OCI_MANIFEST, Image(layers=(layer,)).manifest)
+        broken = whole.manifest.replace(
+            b", " + Image(layers=(layer,)).manifest.partition(b'"layers": [')[2][:-2], b"", 1
+        )
+        self.assertNotEqual(broken, whole.manifest)
+        short = describe(OCI_MANIFEST, broken, annotations={CONTAINERD_NAME: NAME})
+        layout = make_layout([*whole.blobs, broken], [short])
+        listing = make_k3s_layout([whole], [])[-2]
+        self.assertEqual(listing[0], "manifest.json")
+        self.import_members([*layout, listing])
+        _, manifest = self.read_manifest("rancher/mirrored-pause", "3.6")
+        self.assertEqual(manifest.count(str(Digest.of(layer)).encode()), 2)
+
+    def test_directory(self) -> None:
+        """A layout that is a directory is taken as it lies."""
+        source = self.mktemp()
+        with tarfile.open(fileobj=io.BytesIO(make_tar(make_image_layout(AMD64)))) as tar:
+            tar.extractall(source, filter="data")
+        with TreeWriter(self.root, "a test") as tree:
+            Importer(tree).import_archive(source, io.BytesIO())
+        self.assertEqual(self.read_manifest("rancher/mirrored-pause", "3.6")[1], AMD64.manifest)
+
+    def test_again(self) -> None:
+        """What is there already is not written again."""
+        self.import_members(make_image_layout(AMD64))
+        path = os.path.join(self.root, "blobs", str(Digest.of(AMD64.config)))
+        before = os.stat(path)
+        self.import_members(make_image_layout(AMD64))
+        self.assertEqual(os.stat(path).st_ino, before.st_ino)
+
+    def test_blobs_that_are_there(self) -> None:
+        """An archive may lack a blob that the tree has."""
+        self.import_members(make_image_layout(AMD64))
+        members = [one for one in make_image_layout(AMD64) if one != blob(AMD64.layers[0])]
+        self.import_members(members)
+
+    def test_not_trimmed(self) -> None:
+        """With hosts kept, an image lies below that of its registry."""
+        (image,) = self.import_members(make_image_layout(AMD64), trimmed=False)
+        self.assertEqual(image.place, "docker.io/rancher/mirrored-pause")
+        self.assertEqual(
+            list(RegistryTree(self.root).iterate_repositories("")),
+            ["docker.io/rancher/mirrored-pause"],
+        )
+
+    def test_platform(self) -> None:
+        """Only what is wanted is taken of an index, and nothing else counts as missing."""
+        members = make_k3s_layout([AMD64, ARM64], [S390X])
+        (image,) = self.import_members(members, platforms=[Platform("linux", "arm64", "v8")])
+        self.assertEqual(image.missing, ())
+        blobs = os.listdir(os.path.join(self.root, "blobs"))
+        self.assertEqual(sorted(blobs), sorted(str(Digest.of(one)) for one in ARM64.blobs))
+
+    def test_digest(self) -> None:
+        """An image that is named by its digest gets no tag, and is kept all the same."""
+        name = f"docker.io/a/b@{Digest.of(AMD64.manifest)}"
+        (image,) = self.import_members(make_image_layout(AMD64, {CONTAINERD_NAME: name}))
+        self.assertEqual(str(image), f"a/b@{Digest.of(AMD64.manifest)}")
+        kept = Origins(self.root).list_digests("a/b")
+        self.assertEqual(kept, [Digest.of(AMD64.manifest)])
+        self.assertEqual(plan_removal(self.root, None).manifests, ())
+
+    def test_name(self) -> None:
+        """An image without a name gets one, with the tag that it has."""
+        members = make_image_layout(AMD64, {"org.opencontainers.image.ref.name": "1.0"})
+        (image,) = self.import_members(members, name="quay.io/a/b")
+        self.assertEqual((str(image), str(image.reference)), ("a/b:1.0", "quay.io/a/b:1.0"))

@@ -1,0 +1,107 @@
+"""Tests for ``minreg.fill.inventory``."""
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.fill.contents import TreeContents
+from minreg.fill.inventory import HeldImage, iterate_images
+from minreg.fill.origins import record_origin
+from minreg.fill.references import ImageReference
+from minreg.fill.writer import TreeWriter
+from minreg.manifests import Platform
+from minreg.media_types import OCI_LAYER, OCI_MANIFEST
+from minreg.names import Digest
+from tests.filled_tree import FilledTree
+
+ABSENT = {
+    "mediaType": OCI_MANIFEST,
+    "digest": str(Digest.of(b"absent")),
+    "size": 5,
+    "platform": {"os": "linux", "architecture": "arm64"},
+}
+
+
+class IterateImagesTests(SynchronousTestCase):
+    """Tests for ``iterate_images``."""
+
+    def setUp(self) -> None:
+        """Have a tree with one image in an index that names another too."""
+        self.tree = FilledTree(self.mktemp())
+        self.amd64 = self.tree.add_image("a", "amd64", b"layer")
+        self.index = self.tree.add_index("a", self.amd64, ABSENT, tag="1")
+
+    def images(self) -> dict[str, HeldImage]:
+        """Look at the tree."""
+        return {str(image): image for image in iterate_images(TreeContents(self.tree.root))}
+
+    def test_sparse(self) -> None:
+        """An image whose index names more platforms than are here has no problem."""
+        image = self.images()["a:1"]
+        self.assertEqual(str(image.root), self.index["digest"])
+        self.assertEqual(image.present, (Platform("linux", "amd64"),))
+        self.assertEqual(image.absent, (Platform("linux", "arm64"),))
+        self.assertEqual((image.problems, image.is_readable), ((), True))
+        self.assertEqual(len(image.documents), 2)
+        self.assertEqual(image.size, self.index["size"] + self.amd64["size"] + 5 + 40)
+
+    def test_nothing_of_an_index(self) -> None:
+        """An index without any of its images is no image."""
+        self.tree.add_index("b", ABSENT, tag="1")
+        self.assertEqual(self.images()["b:1"].problems, ("none of its platforms is here",))
+
+    def test_platform_of_the_config(self) -> None:
+        """An image without an index tells its platform in its config."""
+        self.tree.add_image("b", "riscv64", tags=("1",))
+        self.assertEqual(self.images()["b:1"].present, (Platform("linux", "riscv64"),))
+
+    def test_missing_blob(self) -> None:
+        """A layer that is not there is a problem, by its digest."""
+        os.unlink(self.tree.blob_path(b"layer"))
+        [problem] = self.images()["a:1"].problems
+        self.assertEqual(problem, f"layer {Digest.of(b'layer')} is missing")
+
+    def test_short_blob(self) -> None:
+        """So is one that was cut short."""
+        os.truncate(self.tree.blob_path(b"layer"), 2)
+        [problem] = self.images()["a:1"].problems
+        self.assertIn("has 2 bytes, and should have 5", problem)
+
+    def test_lost_tag(self) -> None:
+        """A tag that leads nowhere is an image with a problem."""
+        os.unlink(self.tree.path("a", "manifests", self.index["digest"]))
+        image = self.images()["a:1"]
+        self.assertEqual((image.root, image.is_readable), (None, False))
+        self.assertIn(f"tag 1 of a links to {self.index['digest']}", image.problems[0])
+
+    def test_damaged_child(self) -> None:
+        """A manifest that was damaged is a problem, and what it named is not known."""
+        with open(self.tree.path("a", "manifests", self.amd64["digest"]), "ab") as file:
+            file.write(b" ")
+        image = self.images()["a:1"]
+        self.assertFalse(image.is_readable)
+        self.assertIn(f"manifest {self.amd64['digest']}: ", image.problems[0])
+
+    def test_referrers(self) -> None:
+        """What refers to an image belongs to it."""
+        note = self.tree.add_blob("a", OCI_LAYER, b"note")
+        document = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": note,
+            "layers": [],
+            "subject": self.index,
+        }
+        referrer = self.tree.add_document("a", document)
+        image = self.images()["a:1"]
+        self.assertIn(Digest.parse(referrer["digest"]), image.documents)
+        self.assertIn(Digest.of(b"note"), image.blobs)
+        self.assertEqual(image.present, (Platform("linux", "amd64"),))
+
+    def test_digest(self) -> None:
+        """A digest that was asked for by itself is an image."""
+        digest = self.amd64["digest"]
+        with TreeWriter(self.tree.root, "a test") as tree:
+            record_origin(tree, "a", ImageReference.parse(f"quay.io/a@{digest}"))
+        image = self.images()[f"a@{digest}"]
+        self.assertEqual((str(image.root), image.problems), (digest, ()))

@@ -1,0 +1,70 @@
+"""Tests for ``minreg list``."""
+
+import json
+import os
+
+from click.testing import CliRunner
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.cli import cli
+from tests.filled_tree import FilledTree
+from tests.test_inventory import ABSENT
+
+
+class ListCommandTests(SynchronousTestCase):
+    """Tests for ``minreg.commands.list``."""
+
+    def setUp(self) -> None:
+        """Have a tree of two images that share a layer."""
+        self.tree = FilledTree(self.mktemp())
+        amd64 = self.tree.add_image("a", "amd64", b"base", b"a")
+        self.index = self.tree.add_index("a", amd64, ABSENT, tag="1")
+        self.tree.add_image("b", "arm64", b"base", b"b", tags=("1", "2"))
+
+    def run_list(self, *arguments: str) -> str:
+        """Run the command."""
+        result = CliRunner().invoke(cli, ["list", "-d", self.tree.root, *arguments])
+        self.assertEqual(result.exit_code, 0)
+        return result.stdout
+
+    def test_table(self) -> None:
+        """Each tag is a line, under headings."""
+        lines = [line.split() for line in self.run_list().splitlines()]
+        self.assertEqual(
+            lines[0], ["IMAGE", "DIGEST", "PLATFORMS", "NOT", "HERE", "SIZE", "SHARED"]
+        )
+        self.assertEqual([line[0] for line in lines[1:]], ["a:1", "b:1", "b:2"])
+        self.assertEqual(lines[1][1:4], [self.index["digest"][:19], "linux/amd64", "linux/arm64"])
+        self.assertEqual(lines[2][2:4], ["linux/arm64", "-"])
+        self.assertEqual([line[-2:] for line in lines[1:]], [["4", "B"]] * 3)
+
+    def test_json(self) -> None:
+        """The same as JSON, with whole digests and bytes."""
+        first = json.loads(self.run_list("--json"))[0]
+        self.assertEqual(
+            first,
+            {
+                "repository": "a",
+                "tag": "1",
+                "digest": self.index["digest"],
+                "platforms": ["linux/amd64"],
+                "absent_platforms": ["linux/arm64"],
+                "size": first["size"],
+                "shared": 4,
+                "problems": [],
+            },
+        )
+        self.assertIsInstance(first["size"], int)
+
+    def test_lost_tag(self) -> None:
+        """A tag that leads nowhere is shown as that."""
+        os.unlink(self.tree.path("a", "manifests", self.index["digest"]))
+        self.assertEqual(self.run_list().splitlines()[1].split()[:2], ["a:1", "missing"])
+        self.assertIsNone(json.loads(self.run_list("--json"))[0]["digest"])
+
+    def test_empty(self) -> None:
+        """An empty tree has headings and no lines."""
+        empty = self.mktemp()
+        os.mkdir(empty)
+        result = CliRunner().invoke(cli, ["list", "-d", empty])
+        self.assertEqual(len(result.stdout.splitlines()), 1)

@@ -1,0 +1,152 @@
+"""Tests for ``minreg.fill.progress`` and ``minreg.fill.sizes``."""
+
+import io
+import json
+
+from rich.console import Console
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.fill.events import (
+    BlobAdvanced,
+    BlobEnded,
+    Event,
+    ImageEnded,
+    Planned,
+    Resolving,
+    Summary,
+)
+from minreg.fill.progress import JsonLines, LiveBars, PlainLines
+from minreg.fill.sizes import count, format_size
+from minreg.names import Digest
+
+DIGEST = Digest.of(b"x")
+EVENTS: list[Event] = [
+    Resolving(2),
+    Planned(2, 1, fetch_bytes=1500, partial_bytes=500, present_bytes=0),
+    BlobAdvanced(DIGEST, "quay.io/a:1", 500, 2000),
+    BlobAdvanced(DIGEST, "quay.io/a:1", 2000, 2000),
+    BlobEnded(DIGEST, 1500, 500),
+    ImageEnded("quay.io/a:1", is_new=True),
+    ImageEnded("quay.io/b:1", is_new=False, reason="it is gone"),
+    Summary(2, ("quay.io/b:1",), 1, 1500, 500, 0, 0),
+]
+LINES = [
+    "looking up 2 images",
+    "quay.io/a:1: complete",
+    "quay.io/b:1: FAILED: it is gone",
+    "1 of 2 images complete: fetched 1 blob (1.5 kB), reused 0 (0 B saved), resumed 500 B",
+    "# failed; a file with these lines is what --file reads:",
+    "quay.io/b:1",
+]
+
+
+class PlainLinesTests(SynchronousTestCase):
+    """Tests for ``PlainLines``."""
+
+    def test_lines(self) -> None:
+        """Each image has a line; the end sums up, and lists what failed as -f reads it."""
+        lines: list[str] = []
+        with PlainLines(lines.append) as display:
+            for event in EVENTS:
+                display.show(event)
+        self.assertEqual(lines, LINES)
+
+    def test_again(self) -> None:
+        """An image that was complete is said to have been."""
+        lines: list[str] = []
+        PlainLines(lines.append).show(ImageEnded("a:1", is_new=False))
+        self.assertEqual(lines, ["a:1: complete already"])
+
+
+class JsonLinesTests(SynchronousTestCase):
+    """Tests for ``JsonLines``."""
+
+    def test_lines(self) -> None:
+        """Each event is an object."""
+        lines: list[str] = []
+        display = JsonLines(lines.append)
+        for event in EVENTS:
+            display.show(event)
+        objects = [json.loads(line) for line in lines]
+        self.assertEqual(
+            [one["event"] for one in objects],
+            [
+                "resolving",
+                "planned",
+                "blob_advanced",
+                "blob_advanced",
+                "blob_ended",
+                "image_ended",
+                "image_ended",
+                "summary",
+            ],
+        )
+        self.assertEqual(
+            objects[2],
+            {
+                "event": "blob_advanced",
+                "digest": str(DIGEST),
+                "image": "quay.io/a:1",
+                "offset": 500,
+                "size": 2000,
+            },
+        )
+
+
+class LiveBarsTests(SynchronousTestCase):
+    """Tests for ``LiveBars``, on a terminal in memory."""
+
+    def setUp(self) -> None:
+        """Have a terminal."""
+        self.output = io.StringIO()
+        console = Console(file=self.output, force_terminal=True, width=200)
+        self.bars = LiveBars(console)
+
+    def whole(self) -> float:
+        """Tell how far the bar for the whole is."""
+        return self.bars._progress.tasks[0].completed
+
+    def test_lines(self) -> None:
+        """The lines stand above the bars."""
+        with self.bars:
+            for event in EVENTS:
+                self.bars.show(event)
+        for line in LINES:
+            self.assertIn(line, self.output.getvalue())
+
+    def test_bar_for_each_transfer(self) -> None:
+        """A blob has a bar while it comes."""
+        for event in EVENTS[:4]:
+            self.bars.show(event)
+        names = [task.description for task in self.bars._progress.tasks]
+        self.assertEqual(names, ["all", "  a:1"])
+        self.bars.show(EVENTS[4])
+        self.assertEqual(len(self.bars._progress.tasks), 1)
+        self.assertEqual((self.whole(), self.bars._progress.tasks[0].total), (2000, 2000))
+
+    def test_never_back(self) -> None:
+        """A blob that begins anew does not move the bars back."""
+        seen = []
+        for offset in (1000, 0, 300, 1000, 1700, 2000):
+            self.bars.show(BlobAdvanced(DIGEST, "quay.io/a:1", offset, 2000))
+            seen.append(self.whole())
+        self.assertEqual(seen, [1000, 1000, 1000, 1000, 1700, 2000])
+
+
+class SizeTests(SynchronousTestCase):
+    """Tests for ``minreg.fill.sizes``."""
+
+    def test_sizes(self) -> None:
+        """Sizes have the unit that suits them."""
+        for size, text in {
+            0: "0 B",
+            999: "999 B",
+            1000: "1.0 kB",
+            182_300_000: "182.3 MB",
+        }.items():
+            self.assertEqual(format_size(size), text)
+        self.assertEqual(format_size(5_000_000_000_000_000), "5000.0 TB")
+
+    def test_counts(self) -> None:
+        """One is not many."""
+        self.assertEqual([count(1, "blob"), count(0, "blob")], ["1 blob", "0 blobs"])

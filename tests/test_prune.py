@@ -1,0 +1,136 @@
+"""Tests for ``minreg.fill.prune`` and ``minreg prune``."""
+
+import os
+
+from click.testing import CliRunner, Result
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.cli import cli
+from minreg.fill.failures import FillFailure
+from minreg.fill.origins import record_origin
+from minreg.fill.prune import plan_removal
+from minreg.fill.references import ImageReference
+from minreg.fill.writer import TreeWriter
+from minreg.names import Digest
+from tests.filled_tree import FilledTree
+
+
+class PruneTests(SynchronousTestCase):
+    """Tests for ``plan_removal`` and ``remove``, through the command."""
+
+    def setUp(self) -> None:
+        """Have a tree of two images that share a layer."""
+        self.tree = FilledTree(self.mktemp())
+        self.a = self.tree.add_image("a", "amd64", b"base", b"a", tags=("1", "2"))
+        self.b = self.tree.add_image("x/b", "amd64", b"base", b"b", tags=("1",))
+
+    def prune(self, *arguments: str, status: int = 0, keep: str | None = None) -> Result:
+        """Run the command on the tree."""
+        given = ["prune", "-d", self.tree.root, *arguments]
+        if keep is not None:
+            given += ["--keep-file", "-"]
+        result = CliRunner().invoke(cli, given, input=keep)
+        self.assertEqual(result.exit_code, status)
+        return result
+
+    def files(self) -> set[str]:
+        """List all files and links of the tree, without those that are private."""
+        return {
+            os.path.relpath(os.path.join(directory, name), self.tree.root)
+            for directory, directories, names in os.walk(self.tree.root)
+            for name in [*names, *directories]
+            if ".minreg" not in os.path.join(directory, name)
+        }
+
+    def test_nothing(self) -> None:
+        """From a tree that is all needed nothing is removed."""
+        before = self.files()
+        said = self.prune("--yes").stdout
+        self.assertEqual(said, "removed 0 images, 0 manifests and 0 blobs (0 B)\n")
+        self.assertEqual(self.files(), before)
+
+    def test_dry(self) -> None:
+        """Without --yes it only tells."""
+        before = self.files()
+        said = self.prune(keep="a:1\na:2\n").stdout
+        self.assertEqual(
+            said, "would remove x/b:1\nwould remove 1 image, 1 manifest and 1 blob (1 B)\n"
+        )
+        self.assertEqual(self.files(), before)
+
+    def test_keep_file(self) -> None:
+        """What is in no list goes, with what only it needed, and its empty directories."""
+        self.prune(
+            "--yes", keep="# these stay\ndocker.io/library/nothing\nquay.io/a:1\nquay.io/a:2"
+        )
+        files = self.files()
+        self.assertNotIn("x", files)
+        self.assertNotIn(f"blobs/{Digest.of(b'b')}", files)
+        self.assertIn(f"blobs/{Digest.of(b'base')}", files)
+        self.assertIn("a/manifests/1", files)
+
+    def test_one_tag_of_two(self) -> None:
+        """A manifest stays as long as one tag names it."""
+        self.prune("--yes", keep="quay.io/a:1\nquay.io/x/b:1")
+        files = self.files()
+        self.assertNotIn("a/manifests/2", files)
+        self.assertIn(f"a/manifests/{self.a['digest']}", files)
+
+    def test_untagged(self) -> None:
+        """What no tag reaches goes without a list."""
+        self.tree.add_image("a", "arm64", b"untagged")
+        said = self.prune("--yes").stdout
+        self.assertIn("removed 0 images, 1 manifest and 2 blobs", said)
+        self.assertNotIn(f"blobs/{Digest.of(b'untagged')}", self.files())
+
+    def test_kept_digest(self) -> None:
+        """What was asked for by its digest stays, until a list leaves it out."""
+        untagged = self.tree.add_image("a", "arm64", b"untagged")
+        image = ImageReference.parse(f"quay.io/a@{untagged['digest']}")
+        with TreeWriter(self.tree.root, "a test") as tree:
+            record_origin(tree, "a", image)
+        self.prune("--yes")
+        self.assertIn(f"a/manifests/{untagged['digest']}", self.files())
+        self.prune("--yes", keep=f"{image}\nquay.io/a:1\nquay.io/a:2\nquay.io/x/b:1")
+        self.assertIn(f"a/manifests/{untagged['digest']}", self.files())
+        self.prune("--yes", keep="quay.io/a:1\nquay.io/a:2\nquay.io/x/b:1")
+        self.assertNotIn(f"a/manifests/{untagged['digest']}", self.files())
+
+    def test_partial(self) -> None:
+        """What came of a blob that was given up goes too."""
+        with TreeWriter(self.tree.root, "a test") as tree:
+            with tree.open_partial(Digest.of(b"x")) as partial:
+                partial.write(b"half")
+        self.assertIn("1 blob (4 B)", self.prune("--yes").stdout)
+        self.assertEqual(os.listdir(self.tree.path(".minreg", "partial")), [])
+
+    def test_own_blobs(self) -> None:
+        """Blobs in a repository's own directory are looked at too, those outside never."""
+        outside = os.path.abspath(self.mktemp())
+        os.makedirs(outside)
+        os.makedirs(self.tree.path("own", "blobs"))
+        os.makedirs(self.tree.path("own", "manifests"))
+        os.makedirs(self.tree.path("out", "manifests"))
+        os.symlink(outside, self.tree.path("out", "blobs"))
+        orphan = str(Digest.of(b"orphan"))
+        for directory in (self.tree.path("own", "blobs"), outside):
+            with open(os.path.join(directory, orphan), "wb") as file:
+                file.write(b"orphan")
+        self.prune("--yes")
+        self.assertEqual(os.listdir(self.tree.path("own", "blobs")), [])
+        self.assertEqual(os.listdir(outside), [orphan])
+
+    def test_unreadable(self) -> None:
+        """Nothing is removed while it is not known what belongs to an image."""
+        os.unlink(self.tree.path("x", "b", "manifests", self.b["digest"]))
+        failure = self.assertRaises(FillFailure, plan_removal, self.tree.root, None)
+        self.assertIn("x/b:1 cannot be read", str(failure))
+        self.prune("--yes", status=1)
+        self.prune("--yes", keep="quay.io/a:1\nquay.io/a:2")
+        self.assertNotIn("x", self.files())
+
+    def test_while_downloading(self) -> None:
+        """What a download is about to use is safe: only one writes at a time."""
+        with TreeWriter(self.tree.root, "minreg download"):
+            result = self.prune("--yes", status=1)
+        self.assertIn("(minreg download): wait until that ends", result.stderr)

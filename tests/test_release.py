@@ -1,0 +1,93 @@
+"""Tests for ``minreg.fill.release``."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.fill.failures import FillFailure, ReferencesInvalid, UpstreamRefused
+from minreg.fill.release import Release, Releases
+from tests.canned import Canned, CannedTransport, Sent, quick_retries
+
+CHANNELS = "https://update.k3s.io/v1-release/channels"
+LIST_URL = "https://github.com/k3s-io/k3s/releases/download/v1.33.4%2Bk3s1/k3s-images.txt"
+IMAGES = b"docker.io/rancher/klipper-helm:v0.9.8\ndocker.io/rancher/mirrored-pause:3.6\n"
+
+
+class ReleasesTests(SynchronousTestCase):
+    """Tests for ``Releases``."""
+
+    def setUp(self) -> None:
+        """Have K3s's servers in memory."""
+        tag = "https://github.com/k3s-io/k3s/releases/tag/v1.33.4%2Bk3s1"
+        self.answers = {
+            f"{CHANNELS}/stable": Canned(302, headers={"Location": tag}),
+            LIST_URL: Canned(302, headers={"Location": "https://cdn.example/list"}),
+            "https://cdn.example/list": Canned(200, IMAGES),
+        }
+        self.transport = CannedTransport(self.answer)
+        self.releases = Releases(self.transport, quick_retries(0))
+
+    def answer(self, request: Sent) -> Canned:
+        """Answer from the table."""
+        return self.answers.get(request.url, Canned(404))
+
+    def find(self, name: str) -> Release:
+        """Find a release."""
+        return self.releases.find(name)
+
+    def test_channel(self) -> None:
+        """A channel leads to a version, and that to its images."""
+        release = self.find("stable")
+        self.assertEqual(release.version, "v1.33.4+k3s1")
+        self.assertEqual(release.path, "k3s/v1.33.4+k3s1.txt")
+        self.assertEqual(release.content, IMAGES)
+        self.assertEqual(str(release.images[1]), "docker.io/rancher/mirrored-pause:3.6")
+
+    def test_version(self) -> None:
+        """A version needs no channel."""
+        self.assertEqual(self.find("v1.33.4+k3s1").version, "v1.33.4+k3s1")
+        self.assertEqual(self.transport.sent[0].url, LIST_URL)
+
+    def test_mirror(self) -> None:
+        """A mirror may stand in for K3s's servers."""
+        self.answers = {
+            "https://mirror.example/c/v1.33": Canned(301, headers={"Location": "/hop"}),
+            "https://mirror.example/hop": Canned(302, headers={"Location": "/x/v1.33.4+k3s1/"}),
+            "https://mirror.example/r/v1.33.4%2Bk3s1/k3s-images.txt": Canned(200, IMAGES),
+        }
+        self.releases = Releases(
+            self.transport,
+            quick_retries(0),
+            "https://mirror.example/c/",
+            "https://mirror.example/r/",
+        )
+        self.assertEqual(self.find("v1.33").version, "v1.33.4+k3s1")
+
+    def test_unknown_channel(self) -> None:
+        """A channel that is none is reported by its address."""
+        failure = self.assertRaises(UpstreamRefused, self.find, "stabel")
+        self.assertIn(f"{CHANNELS}/stabel leads to no release of K3s", str(failure))
+
+    def test_unknown_version(self) -> None:
+        """So is a version."""
+        failure = self.assertRaises(UpstreamRefused, self.find, "v9.9.9")
+        self.assertIn("v9.9.9/k3s-images.txt cannot be had (status 404)", str(failure))
+
+    def test_endless(self) -> None:
+        """A circle of redirects is left."""
+        self.answers[f"{CHANNELS}/x"] = Canned(302, headers={"Location": f"{CHANNELS}/x"})
+        self.assertRaises(UpstreamRefused, self.find, "x")
+
+    def test_no_name(self) -> None:
+        """What could leave the address or the tree is no name."""
+        for name in ("", "../x", "a/b", "v1.33.4/../x"):
+            failure = self.assertRaises(FillFailure, self.find, name)
+            self.assertIn("is neither a version of K3s nor a channel", str(failure))
+
+    def test_no_list(self) -> None:
+        """A list that is none is refused: a login page, bytes, something endless."""
+        for body, kind in (
+            (b"<html>", ReferencesInvalid),
+            (b"\xff", FillFailure),
+            (b"#" * 2_000_000, UpstreamRefused),
+        ):
+            self.answers[LIST_URL] = Canned(200, body)
+            self.assertRaises(kind, self.find, "stable")

@@ -1,0 +1,166 @@
+"""Tests for ``minreg.fill.resolve``."""
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.fill.contents import TreeContents
+from minreg.fill.failures import UpstreamRefused
+from minreg.fill.references import ImageReference
+from minreg.fill.resolve import Resolved, Resolver, Selection
+from minreg.fill.upstreams import Upstreams
+from minreg.fill.writer import TreeWriter
+from minreg.manifests import Platform
+from minreg.media_types import OCI_INDEX, OCI_MANIFEST
+from minreg.names import Digest, NameInvalid
+from tests.canned import CannedTransport, MemoryRegistry, quick_retries
+
+AMD64 = Platform("linux", "amd64")
+
+
+class ResolverTests(SynchronousTestCase):
+    """Tests for ``Resolver``."""
+
+    def setUp(self) -> None:
+        """Have a registry with an image for two platforms."""
+        self.registry = MemoryRegistry()
+        self.amd64 = self.registry.add_image("a", "amd64", b"base", b"x")
+        self.arm64 = self.registry.add_image("a", "arm64", b"base", b"y")
+        self.index = self.registry.add_index("a", self.amd64, self.arm64, tag="1")
+        self.transport = CannedTransport(self.registry)
+        self.root = self.mktemp()
+
+    def resolve(self, text: str = "example.com/a:1", **selection: Any) -> Resolved:
+        """Resolve an image."""
+        upstreams = Upstreams(self.transport, quick_retries(), {})
+        contents = TreeContents(self.root)
+        resolver = Resolver(upstreams, contents, Selection(**selection))
+        return resolver.resolve(ImageReference.parse(text))
+
+    def digests(self, resolved: Resolved) -> list[str]:
+        """List the digests of what was found."""
+        return [str(document.digest) for document in resolved.documents]
+
+    def store(self, resolved: Resolved) -> None:
+        """Put what was found into the tree."""
+        with TreeWriter(self.root, "a test") as tree:
+            for document in resolved.documents:
+                tree.write_manifest(resolved.place, document.content)
+            for tag, digest in resolved.tags:
+                tree.tag(resolved.place, tag, digest)
+
+    def add_referrer(self, subject: dict[str, Any], *tags: str) -> dict[str, Any]:
+        """Add an artifact that refers to something."""
+        config = self.registry.add_blob("a", "application/vnd.oci.empty.v1+json", b"{}")
+        document = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": config,
+            "layers": [config],
+            "subject": subject,
+        }
+        return self.registry.add_manifest("a", document, *tags)
+
+    def add_list_of_referrers(self, subject: dict[str, Any], *referrers: dict[str, Any]) -> None:
+        """Let the registry list referrers."""
+        listed = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list(referrers)}
+        self.registry.add_manifest("a", listed, "x")
+        content = self.registry.contents.pop("/v2/a/manifests/x")
+        self.registry.contents[f"/v2/a/referrers/{subject['digest']}"] = content
+
+    def test_all_platforms(self) -> None:
+        """Children come before their index, and shared blobs once."""
+        resolved = self.resolve()
+        wanted = [self.amd64["digest"], self.arm64["digest"], self.index["digest"]]
+        self.assertEqual(self.digests(resolved), wanted)
+        self.assertEqual(resolved.tags, (("1", Digest.parse(self.index["digest"])),))
+        self.assertEqual(len(list(resolved.blobs)), 5)
+
+    def test_one_platform(self) -> None:
+        """The index keeps its bytes, and only the wanted child comes with it."""
+        resolved = self.resolve(platforms=(AMD64,))
+        self.assertEqual(self.digests(resolved), [self.amd64["digest"], self.index["digest"]])
+        self.assertEqual(
+            resolved.documents[1].content, self.registry.contents["/v2/a/manifests/1"][1]
+        )
+
+    def test_platform_missing(self) -> None:
+        """An image without the platform is named."""
+        with self.assertRaises(UpstreamRefused) as caught:
+            self.resolve(platforms=(Platform("linux", "s390x"),))
+        self.assertIn("example.com/a:1: it has no image for linux/s390x", str(caught.exception))
+
+    def test_by_digest(self) -> None:
+        """A digest alone sets no tag; with a tag it sets that one."""
+        digest = self.amd64["digest"]
+        self.assertEqual(self.resolve(f"example.com/a@{digest}").tags, ())
+        resolved = self.resolve(f"example.com/a:2@{digest}")
+        self.assertEqual(resolved.tags, (("2", Digest.parse(digest)),))
+
+    def test_place(self) -> None:
+        """The host is in the place if it is not trimmed."""
+        self.assertEqual(self.resolve().place, "a")
+        self.assertEqual(self.resolve(trimmed=False).place, "example.com/a")
+        self.assertRaises(NameInvalid, self.resolve, "example.com/a/blobs:1")
+
+    def test_second_time(self) -> None:
+        """What the tree has is not fetched: one HEAD tells that the tag is the same."""
+        self.store(self.resolve())
+        self.transport.sent.clear()
+        self.resolve()
+        self.assertEqual([request.method for request in self.transport.sent], ["HEAD"])
+
+    def test_second_time_by_digest(self) -> None:
+        """A digest cannot have changed: nothing is asked."""
+        self.store(self.resolve())
+        self.transport.sent.clear()
+        self.resolve(f"example.com/a@{self.amd64['digest']}")
+        self.assertEqual(self.transport.sent, [])
+
+    def test_tag_moved(self) -> None:
+        """A tag that moved upstream is followed; known children are not fetched again."""
+        self.store(self.resolve())
+        moved = self.registry.add_index("a", self.amd64, tag="1")
+        self.transport.sent.clear()
+        self.assertEqual(str(self.resolve().root), moved["digest"])
+        self.assertEqual([request.method for request in self.transport.sent], ["HEAD", "GET"])
+
+    def test_no_referrers(self) -> None:
+        """Nobody asks for referrers who does not want them."""
+        self.resolve()
+        self.assertEqual(
+            [request.path for request in self.transport.sent if "referrers" in request.path], []
+        )
+
+    def test_referrers(self) -> None:
+        """What refers to an image comes after it, and what refers to that as well."""
+        note = self.add_referrer(self.index)
+        signature = self.add_referrer(note)
+        self.add_list_of_referrers(self.index, note)
+        self.add_list_of_referrers(note, signature)
+        resolved = self.resolve(referrers=True, platforms=(AMD64,))
+        self.assertEqual(self.digests(resolved)[2:], [note["digest"], signature["digest"]])
+
+    def test_fallback_tag(self) -> None:
+        """A registry that cannot list referrers may have a tag that does."""
+        note = self.add_referrer(self.index)
+        tag = self.index["digest"].replace(":", "-")
+        listed = self.registry.add_index("a", note, tag=tag)
+        resolved = self.resolve(referrers=True, platforms=(AMD64,))
+        self.assertEqual(self.digests(resolved)[2:], [note["digest"], listed["digest"]])
+        self.assertEqual([tag for tag, _ in resolved.tags], [tag, "1"])
+
+    def test_signature_tags(self) -> None:
+        """Signatures that are tagged beside the image come with it."""
+        tag = self.index["digest"].replace(":", "-") + ".sig"
+        signature = self.add_referrer(self.index, tag)
+        resolved = self.resolve(referrers=True, platforms=(AMD64,))
+        self.assertIn((tag, Digest.parse(signature["digest"])), resolved.tags)
+
+    def test_indexes_without_end(self) -> None:
+        """An index in an index in an index … is left alone."""
+        index = self.index
+        for depth in range(6):
+            index = self.registry.add_index("a", index, tag=f"deep{depth}")
+        failure = self.assertRaises(UpstreamRefused, self.resolve, "example.com/a:deep5")
+        self.assertIn("indexes within indexes without end", str(failure))

@@ -1,0 +1,152 @@
+"""Tests for ``minreg.fill.tokens``."""
+
+import json
+from urllib.parse import parse_qs, urlsplit
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.fill.credentials import Credentials
+from minreg.fill.failures import UpstreamRefused, UpstreamUnavailable
+from minreg.fill.tokens import Authorizer
+from tests.canned import Canned, CannedTransport, Sent
+
+URL = "https://example.com"
+BEARER = 'Bearer realm="https://auth.example.com/token?x=y",service="s"'
+BASIC = 'Basic realm="example"'
+
+
+class AuthorizerTests(SynchronousTestCase):
+    """Tests for ``Authorizer``."""
+
+    def setUp(self) -> None:
+        """Have a token server that counts its tokens."""
+        self.clock = Clock()
+        self.credentials: Credentials | None = None
+        self.transport = CannedTransport(self.answer)
+        self.answers: list[Canned] = []
+        self.authorizer = Authorizer(
+            self.transport, URL, lambda _: self.credentials, self.clock.seconds
+        )
+
+    def answer(self, _: Sent) -> Canned:
+        """Answer as told, or with a token."""
+        if self.answers:
+            return self.answers.pop(0)
+        token = {"token": f"t{len(self.transport.sent)}", "expires_in": 300}
+        return Canned(200, json.dumps(token).encode("ascii"))
+
+    def authorize(self, line: str = BEARER) -> str | None:
+        """Take up a challenge for a repository, and give what is to be sent."""
+        self.authorizer.answer([line], "a/b", self.authorizer.authorization("a/b"))
+        return self.authorizer.authorization("a/b")
+
+    def test_nobody_asked(self) -> None:
+        """Nothing is sent before a registry asks for it."""
+        self.assertIsNone(self.authorizer.authorization("a/b"))
+
+    def test_anonymous(self) -> None:
+        """A token is to be had without an account."""
+        self.assertEqual(self.authorize(), "Bearer t1")
+        [asked] = self.transport.sent
+        self.assertEqual(asked.headers, {})
+        self.assertEqual(
+            parse_qs(urlsplit(asked.url).query),
+            {"x": ["y"], "service": ["s"], "scope": ["repository:a/b:pull"]},
+        )
+
+    def test_account(self) -> None:
+        """An account is told to the token server, and to it alone."""
+        self.credentials = Credentials("alice", "secret")
+        self.assertEqual(self.authorize(), "Bearer t1")
+        self.assertEqual(
+            self.transport.sent[0].headers, {"Authorization": "Basic YWxpY2U6c2VjcmV0"}
+        )
+
+    def test_kept_until_it_expires(self) -> None:
+        """A token is used as long as it holds, and then replaced without being asked."""
+        self.authorize()
+        self.clock.advance(294)
+        self.assertEqual(self.authorizer.authorization("a/b"), "Bearer t1")
+        self.clock.advance(2)
+        self.assertEqual(self.authorizer.authorization("a/b"), "Bearer t2")
+
+    def test_default_life(self) -> None:
+        """A token that does not say how long it holds, holds for a minute."""
+        self.answers = [Canned(200, b'{"access_token":"first"}')]
+        self.assertEqual(self.authorize(), "Bearer first")
+        self.clock.advance(56)
+        self.assertEqual(self.authorizer.authorization("a/b"), "Bearer t2")
+
+    def test_other_repository(self) -> None:
+        """Each repository has its token, fetched before the registry asks."""
+        self.authorize()
+        self.assertEqual(self.authorizer.authorization("c"), "Bearer t2")
+        self.assertIn("scope=repository%3Ac%3Apull", self.transport.sent[1].url)
+
+    def test_expired_early(self) -> None:
+        """A token that is refused is fetched anew, with what else was demanded."""
+        self.authorize()
+        self.assertEqual(self.authorize(f'{BEARER},scope="x:y:z"'), "Bearer t2")
+        scopes = parse_qs(urlsplit(self.transport.sent[1].url).query)["scope"]
+        self.assertEqual(scopes, ["repository:a/b:pull", "x:y:z"])
+
+    def test_refused_before_it_was_replaced(self) -> None:
+        """Another thread may have fetched the new one already."""
+        self.authorize()
+        self.authorizer.answer([BEARER], "a/b", "Bearer t0")
+        self.assertEqual(len(self.transport.sent), 1)
+
+    def test_basic(self) -> None:
+        """Basic sends the account."""
+        self.credentials = Credentials("alice", "secret")
+        self.assertEqual(self.authorize(BASIC), "Basic YWxpY2U6c2VjcmV0")
+        self.assertEqual(self.transport.sent, [])
+
+    def test_basic_without_account(self) -> None:
+        """Without one, the mend is told."""
+        failure = self.assertRaises(UpstreamRefused, self.authorize, BASIC)
+        self.assertEqual(str(failure), "example.com wants a login: docker login example.com")
+
+    def test_bearer_is_preferred(self) -> None:
+        """Where both are offered, the password is not sent to the registry."""
+        self.credentials = Credentials("alice", "secret")
+        self.assertEqual(self.authorize(f"{BASIC}, {BEARER}"), "Bearer t1")
+
+    def test_identity_token(self) -> None:
+        """An identity token is exchanged by POST."""
+        self.credentials = Credentials(identity_token="i")
+        self.assertEqual(self.authorize(), "Bearer t1")
+        [asked] = self.transport.sent
+        self.assertEqual(asked.method, "POST")
+        form = parse_qs((asked.body or b"").decode("ascii"))
+        self.assertEqual((form["grant_type"], form["refresh_token"]), (["refresh_token"], ["i"]))
+
+    def test_identity_token_without_oauth(self) -> None:
+        """A server that does not know POST gets it in the other way."""
+        self.credentials = Credentials(identity_token="i")
+        self.answers = [Canned(404)]
+        self.assertEqual(self.authorize(), "Bearer t2")
+        self.assertEqual(self.transport.sent[1].method, "GET")
+        self.assertIn("Authorization", self.transport.sent[1].headers)
+
+    def test_registry_token(self) -> None:
+        """A registry token is sent as it is."""
+        self.credentials = Credentials(registry_token="r")
+        self.assertEqual(self.authorize(), "Bearer r")
+
+    def test_unknown_scheme(self) -> None:
+        """A login of another kind is refused in words."""
+        self.assertRaises(UpstreamRefused, self.authorize, "Negotiate")
+
+    def test_token_refused(self) -> None:
+        """A wrong password is final, and the mend is told."""
+        self.answers = [Canned(401)]
+        failure = self.assertRaises(UpstreamRefused, self.authorize)
+        self.assertIn("check the account with docker login example.com", str(failure))
+
+    def test_token_server_fails(self) -> None:
+        """A token server that is down, or answers nonsense, may be asked again."""
+        for answer in (Canned(503), Canned(200, b"{}"), Canned(200, b"["), Canned(200, b"[]")):
+            self.answers = [answer]
+            self.assertRaises(UpstreamUnavailable, self.authorize)

@@ -1,0 +1,144 @@
+"""Tests for ``minreg.fill.upstream``."""
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.fill.failures import ContentMismatch, UpstreamRefused, UpstreamUnavailable
+from minreg.fill.upstream import Upstream
+from minreg.media_types import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from minreg.names import Digest
+from tests.canned import Canned, CannedTransport, MemoryRegistry, Sent, make_upstream
+
+TAG_PATH = "/v2/a/manifests/1"
+
+
+class UpstreamTests(SynchronousTestCase):
+    """Tests for ``Upstream``."""
+
+    def setUp(self) -> None:
+        """Have a registry with one image."""
+        self.registry = MemoryRegistry()
+        image = self.registry.add_image("a", "amd64", b"layer")
+        index = self.registry.add_index("a", image, tag="1")
+        self.digest = Digest.parse(index["digest"])
+        self.transport = CannedTransport(self.registry)
+        self.upstream: Upstream = make_upstream(self.transport)
+
+    def refused(self, body: bytes, **headers: str) -> str:
+        """Read the manifest where it has other bytes, and tell why it is refused."""
+        self.registry.faults[TAG_PATH] = [Canned(200, body, headers)]
+        failure = self.assertRaises(UpstreamRefused, self.upstream.read_manifest, "a", "1")
+        return str(failure)
+
+    def test_manifest(self) -> None:
+        """A manifest comes with its exact bytes."""
+        document = self.upstream.read_manifest("a", "1")
+        self.assertEqual(document.digest, self.digest)
+        self.assertEqual(document.content, self.registry.contents[TAG_PATH][1])
+        accepted = self.transport.sent[0].headers["Accept"]
+        for media_type in (OCI_INDEX, OCI_MANIFEST, DOCKER_MANIFEST):
+            self.assertIn(media_type, accepted)
+
+    def test_head(self) -> None:
+        """What a tag names is found out without a GET."""
+        self.assertEqual(self.upstream.find_digest("a", "1"), self.digest)
+        self.assertEqual([request.method for request in self.transport.sent], ["HEAD"])
+
+    def test_head_without_digest(self) -> None:
+        """A registry that does not tell, or knows no HEAD, is asked in another way."""
+        self.registry.faults[TAG_PATH] = [Canned(200), Canned(405)]
+        self.assertIsNone(self.upstream.find_digest("a", "1"))
+        self.assertIsNone(self.upstream.find_digest("a", "1"))
+
+    def test_missing(self) -> None:
+        """What is not there is refused with the registry's own words."""
+        failure = self.assertRaises(UpstreamRefused, self.upstream.read_manifest, "a", "2")
+        self.assertEqual(
+            str(failure),
+            "https://example.com/v2/a/manifests/2: MANIFEST_UNKNOWN unknown (status 404)",
+        )
+        self.assertRaises(UpstreamRefused, self.upstream.find_digest, "a", "2")
+
+    def test_forbidden(self) -> None:
+        """Without words of its own, the status is put into words."""
+        self.registry.faults[TAG_PATH] = [Canned(403, b"<html>")]
+        failure = self.assertRaises(UpstreamRefused, self.upstream.read_manifest, "a", "1")
+        self.assertIn("it may not be read by this account (status 403)", str(failure))
+
+    def test_busy(self) -> None:
+        """A registry that is busy is asked again, and at last given up."""
+        self.registry.faults[TAG_PATH] = [Canned(429), Canned(500)]
+        self.assertEqual(self.upstream.read_manifest("a", "1").digest, self.digest)
+        self.registry.faults[TAG_PATH] = [Canned(503)] * 3
+        self.assertRaises(UpstreamUnavailable, self.upstream.read_manifest, "a", "1")
+
+    def test_wrong_bytes(self) -> None:
+        """Bytes with another digest are fetched again, and never taken."""
+        path = f"/v2/a/manifests/{self.digest}"
+        self.registry.faults[path] = [Canned(200, b'{"manifests":[]}')]
+        self.assertEqual(self.upstream.read_manifest("a", self.digest).digest, self.digest)
+        self.registry.faults[path] = [Canned(200, b"{}")] * 3
+        self.assertRaises(ContentMismatch, self.upstream.read_manifest, "a", self.digest)
+
+    def test_stated_digest(self) -> None:
+        """A tag's bytes must be what the header says."""
+        wrong = Canned(200, b"{}", {"Docker-Content-Digest": str(self.digest)})
+        self.registry.faults[TAG_PATH] = [wrong] * 3
+        self.assertRaises(ContentMismatch, self.upstream.read_manifest, "a", "1")
+
+    def test_schema_1(self) -> None:
+        """Docker's schema 1 is refused in words."""
+        reason = self.refused(b'{"schemaVersion":1,"fsLayers":[]}')
+        self.assertIn("cannot be used: it is a Docker schema 1 manifest", reason)
+
+    def test_two_meanings(self) -> None:
+        """What is sent as one thing and says to be another is refused."""
+        content = self.registry.contents[TAG_PATH][1]
+        reason = self.refused(content, **{"Content-Type": f"{OCI_MANIFEST}; charset=utf-8"})
+        self.assertIn("two clients could take it for two things", reason)
+
+    def test_malformed(self) -> None:
+        """A descriptor without a size is refused, for nothing could be fetched by it."""
+        reason = self.refused(json.dumps({"manifests": [{"digest": "x"}]}).encode("ascii"))
+        self.assertIn("manifests[0] has no size", reason)
+
+    def test_login(self) -> None:
+        """A registry that wants a token gets one, and the request is sent again."""
+
+        def answer(request: Sent) -> Canned:
+            if request.url.startswith("https://auth.example.com/"):
+                return Canned(200, b'{"token":"t"}')
+            if request.headers.get("Authorization") != "Bearer t":
+                line = 'Bearer realm="https://auth.example.com/token"'
+                return Canned(401, headers={"WWW-Authenticate": line})
+            return self.registry(request)
+
+        upstream = make_upstream(CannedTransport(answer))
+        self.assertEqual(upstream.read_manifest("a", "1").digest, self.digest)
+
+    def test_login_in_vain(self) -> None:
+        """A registry that takes no token is given up after a few."""
+
+        def answer(request: Sent) -> Canned:
+            line = 'Bearer realm="https://example.com/token",error="insufficient_scope"'
+            if request.path == "/token":
+                return Canned(200, b'{"token":"t"}')
+            return Canned(401, headers={"WWW-Authenticate": line})
+
+        transport = CannedTransport(answer)
+        upstream = make_upstream(transport)
+        failure = self.assertRaises(UpstreamRefused, upstream.read_manifest, "a", "1")
+        self.assertIn("the login is not accepted", str(failure))
+        self.assertEqual(len(transport.sent), 6)
+
+    def test_referrers(self) -> None:
+        """A list of referrers is one only if it is sent as one."""
+        path = f"/v2/a/referrers/{self.digest}"
+        self.assertIsNone(self.upstream.list_referrers("a", self.digest))
+        self.registry.faults[path] = [Canned(200, b"<html>")]
+        self.assertIsNone(self.upstream.list_referrers("a", self.digest))
+        self.registry.contents[path] = (OCI_INDEX, b'{"schemaVersion":2,"manifests":[]}')
+        listed = self.upstream.list_referrers("a", self.digest)
+        assert listed is not None
+        self.assertEqual(listed.manifest.manifests, ())

@@ -1,0 +1,108 @@
+"""Tests for ``minreg.fill.verify`` and ``minreg verify``."""
+
+import os
+
+from click.testing import CliRunner, Result
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.cli import cli
+from minreg.fill.verify import Report, Verification
+from minreg.manifests import Platform
+from tests.filled_tree import FilledTree
+from tests.test_inventory import ABSENT
+
+
+class VerificationTests(SynchronousTestCase):
+    """Tests for ``Verification``."""
+
+    def setUp(self) -> None:
+        """Have a tree of two images that share a layer."""
+        self.tree = FilledTree(self.mktemp())
+        self.tree.add_index("a", self.tree.add_image("a", "amd64", b"base", b"a"), ABSENT, tag="1")
+        self.tree.add_image("b", "amd64", b"base", b"b", tags=("1",))
+
+    def verify(self, *wanted: str) -> Report:
+        """Verify the tree."""
+        self.hashed: list[int] = []
+        platforms = [Platform.parse(text) for text in wanted] or None
+        return Verification(self.tree.root, platforms).run(self.hashed.append, threads=2)
+
+    def broken(self, report: Report) -> dict[str, tuple[str, ...]]:
+        """Tell what is wrong with which image."""
+        return {str(finding.image): finding.problems for finding in report.broken}
+
+    def damage(self, content: bytes) -> str:
+        """Change a byte of a blob, and tell its path."""
+        path = self.tree.blob_path(content)
+        with open(path, "r+b") as file:
+            file.write(b"\0")
+        return path
+
+    def run_command(self, *arguments: str) -> Result:
+        """Run the command on the tree."""
+        return CliRunner().invoke(cli, ["verify", "-d", self.tree.root, *arguments])
+
+    def test_complete(self) -> None:
+        """Each file is hashed once, and nothing is wrong."""
+        report = self.verify()
+        self.assertEqual((len(report.findings), report.broken), (2, []))
+        self.assertEqual((report.checked_files, report.checked_bytes), (4, 46))
+        self.assertEqual(sum(self.hashed), 46)
+
+    def test_damaged(self) -> None:
+        """A damaged blob breaks all images that need it."""
+        path = os.path.realpath(self.damage(b"base"))
+        problem = f"{path} does not hold what its name says: remove it and download again"
+        self.assertEqual(self.broken(self.verify()), {"a:1": (problem,), "b:1": (problem,)})
+
+    def test_quick(self) -> None:
+        """Without hashing only presence and size are seen."""
+        self.damage(b"base")
+        os.unlink(self.tree.blob_path(b"b"))
+        report = Verification(self.tree.root).run_quickly()
+        self.assertEqual(list(self.broken(report)), ["b:1"])
+
+    def test_orphans(self) -> None:
+        """Blobs of no image are counted, and are no fault."""
+        self.tree.add_blob("a", "x/y", b"orphan")
+        report = self.verify()
+        self.assertEqual((report.orphans, report.orphan_bytes, report.broken), (1, 6, []))
+
+    def test_platform(self) -> None:
+        """An absent platform is a fault if it is asked for."""
+        self.assertEqual(self.broken(self.verify("linux/amd64")), {})
+        self.assertEqual(
+            self.broken(self.verify("linux/arm64")), {"a:1": ("linux/arm64 is not here",)}
+        )
+
+    def test_command(self) -> None:
+        """The command tells what is there, and status 0."""
+        result = self.run_command()
+        self.assertEqual(result.exit_code, 0)
+        self.assertEqual(
+            result.stdout.splitlines(),
+            [
+                "a:1: complete for linux/amd64 (not here: linux/arm64)",
+                "b:1: complete for linux/amd64",
+                "2 of 2 images complete; hashed 4 blobs (46 B)",
+            ],
+        )
+
+    def test_command_broken(self) -> None:
+        """A broken image is named, and the status is 1."""
+        self.damage(b"b")
+        self.tree.add_blob("a", "x/y", b"orphan")
+        result = self.run_command()
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn("b:1: BROKEN: ", result.stdout)
+        self.assertIn("1 of 2 images complete", result.stdout)
+        self.assertIn("; 1 blob (6 B) of no image: minreg prune\n", result.stdout)
+
+    def test_command_platforms(self) -> None:
+        """``all`` asks for each platform that an index names."""
+        self.assertEqual(self.run_command("--quick", "-p", "all").exit_code, 1)
+        self.assertEqual(self.run_command("--quick", "-p", "linux/amd64").exit_code, 0)
+
+    def test_command_without_tree(self) -> None:
+        """A directory that is not there is wrong usage."""
+        self.assertEqual(CliRunner().invoke(cli, ["verify", "-d", "/nowhere"]).exit_code, 2)

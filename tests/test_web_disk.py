@@ -1,0 +1,177 @@
+"""Tests for ``minreg.web.disk`` and for requests that wait for it."""
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.interfaces import StoreUnavailable
+from minreg.names import Digest
+from minreg.store.tree import RegistryTree
+from minreg.web.disk import Disk
+from tests.stores import HeldThreads, OneContentStore, OpenFile
+from tests.support import Connection, WebTestCase, parse_response, write_request
+
+LAYER = b"0123456789"
+BLOB = write_request(f"/v2/a/blobs/{Digest.of(LAYER)}")
+
+
+class DiskTests(SynchronousTestCase):
+    """Tests for ``Disk``."""
+
+    def setUp(self) -> None:
+        """Make a disk whose threads wait for the test."""
+        self.clock = Clock()
+        self.threads = HeldThreads()
+        self.disk = Disk(self.clock, self.threads, patience=2.0)
+
+    def test_answer(self) -> None:
+        """A look gives what it found, and no timer is left."""
+        found = self.disk.run(lambda first, second: first + second, 1, second=2)
+        self.assertNoResult(found)
+        self.threads.run()
+        self.assertEqual(self.successResultOf(found), 3)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_failure(self) -> None:
+        """A look that fails, fails for the one who asked."""
+        found = self.disk.run(int, "x")
+        self.threads.run()
+        self.failureResultOf(found, ValueError)
+
+    def test_patience(self) -> None:
+        """After two seconds a look is given up, with a hint at the disk."""
+        found = self.disk.run(int, "1")
+        self.clock.advance(1.9)
+        self.assertNoResult(found)
+        self.clock.advance(0.1)
+        failure = self.failureResultOf(found, StoreUnavailable)
+        self.assertIn("not answered for 2 seconds", str(failure.value))
+
+    def test_late_answer(self) -> None:
+        """An answer that nobody waits for any more is closed."""
+        file = OpenFile(LAYER)
+        found = self.disk.run(lambda: file)
+        self.clock.advance(2)
+        self.failureResultOf(found, StoreUnavailable)
+        self.threads.run()
+        self.assertTrue(file.closed)
+
+    def test_late_failure(self) -> None:
+        """A failure that comes too late concerns nobody, and neither does a number."""
+        for look in ("x", "1"):
+            found = self.disk.run(int, look)
+            self.clock.advance(2)
+            self.failureResultOf(found, StoreUnavailable)
+            self.threads.run()
+
+    def test_cancelled(self) -> None:
+        """An answer to a question that was withdrawn is closed as well."""
+        file = OpenFile(LAYER)
+        found = self.disk.run(lambda: file)
+        found.addErrback(lambda _withdrawn: None)
+        found.cancel()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.threads.run()
+        self.assertTrue(file.closed)
+
+    def test_too_many(self) -> None:
+        """When a thousand looks wait, the next fails at once; the disk may recover."""
+        for _ in range(1024):
+            self.disk.run(int, "1").addErrback(lambda _given_up: None)
+        self.failureResultOf(self.disk.run(int, "1"), StoreUnavailable)
+        self.assertEqual(len(self.threads), 1024)
+        self.clock.advance(2)
+        self.failureResultOf(self.disk.run(int, "1"), StoreUnavailable)
+        self.threads.run()
+        found = self.disk.run(int, "7")
+        while len(self.threads):
+            self.threads.run()
+        self.assertEqual(self.successResultOf(found), 7)
+
+
+class WaitingRequestTests(WebTestCase):
+    """Tests for requests whose answer is on a slow disk."""
+
+    def setUp(self) -> None:
+        """Build a site whose threads wait for the test."""
+        super().setUp()
+        self.threads = HeldThreads()
+        self.file = OpenFile(LAYER)
+        self.site = self.make_site(OneContentStore(self.file, 10), in_thread=self.threads)
+
+    def ask(self) -> Connection:
+        """Ask for a blob."""
+        connection = self.connect()
+        connection.send(BLOB)
+        return connection
+
+    def test_answered(self) -> None:
+        """Nothing is sent before the disk has answered, and then all."""
+        connection = self.ask()
+        self.assertEqual(connection.received(), b"")
+        self.clock.advance(1)
+        self.threads.run()
+        connection.pump()
+        self.assertEqual(parse_response(connection.received()).body, LAYER)
+        self.assertEqual(self.logged("request")[0]["seconds"], 1.0)
+
+    def test_no_answer(self) -> None:
+        """After two seconds the client is told, and can try elsewhere; the log has it too."""
+        connection = self.ask()
+        self.clock.advance(2)
+        connection.pump()
+        response = parse_response(connection.received())
+        self.assertEqual((response.code, response.error_code), (503, "UNAVAILABLE"))
+        self.threads.run()
+        self.assertTrue(self.file.closed)
+        self.assertEqual(connection.received(), b"")
+        self.assertIn("not answered", self.logged("request")[0]["failure"])
+        formats = [event["log_format"] for event in self.events]
+        self.assertIn("cannot read the registry: {reason}", formats)
+
+    def test_others_go_on(self) -> None:
+        """Who needs no disk does not wait."""
+        self.ask()
+        self.assertEqual(self.request("/v2/").code, 200)
+
+    def test_client_leaves(self) -> None:
+        """If the client leaves meanwhile, the file is closed as soon as it is there."""
+        connection = self.ask()
+        connection.leave()
+        (event,) = self.logged("request")
+        self.assertEqual((event["failure"], event["bytes"]), ("the client left", 0))
+        self.threads.run()
+        self.assertTrue(self.file.closed)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_client_leaves_before_failure(self) -> None:
+        """If the disk then fails, that is nobody's concern."""
+        store = OneContentStore(self.file, 10)
+        store.failure = StoreUnavailable("gone")
+        self.site = self.make_site(store, in_thread=self.threads)
+        self.ask().leave()
+        self.threads.run()
+        self.assertEqual(len(self.logged("request")), 1)
+
+    def test_client_leaves_before_list(self) -> None:
+        """A list that comes too late has nothing to close."""
+        connection = self.connect()
+        connection.send(write_request("/v2/a/tags/list"))
+        connection.leave()
+        self.threads.run()
+        self.assertEqual(len(self.logged("request")), 1)
+
+    def test_next_request_waits(self) -> None:
+        """Answers keep the order of the requests, however long the first takes."""
+        connection = self.connect()
+        connection.send(BLOB + write_request("/v2/"))
+        self.assertEqual(connection.received(), b"")
+        self.threads.run()
+        connection.pump()
+        self.assertEqual(connection.received().count(b"HTTP/1.1 200 OK"), 2)
+
+    def test_root_gone(self) -> None:
+        """A registry whose root is gone says so, on every endpoint that needs it."""
+        self.site = self.make_site(RegistryTree(self.mktemp()))
+        for path in ("/v2/_catalog", "/v2/a/tags/list", "/v2/a/manifests/1"):
+            response = self.request(path)
+            self.assertEqual((response.code, response.error_code), (503, "UNAVAILABLE"))

@@ -1,0 +1,207 @@
+"""Throws whatever a client could send at a tree that is full of traps."""
+
+import os
+import string
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minreg.names import Digest
+from tests.support import Response, WebTestCase, parse_response, parse_responses, write_request
+
+LAYER = bytes(range(256))
+SECRET = b"this lies outside of the root"
+DIGEST = str(Digest.of(LAYER))
+TRAPS = [str(Digest.of(bytes([number]))) for number in range(5)]
+LINKED = str(Digest.of(SECRET))
+
+RIGHT = {200, 206, 304, 400, 404, 405, 413, 416}
+CODES = {
+    400: {"NAME_INVALID", "DIGEST_INVALID", "PAGINATION_NUMBER_INVALID", "UNSUPPORTED"},
+    404: {"NAME_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "UNSUPPORTED"},
+    405: {"UNSUPPORTED"},
+    413: {"SIZE_INVALID"},
+    416: {"RANGE_INVALID"},
+}
+
+wild = st.text(st.characters(max_codepoint=255), max_size=20)
+names = st.sampled_from(
+    ["a", "a/b", "quay.io/x", "out", "loop", "a/out", "..", ".", "../outside", "blobs", "", "A"]
+)
+references = st.sampled_from(
+    (
+        "1 list out fifo dir lost .. ../../outside/secret uploads/ sha256: "
+        f"{DIGEST} {LINKED} sha512:{'0' * 128} sha256-{DIGEST[7:]} {' '.join(TRAPS)}"
+    ).split(" ")
+)
+wire = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from(
+        [
+            *(b"GET /v2/ HTTP/1.1", b"POST /v2/ HTTP/1.0", b"\r\n", b"\r\n\r\n", b": ", b"0\r\n"),
+            *(b"Content-Length: 3", b"Transfer-Encoding: chunked", b"Connection: close\r\n"),
+            *(b"Expect: 100-continue", b"Range: x", b"A: b\r\n", b"x" * 17000),
+            *(write_request("/v2/"), write_request(f"/v2/a/blobs/{DIGEST}")),
+        ]
+    ),
+)
+endpoints = st.sampled_from(["manifests", "blobs", "tags", "referrers", "_catalog", "x"])
+methods = st.sampled_from(["GET"] * 12 + ["HEAD"] * 4 + ["POST", "PUT", "OPTIONS", "BREW", "get"])
+numbers = st.one_of(st.integers(-2, 300).map(str), st.sampled_from(["", "9" * 25, "x"]))
+ranges = st.one_of(
+    st.lists(st.tuples(numbers, numbers).map("-".join), max_size=4).map(
+        lambda parts: "bytes=" + ",".join(parts)
+    ),
+    wild,
+)
+hosts = st.one_of(
+    st.sampled_from(["quay.io", "docker.io", "bootstrap-registry.airgap", "..", "out", ""]), wild
+)
+queries = st.lists(
+    st.one_of(
+        st.tuples(st.just("ns"), hosts),
+        st.tuples(st.just("n"), numbers),
+        st.tuples(st.sampled_from(["last", "artifactType", "digest"]), wild),
+    ),
+    max_size=3,
+)
+headers = st.dictionaries(
+    st.sampled_from(["if-none-match", "if-range", "accept", "user-agent", "cookie", "host"]),
+    st.one_of(wild, st.sampled_from([f'"{DIGEST}"', "*", f'W/"{DIGEST}", "b"'])),
+    max_size=3,
+)
+
+
+@st.composite
+def encoded(draw: st.DrawFn, text: str) -> str:
+    """Encode some characters of a text with percent signs, and all that need it."""
+    plain = set(string.ascii_letters + string.digits + "-._~/:+")
+    if draw(st.booleans()):
+        plain -= draw(st.sets(st.sampled_from(sorted(plain)), max_size=4))
+    return "".join(char if char in plain else f"%{ord(char):02X}" for char in text)
+
+
+@st.composite
+def targets(draw: st.DrawFn) -> str:
+    """Write the target of a request: a path and a query."""
+    name = draw(st.one_of(names, names, wild))
+    reference = draw(st.one_of(references, references, wild))
+    path = draw(
+        st.one_of(
+            st.just(f"/v2/{name}/{draw(endpoints)}/{reference}"),
+            st.sampled_from([f"/v2/{name}/tags/list", "/v2/_catalog", "/v2/", "/v2", "/"]),
+            wild.map(lambda text: f"/{text}"),
+        )
+    )
+    query = [f"{key}={draw(encoded(value))}" for key, value in draw(queries)]
+    return draw(encoded(path)) + ("?" + "&".join(query) if query else "")
+
+
+def is_sendable(value: str) -> bool:
+    """Tell whether a header can have a value, by HTTP's own grammar."""
+    return not set(value) & {"\r", "\n", "\0"}
+
+
+class PropertyTests(WebTestCase):
+    """Tests that hold for every request."""
+
+    def setUp(self) -> None:
+        """Make a tree with content, and with all that must never be served."""
+        super().setUp()
+        outside = os.path.join(os.path.dirname(self.root), "outside")
+        os.makedirs(outside)
+        for name in ("secret", LINKED, "1"):
+            with open(os.path.join(outside, name), "wb") as file:
+                file.write(SECRET)
+        tree = self.tree
+        self.manifests = {
+            str(tree.add_image(name, "1", LAYER)) for name in ("a", "a/b", "quay.io/x")
+        }
+        os.symlink(outside, tree.path("out"))
+        os.symlink(outside, tree.path("a/out"))
+        os.symlink(".", tree.path("loop"))
+        os.symlink(os.path.join(outside, "secret"), tree.path("a/manifests/out"))
+        os.symlink(os.path.join(outside, "secret"), tree.path("blobs", LINKED))
+        os.symlink(os.path.join(outside, LINKED), tree.path("a/manifests", LINKED))
+        os.symlink("/proc/self/environ", tree.path("blobs", TRAPS[0]))
+        os.symlink("/dev/zero", tree.path("blobs", TRAPS[1]))
+        os.symlink(TRAPS[4], tree.path("blobs", TRAPS[4]))
+        os.symlink("nowhere", tree.path("a/manifests/lost"))
+        os.mkfifo(tree.path("blobs", TRAPS[2]))
+        os.mkfifo(tree.path("a/manifests/fifo"))
+        os.mkdir(tree.path("a/manifests/dir"))
+        os.mkdir(tree.path("blobs", TRAPS[3]))
+
+    def assert_right(self, method: str, response: Response) -> None:
+        """Assert what every answer must have, and that its body is what its status says."""
+        self.assertIn(response.code, RIGHT)
+        self.assertIsNone(response.header("transfer-encoding"))
+        self.assertEqual(response.header("docker-distribution-api-version"), "registry/2.0")
+        self.assertTrue(response.headers["server"].startswith("minreg/"))
+        length = int(response.headers["content-length"])
+        if method == "HEAD" or response.code == 304:
+            self.assertEqual(response.body, b"")
+            return
+        self.assertEqual(len(response.body), length)
+        self.assertNotIn(SECRET, response.body)
+        if response.code >= 400:
+            self.assertEqual(response.header("content-type"), "application/json")
+            self.assertIn(response.error_code, CODES[response.code])
+        elif response.code == 206:
+            self.assert_parts_right(response)
+        elif "docker-content-digest" in response.headers:
+            digest = response.headers["docker-content-digest"]
+            self.assertEqual(str(Digest.of(response.body)), digest)
+        else:
+            self.assertIsInstance(response.json, dict)
+
+    def assert_parts_right(self, response: Response) -> None:
+        """Assert that the parts of a blob are the bytes of their places."""
+        if response.headers["docker-content-digest"] != DIGEST:
+            self.assertIn(response.headers["docker-content-digest"], self.manifests)
+            return
+        parts = [(response.header("content-range"), response.body)]
+        if response.headers["content-type"].startswith("multipart/"):
+            parts = list(response.parts())
+        for place, body in parts:
+            assert place is not None
+            first, _, last = place.removeprefix("bytes ").removesuffix("/256").partition("-")
+            self.assertEqual(body, LAYER[int(first) : int(last) + 1])
+
+    @settings(deadline=None, max_examples=300)
+    @given(methods, targets(), headers, st.none() | ranges)
+    def test_requests(
+        self, method: str, target: str, fields: dict[str, str], asked: str | None
+    ) -> None:
+        """Whatever is asked, the answer is right, and no byte comes from outside the root."""
+        if asked is not None:
+            fields = {**fields, "range": asked}
+        sendable = {name: value for name, value in fields.items() if is_sendable(value)}
+        self.assert_right(method, self.request(target, method, sendable))
+
+    @settings(deadline=None, max_examples=100)
+    @given(st.binary(min_size=1, max_size=30), methods)
+    def test_raw_targets(self, target: bytes, method: str) -> None:
+        """A target of any bytes is answered in JSON."""
+        connection = self.connect()
+        connection.send(b"%s /%s HTTP/1.1\r\n\r\n" % (method.encode(), target))
+        response = parse_response(connection.received())
+        self.assertIn(response.code, RIGHT)
+        self.assertEqual(response.header("docker-distribution-api-version"), "registry/2.0")
+        connection.leave()
+
+    @settings(deadline=None, max_examples=300)
+    @given(st.lists(wire, max_size=8), st.booleans())
+    def test_raw_bytes(self, pieces: list[bytes], reads: bool) -> None:  # noqa: FBT001
+        """No bytes on a connection raise anything or leave anything behind."""
+        connection = self.connect(reads=reads)
+        for piece in pieces:
+            connection.send(piece)
+        connection.leave()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual([event for event in self.events if "log_failure" in event], [])
+        for response in parse_responses(connection.received()):
+            if response.code in {414, 431}:
+                self.assertEqual(response.error_code, "UNSUPPORTED")
+            else:
+                self.assert_right("GET", response)

@@ -1,0 +1,110 @@
+"""Tests for ``minreg.web.resource`` and ``minreg.web.request``: faults of our own."""
+
+from minreg.errors import RegistryError
+from minreg.names import Digest
+from minreg.web.request import RegistryRequest
+from minreg.web.resource import RegistryResource
+from minreg.web.site import RegistrySite
+from tests.stores import HeldThreads, OneContentStore, OpenFile
+from tests.support import WebTestCase, write_request
+
+LAYER = b"0123456789"
+
+
+class FaultyResource(RegistryResource):
+    """A resource with a fault in it."""
+
+    isLeaf = True
+
+    def __init__(self, written: bytes = b"") -> None:
+        super().__init__()
+        self._written = written
+
+    def render_GET(self, request: RegistryRequest) -> int:
+        """Fail, perhaps in the middle of an answer."""
+        request.setHeader(b"etag", b"x")
+        request.setHeader(b"content-length", b"10")
+        if self._written:
+            request.write(self._written)
+        raise ZeroDivisionError
+
+
+class FaultTests(WebTestCase):
+    """Tests for faults of the registry itself."""
+
+    def test_fault(self) -> None:
+        """A fault is answered with an error document, and its traceback is in the log only."""
+        self.site = RegistrySite(FaultyResource(), self.clock, 10)
+        connection = self.connect()
+        response = connection.request("/v2/")
+        self.assertEqual((response.code, response.error_code), (500, "UNKNOWN"))
+        self.assertNotIn(b"Zero", response.body)
+        self.assertIsNone(response.header("etag"))
+        self.assertEqual(response.header("docker-distribution-api-version"), "registry/2.0")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertFalse(connection.is_closed)
+
+    def test_fault_in_body(self) -> None:
+        """A fault in the middle of an answer closes the connection."""
+        self.site = RegistrySite(FaultyResource(b"01"), self.clock, 10)
+        connection = self.connect()
+        response = connection.request("/v2/")
+        self.assertEqual((response.code, response.body), (200, b"01"))
+        self.assertTrue(connection.is_closed)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.logged("request")[0]["failure"], "the registry failed")
+
+    def test_fault_in_thread(self) -> None:
+        """A fault while the disk is asked is answered likewise."""
+        store = OneContentStore(OpenFile(LAYER), 10)
+        store.failure = ZeroDivisionError()
+        self.site = self.make_site(store)
+        for path in ("/v2/_catalog", "/v2/a/tags/list", f"/v2/a/referrers/{Digest.of(LAYER)}"):
+            response = self.request(path)
+            self.assertEqual((response.code, response.error_code), (500, "UNKNOWN"))
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_fault_after_client_left(self) -> None:
+        """A fault that nobody waits for is logged nevertheless."""
+        self.site = self.make_site(OneContentStore(OpenFile(LAYER), 10), in_thread=HeldThreads())
+        connection = self.connect()
+        connection.send(write_request("/v2/_catalog"))
+        (request,) = connection.channel.requests
+        connection.leave()
+
+        async def fail() -> None:
+            raise ZeroDivisionError
+
+        RegistryResource().answer_later(request, fail())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_fault_after_answer(self) -> None:
+        """A fault behind a finished answer does not send a second one."""
+
+        class Late(RegistryResource):
+            isLeaf = True
+
+            def render_GET(self, request: RegistryRequest) -> int:
+                request.respond(b"{}", b"application/json")
+                raise ZeroDivisionError
+
+        self.site = RegistrySite(Late(), self.clock, 10)
+        response = self.request("/v2/")
+        self.assertEqual((response.code, response.body), (200, b"{}"))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_refusal_in_literals(self) -> None:
+        """An error document is the one of the specification."""
+        response = self.request("/")
+        self.assertEqual(
+            response.json,
+            {
+                "errors": [
+                    {
+                        "code": "UNSUPPORTED",
+                        "message": "nothing is here: the registry API begins at /v2/",
+                    }
+                ]
+            },
+        )
+        self.assertEqual(str(RegistryError(404, "A", "b")), "A: b")

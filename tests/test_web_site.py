@@ -1,0 +1,171 @@
+"""Tests for ``minreg.web.site``: the log of requests, and the end of a registry."""
+
+from twisted.internet.address import IPv6Address, UNIXAddress
+from twisted.logger import formatEvent
+
+from minreg.names import Digest
+from minreg.web.site import RegistrySite
+from tests.stores import OneContentStore, OpenFile
+from tests.support import Connection, WebTestCase, parse_response, write_request
+
+BLOB = bytes(1 << 20)
+PATH = f"/v2/a/blobs/{Digest.of(BLOB)}"
+
+
+class AccessLogTests(WebTestCase):
+    """Tests for the line that each request leaves in the log."""
+
+    def test_answered(self) -> None:
+        """A request that was answered leaves what an operator wants to know."""
+        self.tree.add_image("quay.io/a", "1", b"0123456789")
+        path = f"/v2/a/blobs/{Digest.of(b'0123456789')}"
+        self.request(f"{path}?ns=quay.io", headers={"user-agent": "containerd/v2.1.4"})
+        (event,) = self.logged("request")
+        expected = {
+            "event": "request", "client": "192.0.2.1", "method": "GET", "path": path,
+            "ns": "quay.io", "status": 200, "bytes": 10, "seconds": 0.0,
+            "user_agent": "containerd/v2.1.4", "failure": "",
+        }  # fmt: skip
+        self.assertEqual({key: event[key] for key in expected}, expected)
+        self.assertEqual(
+            formatEvent(event).rstrip(),
+            f"192.0.2.1 GET {path} ns='quay.io' 200 10B 0.000s 'containerd/v2.1.4'",
+        )
+
+    def test_refused(self) -> None:
+        """A request that was refused leaves why."""
+        self.request("/v2/a/tags/list?ns=b&ns=c")
+        self.request("/v2/", "POST")
+        malformed, unsupported = self.logged("request")
+        self.assertEqual(malformed["failure"], "NAME_INVALID: ns is given more than once")
+        self.assertEqual((malformed["status"], malformed["ns"]), (400, "b"))
+        self.assertEqual((unsupported["status"], unsupported["method"]), (405, "POST"))
+        self.assertIn("UNSUPPORTED", unsupported["failure"])
+
+    def test_one_line_each(self) -> None:
+        """Each request of a connection leaves one line, also one without a user agent."""
+        connection = self.connect()
+        connection.send(3 * write_request("/v2/"))
+        connection.leave()
+        self.assertEqual([event["user_agent"] for event in self.logged("request")], ["-"] * 3)
+
+    def test_head(self) -> None:
+        """For HEAD no bytes are counted."""
+        self.request("/v2/", "HEAD")
+        self.assertEqual(self.logged("request")[0]["bytes"], 0)
+
+    def test_hostile(self) -> None:
+        """What clients write cannot break the log."""
+        for value in ("\x1b[2J\x9b", "{evil} {0} %s", "\xff\xfe", "x" * 9000):
+            self.request(
+                "/v2/{x}/tags/list?ns={status!r}%0Aforged%1b%ff",
+                headers={"user-agent": value},
+            )
+        for event in self.logged("request"):
+            self.assertIn("\nforged\x1b\\xff", event["ns"])
+            self.assertNotIn("\n", formatEvent(event))
+            self.assertNotIn("\x1b", formatEvent(event))
+
+    def test_control_characters_in_path(self) -> None:
+        """A path is logged as it came, byte for byte."""
+        connection = self.connect()
+        connection.send(b"GET /v2/\x7f\x9b HTTP/1.1\r\n\r\n")
+        self.assertEqual(self.logged("request")[0]["path"], "/v2/\x7f\x9b")
+
+    def test_clients(self) -> None:
+        """A client is named by its address, or as one on this machine."""
+        for peer, name in (
+            (IPv6Address("TCP", "2001:db8::1", 1), "2001:db8::1"),
+            (UNIXAddress(None), "unix"),
+        ):
+            connection = self.connect()
+            connection.transport.peer = peer  # type: ignore[assignment]  # no TCP is that
+            connection.send(write_request("/v2/"))
+            self.assertEqual(self.logged("request")[-1]["client"], name)
+
+
+class SiteTests(WebTestCase):
+    """Tests for ``RegistrySite``."""
+
+    def test_protocols(self) -> None:
+        """Where TLS lets client and server choose, there is one choice."""
+        self.assertEqual(self.site.acceptableProtocols(), [b"http/1.1"])
+
+    def test_no_log_file(self) -> None:
+        """Starting and stopping opens no file and no timer."""
+        self.site.doStart()
+        self.site.doStop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class DrainTests(WebTestCase):
+    """Tests for a registry that is told to stop."""
+
+    def setUp(self) -> None:
+        """Build a site with a large blob."""
+        super().setUp()
+        self.file = OpenFile(BLOB)
+        self.site: RegistrySite = self.make_site(OneContentStore(self.file, len(BLOB)))
+
+    def ask(self, *, reads: bool) -> Connection:
+        """Ask for the blob."""
+        connection = self.connect(reads=reads)
+        connection.send(write_request(PATH))
+        return connection
+
+    def test_nobody(self) -> None:
+        """Without connections there is nothing to wait for."""
+        self.successResultOf(self.site.drain(30))
+        self.connect().leave()
+        self.successResultOf(self.site.drain(30))
+
+    def test_idle(self) -> None:
+        """Idle connections, and those in the middle of a request, are closed at once."""
+        connections = [self.connect(), self.connect()]
+        connections[1].send(b"GET /v2/ HT")
+        drained = self.site.drain(30)
+        for connection in connections:
+            connection.pump()
+            self.assertTrue(connection.is_closed)
+        self.successResultOf(drained)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_busy(self) -> None:
+        """A transfer that is under way comes to its end, and the connection is closed then."""
+        connection = self.ask(reads=False)
+        connection.send(write_request("/v2/"))
+        drained = self.site.drain(30)
+        self.assertNoResult(drained)
+        self.clock.advance(29)
+        connection.reads = True
+        connection.pump()
+        self.assertEqual(len(parse_response(connection.received()).body), len(BLOB))
+        self.assertTrue(connection.is_closed)
+        self.successResultOf(drained)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_cut_off(self) -> None:
+        """After 30 seconds what is left is cut off, and the log says how many and why."""
+        connection = self.ask(reads=False)
+        drained = self.site.drain(30)
+        self.clock.advance(30)
+        connection.pump()
+        self.assertTrue(connection.is_closed)
+        self.assertTrue(self.file.closed)
+        self.successResultOf(drained)
+        (event,) = self.logged("request")
+        self.assertEqual(event["failure"], "the registry stopped")
+        self.assertTrue(
+            any("1 transfers did not end in time" in (formatEvent(e) or "") for e in self.events)
+        )
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_refused_meanwhile(self) -> None:
+        """A connection that is about to be closed already does not disturb."""
+        connection = self.connect(reads=False)
+        connection.send(b"garbage\r\n")
+        drained = self.site.drain(30)
+        self.assertNoResult(drained)
+        connection.reads = True
+        connection.pump()
+        self.successResultOf(drained)
