@@ -11,8 +11,9 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import FileLogObserver, ILogObserver
 
 from minreg.log import make_observer
+from minreg.names import Digest
 from minreg.service import RegistryService
-from tests.support import WebTestCase
+from tests.support import WebTestCase, write_request
 
 
 class Deaf(MemoryReactorClock):
@@ -75,19 +76,20 @@ class RegistryServiceTests(WebTestCase):
         service.setServiceParent(application)
         self.assertIs(application.getComponent(ILogObserver), service.observer)
 
-    def test_hurry(self) -> None:
-        """Told to stop once more while it waits for a transfer, it waits no longer."""
-        service = self.make_service(TCP4ServerEndpoint(self.reactor, 9080))
+    def test_told_twice(self) -> None:
+        """Told to stop once more while a transfer is under way, it cuts that off."""
+        layer = bytes(1 << 20)
+        self.tree.add_image("rancher/pause", "3.6", layer)
+        service = self.make_service()
         service.startService()
-        silent = self.connect()
+        client = self.connect(reads=False)
+        client.send(write_request(f"/v2/rancher/pause/blobs/{Digest.of(layer)}"))
         stopped = service.stopService()
-        silent.pump()
         self.assertNoResult(stopped)
         service.hurry()
-        silent.pump()
-        self.assertTrue(silent.is_closed)
+        client.pump()
         self.successResultOf(stopped)
-        self.assertEqual(len(self.logged("stop")), 2)
+        self.assertEqual(self.logged("request")[0]["failure"], "the registry stopped")
 
     def test_stops_idle(self) -> None:
         """Without transfers it stops at once: the port is closed, idle clients are let go."""

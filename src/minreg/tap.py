@@ -139,7 +139,8 @@ def make_endpoints(settings: Settings, reactor: object) -> list[tuple[str, IStre
             ) from None
         except (ValueError, TypeError, OSError, ImportError) as error:
             raise SettingInvalid(
-                f"{wanted.words} is no endpoint ({error}): write it as in tcp:9080"
+                f"{wanted.words} is no endpoint ({error}): "
+                "write it as in tcp:9080:interface=127.0.0.1"
             ) from None
         endpoints.append((wanted.words, endpoint))
     return endpoints

@@ -1,21 +1,23 @@
 """The site: all connections together, and one line in the log for each request."""
 
+from collections.abc import Mapping
+from functools import partial
+from time import time
+from typing import Any
+
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 from twisted.web.server import Site
 
 from minreg.errors import RegistryError
 from minreg.web.channel import RegistryChannel
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
+from minreg.web.shortcut import Shortcut
 
 IDLE_TIMEOUT = 90
 """Seconds that a connection may stay open without a request. containerd keeps its for 30."""
-
-_REQUEST = (
-    "{client} {method} {path} ns={ns!r} {status} {bytes}B {seconds:.3f}s {user_agent!r} {failure}"
-)
 
 
 class RegistrySite(Site):
@@ -37,6 +39,9 @@ class RegistrySite(Site):
     ) -> None:
         super().__init__(resource, timeout=IDLE_TIMEOUT, reactor=reactor)
         self._answered = 0
+        # Logger is a descriptor, and makes a new Logger each time that it is asked for.
+        self._publish = self._log.observer
+        self.shortcut = Shortcut(reactor, self._log_request)
         self._most_connections = most_connections
         self._channels: set[RegistryChannel] = set()
         self._drained: Deferred[None] | None = None
@@ -93,36 +98,50 @@ class RegistrySite(Site):
 
     def log(self, request: RegistryRequest) -> None:  # type: ignore[override]  # we make no other
         """Write the line of a request that was answered, or whose client left."""
-        self._answered += 1
-        self._log.info(
-            _REQUEST,
-            event="request",
-            client=_host(request.client),
-            method=request.method.decode("ascii"),
-            path=request.path.decode("latin-1"),
-            ns=request.namespace,
-            status=request.code,
-            bytes=request.sentLength,
-            seconds=self.reactor.seconds() - request.started,
-            user_agent=(request.getHeader(b"user-agent") or b"-").decode("utf-8", "replace"),
-            failure=request.failure,
-        )
+        seconds = self.reactor.seconds() - request.started
+        self._log_request(request.client, request.describe(), seconds)
 
     def log_refusal(self, channel: RegistryChannel, error: RegistryError, size: int) -> None:
         """Write the line of something that did not become a request."""
-        self._log.info(
-            _REQUEST,
-            event="request",
-            client=_host(channel.getPeer()),
-            method="-",
-            path="-",
-            ns="",
-            status=error.status,
-            bytes=size,
-            seconds=0.0,
-            user_agent="-",
-            failure=str(error),
+        description = {
+            "method": "-",
+            "path": "-",
+            "ns": "",
+            "status": error.status,
+            "bytes": size,
+            "user_agent": "-",
+            "failure": str(error),
+        }
+        self._log_request(channel.getPeer(), description, 0.0)
+
+    def _log_request(
+        self, client: IAddress, description: Mapping[str, object], seconds: float
+    ) -> None:
+        """Give a request's event to all who want the log.
+
+        Every request has one, so it is made here as ``Logger.emit`` makes it, and
+        ``log_words`` spares our own log the formatting of ``log_format``.
+        """
+        self._answered += 1
+        event = {"event": "request", "client": _host(client), **description, "seconds": seconds}
+        self._publish(
+            event
+            | {
+                "log_format": "{log_words()}",
+                "log_words": partial(_words, event),
+                "log_level": LogLevel.info,
+                "log_namespace": "minreg.access",
+                "log_time": time(),
+            }
         )
+
+
+def _words(event: Mapping[str, Any]) -> str:
+    return (
+        f"{event['client']} {event['method']} {event['path']} ns={event['ns']!r} "
+        f"{event['status']} {event['bytes']}B {event['seconds']:.3f}s "
+        f"{event['user_agent']!r} {event['failure']}"
+    )
 
 
 def _host(address: IAddress) -> str:

@@ -1,0 +1,80 @@
+"""One connection: how its client takes what it is sent."""
+
+from typing import Any
+
+from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+
+from minreg.web.deadline import Deadline
+from minreg.web.request import RegistryRequest
+
+STALL_TIMEOUT = 300
+"""Seconds that a client may take to accept the next piece of an answer, or its end."""
+
+
+class PacedChannel(HTTPChannel):
+    """A connection on which answers are made as fast as the client takes them.
+
+    Twisted's own pausing has gaps: a producer that is registered while the client takes
+    nothing is not paused, one that is paused twice never goes on, and requests are read,
+    and kept, while answers pile up.
+    """
+
+    transport: ITCPTransport
+    requests: list[RegistryRequest]
+    _is_blocked = False
+
+    def connectionMade(self) -> None:
+        """Begin."""
+        self._acceptance = Deadline(
+            self.callLater, lambda: self.abort("the client did not take the answer")
+        )
+        super().connectionMade()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """End."""
+        self._acceptance.clear()
+        super().connectionLost(reason)
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: FBT001
+        """Send what a producer makes, once there is room for it."""
+        super().registerProducer(producer, streaming)
+        if self._is_blocked:
+            super().pauseProducing()
+
+    def pauseProducing(self) -> None:
+        """Wait for the client to take what was sent."""
+        if self._is_blocked:
+            return
+        self._is_blocked = True
+        self._acceptance.set(STALL_TIMEOUT)
+        super().pauseProducing()
+
+    def expect_progress(self) -> None:
+        """Let the time run anew in which the client must take something of an answer.
+
+        For what does not go through the transport, which cannot be paused by it.
+        """
+        if not self._is_blocked:
+            self._acceptance.set(STALL_TIMEOUT)
+
+    def resumeProducing(self) -> None:
+        """Send on."""
+        self._is_blocked = False
+        self._acceptance.clear()
+        super().resumeProducing()
+
+    def timeoutConnection(self) -> None:
+        """End a connection that is idle. One that still has an answer to take is not."""
+        if self._is_blocked:
+            self.setTimeout(self.timeOut)
+        else:
+            self.loseConnection()
+
+    def abort(self, failure: str) -> None:
+        """End the connection at once, whatever is under way on it."""
+        for request in self.requests:
+            request.failure = failure
+        self.transport.abortConnection()
