@@ -59,6 +59,17 @@ class RepeatedTests(WatchedTestCase):
             self.ask(**{name: value})
             self.assertTrue(self.ask(**{name: value})[1], name)
 
+    def test_last(self) -> None:
+        """The last answer before the registry stops closes its connection, as any other way."""
+        self.ask()
+        self.client.leave()
+        self.client = self.connect()
+        stopped = self.site.drain(30)
+        response, _ = self.ask()
+        self.assertEqual((response.code, response.header("connection")), (200, "close"))
+        self.assertTrue(self.client.is_closed)
+        self.successResultOf(stopped)
+
     def test_in_pieces(self) -> None:
         """A request that comes in pieces, or with others, is for the ordinary way."""
         asked = write_request(TAG)
