@@ -4,7 +4,7 @@ import os
 import signal
 
 from tests.e2e.content import write_sample
-from tests.e2e.programs import run
+from tests.e2e.programs import installed, run
 from tests.e2e.units import ROOT, UnitsTestCase
 
 _SERVED = (200, b'{"name": "minreg/sample", "tags": ["1.0", "latest"]}')
@@ -113,6 +113,11 @@ class ServiceTests(UnitsTestCase):
 
 class FilesTests(UnitsTestCase):
     """Tests for the units as files."""
+
+    def setUp(self) -> None:
+        """Name a program that exists, for systemd looks."""
+        super().setUp()
+        self.rewrite("minreg.service", "/opt/minreg/bin/twistd", installed("twistd"))
 
     def test_verify(self) -> None:
         """Systemd has nothing to say against them."""

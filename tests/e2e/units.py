@@ -4,13 +4,16 @@ import os
 import sys
 from http.client import HTTPConnection
 
+from tests.e2e.images import read_file
 from tests.e2e.programs import free_port, installed, run
 from tests.e2e.support import EndToEndTestCase
 from tests.e2e.systemd import Systemd
 
 ROOT = "/var/lib/rancher/k3s/server/registry"
 
-# The program of the tests lies where no service of a node looks for one.
+# The program of the tests, and the Python that it needs, lie where no service of a node looks,
+# and where no other user may: in homes, in /tmp, below .tox.
+_PROGRAM = "/run/program"
 _VISIBLE = """
 [Service]
 ProtectHome=tmpfs
@@ -22,7 +25,7 @@ class UnitsTestCase(EndToEndTestCase):
     """A test with a systemd of its own, and with the units in ``units``."""
 
     def setUp(self) -> None:
-        """Install into a directory, and have the units run what is under test."""
+        """Install into a directory, for a port that is free."""
         self.port = free_port()
         self.registry = f"127.0.0.1:{self.port}"
         node = self.make_directory()
@@ -32,9 +35,6 @@ class UnitsTestCase(EndToEndTestCase):
         )
         self.units = os.path.join(node, "etc/systemd/system")
         self.rewrite("minreg.socket", ":9080", f":{self.port}")
-        self.rewrite("minreg.service", "/opt/minreg/bin/twistd", installed("twistd"))
-        places = {sys.prefix, sys.base_prefix, *filter(os.path.isdir, sys.path)}
-        self.drop_in("minreg.service", _VISIBLE.format(places=" ".join(sorted(places))))
 
     def rewrite(self, unit: str, old: str, new: str) -> None:
         """Change a unit before systemd reads it."""
@@ -44,6 +44,18 @@ class UnitsTestCase(EndToEndTestCase):
         self.assertIn(old, text)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text.replace(old, new))
+
+    def use_our_program(self) -> None:
+        """Have the service run what is under test, unless it does already."""
+        service = os.path.join(self.units, "minreg.service")
+        if _PROGRAM in read_file(service).decode():
+            return
+        program = f"{_PROGRAM}/bin/python {_PROGRAM}/bin/twistd"
+        self.rewrite("minreg.service", "/opt/minreg/bin/twistd", program)
+        needed = {sys.base_prefix, *filter(os.path.isdir, sys.path)}
+        places = [f"{sys.prefix}:{_PROGRAM}"]
+        places += sorted(place for place in needed if not place.startswith("/usr"))
+        self.drop_in("minreg.service", _VISIBLE.format(places=" ".join(places)))
 
     def drop_in(self, unit: str, text: str) -> None:
         """Add to a unit, as ``systemctl edit`` does."""
@@ -59,7 +71,8 @@ class UnitsTestCase(EndToEndTestCase):
         os.symlink(f"../{unit}", os.path.join(self.units, "multi-user.target.wants", unit))
 
     def boot(self, *, alone: bool = False) -> Systemd:
-        """Start a systemd on the units, which ends with the test."""
+        """Start a systemd on the units, with our program; it ends with the test."""
+        self.use_our_program()
         systemd = Systemd(self.units, alone=alone)
         self.addCleanup(systemd.stop)
         systemd.wait_until_it_runs()
