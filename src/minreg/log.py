@@ -33,22 +33,12 @@ def text_line(event: LogEvent) -> str:
 
     Only a fault of minreg itself adds lines, with the traceback behind it.
     """
-    line = f"{_time(event)} {_level(event)} {printable(_words(event))}".rstrip()
-    if "log_failure" in event:
-        line += "\n" + event["log_failure"].getTraceback().rstrip()
-    return line + "\n"
+    return f"{_time(event)} {_kept(event, _text)}"
 
 
 def json_line(event: LogEvent) -> str:
     """Write an event as a JSON object on one line, with the fields of docs/log.md."""
-    fields: dict[str, Any] = {"time": _time(event), "level": _level(event), "event": "message"}
-    if "event" in event:
-        fields |= {key: _cut(value) for key, value in event.items() if _is_ours(key)}
-    if fields["event"] != "request":
-        fields["message"] = formatEvent(event)
-    if "log_failure" in event:
-        fields["traceback"] = event["log_failure"].getTraceback()
-    return json.dumps(fields) + "\n"
+    return f'{{"time": "{_time(event)}", {_kept(event, _json)}'
 
 
 def printable(text: str) -> str:
@@ -59,6 +49,35 @@ def printable(text: str) -> str:
             for char in text
         )
     return text if len(text) <= 4 * _LONGEST else text[: 4 * _LONGEST] + "…"
+
+
+def _kept(event: LogEvent, render: Callable[[LogEvent], str]) -> str:
+    """Render all but the time, or take what was rendered when the event was logged before."""
+    kept: dict[object, str] | None = event.get("log_kept")
+    if kept is None:
+        return render(event)
+    line = kept.get(render)
+    if line is None:
+        line = kept[render] = render(event)
+    return line
+
+
+def _text(event: LogEvent) -> str:
+    line = f"{_level(event)} {printable(_words(event))}".rstrip()
+    if "log_failure" in event:
+        line += "\n" + event["log_failure"].getTraceback().rstrip()
+    return line + "\n"
+
+
+def _json(event: LogEvent) -> str:
+    fields: dict[str, Any] = {"level": _level(event), "event": "message"}
+    if "event" in event:
+        fields |= {key: _cut(value) for key, value in event.items() if _is_ours(key)}
+    if fields["event"] != "request":
+        fields["message"] = formatEvent(event)
+    if "log_failure" in event:
+        fields["traceback"] = event["log_failure"].getTraceback()
+    return json.dumps(fields)[1:] + "\n"
 
 
 def _is_ours(key: str) -> bool:

@@ -5,7 +5,7 @@ that need it an error after a few seconds; all others go on.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, BinaryIO, NoReturn, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredSemaphore
@@ -14,12 +14,14 @@ from twisted.python.failure import Failure
 
 from minreg.interfaces import StoreUnavailable
 from minreg.web.pagecache import PIECE, is_cached, read_into_cache
+from minreg.web.remembered import Remembered
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 _MOST_WAITING = 1024
 _MOST_READERS = 4
+_KNOWN = 8 * 1024 * 1024
 
 
 InThread = Callable[..., Deferred[Any]]
@@ -28,6 +30,8 @@ InThread = Callable[..., Deferred[Any]]
 
 class Disk:
     """Runs looks at a disk, each with only so much patience.
+
+    ``known`` is what was found out lately, under any key.
 
     Args:
         clock: Measures the patience.
@@ -40,6 +44,7 @@ class Disk:
         self._in_thread = in_thread
         self._patience = patience
         self._waiting = 0
+        self.known: Remembered[Hashable, Any] = Remembered(clock, _KNOWN)
         self._readers: DeferredSemaphore = DeferredSemaphore(_MOST_READERS)
 
     def run(
