@@ -17,7 +17,9 @@ from tests.modules import (
 
 PURE = frozenset({"names", "media_types", "manifests", "errors"})
 READING = PURE | {"interfaces", "store"}
-SERVING = READING | {"web", "log", "limits", "settings", "service", "tap"}
+SERVING = READING | {
+    *("web", "log", "limits", "settings", "service", "sharing", "workers", "tap"),
+}
 
 # What a part of the house may import, beside its own modules.
 LAYERS: Mapping[str, frozenset[str]] = {
@@ -33,7 +35,10 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "limits": frozenset(),
     "settings": PURE | {"log"},
     "service": READING | {"web"},
+    "sharing": frozenset(),
+    "workers": frozenset({"settings"}),
     "tap": SERVING,
+    "worker": SERVING,
     "fill": READING,
     "node": READING,
     "commands": SERVING | {"fill", "node"},

@@ -23,8 +23,10 @@ class RegistryService(MultiService):
     Args:
         site: What to serve.
         endpoints: Where, each with the words that the operator used for it.
-        greeting: What to say about the place that is served.
+        greeting: What to say about the place that is served; a worker that has nothing to
+            say does not tell when it stops, either.
         observer: Writes the log.
+        workers: Serves the same in other processes.
     """
 
     _log = Logger()
@@ -35,11 +37,13 @@ class RegistryService(MultiService):
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
         greeting: str,
         observer: FileLogObserver,
+        workers: Service | None = None,
     ) -> None:
         super().__init__()
         self.observer = observer
         self._site = site
         self._greeting = greeting
+        self._workers = workers or Service()
         self._listeners = [Listener(words, endpoint, site) for words, endpoint in endpoints]
         for listener in self._listeners:
             listener.setServiceParent(self)
@@ -53,6 +57,9 @@ class RegistryService(MultiService):
     def startService(self) -> None:
         """Listen, and tell the operator what is served where."""
         super().startService()
+        self._workers.startService()
+        if not self._greeting:
+            return
         places = ", ".join(listener.describe() for listener in self._listeners)
         self._log.info(
             "serving {greeting} at {places}", event="start", greeting=self._greeting, places=places
@@ -63,9 +70,12 @@ class RegistryService(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        self._log.info("stopping: transfers under way may finish", event="stop")
+        if self._greeting:
+            self._log.info("stopping: transfers under way may finish", event="stop")
+        workers = maybeDeferred(self._workers.stopService)
         await super().stopService()
         await self._site.drain(DRAIN_TIMEOUT)
+        await workers
 
 
 class Listener(Service):

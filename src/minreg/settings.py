@@ -17,6 +17,8 @@ DEFAULT_ALIAS = "bootstrap-registry.airgap=docker.io"
 BACKLOG = 1024
 """Connections that may wait to be accepted; with Twisted's 50, a burst waits a second."""
 
+_MOST_WORKERS = 64
+
 
 class SettingInvalid(ValueError):
     """An option's value cannot be used; the message names the option and the mend."""
@@ -34,7 +36,8 @@ class Endpoint:
 class Settings:
     """What to serve, where, and how to log it.
 
-    ``aliases`` are names of this registry, each with the upstream host that is meant by it.
+    ``aliases`` are names of this registry, each with the upstream host that is meant by it;
+    ``workers`` how many processes serve.
     """
 
     root: str
@@ -42,6 +45,7 @@ class Settings:
     log_format: str = "text"
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     allow_links_to: tuple[str, ...] = ()
+    workers: int = 1
 
 
 def check_root(path: str | None) -> str:
@@ -103,6 +107,21 @@ def parse_log_format(text: str) -> str:
     if text not in LOG_FORMATS:
         raise SettingInvalid(f"--log-format {text!r} is unknown: use {' or '.join(LOG_FORMATS)}")
     return text
+
+
+def parse_workers(text: str) -> int:
+    """Read how many processes are wanted: a number, or ``auto`` for one per processor.
+
+    Raises:
+        SettingInvalid: It is neither.
+    """
+    if text == "auto":
+        return len(os.sched_getaffinity(0))
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_WORKERS):
+        raise SettingInvalid(
+            f"--workers {text!r} is no number of processes: use 1 to {_MOST_WORKERS}, or auto"
+        )
+    return int(text)
 
 
 def tcp_endpoint(port: str | None, interface: str | None) -> Endpoint:

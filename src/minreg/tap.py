@@ -1,9 +1,10 @@
 """What ``twistd -n minreg`` runs: from the command line to a service."""
 
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from typing import ClassVar, TextIO
+from typing import Any, ClassVar, TextIO
 
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorThreads, IReactorTime, IStreamServerEndpoint
@@ -27,12 +28,15 @@ from minreg.settings import (
     check_root,
     parse_alias,
     parse_log_format,
+    parse_workers,
     tcp_endpoint,
 )
+from minreg.sharing import SharingReactor
 from minreg.store.tree import RegistryTree
 from minreg.web.api import make_root
 from minreg.web.disk import Disk
 from minreg.web.site import RegistrySite
+from minreg.workers import Workers
 
 
 class Options(UsageOptions):
@@ -54,6 +58,7 @@ class Options(UsageOptions):
             f"The IP address to listen on.  [default: {DEFAULT_INTERFACE}]",
         ],
         ["log-format", None, "text", "How to log: text or json."],
+        ["workers", None, "1", "How many processes serve: a number, or auto."],
     ]
 
     def __init__(self) -> None:
@@ -101,6 +106,7 @@ class Options(UsageOptions):
             log_format=parse_log_format(self["log-format"]),
             aliases=dict(parse_alias(alias) for alias in self["registry-alias"]),
             allow_links_to=tuple(check_directory(place) for place in self["allow-links-to"]),
+            workers=parse_workers(self["workers"]),
         )
 
     def _tell_twist(self) -> None:
@@ -110,12 +116,14 @@ class Options(UsageOptions):
             parent["fileLogObserverFactory"] = partial(make_observer, self.settings.log_format)
 
 
-def make_endpoints(settings: Settings, reactor: object) -> list[tuple[str, IStreamServerEndpoint]]:
+def make_endpoints(settings: Settings, reactor: Any) -> list[tuple[str, IStreamServerEndpoint]]:
     """Make the endpoints to listen on, each with the operator's words for it.
 
     Raises:
         SettingInvalid: Twisted cannot make anything of a description.
     """
+    if settings.workers > 1:
+        reactor = SharingReactor(reactor)
     endpoints = []
     for wanted in settings.listen:
         try:
@@ -138,13 +146,22 @@ def makeService(options: Options) -> RegistryService:
     except SettingInvalid as error:
         complain(str(error))
         raise SystemExit(2) from None
+    log = _open_log(options)
+    observer = make_observer(settings.log_format, log)
+    site = make_site(settings, reactor)
+    workers = None
+    if settings.workers > 1:
+        workers = Workers(settings, _descriptor(log), reactor, os.environ)
+    return RegistryService(site, endpoints, _greeting(settings), observer, workers)
+
+
+def make_site(settings: Settings, reactor: Any) -> RegistrySite:
+    """Build the site over the tree that is to be served."""
     store = RegistryTree(settings.root, settings.aliases, settings.allow_links_to)
     threads = IReactorThreads(reactor)
     clock = IReactorTime(reactor)
     disk = Disk(clock, partial(deferToThreadPool, threads, threads.getThreadPool()))
-    site = RegistrySite(make_root(store, disk), clock, most_connections(raise_file_limit()))
-    observer = make_observer(settings.log_format, _open_log(options))
-    return RegistryService(site, endpoints, _greeting(settings), observer)
+    return RegistrySite(make_root(store, disk), clock, most_connections(raise_file_limit()))
 
 
 def _open_log(options: Options) -> TextIO:
@@ -155,8 +172,17 @@ def _open_log(options: Options) -> TextIO:
         path = "twistd.log"
     if path in (None, "-"):
         return sys.stdout
-    log_file: TextIO = LogFile.fromFullPath(path)
+    # Workers write to the same file: none of them may put another one in its place.
+    rotates = options.settings.workers == 1
+    log_file: TextIO = LogFile.fromFullPath(path, **({} if rotates else {"rotateLength": None}))
     return log_file
+
+
+def _descriptor(log: TextIO) -> int:
+    """Name the file descriptor behind a log."""
+    file = log._file if isinstance(log, LogFile) else log  # noqa: SLF001 - no other way
+    descriptor: int = file.fileno()
+    return descriptor
 
 
 def _greeting(settings: Settings) -> str:

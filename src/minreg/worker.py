@@ -1,0 +1,74 @@
+"""``python -m minreg.worker SETTINGS``: what ``minreg.workers`` starts, and nobody else."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+
+from twisted.internet import reactor
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.logger import globalLogBeginner
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from minreg.log import make_observer
+from minreg.service import RegistryService
+from minreg.settings import Endpoint, Settings
+from minreg.tap import make_endpoints, make_site
+
+
+@implementer(IReadDescriptor)
+class EndOfInput:
+    """Waits for the end of standard input, which comes when the first process is gone."""
+
+    def __init__(self, ended: Callable[[], object]) -> None:
+        self._ended = ended
+
+    def fileno(self) -> int:
+        """Name standard input."""
+        return 0
+
+    def logPrefix(self) -> str:
+        """Say who waits."""
+        return "minreg"
+
+    def doRead(self) -> None:
+        """Read; nothing is ever sent."""
+        if not os.read(0, 1):
+            IReactorFDSet(reactor).removeReader(self)
+            self._ended()
+
+    def connectionLost(self, _reason: Failure) -> None:
+        """Learn that the other end is closed."""
+        self._ended()
+
+
+def read_settings(text: str) -> Settings:
+    """Read what ``minreg.workers`` has written."""
+    fields = json.loads(text)
+    listen = tuple(Endpoint(**endpoint) for endpoint in fields.pop("listen"))
+    allow_links_to = tuple(fields.pop("allow_links_to"))
+    return Settings(listen=listen, allow_links_to=allow_links_to, **fields)
+
+
+def main() -> None:
+    """Serve until told to stop, or until nobody is there to tell."""
+    settings = read_settings(sys.argv[1])
+    os.environ["LISTEN_PID"] = str(os.getpid())
+    # A socket's file has one process that listens on it.
+    endpoints = [
+        (words, endpoint)
+        for words, endpoint in make_endpoints(settings, reactor)
+        if not words.startswith("--listen unix:")
+    ]
+    observer = make_observer(settings.log_format, sys.stdout)
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+    service = RegistryService(make_site(settings, reactor), endpoints, "", observer)
+    service.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    IReactorFDSet(reactor).addReader(EndOfInput(reactor.stop))
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main()
