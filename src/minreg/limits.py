@@ -3,7 +3,7 @@
 import resource
 
 _RESERVED = 64
-_FILES_OF_A_CONNECTION = 2
+_FILES_OF_A_CONNECTION = 3
 
 
 def raise_file_limit() -> int:
