@@ -65,6 +65,10 @@ class RegistryTree:
         self._files.check_root()
         return self._walk("", after, frozenset())
 
+    def check(self) -> None:
+        """See ``IRegistryStore``."""
+        self._files.check_root()
+
     def _walk(self, path: str, after: str, above: frozenset[_Identity]) -> Iterator[str]:
         """Go through a directory in the order of the names that lie in it and below it.
 
