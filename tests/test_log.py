@@ -104,3 +104,15 @@ class JsonLineTests(SynchronousTestCase):
         line = json_line(event(user_agent=user_agent))
         self.assertEqual(line.count("\n"), 1)
         self.assertEqual(json.loads(line)["user_agent"], user_agent[:1024])
+
+
+class MakeObserverTests(SynchronousTestCase):
+    """Tests for ``make_observer``."""
+
+    def test_formats(self) -> None:
+        """An observer writes lines in the format that it was made for."""
+        for log_format, beginning in (("text", "20"), ("json", "{")):
+            stream = io.StringIO()
+            Logger(observer=make_observer(log_format, stream)).info("hello")
+            self.assertTrue(stream.getvalue().startswith(beginning))
+            self.assertIn("hello", stream.getvalue())

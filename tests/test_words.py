@@ -34,15 +34,3 @@ class PrintableTests(SynchronousTestCase):
     def test_long(self) -> None:
         """What is too long for a line is cut."""
         self.assertEqual(len(printable("x" * 10_000)), 4097)
-
-
-class MakeObserverTests(SynchronousTestCase):
-    """Tests for ``make_observer``."""
-
-    def test_formats(self) -> None:
-        """An observer writes lines in the format that it was made for."""
-        for log_format, beginning in (("text", "20"), ("json", "{")):
-            stream = io.StringIO()
-            Logger(observer=make_observer(log_format, stream)).info("hello")
-            self.assertTrue(stream.getvalue().startswith(beginning))
-            self.assertIn("hello", stream.getvalue())
