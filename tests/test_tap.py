@@ -127,7 +127,7 @@ class MakeEndpointsTests(OptionsTestCase):
         for description in ("nonsense:1", "tcp:x", "tcp", "systemd:domain=INET:index=9"):
             settings = self.parse(f"--listen={description}").settings
             error = self.assertRaises(
-                SettingInvalid, make_endpoints, settings, MemoryReactorClock()
+                SettingInvalid, make_endpoints, settings.listen, MemoryReactorClock()
             )
             self.assertIn(f"--listen {description} is no endpoint", str(error))
 

@@ -34,7 +34,9 @@ class Endpoint:
 class Settings:
     """What to serve, where, and how to log it.
 
-    ``aliases`` are names of this registry, each with the upstream host that is meant by it.
+    ``aliases`` are names of this registry, each with the upstream host that is meant by it;
+    ``status_listen`` is where status is served, None where the registry is; ``has_page``
+    tells whether there is a page for people.
     """
 
     root: str
@@ -42,6 +44,8 @@ class Settings:
     log_format: str = "text"
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     allow_links_to: tuple[str, ...] = ()
+    status_listen: Endpoint | None = None
+    has_page: bool = True
 
 
 def check_root(path: str | None) -> str:

@@ -15,7 +15,7 @@ from twisted.python.usage import UsageError
 from minreg import __version__
 from minreg.limits import most_connections, raise_file_limit
 from minreg.log import make_observer
-from minreg.service import RegistryService, complain
+from minreg.service import Listener, RegistryService, complain
 from minreg.settings import (
     DEFAULT_ALIAS,
     DEFAULT_INTERFACE,
@@ -30,9 +30,8 @@ from minreg.settings import (
     tcp_endpoint,
 )
 from minreg.store.tree import RegistryTree
-from minreg.web.api import make_root
 from minreg.web.disk import Disk
-from minreg.web.site import RegistrySite
+from minreg.web.status import make_sites
 
 
 class Options(UsageOptions):
@@ -54,6 +53,10 @@ class Options(UsageOptions):
             f"The IP address to listen on.  [default: {DEFAULT_INTERFACE}]",
         ],
         ["log-format", None, "text", "How to log: text or json."],
+        ["status-listen", None, None, "An endpoint for status, instead of the registry's own."],
+    ]
+    optFlags: ClassVar = [
+        ["no-page", None, "Have no page for people."],
     ]
 
     def __init__(self) -> None:
@@ -101,7 +104,13 @@ class Options(UsageOptions):
             log_format=parse_log_format(self["log-format"]),
             aliases=dict(parse_alias(alias) for alias in self["registry-alias"]),
             allow_links_to=tuple(check_directory(place) for place in self["allow-links-to"]),
+            status_listen=self._status_listen(),
+            has_page=not self["no-page"],
         )
+
+    def _status_listen(self) -> Endpoint | None:
+        text = self["status-listen"]
+        return None if text is None else Endpoint(f"--status-listen {text}", text)
 
     def _tell_twist(self) -> None:
         """``twist`` begins its log without asking the service: tell it our format."""
@@ -110,14 +119,16 @@ class Options(UsageOptions):
             parent["fileLogObserverFactory"] = partial(make_observer, self.settings.log_format)
 
 
-def make_endpoints(settings: Settings, reactor: object) -> list[tuple[str, IStreamServerEndpoint]]:
+def make_endpoints(
+    listen: Sequence[Endpoint], reactor: object
+) -> list[tuple[str, IStreamServerEndpoint]]:
     """Make the endpoints to listen on, each with the operator's words for it.
 
     Raises:
         SettingInvalid: Twisted cannot make anything of a description.
     """
     endpoints = []
-    for wanted in settings.listen:
+    for wanted in listen:
         try:
             endpoint = serverFromString(reactor, wanted.description)
         except (ValueError, TypeError, LookupError, OSError, ImportError) as error:
@@ -134,7 +145,9 @@ def makeService(options: Options) -> RegistryService:
 
     settings = options.settings
     try:
-        endpoints = make_endpoints(settings, reactor)
+        endpoints = make_endpoints(settings.listen, reactor)
+        status = settings.status_listen
+        status_endpoints = make_endpoints([status] if status else [], reactor)
     except SettingInvalid as error:
         complain(str(error))
         raise SystemExit(2) from None
@@ -142,9 +155,11 @@ def makeService(options: Options) -> RegistryService:
     threads = IReactorThreads(reactor)
     clock = IReactorTime(reactor)
     disk = Disk(clock, partial(deferToThreadPool, threads, threads.getThreadPool()))
-    site = RegistrySite(make_root(store, disk), clock, most_connections(raise_file_limit()))
+    most = most_connections(raise_file_limit())
+    site, status_site = make_sites(store, disk, clock, most, settings.aliases, apart=bool(status))
+    beside = [Listener(words, endpoint, status_site) for words, endpoint in status_endpoints]
     observer = make_observer(settings.log_format, _open_log(options))
-    return RegistryService(site, endpoints, _greeting(settings), observer)
+    return RegistryService(site, endpoints, _greeting(settings), observer, beside)
 
 
 def _open_log(options: Options) -> TextIO:

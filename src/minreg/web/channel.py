@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, datetimeToString
 
 from minreg.errors import RegistryError, size_invalid, unavailable
-from minreg.web.request import API_VERSION, SERVER, RegistryRequest
+from minreg.web.request import API_VERSION, NOT_TAKEN, SERVER, RegistryRequest
 
 RECEIVE_TIMEOUT = 30
 """Seconds within which a request must have arrived, counted from its first byte."""
@@ -87,9 +87,7 @@ class RegistryChannel(HTTPChannel):
         self._arrival = _Deadline(
             self.callLater, lambda: self.abort("the request did not arrive in time")
         )
-        self._acceptance = _Deadline(
-            self.callLater, lambda: self.abort("the client did not take the answer")
-        )
+        self._acceptance = _Deadline(self.callLater, lambda: self.abort(NOT_TAKEN))
         super().connectionMade()
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpKeepAlive(True)

@@ -1,5 +1,8 @@
 """The site: all connections together, and one line in the log for each request."""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
@@ -13,6 +16,9 @@ from minreg.web.resource import RegistryResource
 IDLE_TIMEOUT = 90
 """Seconds that a connection may stay open without a request. containerd keeps its for 30."""
 
+Witness = Callable[[Mapping[str, Any]], None]
+"""Learns of each request, once it was answered, what its line in the log says of it."""
+
 _REQUEST = (
     "{client} {method} {path} ns={ns!r} {status} {bytes}B {seconds:.3f}s {user_agent!r} {failure}"
 )
@@ -25,6 +31,7 @@ class RegistrySite(Site):
         resource: The root of the tree.
         reactor: Measures time.
         most_connections: How many may be open at once.
+        witnesses: Who else wants to know of each request.
     """
 
     protocol = RegistryChannel  # type: ignore[assignment]  # Twisted's is a function
@@ -33,12 +40,33 @@ class RegistrySite(Site):
     _log = Logger(namespace="minreg.access")
 
     def __init__(
-        self, resource: RegistryResource, reactor: IReactorTime, most_connections: int
+        self,
+        resource: RegistryResource,
+        reactor: IReactorTime,
+        most_connections: int,
+        witnesses: Sequence[Witness] = (),
     ) -> None:
         super().__init__(resource, timeout=IDLE_TIMEOUT, reactor=reactor)
         self._most_connections = most_connections
+        self._witnesses = witnesses
         self._channels: set[RegistryChannel] = set()
         self._drained: Deferred[None] | None = None
+        self.is_draining = False
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether at least one port leads here. Twisted counts them."""
+        return self.numPorts > 0
+
+    @property
+    def transfers(self) -> int:
+        """How many answers are under way."""
+        return sum(channel.is_answering for channel in self._channels)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._channels)
 
     def startFactory(self) -> None:
         """Begin. There is no log file of our own to open."""
@@ -70,6 +98,7 @@ class RegistrySite(Site):
         Args:
             patience: Seconds after which those that are still open are cut off.
         """
+        self.is_draining = True
         for channel in list(self._channels):
             if channel.is_answering:
                 channel.persistent = False
@@ -90,35 +119,37 @@ class RegistrySite(Site):
 
     def log(self, request: RegistryRequest) -> None:  # type: ignore[override]  # we make no other
         """Write the line of a request that was answered, or whose client left."""
-        self._log.info(
-            _REQUEST,
-            event="request",
-            client=_host(request.client),
-            method=request.method.decode("ascii"),
-            path=request.path.decode("latin-1"),
-            ns=request.namespace,
-            status=request.code,
-            bytes=request.sentLength,
-            seconds=self.reactor.seconds() - request.started,
-            user_agent=(request.getHeader(b"user-agent") or b"-").decode("utf-8", "replace"),
-            failure=request.failure,
-        )
+        description = {
+            "method": request.method.decode("ascii"),
+            "path": request.path.decode("latin-1"),
+            "ns": request.namespace,
+            "status": request.code,
+            "bytes": request.sentLength,
+            "user_agent": (request.getHeader(b"user-agent") or b"-").decode("utf-8", "replace"),
+            "failure": request.failure,
+        }
+        self._log_request(request.client, description, self.reactor.seconds() - request.started)
 
     def log_refusal(self, channel: RegistryChannel, error: RegistryError, size: int) -> None:
         """Write the line of something that did not become a request."""
-        self._log.info(
-            _REQUEST,
-            event="request",
-            client=_host(channel.getPeer()),
-            method="-",
-            path="-",
-            ns="",
-            status=error.status,
-            bytes=size,
-            seconds=0.0,
-            user_agent="-",
-            failure=str(error),
-        )
+        description = {
+            "method": "-",
+            "path": "-",
+            "ns": "",
+            "status": error.status,
+            "bytes": size,
+            "user_agent": "-",
+            "failure": str(error),
+        }
+        self._log_request(channel.getPeer(), description, 0.0)
+
+    def _log_request(
+        self, client: IAddress, description: Mapping[str, object], seconds: float
+    ) -> None:
+        event = {"event": "request", "client": _host(client), **description, "seconds": seconds}
+        self._log.info(_REQUEST, **event)
+        for witness in self._witnesses:
+            witness(event)
 
 
 def _host(address: IAddress) -> str:
