@@ -4,6 +4,7 @@ from twisted.internet.defer import execute
 
 from minreg.store.tree import RegistryTree
 from minreg.web.disk import Disk, InThread
+from minreg.web.plan import StatusPlan
 from minreg.web.site import RegistrySite
 from minreg.web.status import make_sites
 from tests.support import ALIASES, WebTestCase
@@ -25,7 +26,7 @@ HOSTILE = (
 class StatusTestCase(WebTestCase):
     """A registry over an empty tree, and its status on the same site."""
 
-    apart = False
+    plan = StatusPlan(ALIASES)
 
     def setUp(self) -> None:
         """Build both."""
@@ -35,9 +36,7 @@ class StatusTestCase(WebTestCase):
     def serve(self, store: RegistryTree, in_thread: InThread = execute) -> None:
         """Serve a store, and its status."""
         disk = Disk(self.clock, in_thread)
-        self.registry, self.site = make_sites(
-            store, disk, self.clock, 10, ALIASES, apart=self.apart
-        )
+        self.registry, self.site = make_sites(store, disk, self.clock, 10, self.plan)
 
     def ask_registry(self, path: str, headers: dict[str, str] | None = None) -> int:
         """Ask the registry, wherever its status is; return the answer's status."""

@@ -3,8 +3,10 @@
 import os
 
 from minreg.store.tree import RegistryTree
+from minreg.web.plan import StatusPlan
 from tests.status_support import StatusTestCase
 from tests.stores import HeldThreads
+from tests.support import ALIASES
 
 
 class HealthTests(StatusTestCase):
@@ -70,7 +72,7 @@ class HealthTests(StatusTestCase):
 class ApartTests(StatusTestCase):
     """Tests for status that has a place of its own."""
 
-    apart = True
+    plan = StatusPlan(ALIASES, url="http://127.0.0.1:9080")
 
     def test_apart(self) -> None:
         """The registry does not show its status, and the other place is no registry."""

@@ -31,6 +31,7 @@ from minreg.settings import (
 )
 from minreg.store.tree import RegistryTree
 from minreg.web.disk import Disk
+from minreg.web.plan import StatusPlan
 from minreg.web.status import make_sites
 
 
@@ -156,10 +157,15 @@ def makeService(options: Options) -> RegistryService:
     clock = IReactorTime(reactor)
     disk = Disk(clock, partial(deferToThreadPool, threads, threads.getThreadPool()))
     most = most_connections(raise_file_limit())
-    site, status_site = make_sites(store, disk, clock, most, settings.aliases, apart=bool(status))
+    site, status_site = make_sites(store, disk, clock, most, _plan_status(settings))
     beside = [Listener(words, endpoint, status_site) for words, endpoint in status_endpoints]
     observer = make_observer(settings.log_format, _open_log(options))
     return RegistryService(site, endpoints, _greeting(settings), observer, beside)
+
+
+def _plan_status(settings: Settings) -> StatusPlan:
+    url = "" if settings.status_listen is None else settings.listen[0].url
+    return StatusPlan(settings.aliases, url, settings.has_page)
 
 
 def _open_log(options: Options) -> TextIO:

@@ -40,8 +40,9 @@ class HeldImage:
     """An image of a tree.
 
     ``documents`` has the size of each manifest and index, ``blobs`` the descriptor of
-    each config and layer, of the image and of what refers to it. ``is_readable`` is False
-    if a manifest could not be read, so that there may be more that belongs to it.
+    each config and layer, of the image and of what refers to it, and ``faulty`` those that
+    are not there, or not whole. ``is_readable`` is False if a manifest could not be read,
+    so that there may be more that belongs to it.
     """
 
     place: str
@@ -49,6 +50,7 @@ class HeldImage:
     root: Digest | None
     manifests: tuple[HeldManifest, ...]
     blobs: Mapping[Digest, Descriptor]
+    faulty: frozenset[Digest]
     absent: tuple[Platform, ...]
     problems: tuple[str, ...]
     is_readable: bool
@@ -101,6 +103,7 @@ class _Look:
         self._repository = repository
         self._manifests: dict[Digest, HeldManifest] = {}
         self._blobs: dict[Digest, Descriptor] = {}
+        self._faulty: set[Digest] = set()
         self._absent: list[Platform] = []
         self._problems: list[str] = []
         self._is_readable = True
@@ -118,6 +121,7 @@ class _Look:
             root,
             tuple(self._manifests.values()),
             self._blobs,
+            frozenset(self._faulty),
             tuple(self._absent),
             tuple(self._problems),
             self._is_readable,
@@ -168,6 +172,8 @@ class _Look:
 
     def _check_presence(self, blob: Descriptor, kind: str) -> None:
         size = self._repository.measure_blob(blob.digest)
+        if size != blob.size:
+            self._faulty.add(blob.digest)
         if size is None:
             self._problems.append(f"{kind} {blob.digest} is missing")
         elif size != blob.size:
