@@ -1,8 +1,9 @@
 """The first page: which repositories there are, a part at a time, and a search."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.web.template import Tag, tags
 
 from minreg.interfaces import (
@@ -11,6 +12,7 @@ from minreg.interfaces import (
     Overview,
     RepositoryNotFound,
 )
+from minreg.manifests import Platform
 from minreg.web.disk import Disk
 from minreg.web.page.listing import Listed
 from minreg.web.page.parts import (
@@ -29,7 +31,7 @@ PAGE = 50
 """Repositories on a page."""
 
 _TAGS_SHOWN = 4
-_PLATFORMS_SHOWN = 4
+_PLATFORMS_SHOWN = 6
 _USUAL = "linux/"
 _HEADINGS = (
     ("Repository", "name"),
@@ -66,6 +68,8 @@ class Rows:
         disk: Where they are looked at.
     """
 
+    _log = Logger(namespace="minreg.store")
+
     def __init__(self, store: IRegistryStore, disk: Disk) -> None:
         self._store = store
         self._disk = disk
@@ -83,7 +87,8 @@ class Rows:
             overview = await self._disk.run(self._sum_up, name)
         except RepositoryNotFound:
             return ""
-        except ContentBroken:
+        except ContentBroken as error:
+            self._log.warn("{reason}", event="broken", reason=str(error))
             return tags.tr(cell("name", shown(name)), cell("flag", "cannot be read: see the log"))
         return _row_of(name, overview)
 
@@ -112,7 +117,7 @@ def _row_of(name: str, overview: Overview) -> Tag:
     return tags.tr(
         cell("name", link(image_path(name), shown(name)), flag),
         cell("tags", _tags_of(name, overview)),
-        cell("platforms", platforms_of([str(platform) for platform in overview.platforms])),
+        cell("platforms", platforms_of(overview.platforms)),
         cell("number", format_size(overview.size)),
         cell("time", time_of(overview.changed)),
     )
@@ -128,11 +133,10 @@ def _tags_of(name: str, overview: Overview) -> list[Tag]:
     return parts
 
 
-def platforms_of(names: list[str], most: int = _PLATFORMS_SHOWN) -> list[Tag]:
+def platforms_of(platforms: Sequence[Platform], **attributes: str) -> list[Tag]:
     """Show platforms; few, where there are many."""
-    parts = [
-        tags.span(shown(name.removeprefix(_USUAL)), title=shown(name)) for name in names[:most]
-    ]
-    if len(names) > most:
-        parts.append(tags.span(f"and {len(names) - most} more"))
+    names = [shown(str(platform)) for platform in platforms[:_PLATFORMS_SHOWN]]
+    parts = [tags.span(name.removeprefix(_USUAL), title=name, **attributes) for name in names]
+    if len(platforms) > len(names):
+        parts.append(tags.span(f"and {len(platforms) - len(names)} more"))
     return parts

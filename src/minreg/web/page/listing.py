@@ -12,7 +12,7 @@ from minreg.web.disk import Disk
 _AT_A_TIME = 32
 """Names that are looked at before others get their turn."""
 
-_PATIENCE = 1.0
+_PATIENCE = 3.0
 """Seconds after which a search shows what it has found so far."""
 
 
@@ -67,10 +67,12 @@ class Listing:
         begun = self._clock.seconds()
         names = await self._disk.run(self._store.iterate_repositories, after)
         search = _Search(names, text.lower().split())
-        while not search.is_done and len(search.found) <= size:
+        while True:
+            await self._disk.run(_look_on, search, size + 1 - len(search.found))
+            if search.is_done or len(search.found) > size:
+                break
             if self._clock.seconds() - begun > _PATIENCE:
                 return Listed(search.found, search.last, is_exhausted=False)
-            await self._disk.run(_look_on, search, size + 1 - len(search.found))
         following = search.found[size - 1] if len(search.found) > size else ""
         return Listed(search.found[:size], following, is_exhausted=True)
 

@@ -18,8 +18,14 @@ _HEADINGS = (
 )
 
 
-def describe_misses(misses: Sequence[Miss], aliases: Mapping[str, str]) -> list[Part]:
-    """Write all that there is to say about what was missed."""
+def describe_misses(misses: Sequence[Miss], aliases: Mapping[str, str], url: str) -> list[Part]:
+    """Write all that there is to say about what was missed.
+
+    Args:
+        misses: The record.
+        aliases: Names of the registry, each with the host that is meant by it.
+        url: Where the record is asked for.
+    """
     if not misses:
         return [tags.p("Nothing: all that was asked for since the start was here.", class_="fine")]
     return [
@@ -30,14 +36,16 @@ def describe_misses(misses: Sequence[Miss], aliases: Mapping[str, str]) -> list[
         table(_HEADINGS, [_row(miss, image_of(miss.wanted, aliases)) for miss in misses]),
         tags.h2("Fetch it"),
         tags.p(
-            "On a machine with a network, with this list (",
+            "Write down the list here (",
             link(f"{MISSING}?format=list", "as text"),
             ", ",
             link(f"{MISSING}?format=json", "as JSON"),
             "):",
             class_="quiet",
         ),
-        to_paste("minreg missing > missing.txt\nminreg download --skip-k3s -f missing.txt"),
+        to_paste(f"minreg missing --url {url} > missing.txt"),
+        tags.p("and fill a tree with it, on a machine with a network:", class_="quiet"),
+        to_paste("minreg download --skip-k3s --file missing.txt"),
     ]
 
 

@@ -63,11 +63,8 @@ class Tags:
             cell("name", link(image_path(self._repository, tag), shown(tag)), flag),
             cell(
                 "platforms",
-                platforms_of([str(platform) for platform in image.present], 8),
-                [
-                    tags.span(shown(str(absent)), class_="absent", title="not here")
-                    for absent in image.absent[:8]
-                ],
+                platforms_of(image.present),
+                platforms_of(image.absent, class_="absent"),
             ),
             cell("digest", "" if image.root is None else short_digest(image.root)),
             cell("number", format_size(image.size)),

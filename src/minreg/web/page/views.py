@@ -5,7 +5,7 @@ from urllib.parse import unquote_to_bytes
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.template import Tag, tags
 
-from minreg.errors import RegistryError, name_unknown
+from minreg.errors import RegistryError, manifest_unknown, name_unknown
 from minreg.interfaces import ContentNotFound, IRegistryStore, RepositoryNotFound
 from minreg.names import (
     Digest,
@@ -83,6 +83,8 @@ class PageViews:
             image = await self._disk.run(self._look, name, reference)
         except (RepositoryNotFound, ContentNotFound):
             raise name_unknown(name) from None
+        if image.root is None:
+            raise manifest_unknown("; ".join(image.problems), {})
         names = pull_names(name, self._plan.aliases, self._plan.url or url_of(request, _EXAMPLE))
         separator = "@" if isinstance(reference, Digest) else ":"
         return await write_page(
@@ -93,14 +95,14 @@ class PageViews:
             describe_image(image, names),
         )
 
-    async def missing(self, _request: RegistryRequest) -> bytes:
+    async def missing(self, request: RegistryRequest) -> bytes:
         """Show what was missed."""
         missed = self._misses.list()
         return await write_page(
             "Missing",
             len(missed),
             tags.h1("Missing"),
-            describe_misses(missed, self._plan.aliases),
+            describe_misses(missed, self._plan.aliases, url_of(request, _EXAMPLE)),
             here=MISSING,
         )
 
