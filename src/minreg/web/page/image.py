@@ -87,6 +87,7 @@ def _platform(image: HeldImage, held: HeldManifest) -> Iterator[Tag]:
     size = sum(blob.size for blob in held.manifest.blobs)
     yield tags.h3(
         shown(platform),
+        " ",
         tags.span(format_size(size), " ", short_digest(held.digest), class_="quiet"),
     )
     blobs = list(held.manifest.blobs)
@@ -120,6 +121,7 @@ def _referrers(image: HeldImage) -> Iterator[Tag]:
         size = held.size + sum(blob.size for blob in held.manifest.blobs)
         yield tags.h3(
             link(path, shown(kind) or "an artifact"),
+            " ",
             tags.span(format_size(size), " ", short_digest(held.digest), class_="quiet"),
         )
         yield from _annotations(held.manifest.annotations)
