@@ -61,8 +61,6 @@ def _entry(target: str, text: Part | list[Part], here: str) -> Tag:
 def _footer() -> Tag:
     return tags.footer(
         f"minreg {__version__}, a read-only registry. For programs: ",
-        link("/v2/_catalog", "catalog"),
-        ", ",
         link("/metrics", "figures"),
         ", ",
         link("/readyz?verbose", "health"),
