@@ -12,7 +12,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from tests.e2e.real_registry import Layout, RealRegistry, free_port, start_registry
+from tests.e2e.programs import free_port
+from tests.e2e.real_registry import Layout, RealRegistry, start_registry
 
 _ROUND_TRIP = 30
 # Megabytes of the layers of each image, as compressed for linux/amd64 in a release of 2025.

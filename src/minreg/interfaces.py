@@ -1,6 +1,7 @@
 """What the HTTP face asks of whatever keeps the content."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 import attrs
@@ -43,16 +44,29 @@ class Content:
     """Content that is about to be sent; whoever gets it closes ``file``.
 
     ``size`` is in bytes, and the file holds that many or has been cut short since.
+    ``is_current`` tells at any later time whether the same question would still bring the
+    same content; it never waits long where it was asked not long before, and is None if
+    that cannot be told.
     """
 
     file: BinaryIO
     size: int
     digest: Digest
     media_type: str
+    is_current: Callable[[], bool] | None = None
 
     def close(self) -> None:
         """Close the file."""
         self.file.close()
+
+    @contextmanager
+    def closed_on_failure(self) -> Iterator[None]:
+        """Close the file unless all goes well."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
 
 @attrs.frozen

@@ -1,7 +1,9 @@
 """The daemon as a service: it listens, says so, and ends without cutting anyone off."""
 
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from twisted.application.service import IService, MultiService, Service
@@ -71,7 +73,8 @@ class RegistryService(MultiService):
     async def _stop(self) -> None:
         self._log.info("stopping: transfers under way may finish", event="stop")
         await gatherResults([listener.stopService() for listener in self._listeners])
-        await self._site.drain(DRAIN_TIMEOUT)
+        with _signals_handled(self._site.cut_off_soon):
+            await self._site.drain(DRAIN_TIMEOUT)
         await super().stopService()
 
 
@@ -127,6 +130,21 @@ class Listener(Service):
         self._log.error("{reason}", event="deaf", reason=message)
         complain(message)
         raise SystemExit(1)
+
+
+@contextmanager
+def _signals_handled(handle: Callable[[], None]) -> Iterator[None]:
+    """Let whoever is told once more to stop do so at once.
+
+    The reactor takes a second signal for a fault.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: handle()) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def complain(message: str) -> None:

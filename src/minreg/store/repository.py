@@ -1,6 +1,6 @@
 """One repository of a registry tree."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 
@@ -21,7 +21,9 @@ from minreg.names import Digest
 from minreg.store.directory import RepositoryDirectory, digest_in_name
 from minreg.store.documents import Document, Documents
 from minreg.store.enclosure import Enclosure, OpenedFile
+from minreg.store.evidence import Evidence
 from minreg.store.overview import make_overview
+from minreg.store.signatures import Signature
 from minreg.store.survey import (
     Survey,
     describe,
@@ -29,7 +31,7 @@ from minreg.store.survey import (
     referrers_index,
     subject_of_fallback_tag,
 )
-from minreg.store.surveys import Surveys
+from minreg.store.surveys import Surveys, TakenSurvey
 
 OCTET_STREAM = "application/octet-stream"
 
@@ -48,6 +50,7 @@ class TreeRepository:
     _files: Enclosure
     _documents: Documents
     _surveys: Surveys
+    _evidence: Evidence | None = None
     _directory: RepositoryDirectory = attrs.field(init=False)
 
     @_directory.default
@@ -72,13 +75,15 @@ class TreeRepository:
             if self._directory.is_manifest(opened):
                 raise ContentNotFound(f"{digest} is a manifest, not a blob")
             size = opened.status.st_size
-            stated = self._survey().blob_sizes.get(digest)
+            taken = self._look()
+            stated = taken.survey.blob_sizes.get(digest)
             if stated is not None and size not in stated:
                 raise ContentBroken(
                     f"{opened.path} has {size} bytes, but manifests of {self.name} say "
                     f"{' or '.join(map(str, sorted(stated)))}: copy it again"
                 )
-        return Content(opened.file, size, digest, OCTET_STREAM)
+        is_current = self._check(f"blobs/{digest}", opened, taken)
+        return Content(opened.file, size, digest, OCTET_STREAM, is_current)
 
     def list_tags(self) -> list[str]:
         """See ``IRepository``."""
@@ -108,7 +113,7 @@ class TreeRepository:
             opened = self._directory.open(f"manifests/{tag}")
         except FileNotFoundError:
             return self._open_tag_elsewhere(tag)
-        return self._as_content(opened, digest_in_name(opened.path))
+        return self._as_content(opened, f"manifests/{tag}", digest_in_name(opened.path))
 
     def _open_tag_elsewhere(self, tag: str) -> Content:
         """Open what a lost link points to, or the list of referrers that a tag stands for."""
@@ -123,26 +128,31 @@ class TreeRepository:
 
     def _open_linked(self, tag: str, digest: Digest) -> Content:
         try:
-            return self._open_digest(digest)
+            return self._open_digest(digest, self._look())
         except ContentNotFound as error:
             raise ContentBroken(
                 f"tag {tag} of {self.name} links to {digest}, and that is missing ({error}): "
                 "copy it again"
             ) from None
 
-    def _open_digest(self, digest: Digest) -> Content:
+    def _open_digest(self, digest: Digest, taken: TakenSurvey | None = None) -> Content:
+        place = f"manifests/{digest}"
         try:
-            opened = self._directory.open(f"manifests/{digest}")
+            opened = self._directory.open(place)
         except FileNotFoundError:
-            return self._open_digest_elsewhere(digest)
-        return self._as_content(opened, digest)
+            return self._open_digest_elsewhere(digest, taken or self._look())
+        return self._as_content(opened, place, digest, taken)
 
-    def _open_digest_elsewhere(self, digest: Digest) -> Content:
+    def _open_digest_elsewhere(self, digest: Digest, taken: TakenSurvey) -> Content:
         """Open a manifest that lies under its tag only, among the blobs, or nowhere."""
-        survey = self._survey()
-        opened = self._open_surveyed(survey, digest) or self._directory.open_misfiled(digest)
+        survey = taken.survey
+        place = survey.places.get(digest, f"blobs/{digest}")
+        opened = self._open_surveyed(survey, digest)
+        if opened is None:
+            place = f"blobs/{digest}"
+            opened = self._directory.open_misfiled(digest)
         if opened is not None:
-            return self._as_content(opened, digest)
+            return self._as_content(opened, place, digest, taken)
         subject = survey.referrers_indexes.get(digest)
         if subject is not None:
             return _referrers_content(survey, subject)
@@ -164,13 +174,37 @@ class TreeRepository:
         except FileNotFoundError:
             return None
 
-    def _as_content(self, opened: OpenedFile, digest: Digest | None) -> Content:
+    def _as_content(
+        self,
+        opened: OpenedFile,
+        place: str,
+        digest: Digest | None,
+        taken: TakenSurvey | None = None,
+    ) -> Content:
+        """Describe an opened manifest; ``taken`` is the survey that led to it, if one did."""
         with opened.closed_on_failure():
             document = self._directory.read(opened, digest)
             media_type = document.manifest.media_type
             if not document.manifest.states_media_type:
-                media_type = self._survey().media_types.get(document.digest, media_type)
-            return Content(opened.file, document.size, document.digest, media_type)
+                taken = taken or self._look()
+                media_type = taken.survey.media_types.get(document.digest, media_type)
+            is_current = self._check(place, opened, taken)
+            return Content(opened.file, document.size, document.digest, media_type, is_current)
+
+    def _check(
+        self, place: str, opened: OpenedFile, taken: TakenSurvey | None
+    ) -> Callable[[], bool] | None:
+        """Make the function that tells whether a file, and what led to it, are as they were."""
+        if self._evidence is None:
+            return None
+        found = {f"{self.name}/{place}": opened.status}
+        watched: Mapping[str, Signature | None] | None = {}
+        if taken is not None:
+            found[f"{self.name}/manifests"] = taken.status
+            watched = taken.watched
+        if watched is not None:
+            watched = {f"{self.name}/{name}": known for name, known in watched.items()}
+        return self._evidence.check(found, watched)
 
     def _listed_by_fallback_tag(self, digest: Digest) -> Iterator[Document]:
         """Read what a fallback tag lists and the manifests' directory does not have."""
@@ -185,8 +219,11 @@ class TreeRepository:
                 yield listed
 
     def _survey(self) -> Survey:
+        return self._look().survey
+
+    def _look(self) -> TakenSurvey:
         with self._found():
-            return self._surveys.survey(self._directory)
+            return self._surveys.look(self._directory)
 
     @contextmanager
     def _found(self) -> Iterator[None]:

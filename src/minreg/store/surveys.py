@@ -16,11 +16,15 @@ _REMEMBERED = 100_000
 
 
 @attrs.frozen
-class _Taken:
-    """A survey, and the files that may change without their directory changing."""
+class TakenSurvey:
+    """A survey, the directory's status, and the files that may change without changing it.
+
+    ``watched`` is None if something changed too recently for the survey to be kept.
+    """
 
     survey: Survey
-    watched: Mapping[str, Signature | None]
+    status: os.stat_result
+    watched: Mapping[str, Signature | None] | None
 
 
 class Surveys:
@@ -34,11 +38,16 @@ class Surveys:
     def __init__(
         self, remembered: int = _REMEMBERED, now: Callable[[], int] = time.time_ns
     ) -> None:
-        self._known: RecentlyUsed[tuple[object, ...], _Taken] = RecentlyUsed(remembered)
+        self._remembered = remembered
+        self._known: RecentlyUsed[tuple[object, ...], TakenSurvey] = RecentlyUsed(remembered)
         self._now = now
 
     def survey(self, directory: RepositoryDirectory) -> Survey:
-        """Tell what the manifests of a repository say.
+        """Tell what the manifests of a repository say; raises as ``look`` does."""
+        return self.look(directory).survey
+
+    def look(self, directory: RepositoryDirectory) -> TakenSurvey:
+        """Tell what the manifests of a repository say, and how long that holds.
 
         Raises:
             FileNotFoundError: There is no such repository.
@@ -46,11 +55,11 @@ class Surveys:
             StoreUnavailable: The disk does not answer.
         """
         taken = self._known.get((directory.name, *signature(directory.status())))
-        if taken is not None and _is_current(directory, taken.watched):
-            return taken.survey
+        if taken is not None and _is_current(directory, taken.watched or {}):
+            return taken
         return self._take(directory)
 
-    def _take(self, directory: RepositoryDirectory) -> Survey:
+    def _take(self, directory: RepositoryDirectory) -> TakenSurvey:
         now = self._now()
         with directory.scan() as (status, entries):
             is_link = {entry.name: entry.is_symlink() for entry in entries}
@@ -65,11 +74,15 @@ class Surveys:
                 seen[place] = looked
         documents.update(_misfiled_children(directory, documents))
         survey = make_survey(documents.items())
-        if all(found is None or is_settled(found, now) for found in (status, *seen.values())):
-            watched = {place: found and signature(found) for place, found in seen.items()}
-            key = (directory.name, *signature(status))
-            self._known.put(key, _Taken(survey, watched), survey.facts + len(watched))
-        return survey
+        if not all(found is None or is_settled(found, now) for found in (status, *seen.values())):
+            return TakenSurvey(survey, status, watched=None)
+        watched = {place: found and signature(found) for place, found in seen.items()}
+        taken = TakenSurvey(survey, status, watched)
+        key = (directory.name, *signature(status))
+        # One that is larger than all that may be kept is kept alone: without it, every
+        # request would read the whole repository.
+        self._known.put(key, taken, min(survey.facts + len(seen), self._remembered))
+        return taken
 
 
 def _is_lasting(place: str, is_link: Mapping[str, bool]) -> bool:

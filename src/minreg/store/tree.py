@@ -15,6 +15,7 @@ from minreg.interfaces import ContentBroken, IRegistryStore, RepositoryNotFound
 from minreg.names import is_repository
 from minreg.store.documents import Documents
 from minreg.store.enclosure import Enclosure, directory_status
+from minreg.store.evidence import Evidence
 from minreg.store.lookup import candidates
 from minreg.store.repository import TreeRepository
 from minreg.store.surveys import Surveys
@@ -45,18 +46,24 @@ class RegistryTree:
         self._aliases = dict(aliases or {})
         self._documents = Documents(now=now)
         self._surveys = Surveys(now=now)
+        self._now = now
 
     def find_repository(self, namespace: str | None, name: str) -> TreeRepository:
         """See ``IRegistryStore``."""
+        begun = self._now()
+        absent: list[str] = []
         for candidate in candidates(namespace, name, self._aliases):
-            if self._files.is_directory(f"{candidate.path}/manifests"):
+            manifests = f"{candidate.path}/manifests"
+            if self._files.is_directory(manifests):
                 return TreeRepository(
                     candidate.path,
                     candidate.by_namespace,
                     self._files,
                     self._documents,
                     self._surveys,
+                    Evidence(self._files.root, begun, tuple(absent)),
                 )
+            absent.append(manifests)
         self._files.check_root()
         raise RepositoryNotFound(name)
 

@@ -36,7 +36,7 @@ class RepositoryAddress:
     """A repository's name, the namespace that it is asked in, and where to look for it."""
 
     _store: IRegistryStore
-    _disk: Disk
+    disk: Disk
     namespace: str | None
     name: str
 
@@ -56,7 +56,7 @@ class RepositoryAddress:
             StoreUnavailable: The disk does not answer.
         """
         try:
-            answered = await self._disk.run(self._ask, question)
+            answered = await self.disk.run(self._ask, question)
         except RepositoryNotFound:
             raise name_unknown(self.name) from None
         except ContentBroken as error:

@@ -35,4 +35,4 @@ class BlobResource(RegistryResource):
         except ContentNotFound as error:
             detail = {"name": self._repository.name, "digest": self._text}
             raise blob_unknown(str(error), detail) from None
-        send_content(request, content, FOR_EVER)
+        await send_content(request, content, FOR_EVER, self._repository.disk)

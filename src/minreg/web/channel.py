@@ -1,16 +1,17 @@
 """One connection: its limits, and how it ends."""
 
-from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any, Protocol
 
-from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.interfaces import IAddress, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel, datetimeToString
+from twisted.web.http import HTTPChannel
+from twisted.web.http_headers import Headers
 
 from minreg.errors import RegistryError, size_invalid, unavailable
-from minreg.web.request import API_VERSION, NOT_TAKEN, SERVER, RegistryRequest
+from minreg.web.deadline import Deadline
+from minreg.web.outgoing import format_head, format_refusal, send_now
+from minreg.web.request import NOT_TAKEN, RegistryRequest
 
 RECEIVE_TIMEOUT = 30
 """Seconds within which a request must have arrived, counted from its first byte."""
@@ -32,8 +33,17 @@ _HANDSHAKE = b"\x16"
 """The first byte of a TLS connection (RFC 8446, section 5.1); no request begins with it."""
 
 
+class Answers(Protocol):
+    """What a connection asks first."""
+
+    def find(self, asked: bytes, client: IAddress) -> bytes | None:
+        """Find the answer to a request that has been answered before."""
+
+
 class Connections(Protocol):
     """What a connection tells its site."""
+
+    shortcut: "Answers"
 
     def admit(self, channel: "RegistryChannel") -> bool:
         """Count a connection, and tell whether it is not one too many."""
@@ -43,27 +53,6 @@ class Connections(Protocol):
 
     def log_refusal(self, channel: "RegistryChannel", error: RegistryError, size: int) -> None:
         """Log what was refused before it had become a request."""
-
-
-class _Deadline:
-    """A time until which something has to happen."""
-
-    def __init__(self, call_later: Callable[..., Any], missed: Callable[[], None]) -> None:
-        self._call_later = call_later
-        self._missed = missed
-        self._call: Any = None
-
-    @property
-    def is_set(self) -> bool:
-        return self._call is not None and self._call.active()
-
-    def set(self, seconds: float) -> None:
-        self.clear()
-        self._call = self._call_later(seconds, self._missed)
-
-    def clear(self) -> None:
-        if self.is_set:
-            self._call.cancel()
 
 
 class RegistryChannel(HTTPChannel):
@@ -79,15 +68,18 @@ class RegistryChannel(HTTPChannel):
     requests: list[RegistryRequest]
     is_answering = False
     _is_new = True
+    _is_at_rest = True
+    _asked = b""
+    _peer: IAddress | None = None
     _is_blocked = False
     _is_closing = False
 
     def connectionMade(self) -> None:
         """Begin, or say at once that there are too many connections already."""
-        self._arrival = _Deadline(
+        self._arrival = Deadline(
             self.callLater, lambda: self.abort("the request did not arrive in time")
         )
-        self._acceptance = _Deadline(self.callLater, lambda: self.abort(NOT_TAKEN))
+        self._acceptance = Deadline(self.callLater, lambda: self.abort(NOT_TAKEN))
         super().connectionMade()
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpKeepAlive(True)
@@ -110,6 +102,15 @@ class RegistryChannel(HTTPChannel):
             self.refuse(_ENCRYPTED)
         if self._is_closing:
             return
+        self._asked = b""
+        if self._is_at_rest and not self._is_blocked:
+            answer = self.site.shortcut.find(data, self.getPeer())
+            if answer is not None:
+                self.resetTimeout()
+                send_now(self.transport, answer)
+                return
+            self._asked = data
+        self._is_at_rest = False
         super().dataReceived(data)
         if self._is_blocked:
             self._networkProducer.pauseProducing()
@@ -122,6 +123,14 @@ class RegistryChannel(HTTPChannel):
         """Whether a part of a request is here, and the rest of it is not."""
         is_receiving = not (self.is_answering or self._is_closing)
         return is_receiving and bool(self.requests or self._buffer)
+
+    def headerReceived(self, line: bytes) -> bool:
+        """Take a header field; Python refuses to read a number of thousands of digits."""
+        try:
+            return bool(super().headerReceived(line))
+        except ValueError:
+            self.refuse(_BROKEN)
+            return False
 
     def allHeadersReceived(self) -> None:
         """Refuse a body that is too long before it is sent."""
@@ -140,12 +149,29 @@ class RegistryChannel(HTTPChannel):
             return
         self._arrival.clear()
         self.is_answering = True
+        if not self._buffer and not any(self._dataBuffer):
+            self.requests[-1].asked = self._asked
+        self._asked = b""
         super().allContentReceived()
 
     def requestDone(self, request: RegistryRequest) -> None:
         """Go on to the next request, if the connection lives on."""
         self.is_answering = False
+        if not self._is_blocked:
+            self._acceptance.clear()
+        self._is_at_rest = not self._buffer
         super().requestDone(request)
+
+    def getPeer(self) -> IAddress:
+        """Name the client. Twisted makes a new address whenever it is asked."""
+        if self._peer is None:
+            self._peer = super().getPeer()
+        return self._peer
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        """Send an answer's head, and let the request know what it was."""
+        self.requests[0].head = format_head(b"%s %s %s" % (version, code, reason), headers)
+        self.transport.write(self.requests[0].head)
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: FBT001
         """Send what a producer makes, once there is room for it."""
@@ -160,6 +186,14 @@ class RegistryChannel(HTTPChannel):
         self._is_blocked = True
         self._acceptance.set(STALL_TIMEOUT)
         super().pauseProducing()
+
+    def expect_progress(self) -> None:
+        """Let the time run anew in which the client must take something of an answer.
+
+        For what does not go through the transport, which cannot be paused by it.
+        """
+        if not self._is_blocked:
+            self._acceptance.set(STALL_TIMEOUT)
 
     def resumeProducing(self) -> None:
         """Send on."""
@@ -191,14 +225,7 @@ class RegistryChannel(HTTPChannel):
         if self._is_closing:
             return
         body = error.document()
-        head = (
-            b"HTTP/1.1 %d %s\r\nServer: %s\r\nDate: %s\r\n"
-            b"Docker-Distribution-API-Version: %s\r\nConnection: close\r\n"
-            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        )
-        reason = HTTPStatus(error.status).phrase.encode("ascii")
-        values = (error.status, reason, SERVER, datetimeToString(), API_VERSION, len(body))
-        self.transport.write(head % values + body)
+        self.transport.write(format_refusal(error.status, body))
         self.site.log_refusal(self, error, len(body))
         self._close(self.abortTimeout)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from minreg.errors import range_invalid, unavailable
 from minreg.interfaces import Content
 from minreg.web.conditions import entity_tag, is_not_modified, is_range_current
+from minreg.web.disk import Disk
 from minreg.web.ranges import ByteRange, RangeNotSatisfiable, parse_range
 from minreg.web.request import RegistryRequest
 from minreg.web.streaming import SMALL, stream_parts, stream_range
@@ -17,15 +18,19 @@ ASK_AGAIN = b"no-cache"
 """Caching of what a tag addresses: it may be another manifest tomorrow."""
 
 
-def send_content(request: RegistryRequest, content: Content, caching: bytes) -> None:
+async def send_content(
+    request: RegistryRequest, content: Content, caching: bytes, disk: Disk
+) -> None:
     """Send a manifest or a blob as the request's conditions and ranges want it.
 
     Args:
         request: A GET or HEAD.
         content: The content; its file is closed in any case.
         caching: The value of ``Cache-Control``.
+        disk: Reads what is not in memory yet.
 
     Raises:
+        StoreUnavailable: The disk does not answer; the answer has not begun.
         RegistryError: Nothing of it is in the range that was asked for, or it cannot be
             read; the answer has not begun.
     """
@@ -42,9 +47,13 @@ def send_content(request: RegistryRequest, content: Content, caching: bytes) -> 
         request.finish()
     elif request.method == b"HEAD":
         content.close()
-        request.finish()
+        request.respond_with(b"", content.is_current)
     else:
-        _send_body(request, content, _wanted_ranges(request, content, tag))
+        ranges = _wanted_ranges(request, content, tag)
+        first = ranges[0] if ranges else ByteRange(0, content.size)
+        with content.closed_on_failure():
+            await disk.make_ready(content.file, first.offset, first.size)
+        _send_body(request, content, ranges, disk)
 
 
 def _wanted_ranges(request: RegistryRequest, content: Content, tag: str) -> Sequence[ByteRange]:
@@ -59,7 +68,9 @@ def _wanted_ranges(request: RegistryRequest, content: Content, tag: str) -> Sequ
         raise range_invalid(content.size) from None
 
 
-def _send_body(request: RegistryRequest, content: Content, ranges: Sequence[ByteRange]) -> None:
+def _send_body(
+    request: RegistryRequest, content: Content, ranges: Sequence[ByteRange], disk: Disk
+) -> None:
     if len(ranges) > 1:
         _send_parts(request, content, ranges)
         return
@@ -70,10 +81,9 @@ def _send_body(request: RegistryRequest, content: Content, ranges: Sequence[Byte
         request.setHeader(b"content-range", part.content_range(content.size))
         request.setHeader(b"content-length", b"%d" % part.size)
     if part.size > SMALL:
-        stream_range(request, content.file, part)
+        stream_range(request, content.file, part, disk)
     else:
-        request.write(_read_now(content, part))
-        request.finish()
+        request.respond_with(_read_now(content, part), content.is_current)
 
 
 def _read_now(content: Content, part: ByteRange) -> bytes:

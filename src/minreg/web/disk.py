@@ -4,19 +4,22 @@ Whatever may touch a disk runs in a thread. A disk that does not answer costs th
 that need it an error after a few seconds; all others go on.
 """
 
+import os
 from collections.abc import Callable
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, BinaryIO, NoReturn, ParamSpec, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from minreg.interfaces import StoreUnavailable
+from minreg.web.pagecache import PIECE, is_cached, read_into_cache
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 _MOST_WAITING = 1024
+_MOST_READERS = 4
 
 
 InThread = Callable[..., Deferred[Any]]
@@ -37,6 +40,7 @@ class Disk:
         self._in_thread = in_thread
         self._patience = patience
         self._waiting = 0
+        self._readers: DeferredSemaphore = DeferredSemaphore(_MOST_READERS)
 
     def run(
         self,
@@ -65,6 +69,32 @@ class Disk:
 
         self._in_thread(look, *args, **kwargs).addBoth(arrive)
         return answer.addTimeout(self._patience, self._clock, self._give_up)
+
+    def read_ahead(self, file: BinaryIO, offset: int, size: int) -> Deferred[None]:
+        """Read a stretch of a file into memory; it may then be sent without waiting.
+
+        However many wait for this, most threads are left to those who only look. The
+        reading has a descriptor of its own: ``file`` may be closed at any time.
+
+        Raises:
+            OSError: There are too many open files.
+        """
+        descriptor = os.dup(file.fileno())
+        return self._readers.run(self._in_thread, read_into_cache, descriptor, offset, size)
+
+    async def make_ready(self, file: BinaryIO, offset: int, size: int) -> None:
+        """Have the beginning of a stretch in memory before its answer begins.
+
+        Raises:
+            StoreUnavailable: The disk does not answer.
+        """
+        size = min(size, PIECE)
+        if not is_cached(file, offset, size):
+            try:
+                descriptor = os.dup(file.fileno())
+            except OSError as error:
+                raise StoreUnavailable(str(error)) from None
+            await self.run(read_into_cache, descriptor, offset, size)
 
     def _give_up(self, _result: object, seconds: float) -> NoReturn:
         raise StoreUnavailable(

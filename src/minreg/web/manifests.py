@@ -38,7 +38,8 @@ class ManifestResource(RegistryResource):
             )
         except ContentNotFound as error:
             raise manifest_unknown(str(error), self._detail(error)) from None
-        send_content(request, content, FOR_EVER if isinstance(reference, Digest) else ASK_AGAIN)
+        caching = FOR_EVER if isinstance(reference, Digest) else ASK_AGAIN
+        await send_content(request, content, caching, self._repository.disk)
 
     def _detail(self, error: ContentNotFound) -> dict[str, Any]:
         detail: dict[str, Any] = {"name": self._repository.name, "reference": self._text}

@@ -1,5 +1,8 @@
 """One request: what is done before a resource is asked, and how it is answered."""
 
+import time
+from collections.abc import Callable
+from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -27,18 +30,22 @@ class RegistryRequest(Request):
 
     ``started`` is the time at which it had arrived, in seconds of the site's clock;
     ``namespace`` what the client sent as ``ns``; ``failure`` why it was refused or broken
-    off, for the log.
+    off, for the log; ``asked`` its bytes, if it came alone and in one piece; ``head`` the
+    bytes of its answer's head.
     """
 
     defaultContentType = None
     _log = Logger()
 
+    site: Any  # a RegistrySite, once the request has arrived
     channel: Any  # a RegistryChannel, or None once the client has left
     prepath: list[bytes]
     postpath: list[bytes]
     started = 0.0
     namespace = ""
     failure = ""
+    asked = b""
+    head = b""
     has_arrived = False
     has_left = False
     _body_size = 0
@@ -58,7 +65,7 @@ class RegistryRequest(Request):
         self.started = self.site.reactor.seconds()
         self.has_arrived = True
         self.setHeader(b"server", SERVER)
-        self.setHeader(b"date", datetimeToString())
+        self.setHeader(b"date", http_date())
         self.setHeader(b"docker-distribution-api-version", API_VERSION)
         self.prepath = []
         self.postpath = [unquote_to_bytes(part) for part in _path(self.path).split(b"/")]
@@ -79,6 +86,25 @@ class RegistryRequest(Request):
         self.write(body)
         self.finish()
         return NOT_DONE_YET
+
+    def respond_with(self, body: bytes, is_current: Callable[[], bool] | None) -> None:
+        """Send all that is left to send; it may be sent again while ``is_current``."""
+        self.write(body)
+        self.finish()
+        if is_current is not None:
+            self.site.shortcut.keep(self, body, is_current)
+
+    def describe(self) -> dict[str, object]:
+        """Tell what the log says of the request, wherever it came from."""
+        return {
+            "method": self.method.decode("ascii"),
+            "path": self.path.decode("latin-1"),
+            "ns": self.namespace,
+            "status": self.code,
+            "bytes": self.sentLength,
+            "user_agent": (self.getHeader(b"user-agent") or b"-").decode("utf-8", "replace"),
+            "failure": self.failure,
+        }
 
     def refuse(self, error: RegistryError) -> int:
         """Send an error document."""
@@ -119,6 +145,16 @@ class RegistryRequest(Request):
             self.failure = self.failure or CLIENT_LEFT
             self.channel.site.log(self)
         super().connectionLost(reason)
+
+
+def http_date() -> bytes:
+    """Write the time as ``Date`` does, to the second (RFC 9110, section 5.6.7)."""
+    return _date_of(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _date_of(second: int) -> bytes:
+    return bytes(datetimeToString(second))
 
 
 def _path(target: bytes) -> bytes:

@@ -1,27 +1,26 @@
 """The site: all connections together, and one line in the log for each request."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from time import time
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 from twisted.web.server import Site
 
 from minreg.errors import RegistryError
 from minreg.web.channel import RegistryChannel
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
+from minreg.web.shortcut import Shortcut
 
 IDLE_TIMEOUT = 90
 """Seconds that a connection may stay open without a request. containerd keeps its for 30."""
 
 Witness = Callable[[Mapping[str, Any]], None]
 """Learns of each request, once it was answered, what its line in the log says of it."""
-
-_REQUEST = (
-    "{client} {method} {path} ns={ns!r} {status} {bytes}B {seconds:.3f}s {user_agent!r} {failure}"
-)
 
 
 class RegistrySite(Site):
@@ -47,6 +46,9 @@ class RegistrySite(Site):
         witnesses: Sequence[Witness] = (),
     ) -> None:
         super().__init__(resource, timeout=IDLE_TIMEOUT, reactor=reactor)
+        # Logger is a descriptor, and makes a new Logger each time that it is asked for.
+        self._publish = self._log.observer
+        self.shortcut = Shortcut(reactor, self._log_request)
         self._most_connections = most_connections
         self._witnesses = witnesses
         self._channels: set[RegistryChannel] = set()
@@ -110,6 +112,10 @@ class RegistrySite(Site):
         self._end_of_patience = self.reactor.callLater(patience, self._cut_off)
         return self._drained
 
+    def cut_off_soon(self) -> None:
+        """End all transfers, whatever the patience. May be called by a signal's handler."""
+        self.reactor.callLater(0, self._cut_off)
+
     def _cut_off(self) -> None:
         self._log.warn(
             "{count} transfers did not end in time and are cut off", count=len(self._channels)
@@ -119,16 +125,8 @@ class RegistrySite(Site):
 
     def log(self, request: RegistryRequest) -> None:  # type: ignore[override]  # we make no other
         """Write the line of a request that was answered, or whose client left."""
-        description = {
-            "method": request.method.decode("ascii"),
-            "path": request.path.decode("latin-1"),
-            "ns": request.namespace,
-            "status": request.code,
-            "bytes": request.sentLength,
-            "user_agent": (request.getHeader(b"user-agent") or b"-").decode("utf-8", "replace"),
-            "failure": request.failure,
-        }
-        self._log_request(request.client, description, self.reactor.seconds() - request.started)
+        seconds = self.reactor.seconds() - request.started
+        self._log_request(request.client, request.describe(), seconds)
 
     def log_refusal(self, channel: RegistryChannel, error: RegistryError, size: int) -> None:
         """Write the line of something that did not become a request."""
@@ -146,10 +144,32 @@ class RegistrySite(Site):
     def _log_request(
         self, client: IAddress, description: Mapping[str, object], seconds: float
     ) -> None:
+        """Give a request's event to all who want the log, and to the witnesses.
+
+        Every request has one, so it is made here as ``Logger.emit`` makes it, and
+        ``log_words`` spares our own log the formatting of ``log_format``.
+        """
         event = {"event": "request", "client": _host(client), **description, "seconds": seconds}
-        self._log.info(_REQUEST, **event)
+        self._publish(
+            event
+            | {
+                "log_format": "{log_words()}",
+                "log_words": partial(_words, event),
+                "log_level": LogLevel.info,
+                "log_namespace": "minreg.access",
+                "log_time": time(),
+            }
+        )
         for witness in self._witnesses:
             witness(event)
+
+
+def _words(event: Mapping[str, Any]) -> str:
+    return (
+        f"{event['client']} {event['method']} {event['path']} ns={event['ns']!r} "
+        f"{event['status']} {event['bytes']}B {event['seconds']:.3f}s "
+        f"{event['user_agent']!r} {event['failure']}"
+    )
 
 
 def _host(address: IAddress) -> str:

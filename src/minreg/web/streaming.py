@@ -1,12 +1,15 @@
 """Sends bytes of a file as fast as the client takes them, and never fewer than promised.
 
-The producers of ``twisted.web.static`` do the work: they read a piece of the file whenever
-the connection has room for it. What they lack is an end for files that are cut short, or
-whose disk fails, while they are sent: padding, or waiting for bytes that never come, would
-both be wrong, so the connection is closed.
+One stretch of a file goes by ``minreg.web.sendfile`` where that can be. Elsewhere, and for
+several stretches, the producers of ``twisted.web.static`` do the work: they read a piece of
+the file whenever the connection has room for it. What they lack is an end for files that are
+cut short, or whose disk fails, while they are sent: padding, or waiting for bytes that never
+come, would both be wrong, so the connection is closed.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
+from io import FileIO
 from typing import BinaryIO
 
 from twisted.web.static import (
@@ -15,8 +18,10 @@ from twisted.web.static import (
     StaticProducer,
 )
 
+from minreg.web.disk import Disk
 from minreg.web.ranges import ByteRange
 from minreg.web.request import RegistryRequest
+from minreg.web.sendfile import FileSender, can_send_files
 
 SMALL = 64 * 1024
 """Bytes up to which content goes out in one piece."""
@@ -65,8 +70,12 @@ class _MultipleRangeProducer(_BreaksOff, MultipleRangeStaticProducer):
     """Sends several stretches of a file, each with a head of its own."""
 
 
-def stream_range(request: RegistryRequest, file: BinaryIO, part: ByteRange) -> None:
+def stream_range(request: RegistryRequest, file: BinaryIO, part: ByteRange, disk: Disk) -> None:
     """Send one stretch of a file, and close it."""
+    if isinstance(file, FileIO) and can_send_files(request.channel.transport):
+        with suppress(OSError):
+            FileSender(request, file, part, disk).start()
+            return
     _RangeProducer(request, _Whole(file), part.offset, part.size).start()
 
 
