@@ -107,6 +107,16 @@ class MissingTests(StatusTestCase):
             self.assertEqual(response.header("content-type"), media_type)
         self.assertEqual(self.request("/minreg/missing?format=xml").code, 400)
 
+    def test_huge(self) -> None:
+        """A request that is larger than requests may be was for nothing that is missing."""
+        for path, agent in (
+            ("/v2/a/manifests/1", "x" * 100_000),
+            (f"/v2/{'a' * 100_000}/manifests/1", "-"),
+        ):
+            response = self.request(path, headers={"User-Agent": agent})
+            self.assertIn(response.code, (414, 431))
+        self.assertEqual(self.images(), [])
+
     def test_hostile(self) -> None:
         """Whatever is sent as a name is no name; a user agent is escaped, and cut."""
         for text in HOSTILE:
