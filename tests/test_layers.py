@@ -15,7 +15,7 @@ from tests.modules import (
     room_of,
 )
 
-PURE = frozenset({"names", "media_types", "manifests", "errors"})
+PURE = frozenset({"names", "media_types", "manifests", "errors", "words"})
 READING = PURE | {"interfaces", "store"}
 SERVING = READING | {"web", "daemon", "log", "limits", "settings", "service", "tap"}
 
@@ -25,12 +25,13 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "names": frozenset(),
     "media_types": frozenset(),
     "errors": frozenset(),
+    "words": frozenset(),
     "manifests": frozenset({"names", "media_types"}),
     "interfaces": PURE,
     "store": PURE | {"interfaces"},
     "web": READING,
     "daemon": frozenset({"interfaces"}),
-    "log": frozenset(),
+    "log": frozenset({"words"}),
     "limits": frozenset(),
     "settings": PURE | {"log"},
     "service": READING | {"web"},

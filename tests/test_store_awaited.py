@@ -48,5 +48,5 @@ class AwaitedTreeTests(WebTestCase):
         with open(self.later, "wb"):
             pass
         with self.assertRaises(StoreUnavailable) as caught:
-            self.store.check_presence()
+            self.store.check()
         self.assertIn("Not a directory", str(caught.exception))

@@ -25,6 +25,7 @@ class RegistryService(MultiService):
         endpoints: Where, each with the words that the operator used for it.
         greeting: What to say about the place that is served.
         observer: Writes the log.
+        beside: Listeners for what is served beside the site. They end last.
     """
 
     _log = Logger()
@@ -35,13 +36,15 @@ class RegistryService(MultiService):
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
         greeting: str,
         observer: FileLogObserver,
+        beside: Sequence["Listener"] = (),
     ) -> None:
         super().__init__()
         self.observer = observer
         self._site = site
         self._greeting = greeting
         self._listeners = [Listener(words, endpoint, site) for words, endpoint in endpoints]
-        for listener in self._listeners:
+        self._beside = beside
+        for listener in (*self._listeners, *beside):
             listener.setServiceParent(self)
 
     def setServiceParent(self, parent: IService | Componentized) -> None:
@@ -57,6 +60,9 @@ class RegistryService(MultiService):
         self._log.info(
             "serving {greeting} at {places}", event="start", greeting=self._greeting, places=places
         )
+        if self._beside:
+            places = ", ".join(listener.describe() for listener in self._beside)
+            self._log.info("status is at {places}", event="status", places=places)
 
     def stopService(self) -> Deferred[None]:
         """Refuse new connections, and wait for the transfers that are under way."""
@@ -69,8 +75,13 @@ class RegistryService(MultiService):
 
     async def _stop(self) -> None:
         self._log.info("stopping: transfers under way may finish", event="stop")
-        await super().stopService()
+        company = [service for service in self if service not in self._beside]
+        for service in reversed(company):
+            await maybeDeferred(service.stopService)
         await self._site.drain(DRAIN_TIMEOUT)
+        for listener in self._beside:
+            await listener.stopService()
+        Service.stopService(self)
 
 
 class Listener(Service):
@@ -138,5 +149,5 @@ def _url(address: IAddress, words: str) -> str:
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     if host is None or port is None:
         return words
-    scheme = "https" if words.startswith("--listen ssl:") else "http"
+    scheme = "https" if "listen ssl:" in words else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -21,7 +21,7 @@ from minreg.daemon.signals import Signals
 from minreg.daemon.supervision import Supervision
 from minreg.limits import most_connections, raise_file_limit
 from minreg.log import make_observer
-from minreg.service import RegistryService, complain
+from minreg.service import Listener, RegistryService, complain
 from minreg.settings import (
     DEFAULT_ALIAS,
     DEFAULT_INTERFACE,
@@ -38,9 +38,10 @@ from minreg.settings import (
 )
 from minreg.store.awaited import AwaitedTree
 from minreg.store.tree import RegistryTree
-from minreg.web.api import make_root
 from minreg.web.disk import Disk
+from minreg.web.plan import StatusPlan
 from minreg.web.site import RegistrySite
+from minreg.web.status import make_sites
 
 
 class Options(UsageOptions):
@@ -62,8 +63,10 @@ class Options(UsageOptions):
             f"The IP address to listen on.  [default: {DEFAULT_INTERFACE}]",
         ],
         ["log-format", None, "text", "How to log: text or json."],
+        ["status-listen", None, None, "An endpoint for status, instead of the registry's own."],
     ]
     optFlags: ClassVar = [
+        ["no-page", None, "Have no page for people."],
         ["wait-for-root", None, "Answer 503 while the root is not there yet, or empty."],
     ]
 
@@ -114,7 +117,13 @@ class Options(UsageOptions):
             aliases=dict(parse_alias(alias) for alias in self["registry-alias"]),
             allow_links_to=tuple(check_directory(place) for place in self["allow-links-to"]),
             waits_for_root=awaits,
+            status_listen=self._status_listen(),
+            has_page=not self["no-page"],
         )
+
+    def _status_listen(self) -> Endpoint | None:
+        text = self["status-listen"]
+        return None if text is None else Endpoint(f"--status-listen {text}", text)
 
     def _tell_twist(self) -> None:
         """``twist`` begins its log without asking the service: tell it our format."""
@@ -123,14 +132,16 @@ class Options(UsageOptions):
             parent["fileLogObserverFactory"] = partial(make_observer, self.settings.log_format)
 
 
-def make_endpoints(settings: Settings, reactor: object) -> list[tuple[str, IStreamServerEndpoint]]:
+def make_endpoints(
+    listen: Sequence[Endpoint], reactor: object
+) -> list[tuple[str, IStreamServerEndpoint]]:
     """Make the endpoints to listen on, each with the operator's words for it.
 
     Raises:
         SettingInvalid: Twisted cannot make anything of a description.
     """
     endpoints = []
-    for wanted in settings.listen:
+    for wanted in listen:
         try:
             endpoint = serverFromString(reactor, wanted.description)
         except LookupError:
@@ -152,7 +163,9 @@ def makeService(options: Options) -> RegistryService:
 
     settings = options.settings
     try:
-        endpoints = make_endpoints(settings, reactor)
+        endpoints = make_endpoints(settings.listen, reactor)
+        status = settings.status_listen
+        status_endpoints = make_endpoints([status] if status else [], reactor)
     except SettingInvalid as error:
         complain(str(error))
         raise SystemExit(2) from None
@@ -161,15 +174,16 @@ def makeService(options: Options) -> RegistryService:
     threads = IReactorThreads(reactor)
     clock = IReactorTime(reactor)
     disk = Disk(clock, partial(deferToThreadPool, threads, threads.getThreadPool()))
-    site = RegistrySite(make_root(store, disk), clock, most_connections(raise_file_limit()))
+    most = most_connections(raise_file_limit())
+    site, status_site = make_sites(store, disk, clock, most, _plan_status(settings))
+    beside = [Listener(words, endpoint, status_site) for words, endpoint in status_endpoints]
     log_file = _open_log(options)
     observer = make_observer(settings.log_format, log_file)
-    service = RegistryService(site, endpoints, _greeting(settings), observer)
-    describe = site.describe
-    if isinstance(store, AwaitedTree):
-        watch = RootWatch(partial(disk.run, store.check_presence), clock)
+    service = RegistryService(site, endpoints, _greeting(settings), observer, beside)
+    watch = RootWatch(partial(disk.run, store.check), clock)
+    if settings.waits_for_root:
         watch.setServiceParent(service)
-        describe = partial(_describe, watch, site)
+    describe = partial(_describe, watch, site)
     reload = _supervise(service, clock, describe, Reloader(log_file).reload)
     signals = Signals(reactor.callWhenRunning, threads.callFromThread, reload, service.hurry)
     signals.setServiceParent(service)
@@ -193,6 +207,11 @@ def _supervise(
 
 def _describe(watch: RootWatch, site: RegistrySite) -> str:
     return f"waiting for the registry: {watch.problem}" if watch.problem else site.describe()
+
+
+def _plan_status(settings: Settings) -> StatusPlan:
+    url = "" if settings.status_listen is None else settings.listen[0].url
+    return StatusPlan(settings.aliases, url, settings.has_page)
 
 
 def _open_log(options: Options) -> TextIO:

@@ -13,10 +13,12 @@ from twisted.trial.unittest import SkipTest
 
 # Programs that are not called as the Debian package that brings them.
 _PACKAGES = {
+    "chromedriver": "chromium-driver",
     "ctr": "containerd",
     "htpasswd": "apache2-utils",
     "ip": "iproute2",
     "nsenter": "util-linux",
+    "promtool": "prometheus",
     "systemctl": "systemd",
     "systemd-analyze": "systemd",
     "systemd-socket-activate": "systemd",

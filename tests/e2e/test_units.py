@@ -30,8 +30,10 @@ class BootTests(UnitsTestCase):
         status, body = self.ask(_SAMPLE)
         self.assertEqual(status, 503)
         self.assertIn(f"root {ROOT} is still empty".encode(), body)
+        self.assertEqual(self.ask("/readyz")[0], 503)
         write_sample(self.root)
         self.assertEqual(self.ask(_SAMPLE), _SERVED)
+        self.assertEqual(self.ask("/readyz"), (200, b"ok\n"))
         # Nobody but root looks into what K3s keeps there.
         self.assertEqual(os.stat(os.path.dirname(self.root)).st_mode & 0o777, 0o700)
         self.assertEqual(systemd.show("minreg.service", "NRestarts"), {"NRestarts": "0"})

@@ -21,16 +21,16 @@ class AwaitedTree(RegistryTree):
         try:
             return super().find_repository(namespace, name)
         except (RepositoryNotFound, StoreUnavailable):
-            self.check_presence()
+            self.check()
             raise
 
     def iterate_repositories(self, after: str) -> Iterator[str]:
         """See ``IRegistryStore``."""
-        self.check_presence()
+        self.check()
         return super().iterate_repositories(after)
 
-    def check_presence(self) -> None:
-        """Make sure that there is something to serve.
+    def check(self) -> None:
+        """See ``IRegistryStore``.
 
         Raises:
             StoreAwaited: The root is not there yet, or is empty.

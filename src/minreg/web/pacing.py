@@ -8,7 +8,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
 from minreg.web.deadline import Deadline
-from minreg.web.request import RegistryRequest
+from minreg.web.request import NOT_TAKEN, RegistryRequest
 
 STALL_TIMEOUT = 300
 """Seconds that a client may take to accept the next piece of an answer, or its end."""
@@ -28,9 +28,7 @@ class PacedChannel(HTTPChannel):
 
     def connectionMade(self) -> None:
         """Begin."""
-        self._acceptance = Deadline(
-            self.callLater, lambda: self.abort("the client did not take the answer")
-        )
+        self._acceptance = Deadline(self.callLater, lambda: self.abort(NOT_TAKEN))
         super().connectionMade()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
