@@ -84,12 +84,16 @@ def _discard(streams: list[socket.socket], received: list[int]) -> None:
     waiting = list(streams)
     while waiting:
         for stream in list(waiting):
-            with suppress(BlockingIOError):
+            try:
                 size = stream.recv_into(buffer, len(buffer), socket.MSG_TRUNC)
-                received[0] += size
-                if not size:
-                    waiting.remove(stream)
-                    stream.close()
+            except BlockingIOError:
+                continue
+            except ConnectionError:
+                size = 0
+            received[0] += size
+            if not size:
+                waiting.remove(stream)
+                stream.close()
         time.sleep(0.001)
 
 

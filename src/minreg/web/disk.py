@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from minreg.interfaces import StoreUnavailable
-from minreg.web.pagecache import PIECE, is_cached, read_into_cache
+from minreg.web.pagecache import AT_ONCE, cached_size, read_into_cache
 from minreg.web.remembered import Remembered
 
 Arguments = ParamSpec("Arguments")
@@ -93,8 +93,8 @@ class Disk:
         Raises:
             StoreUnavailable: The disk does not answer.
         """
-        size = min(size, PIECE)
-        if not is_cached(file, offset, size):
+        size = min(size, AT_ONCE)
+        if cached_size(file, offset, size) < size:
             try:
                 descriptor = os.dup(file.fileno())
             except OSError as error:
