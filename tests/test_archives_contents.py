@@ -38,7 +38,7 @@ class ContentsTests(SynchronousTestCase):
         """A path that is a digest is that, of either algorithm; any other is just a path."""
         digest = Digest.of(CONTENT, "sha512")
         contents = read_members(
-            [(f"blobs/sha512/{digest.encoded}", CONTENT), ("blobs/sha256/AB", b"other")]
+            [(f"blobs/sha512/{digest.encoded}", CONTENT), ("blobs/sha256/ab", b"other")]
         )
         self.assertEqual(contents.read(digest), CONTENT)
         self.assertEqual(contents.read(Digest.of(b"other")), b"other")

@@ -139,3 +139,11 @@ class HybridTests(SynchronousTestCase):
             (image,) = list_members(members)
             self.assertEqual(image.names, ("rancher/mirrored-pause:3.6",))
             self.assertEqual(list_members(members[-2:]), [])
+
+    def test_artifact(self) -> None:
+        """What is no image has layers that no config counts."""
+        artifact = IMAGE.manifest.replace(b"image.config.v1", b"empty.v1")
+        described = describe(OCI_MANIFEST, artifact, annotations={CONTAINERD_NAME: NAME})
+        layout = make_layout([*IMAGE.blobs, artifact], [described])
+        (image,) = list_members([*make_docker_archive(IMAGE), *layout])
+        self.assertEqual(image.digest, Digest.of(artifact))

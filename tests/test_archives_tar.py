@@ -79,6 +79,18 @@ class ReadTarTests(SynchronousTestCase):
             tar.fileobj.write(b"abc".ljust(512, b"\0"))
         self.assertEqual(read(packed.getvalue()), [("big", b"abc")])
 
+    def test_header_for_all(self) -> None:
+        """What pax states for all members, such as a comment, changes none of them."""
+        packed = io.BytesIO()
+        with tarfile.open(
+            fileobj=packed,
+            mode="w",
+            format=tarfile.PAX_FORMAT,
+            pax_headers={"comment": "made by hand", "path": "other"},
+        ) as tar:
+            tar.addfile(tarfile.TarInfo("a"))
+        self.assertEqual(read(packed.getvalue()), [("a", b"")])
+
     @settings(deadline=None)
     @given(
         st.lists(

@@ -2,13 +2,18 @@
 
 import tarfile
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from minreg.fill.archives.failures import ArchiveInvalid
+from minreg.fill.verify import Verification
 from minreg.manifests import Platform
 from minreg.media_types import OCI_MANIFEST
 from minreg.names import Digest
 from tests.image_archives import (
     CONTAINERD_NAME,
     NAME,
+    Members,
     blob,
     describe,
     make_docker_archive,
@@ -128,3 +133,22 @@ class RefusalTests(ImporterTestCase):
             make_k3s_layout([AMD64], [ARM64]), platforms=[Platform("linux", "arm64")]
         )
         self.assertIn(f"manifest {Digest.of(ARM64.manifest)} (linux/arm64) is not in", said)
+
+    @settings(deadline=None, max_examples=40)
+    @given(st.data())
+    def test_turned_bits(self, data: st.DataObject) -> None:
+        """Whatever is damaged, an archive is refused whole, or all of it that counts is right."""
+        kinds: list[Members] = [make_image_layout(AMD64), make_docker_archive(AMD64)]
+        archive = bytearray(make_tar(data.draw(st.sampled_from(kinds))))
+        at = data.draw(st.integers(0, len(archive) - 1))
+        archive[at] ^= 1 << data.draw(st.integers(0, 7))
+        before = self.list_tree()
+        try:
+            (image,) = self.import_stream(bytes(archive))
+        except ArchiveInvalid:
+            self.assertEqual(self.list_tree(), before)
+            return
+        verification = Verification(self.root, [])
+        report = verification.run(lambda _: None)
+        self.assertEqual(report.broken, [])
+        self.assertIn(str(image), [str(finding.image) for finding in report.findings])

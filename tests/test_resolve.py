@@ -157,6 +157,13 @@ class ResolverTests(SynchronousTestCase):
         resolved = self.resolve(referrers=True, platforms=(AMD64,))
         self.assertIn((tag, Digest.parse(signature["digest"])), resolved.tags)
 
+    def test_manifests_without_end(self) -> None:
+        """So is an index of more manifests than any image has."""
+        images = [self.registry.add_image("a", "amd64", b"%d" % one) for one in range(1001)]
+        self.registry.add_index("a", *images, tag="wide")
+        failure = self.assertRaises(UpstreamRefused, self.resolve, "example.com/a:wide")
+        self.assertEqual(str(failure), "example.com/a:wide has more than 1000 manifests")
+
     def test_indexes_without_end(self) -> None:
         """An index in an index in an index … is left alone."""
         index = self.index

@@ -1,6 +1,7 @@
 """Tests for ``minreg.service``."""
 
 import io
+import signal
 import sys
 
 from twisted.application.service import Application
@@ -11,8 +12,9 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import FileLogObserver, ILogObserver
 
 from minreg.log import make_observer
+from minreg.names import Digest
 from minreg.service import RegistryService
-from tests.support import WebTestCase
+from tests.support import WebTestCase, write_request
 
 
 class Deaf(MemoryReactorClock):
@@ -74,6 +76,23 @@ class RegistryServiceTests(WebTestCase):
         service = self.make_service()
         service.setServiceParent(application)
         self.assertIs(application.getComponent(ILogObserver), service.observer)
+
+    def test_told_twice(self) -> None:
+        """Told to stop once more while a transfer is under way, it cuts that off."""
+        layer = bytes(1 << 20)
+        self.tree.add_image("rancher/pause", "3.6", layer)
+        service = self.make_service()
+        service.startService()
+        client = self.connect(reads=False)
+        client.send(write_request(f"/v2/rancher/pause/blobs/{Digest.of(layer)}"))
+        before = signal.getsignal(signal.SIGTERM)
+        stopped = service.stopService()
+        self.assertNoResult(stopped)
+        signal.raise_signal(signal.SIGTERM)
+        client.pump()
+        self.successResultOf(stopped)
+        self.assertIs(signal.getsignal(signal.SIGTERM), before)
+        self.assertEqual(self.logged("request")[0]["failure"], "the registry stopped")
 
     def test_stops_idle(self) -> None:
         """Without transfers it stops at once: the port is closed, idle clients are let go."""

@@ -49,10 +49,20 @@ class SurveysTests(StoreTestCase):
         self.assertIsNot(self.survey(), self.survey())
 
     def test_forgotten(self) -> None:
-        """The surveys that are kept have a total cost."""
+        """The surveys that are kept have a total cost: a large one displaces the others."""
+        self.surveys = Surveys(3, now=self.now)
+        self.tree.add_image("other", "1")
+        other = RepositoryDirectory("other", Enclosure(self.root), Documents(now=self.now))
+        self.settle()
+        first = self.survey()
+        self.surveys.survey(other)
+        self.assertIsNot(self.survey(), first)
+
+    def test_larger_than_all(self) -> None:
+        """A repository too large to be kept beside others is kept alone, not read each time."""
         self.surveys = Surveys(3, now=self.now)
         self.settle()
-        self.assertIsNot(self.survey(), self.survey())
+        self.assertIs(self.survey(), self.survey())
 
     def test_same_manifests_other_blobs(self) -> None:
         """Repositories that share their manifests need not share their blobs."""

@@ -51,6 +51,8 @@ class GarbageTests(RefusalTestCase):
             b"GET /v2/ HTTP/1.1\r\nno colon\r\nHost: a\r\n\r\n",
             b"GET /v2/ HTTP/1.1\r\nbad name: 1\r\n\r\n",
             b"GET /v2/ HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+            b"GET /v2/ HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+            b"GET /v2/ HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\nHost: a\r\n\r\n",
             b"GET /v2/ HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
             b"GET /v2/ HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
             b"GET /v2/ HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",

@@ -1,7 +1,9 @@
 """The daemon as a service: it listens, says so, and ends without cutting anyone off."""
 
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from twisted.application.service import IService, MultiService, Service
@@ -74,8 +76,14 @@ class RegistryService(MultiService):
             self._log.info("stopping: transfers under way may finish", event="stop")
         workers = maybeDeferred(self._workers.stopService)
         await super().stopService()
-        await self._site.drain(DRAIN_TIMEOUT)
-        await workers
+        with _signals_handled(self._hurry):
+            await self._site.drain(DRAIN_TIMEOUT)
+            await workers
+
+    def _hurry(self) -> None:
+        """Told to stop for a second time: wait for nobody, here and in the other processes."""
+        self._site.cut_off_soon()
+        self._workers.stopService()
 
 
 class Listener(Service):
@@ -130,6 +138,21 @@ class Listener(Service):
         self._log.error("{reason}", event="deaf", reason=message)
         complain(message)
         raise SystemExit(1)
+
+
+@contextmanager
+def _signals_handled(handle: Callable[[], None]) -> Iterator[None]:
+    """Let whoever is told once more to stop do so at once.
+
+    The reactor takes a second signal for a fault.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: handle()) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def complain(message: str) -> None:

@@ -130,7 +130,8 @@ def make_endpoints(settings: Settings, reactor: Any) -> list[tuple[str, IStreamS
             endpoint = serverFromString(reactor, wanted.description)
         except (ValueError, TypeError, LookupError, OSError, ImportError) as error:
             raise SettingInvalid(
-                f"{wanted.words} is no endpoint ({error}): write it as in tcp:9080"
+                f"{wanted.words} is no endpoint ({error}): "
+                "write it as in tcp:9080:interface=127.0.0.1"
             ) from None
         endpoints.append((wanted.words, endpoint))
     return endpoints

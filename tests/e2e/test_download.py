@@ -109,6 +109,16 @@ class DownloadTests(SynchronousTestCase):
             file.write(lines)
         self.assertIn("0 of 1 image", self.download("-s", "-f", path, status=1))
 
+    def test_signature(self) -> None:
+        """A signature that is tagged beside an image comes if referrers are wanted."""
+        digest = Digest.of(self.upstream_manifest("one"))
+        signature = Layout(os.path.join(self.directory, "signature"))
+        signature.name(signature.write_image("amd64", [b"signed"]))
+        self.registry.push(signature.directory, f"rancher/one:sha256-{digest.encoded}.sig")
+        self.download("-s", "--referrers", self.image("one"))
+        repository = RegistryTree(self.root).find_repository(None, "rancher/one")
+        self.assertEqual(repository.list_tags(), [f"sha256-{digest.encoded}.sig", "v1"])
+
     def test_dry_run(self) -> None:
         """A dry run names the bytes, and writes nothing."""
         said = self.download("-s", "--dry-run", self.image("one"))

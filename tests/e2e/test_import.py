@@ -4,9 +4,11 @@ import bz2
 import gzip
 import lzma
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from subprocess import DEVNULL, PIPE
 
 import zstandard
 
@@ -19,6 +21,7 @@ from tests.e2e.programs import run
 from tests.e2e.pulls import ContainerdTestCase
 from tests.e2e.support import EndToEndTestCase
 from tests.e2e.trees import read_tree
+from tests.image_archives import Image, make_image_layout, make_tar
 
 REPOSITORY = "rancher/mirrored-pause"
 IMAGE = f"{ALIAS}/{REPOSITORY}:3.6"
@@ -112,6 +115,36 @@ class StreamTests(EndToEndTestCase):
             subprocess.run(command, input=archive, check=True, stdout=subprocess.DEVNULL)
             self.assertEqual(read_tree(root, REPOSITORY, "3.6"), sample_image())
 
+    def test_interrupted(self) -> None:
+        """Ctrl-C leaves nothing half done, and says how to go on."""
+        with open(self.layout, "rb") as file:
+            beginning = file.read(5000)
+        command = [sys.executable, "-m", "minreg", "import", "-", "-d", self.root]
+        with subprocess.Popen(command, stdin=PIPE, stderr=PIPE, stdout=DEVNULL) as process:
+            assert process.stdin is not None and process.stderr is not None
+            process.stdin.write(beginning)
+            process.stdin.flush()
+            new = os.path.join(self.root, ".minreg", "new")
+            self.wait_until(lambda: os.path.isdir(new) and bool(os.listdir(new)))
+            process.send_signal(signal.SIGINT)
+            said = process.stderr.read().decode()
+            self.assertEqual(process.wait(), 1)
+        self.assertEqual(
+            said,
+            "Error: stopped: the images that were named are there; "
+            "run the same command again for the others\n",
+        )
+        self.assertEqual((os.listdir(new), os.listdir(f"{self.root}/blobs")), ([], []))
+
+    def test_terminal(self) -> None:
+        """On a terminal a bar shows how far the archive was read, and goes at the end."""
+        self.need_programs("script")
+        command = f"{sys.executable} -m minreg import -d {self.root} {self.layout}"
+        said = run("script", "--quiet", "--return", "--command", command, "/dev/null")
+        self.assertIn(f"{self.layout} ", said)
+        self.assertIn("\x1b[2K", said)
+        self.assertIn(f"{NAME} is now {REPOSITORY}:3.6, ", said)
+
     def test_long_window(self) -> None:
         """Zstd may look back over 128 MiB, as with --long=27."""
         self.need_programs("zstd")
@@ -128,3 +161,20 @@ class StreamTests(EndToEndTestCase):
         said = run("unshare", "--net", "--", *command)
         self.assertIn(f"{NAME} is now {REPOSITORY}:3.6, {sample_image().top}", said)
         self.assertEqual(read_tree(self.root, REPOSITORY, "3.6"), sample_image())
+
+    def test_small_disk(self) -> None:
+        """What does not fit on the disk is refused before the disk is full."""
+        self.need_to_mount()
+        layer = make_tar([("large", os.urandom(10_000_000))])
+        with open(self.layout, "wb") as file:
+            file.write(make_tar(make_image_layout(Image(layers=(layer,)))))
+        os.mkdir(self.root)
+        script = (
+            'mount -t tmpfs -o size=12m none "$1" || exit 3; '
+            '"$2" -m minreg import -d "$1" "$3" 2>&1; echo "status $?"; find "$1" -type f'
+        )
+        shell = ["sh", "-c", script, "sh", self.root, sys.executable, self.layout]
+        said = run("unshare", "--mount", *shell).splitlines()
+        self.assertIn("bytes, and only", said[0])
+        self.assertIn(f"are free in {self.root}: make room, or import into another", said[0])
+        self.assertEqual(said[1:], ["status 1", os.path.join(self.root, ".minreg", "lock")])

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from minreg.commands.arguments import parse_arguments, parse_platforms, read_list
-from minreg.commands.reports import WrongUsage, reported_failures
+from minreg.commands.reports import WrongUsage, is_interruption, reported_failures
 from minreg.fill.download import Download, Network
 from minreg.fill.plan import Plan
 from minreg.fill.progress import Display, JsonLines, LiveBars, PlainLines
@@ -191,7 +191,9 @@ def _download(
                 tree.keep_file(release.path, release.content)
             with display:
                 return download.run(references, tree).failed
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RuntimeError) as error:
+            if not is_interruption(error):
+                raise
             _leave()
 
 

@@ -81,6 +81,9 @@ def command(
 
 def _import(importer: Importer, source: str) -> list[ImportedImage]:
     """Import an archive, with a bar that shows how far it was read on a terminal."""
+    if not sys.stderr.isatty():
+        # A disabled bar is not enough: before rich 15 it ends with an empty line.
+        return importer.import_archive(source, sys.stdin.buffer, lambda _: None)
     with Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -89,7 +92,6 @@ def _import(importer: Importer, source: str) -> list[ImportedImage]:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
-        disable=not sys.stderr.isatty(),
     ) as progress:
         bar = progress.add_task(source, total=measure_source(source))
         return importer.import_archive(source, sys.stdin.buffer, partial(progress.advance, bar))

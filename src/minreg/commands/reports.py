@@ -23,3 +23,14 @@ def reported_failures() -> Iterator[None]:
         yield
     except (FillFailure, NameInvalid, StoreUnavailable) as failure:
         raise click.ClickException(str(failure)) from None
+
+
+def is_interruption(error: BaseException) -> bool:
+    """Tell whether somebody pressed Ctrl-C.
+
+    If that happens while a thread's lock is being taken or given back, the lock's own
+    complaint takes the place of ``KeyboardInterrupt``, which stays behind as its context.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return True
+    return error.__context__ is not None and is_interruption(error.__context__)

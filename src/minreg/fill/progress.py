@@ -80,13 +80,22 @@ class PlainLines:
 
 
 class JsonLines(PlainLines):
-    """One JSON object for each event."""
+    """One JSON object for each event.
+
+    Args:
+        write: Writes a line; it is never called by two threads at a time.
+    """
+
+    def __init__(self, write: Write) -> None:
+        super().__init__(write)
+        self._mutex = Lock()
 
     def show(self, event: Event) -> None:
         """See ``Display``."""
         name = _WORD_START.sub("_", type(event).__name__).lower()
         fields = attrs.asdict(event, recurse=False)
-        self._write(json.dumps({"event": name, **fields}, default=str))
+        with self._mutex:
+            self._write(json.dumps({"event": name, **fields}, default=str))
 
 
 class LiveBars:

@@ -19,6 +19,7 @@ from minreg.names import Digest
 from minreg.store.survey import fallback_tag
 
 _DEEPEST = 4
+_MOST_DOCUMENTS = 1000
 _SIGNATURE_TAGS = ("sig", "att", "sbom")
 
 
@@ -141,6 +142,8 @@ class _Resolution:
         """Add a document, and before it what it is made of."""
         if document.digest in self._documents:
             return
+        if len(self._documents) >= _MOST_DOCUMENTS:
+            raise UpstreamRefused(f"{self._image} has more than {_MOST_DOCUMENTS} manifests")
         for child in self._children(document.manifest):
             if depth == 0:
                 raise UpstreamRefused(f"{self._image} has indexes within indexes without end")

@@ -13,7 +13,7 @@ from minreg.fill.writer import TreeWriter
 from minreg.names import Digest
 
 _CHUNK = 1024 * 1024
-_ROOM_TO_SPARE = 64 * 1024 * 1024
+_ROOM_TO_SPARE = 4 * 1024 * 1024
 
 
 @attrs.frozen

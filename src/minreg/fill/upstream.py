@@ -17,7 +17,7 @@ from minreg.manifests import Manifest, ManifestInvalid, parse_manifest
 from minreg.media_types import INDEXES, MANIFESTS, OCI_INDEX
 from minreg.names import Digest, DigestInvalid
 
-LARGEST_MANIFEST = 32 * 1024 * 1024
+LARGEST_MANIFEST = 8 * 1024 * 1024
 """Bytes: what the store reads of one, too."""
 
 _ACCEPT = ", ".join(sorted(MANIFESTS | INDEXES))

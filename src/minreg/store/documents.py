@@ -11,7 +11,7 @@ from minreg.names import Digest
 from minreg.store.enclosure import OpenedFile
 from minreg.store.signatures import RecentlyUsed, Signature, is_settled, signature
 
-LARGEST_MANIFEST = 32 * 1024 * 1024
+LARGEST_MANIFEST = 8 * 1024 * 1024
 """Bytes. Clients refuse manifests of more than some 4 MiB; nothing real comes near."""
 
 _LARGEST_LOOK = 4 * 1024 * 1024

@@ -38,6 +38,7 @@ class Surveys:
     def __init__(
         self, remembered: int = _REMEMBERED, now: Callable[[], int] = time.time_ns
     ) -> None:
+        self._remembered = remembered
         self._known: RecentlyUsed[tuple[object, ...], TakenSurvey] = RecentlyUsed(remembered)
         self._now = now
 
@@ -78,7 +79,9 @@ class Surveys:
         watched = {place: found and signature(found) for place, found in seen.items()}
         taken = TakenSurvey(survey, status, watched)
         key = (directory.name, *signature(status))
-        self._known.put(key, taken, survey.facts + len(seen))
+        # One that is larger than all that may be kept is kept alone: without it, every
+        # request would read the whole repository.
+        self._known.put(key, taken, min(survey.facts + len(seen), self._remembered))
         return taken
 
 

@@ -126,6 +126,14 @@ class RegistryChannel(HTTPChannel):
         is_receiving = not (self.is_answering or self._is_closing)
         return is_receiving and bool(self.requests or self._buffer)
 
+    def headerReceived(self, line: bytes) -> bool:
+        """Take a header field; Python refuses to read a number of thousands of digits."""
+        try:
+            return bool(super().headerReceived(line))
+        except ValueError:
+            self.refuse(_BROKEN)
+            return False
+
     def allHeadersReceived(self) -> None:
         """Refuse a body that is too long before it is sent."""
         self.check_body(self.length or 0)

@@ -86,6 +86,10 @@ class RegistrySite(Site):
         self._end_of_patience = self.reactor.callLater(patience, self._cut_off)
         return self._drained
 
+    def cut_off_soon(self) -> None:
+        """End all transfers, whatever the patience. May be called by a signal's handler."""
+        self.reactor.callLater(0, self._cut_off)
+
     def _cut_off(self) -> None:
         self._log.warn(
             "{count} transfers did not end in time and are cut off", count=len(self._channels)

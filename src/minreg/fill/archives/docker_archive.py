@@ -49,7 +49,9 @@ def list_docker_images(contents: Contents) -> list[ArchivedImage]:
         )
     entries = parse_json(DOCKER_DOCUMENT, content)
     if not isinstance(entries, list):
-        raise ArchiveInvalid(f"{DOCKER_DOCUMENT!r} lists no images: export the image anew")
+        raise ArchiveInvalid(
+            f"{DOCKER_DOCUMENT!r} lists no images: export them as docker-archive or OCI layout"
+        )
     known = Layers()
     return [_make_image(contents, known, _parse_entry(entry)) for entry in entries]
 
