@@ -3,9 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from typing import Any
 
-from twisted.internet import reactor
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.logger import globalLogBeginner
 from twisted.python.failure import Failure
@@ -21,8 +20,8 @@ from minreg.tap import make_endpoints, make_site
 class EndOfInput:
     """Waits for the end of standard input, which comes when the first process is gone."""
 
-    def __init__(self, ended: Callable[[], object]) -> None:
-        self._ended = ended
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
 
     def fileno(self) -> int:
         """Name standard input."""
@@ -35,12 +34,15 @@ class EndOfInput:
     def doRead(self) -> None:
         """Read; nothing is ever sent."""
         if not os.read(0, 1):
-            IReactorFDSet(reactor).removeReader(self)
-            self._ended()
+            self._end()
 
     def connectionLost(self, _reason: Failure) -> None:
         """Learn that the other end is closed."""
-        self._ended()
+        self._end()
+
+    def _end(self) -> None:
+        self._reactor.removeReader(self)
+        self._reactor.stop()
 
 
 def read_settings(text: str) -> Settings:
@@ -53,6 +55,8 @@ def read_settings(text: str) -> Settings:
 
 def main() -> None:
     """Serve until told to stop, or until nobody is there to tell."""
+    from twisted.internet import reactor  # noqa: PLC0415 - only who serves needs one
+
     settings = read_settings(sys.argv[1])
     os.environ["LISTEN_PID"] = str(os.getpid())
     # A socket's file has one process that listens on it.
@@ -66,7 +70,7 @@ def main() -> None:
     service = RegistryService(make_site(settings, reactor), endpoints, "", observer)
     service.startService()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
-    IReactorFDSet(reactor).addReader(EndOfInput(reactor.stop))
+    IReactorFDSet(reactor).addReader(EndOfInput(reactor))
     reactor.run()
 
 

@@ -15,7 +15,6 @@ import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.interfaces import IProcessTransport, IReactorProcess, IReactorTime
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -39,7 +38,8 @@ class _Worker(ProcessProtocol):
     def stop(self) -> None:
         """Tell it to end."""
         try:
-            IProcessTransport(self.transport).signalProcess("TERM")
+            if self.transport is not None:
+                self.transport.signalProcess("TERM")
         except ProcessExitedAlready:
             return
 
@@ -61,8 +61,7 @@ class Workers(Service):
     ) -> None:
         self._settings = settings
         self._log_descriptor = log
-        self._processes = IReactorProcess(reactor)
-        self._clock = IReactorTime(reactor)
+        self._reactor = reactor
         self._environment = environment
         self._running: dict[_Worker, Deferred[None]] = {}
 
@@ -84,7 +83,7 @@ class Workers(Service):
             return
         worker = _Worker()
         settings = json.dumps(attrs.asdict(self._settings))
-        self._processes.spawnProcess(
+        self._reactor.spawnProcess(
             worker,
             sys.executable,
             [sys.executable, "-m", "minreg.worker", settings],
@@ -97,4 +96,4 @@ class Workers(Service):
         del self._running[worker]
         if self.running:
             self._log.warn("a worker has ended and is replaced: {reason}", reason=reason)
-            self._clock.callLater(RESTART_DELAY, self._start)
+            self._reactor.callLater(RESTART_DELAY, self._start)
