@@ -18,7 +18,7 @@ from tests.modules import (
 PURE = frozenset({"names", "media_types", "manifests", "errors"})
 READING = PURE | {"interfaces", "store"}
 SERVING = READING | {
-    *("web", "log", "limits", "settings", "service", "sharing", "workers", "tap"),
+    *("web", "log", "lines", "limits", "settings", "service", "sharing", "workers", "tap"),
 }
 
 # What a part of the house may import, beside its own modules.
@@ -32,6 +32,7 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "store": PURE | {"interfaces"},
     "web": READING,
     "log": frozenset(),
+    "lines": frozenset(),
     "limits": frozenset(),
     "settings": PURE | {"log"},
     "service": READING | {"web"},

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 from twisted.logger import FileLogObserver, LogEvent, formatEvent
 
@@ -17,7 +17,17 @@ _LONGEST = 1024
 _OF_TWISTED = frozenset({"time", "format", "isError", "message", "system"})
 
 
-def make_observer(log_format: str, stream: TextIO) -> FileLogObserver:
+class Stream(Protocol):
+    """Where lines go."""
+
+    def write(self, line: str, /) -> object:
+        """Take a line."""
+
+    def flush(self) -> object:
+        """See to it that all lines get there."""
+
+
+def make_observer(log_format: str, stream: Stream) -> FileLogObserver:
     """Make an observer that writes each event to ``stream``.
 
     Args:
@@ -25,7 +35,7 @@ def make_observer(log_format: str, stream: TextIO) -> FileLogObserver:
         stream: Where to write.
     """
     as_line: Callable[[LogEvent], str] = {"text": text_line, "json": json_line}[log_format]
-    return FileLogObserver(stream, as_line)
+    return FileLogObserver(stream, as_line)  # type: ignore[arg-type]  # no more of it is used
 
 
 def text_line(event: LogEvent) -> str:

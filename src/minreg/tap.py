@@ -15,6 +15,7 @@ from twisted.python.usage import UsageError
 
 from minreg import __version__
 from minreg.limits import most_connections, raise_file_limit
+from minreg.lines import BatchedLines
 from minreg.log import make_observer
 from minreg.service import RegistryService, complain
 from minreg.settings import (
@@ -148,7 +149,7 @@ def makeService(options: Options) -> RegistryService:
         complain(str(error))
         raise SystemExit(2) from None
     log = _open_log(options)
-    observer = make_observer(settings.log_format, log)
+    observer = make_observer(settings.log_format, BatchedLines(log, reactor))
     site = make_site(settings, reactor)
     workers = None
     if settings.workers > 1:

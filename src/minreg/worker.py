@@ -10,6 +10,7 @@ from twisted.logger import globalLogBeginner
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from minreg.lines import BatchedLines
 from minreg.log import make_observer
 from minreg.service import RegistryService
 from minreg.settings import Endpoint, Settings
@@ -65,7 +66,7 @@ def main() -> None:
         for words, endpoint in make_endpoints(settings, reactor)
         if not words.startswith("--listen unix:")
     ]
-    observer = make_observer(settings.log_format, sys.stdout)
+    observer = make_observer(settings.log_format, BatchedLines(sys.stdout, reactor))
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     service = RegistryService(make_site(settings, reactor), endpoints, "", observer)
     service.startService()
