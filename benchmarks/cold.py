@@ -1,7 +1,6 @@
 """Lookups while a slow disk is kept busy: does anyone wait who needs no disk?
 
-The server runs in a control group whose reads are held to 20 MB/s (blkio of version 1, or
-io of version 2), and streams blobs that the kernel has forgotten.
+The server runs in a control group whose reads are held to 20 MB/s (blkio of version 1), and streams blobs that the kernel has forgotten.
 """
 
 import os
@@ -52,6 +51,8 @@ def measure_cold(starter: Starter, content: Content, name: str) -> dict[str, flo
         }
     finally:
         server.stop()
+        with suppress(OSError):
+            os.rmdir(os.path.join(_BLKIO, _GROUP))
 
 
 def _throttle(server: Server, directory: str) -> None:
