@@ -1,6 +1,7 @@
 """Lookups while a slow disk is kept busy: does anyone wait who needs no disk?
 
-The server runs in a control group whose reads are held to 20 MB/s (blkio of version 1), and streams blobs that the kernel has forgotten.
+The server runs in a control group whose reads are held to 20 MB/s (blkio of version 1), and
+streams blobs that the kernel has forgotten.
 """
 
 import os
