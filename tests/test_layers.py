@@ -15,7 +15,7 @@ from tests.modules import (
     room_of,
 )
 
-PURE = frozenset({"names", "media_types", "manifests", "errors"})
+PURE = frozenset({"names", "media_types", "manifests", "errors", "words"})
 READING = PURE | {"interfaces", "store"}
 SERVING = READING | {
     *("web", "log", "lines", "limits", "settings", "service", "sharing", "workers", "tap"),
@@ -27,11 +27,12 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "names": frozenset(),
     "media_types": frozenset(),
     "errors": frozenset(),
+    "words": frozenset(),
     "manifests": frozenset({"names", "media_types"}),
     "interfaces": PURE,
     "store": PURE | {"interfaces"},
     "web": READING,
-    "log": frozenset(),
+    "log": frozenset({"words"}),
     "lines": frozenset(),
     "limits": frozenset(),
     "settings": PURE | {"log"},

@@ -9,7 +9,7 @@ from twisted.logger import LogEvent, Logger, LogLevel
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.log import json_line, make_observer, printable, text_line
+from minreg.log import json_line, make_observer, text_line
 
 
 def event(**fields: object) -> LogEvent:
@@ -117,18 +117,6 @@ class KeptTests(SynchronousTestCase):
             self.assertEqual(line(first), line(event()))
             self.assertEqual(line(second), line(event(log_time=1_700_000_001.5)))
         self.assertEqual(len(kept), 2)
-
-
-class PrintableTests(SynchronousTestCase):
-    """Tests for ``printable``."""
-
-    def test_escapes(self) -> None:
-        """Control characters are escaped, letters of all scripts are not."""
-        self.assertEqual(printable("a\x1b[2J\r\nä\u2028"), r"a\x1b[2J\r\nä\u2028")
-
-    def test_long(self) -> None:
-        """What is too long for a line is cut."""
-        self.assertEqual(len(printable("x" * 10_000)), 4097)
 
 
 class MakeObserverTests(SynchronousTestCase):

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.fill.progress`` and ``minreg.fill.sizes``."""
+"""Tests for ``minreg.fill.progress``."""
 
 import io
 import json
@@ -16,7 +16,6 @@ from minreg.fill.events import (
     Summary,
 )
 from minreg.fill.progress import JsonLines, LiveBars, PlainLines
-from minreg.fill.sizes import count, format_size
 from minreg.names import Digest
 
 DIGEST = Digest.of(b"x")
@@ -131,22 +130,3 @@ class LiveBarsTests(SynchronousTestCase):
             self.bars.show(BlobAdvanced(DIGEST, "quay.io/a:1", offset, 2000))
             seen.append(self.whole())
         self.assertEqual(seen, [1000, 1000, 1000, 1000, 1700, 2000])
-
-
-class SizeTests(SynchronousTestCase):
-    """Tests for ``minreg.fill.sizes``."""
-
-    def test_sizes(self) -> None:
-        """Sizes have the unit that suits them."""
-        for size, text in {
-            0: "0 B",
-            999: "999 B",
-            1000: "1.0 kB",
-            182_300_000: "182.3 MB",
-        }.items():
-            self.assertEqual(format_size(size), text)
-        self.assertEqual(format_size(5_000_000_000_000_000), "5000.0 TB")
-
-    def test_counts(self) -> None:
-        """One is not many."""
-        self.assertEqual([count(1, "blob"), count(0, "blob")], ["1 blob", "0 blobs"])

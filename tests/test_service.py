@@ -13,7 +13,7 @@ from twisted.logger import FileLogObserver, ILogObserver
 
 from minreg.log import make_observer
 from minreg.names import Digest
-from minreg.service import RegistryService
+from minreg.service import Listener, RegistryService
 from tests.support import WebTestCase, write_request
 
 
@@ -104,3 +104,21 @@ class RegistryServiceTests(WebTestCase):
         idle.pump()
         self.assertTrue(idle.is_closed)
         self.successResultOf(stopped)
+
+    def test_status_ends_last(self) -> None:
+        """What is served beside the registry is there until its transfers have ended."""
+        status = Listener("--status-listen x", UNIXServerEndpoint(self.reactor, "/x"), self.site)
+        observer = make_observer("text", io.StringIO())
+        endpoint = TCP4ServerEndpoint(self.reactor, 9080)
+        service = RegistryService(
+            self.site, [("--port 9080", endpoint)], "/", observer, beside=[status]
+        )
+        service.startService()
+        [logged] = self.logged("status")
+        self.assertIn("--status-listen x", logged["places"])
+        idle = self.connect()
+        stopped = service.stopService()
+        self.assertTrue(status.running)
+        idle.pump()
+        self.successResultOf(stopped)
+        self.assertFalse(status.running)

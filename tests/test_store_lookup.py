@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.names import is_host, parse_host
-from minreg.store.lookup import candidates
+from minreg.store.lookup import candidates, upstream_of
 
 ALIASES = {"bootstrap-registry.airgap": "docker.io"}
 PARTS = st.sampled_from(
@@ -165,3 +165,32 @@ class CandidatesTests(SynchronousTestCase):
         for candidate in candidates(namespace, name, ALIASES):
             self.assertTrue(f"/{candidate.path}".endswith(f"/{name.rpartition('/')[2]}"))
             self.assertNotIn("..", candidate.path.split("/"))
+
+
+class UpstreamOfTests(SynchronousTestCase):
+    """Tests for ``upstream_of``."""
+
+    def test_table(self) -> None:
+        """The registry that is meant most likely, and the repository's name there."""
+        for (namespace, name), expected in {
+            ("quay.io", "a/b"): ("quay.io", "a/b"),
+            ("docker.io", "busybox"): ("docker.io", "library/busybox"),
+            ("quay.io", "busybox"): ("quay.io", "busybox"),
+            ("bootstrap-registry.airgap", "rancher/pause"): ("docker.io", "rancher/pause"),
+            ("bootstrap-registry.airgap", "quay.io/a"): ("quay.io", "a"),
+            ("quay.io", "ghcr.io/a"): ("quay.io", "ghcr.io/a"),
+            ("quay.io", "quay.io/a"): ("quay.io", "a"),
+            (None, "quay.io/a"): ("quay.io", "a"),
+            (None, "index.docker.io/a"): ("docker.io", "library/a"),
+            (None, "a"): ("docker.io", "library/a"),
+        }.items():
+            self.assertEqual(upstream_of(namespace, name, ALIASES), expected, name)
+        self.assertEqual(upstream_of(None, "a/b", {}), ("docker.io", "a/b"))
+        self.assertEqual(upstream_of(None, "a/b", {"x": "quay.io"}), ("quay.io", "a/b"))
+
+    @given(st.none() | HOSTS.filter(is_host), NAMES)
+    def test_would_be_found(self, namespace: str | None, name: str) -> None:
+        """An image that is kept as its upstream names it answers the request that missed it."""
+        host, repository = upstream_of(namespace, name, ALIASES)
+        kept = {candidate.path for candidate in candidates(namespace, name, ALIASES)}
+        self.assertTrue(kept & {f"{host}/{repository}", repository}, (host, repository, kept))

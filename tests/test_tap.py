@@ -127,7 +127,7 @@ class MakeEndpointsTests(OptionsTestCase):
         for description in ("nonsense:1", "tcp:x", "tcp", "systemd:domain=INET:index=9"):
             settings = self.parse(f"--listen={description}").settings
             error = self.assertRaises(
-                SettingInvalid, make_endpoints, settings, MemoryReactorClock()
+                SettingInvalid, make_endpoints, settings.listen, MemoryReactorClock()
             )
             self.assertIn(f"--listen {description} is no endpoint", str(error))
 
@@ -165,3 +165,18 @@ class MakeServiceTests(OptionsTestCase):
             makeService(options).observer({"log_time": 0.0, "log_format": "hello"})
             with open(expected, encoding="utf-8") as log:
                 self.assertIn("hello", log.read())
+
+    def test_status(self) -> None:
+        """Status is where the registry is, or where an endpoint says."""
+        self.assertEqual(make_endpoints([], MemoryReactorClock()), [])
+        settings = self.parse().settings
+        self.assertEqual((settings.status_listen, settings.has_page), (None, True))
+        settings = self.parse("--status-listen=tcp:9081", "--no-page").settings
+        self.assertEqual(
+            (settings.status_listen, settings.has_page),
+            (Endpoint("--status-listen tcp:9081", "tcp:9081"), False),
+        )
+        self.assertFalse(makeService(self.parse("--status-listen=tcp:9081")).running)
+        stop = self.assertRaises(SystemExit, makeService, self.parse("--status-listen=nonsense:1"))
+        self.assertEqual(stop.code, 2)
+        self.assertIn("--status-listen nonsense:1 is no endpoint", self.complaints.getvalue())

@@ -22,7 +22,13 @@ from minreg.worker import read_settings
 from minreg.workers import RESTART_DELAY, Workers
 
 SETTINGS = Settings(
-    "/srv", (Endpoint("--port 1", "tcp:1"),), "json", {"a": "docker.io"}, ("/mnt",), 3
+    root="/srv",
+    listen=(Endpoint("--port 1", "tcp:1"),),
+    log_format="json",
+    aliases={"a": "docker.io"},
+    allow_links_to=("/mnt",),
+    workers=3,
+    status_listen=Endpoint("--status-listen tcp:2", "tcp:2"),
 )
 
 

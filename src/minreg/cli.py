@@ -31,6 +31,7 @@ _COMMANDS: Mapping[str, _Entry] = {
     "verify": _Entry("minreg.commands.verify", "Check that a tree is complete and undamaged."),
     "prune": _Entry("minreg.commands.prune", "Remove from a tree what no tag reaches."),
     "serve": _Entry("minreg.commands.serve", "Serve a registry tree in the foreground."),
+    "missing": _Entry("minreg.commands.missing", "Print what clients asked for in vain."),
     "sample": _Entry("minreg.commands.sample", "Write a small tree with an image that runs."),
 }
 

@@ -69,6 +69,22 @@ class Content:
             raise
 
 
+@attrs.frozen
+class Overview:
+    """What a repository holds, in a few words.
+
+    ``platforms`` are those of images that are here; ``size`` is that of all that its
+    manifests name, in bytes; ``missing`` how many blobs of it are not there, or not whole;
+    ``changed`` when a manifest or a tag last came or went, in seconds since the epoch.
+    """
+
+    tags: tuple[str, ...]
+    platforms: tuple[Platform, ...]
+    size: int
+    missing: int
+    changed: float
+
+
 class IRepository(Interface):
     """One repository: its manifests, blobs and tags. Its methods may wait for a disk."""
 
@@ -95,6 +111,12 @@ class IRepository(Interface):
     def list_referrers(digest: Digest) -> list[Descriptor]:
         """Describe the manifests whose subject is ``digest``, in a stable order."""
 
+    def measure_blob(digest: Digest) -> int | None:
+        """Tell how many bytes lie there for a blob; None if nothing does."""
+
+    def sum_up() -> Overview:
+        """Say in a few words what it holds."""
+
 
 class IRegistryStore(Interface):
     """Where repositories come from. Its methods may wait for a disk.
@@ -117,3 +139,6 @@ class IRegistryStore(Interface):
 
     def iterate_repositories(after: str) -> Iterator[str]:
         """Name the repositories that sort behind ``after``, in the order of their bytes."""
+
+    def check() -> None:
+        """Make sure that the store can be read at all."""

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 from twisted.logger import FileLogObserver, LogEvent, formatEvent
 
+from minreg.words import printable
+
 LOG_FORMATS = ("text", "json")
 
 _LONGEST = 1024
@@ -49,16 +51,6 @@ def text_line(event: LogEvent) -> str:
 def json_line(event: LogEvent) -> str:
     """Write an event as a JSON object on one line, with the fields of docs/log.md."""
     return f'{{"time": "{_time(event)}", {_kept(event, _json)}'
-
-
-def printable(text: str) -> str:
-    """Escape what would break a line, or do something to a terminal, and cut the length."""
-    if not text.isprintable():
-        text = "".join(
-            char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-            for char in text
-        )
-    return text if len(text) <= 4 * _LONGEST else text[: 4 * _LONGEST] + "…"
 
 
 def _kept(event: LogEvent, render: Callable[[LogEvent], str]) -> str:

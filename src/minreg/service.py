@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from twisted.application.service import IService, MultiService, Service
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IAddress, IListeningPort, IStreamServerEndpoint
 from twisted.logger import FileLogObserver, ILogObserver, Logger
 from twisted.python.components import Componentized
@@ -28,6 +28,7 @@ class RegistryService(MultiService):
         greeting: What to say about the place that is served; a worker that has nothing to
             say does not tell when it stops, either.
         observer: Writes the log.
+        beside: Listeners for what is served beside the site. They end last.
         workers: Serves the same in other processes.
     """
 
@@ -39,6 +40,8 @@ class RegistryService(MultiService):
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
         greeting: str,
         observer: FileLogObserver,
+        *,
+        beside: Sequence["Listener"] = (),
         workers: Service | None = None,
     ) -> None:
         super().__init__()
@@ -47,7 +50,8 @@ class RegistryService(MultiService):
         self._greeting = greeting
         self._workers = workers or Service()
         self._listeners = [Listener(words, endpoint, site) for words, endpoint in endpoints]
-        for listener in self._listeners:
+        self._beside = beside
+        for listener in (*self._listeners, *beside):
             listener.setServiceParent(self)
 
     def setServiceParent(self, parent: IService | Componentized) -> None:
@@ -66,6 +70,9 @@ class RegistryService(MultiService):
         self._log.info(
             "serving {greeting} at {places}", event="start", greeting=self._greeting, places=places
         )
+        if self._beside:
+            places = ", ".join(listener.describe() for listener in self._beside)
+            self._log.info("status is at {places}", event="status", places=places)
 
     def stopService(self) -> Deferred[None]:
         """Refuse new connections, and wait for the transfers that are under way."""
@@ -75,10 +82,11 @@ class RegistryService(MultiService):
         if self._greeting:
             self._log.info("stopping: transfers under way may finish", event="stop")
         workers = maybeDeferred(self._workers.stopService)
-        await super().stopService()
+        await gatherResults([listener.stopService() for listener in self._listeners])
         with _signals_handled(self._hurry):
             await self._site.drain(DRAIN_TIMEOUT)
             await workers
+        await super().stopService()
 
     def _hurry(self) -> None:
         """Told to stop for a second time: wait for nobody, here and in the other processes."""
@@ -166,5 +174,5 @@ def _url(address: IAddress, words: str) -> str:
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     if host is None or port is None:
         return words
-    scheme = "https" if words.startswith("--listen ssl:") else "http"
+    scheme = "https" if "listen ssl:" in words else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -26,10 +26,14 @@ class SettingInvalid(ValueError):
 
 @attrs.frozen
 class Endpoint:
-    """Where to listen: the option in the operator's words, and Twisted's description."""
+    """Where to listen: the option in the operator's words, and Twisted's description.
+
+    ``url`` is how clients on the same machine reach that place, as far as it is known.
+    """
 
     words: str
     description: str
+    url: str = attrs.field(default="http://127.0.0.1:9080", eq=False)
 
 
 @attrs.frozen
@@ -37,7 +41,8 @@ class Settings:
     """What to serve, where, and how to log it.
 
     ``aliases`` are names of this registry, each with the upstream host that is meant by it;
-    ``workers`` how many processes serve.
+    ``workers`` how many processes serve. ``status_listen`` is where status is served, None
+    where the registry is; ``has_page`` tells whether there is a page for people.
     """
 
     root: str
@@ -46,6 +51,8 @@ class Settings:
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     allow_links_to: tuple[str, ...] = ()
     workers: int = 1
+    status_listen: Endpoint | None = None
+    has_page: bool = True
 
 
 def check_root(path: str | None) -> str:
@@ -144,4 +151,5 @@ def tcp_endpoint(port: str | None, interface: str | None) -> Endpoint:
     return Endpoint(
         f"--port {port} --interface {interface}",
         f"tcp:{port}:interface={quoteStringArgument(interface)}:backlog={BACKLOG}",
+        f"http://127.0.0.1:{port}",
     )

@@ -17,7 +17,7 @@ from minreg import __version__
 from minreg.limits import most_connections, raise_file_limit
 from minreg.lines import BatchedLines
 from minreg.log import make_observer
-from minreg.service import RegistryService, complain
+from minreg.service import Listener, RegistryService, complain
 from minreg.settings import (
     DEFAULT_ALIAS,
     DEFAULT_INTERFACE,
@@ -34,9 +34,10 @@ from minreg.settings import (
 )
 from minreg.sharing import SharingReactor
 from minreg.store.tree import RegistryTree
-from minreg.web.api import make_root
 from minreg.web.disk import Disk
+from minreg.web.plan import StatusPlan
 from minreg.web.site import RegistrySite
+from minreg.web.status import make_sites
 from minreg.workers import Workers
 
 
@@ -60,6 +61,10 @@ class Options(UsageOptions):
         ],
         ["log-format", None, "text", "How to log: text or json."],
         ["workers", None, "1", "How many processes serve: a number, or auto."],
+        ["status-listen", None, None, "An endpoint for status, instead of the registry's own."],
+    ]
+    optFlags: ClassVar = [
+        ["no-page", None, "Have no page for people."],
     ]
 
     def __init__(self) -> None:
@@ -108,7 +113,13 @@ class Options(UsageOptions):
             aliases=dict(parse_alias(alias) for alias in self["registry-alias"]),
             allow_links_to=tuple(check_directory(place) for place in self["allow-links-to"]),
             workers=parse_workers(self["workers"]),
+            status_listen=self._status_listen(),
+            has_page=not self["no-page"],
         )
+
+    def _status_listen(self) -> Endpoint | None:
+        text = self["status-listen"]
+        return None if text is None else Endpoint(f"--status-listen {text}", text)
 
     def _tell_twist(self) -> None:
         """``twist`` begins its log without asking the service: tell it our format."""
@@ -117,16 +128,16 @@ class Options(UsageOptions):
             parent["fileLogObserverFactory"] = partial(make_observer, self.settings.log_format)
 
 
-def make_endpoints(settings: Settings, reactor: Any) -> list[tuple[str, IStreamServerEndpoint]]:
+def make_endpoints(
+    listen: Sequence[Endpoint], reactor: object
+) -> list[tuple[str, IStreamServerEndpoint]]:
     """Make the endpoints to listen on, each with the operator's words for it.
 
     Raises:
         SettingInvalid: Twisted cannot make anything of a description.
     """
-    if settings.workers > 1:
-        reactor = SharingReactor(reactor)
     endpoints = []
-    for wanted in settings.listen:
+    for wanted in listen:
         try:
             endpoint = serverFromString(reactor, wanted.description)
         except (ValueError, TypeError, LookupError, OSError, ImportError) as error:
@@ -143,27 +154,39 @@ def makeService(options: Options) -> RegistryService:
     from twisted.internet import reactor  # noqa: PLC0415 - whoever runs us installs it first
 
     settings = options.settings
+    ports = SharingReactor(reactor) if settings.workers > 1 else reactor
     try:
-        endpoints = make_endpoints(settings, reactor)
+        endpoints = make_endpoints(settings.listen, ports)
+        status = settings.status_listen
+        status_endpoints = make_endpoints([status] if status else [], reactor)
     except SettingInvalid as error:
         complain(str(error))
         raise SystemExit(2) from None
     log = _open_log(options)
     observer = make_observer(settings.log_format, BatchedLines(log, reactor))
-    site = make_site(settings, reactor)
+    site, status_site = make_all_sites(settings, reactor)
+    beside = [Listener(words, endpoint, status_site) for words, endpoint in status_endpoints]
     workers = None
     if settings.workers > 1:
         workers = Workers(settings, _descriptor(log), reactor, os.environ)
-    return RegistryService(site, endpoints, _greeting(settings), observer, workers)
+    return RegistryService(
+        site, endpoints, _greeting(settings), observer, beside=beside, workers=workers
+    )
 
 
-def make_site(settings: Settings, reactor: Any) -> RegistrySite:
-    """Build the site over the tree that is to be served."""
+def make_all_sites(settings: Settings, reactor: Any) -> tuple[RegistrySite, RegistrySite]:
+    """Build the site over the tree that is to be served, and that of its status."""
     store = RegistryTree(settings.root, settings.aliases, settings.allow_links_to)
     threads = IReactorThreads(reactor)
     clock = IReactorTime(reactor)
     disk = Disk(clock, partial(deferToThreadPool, threads, threads.getThreadPool()))
-    return RegistrySite(make_root(store, disk), clock, most_connections(raise_file_limit()))
+    most = most_connections(raise_file_limit())
+    return make_sites(store, disk, clock, most, _plan_status(settings))
+
+
+def _plan_status(settings: Settings) -> StatusPlan:
+    url = "" if settings.status_listen is None else settings.listen[0].url
+    return StatusPlan(settings.aliases, url, settings.has_page)
 
 
 def _open_log(options: Options) -> TextIO:

@@ -14,7 +14,8 @@ from minreg.lines import BatchedLines
 from minreg.log import make_observer
 from minreg.service import RegistryService
 from minreg.settings import Endpoint, Settings
-from minreg.tap import make_endpoints, make_site
+from minreg.sharing import SharingReactor
+from minreg.tap import make_all_sites, make_endpoints
 
 
 @implementer(IReadDescriptor)
@@ -51,7 +52,13 @@ def read_settings(text: str) -> Settings:
     fields = json.loads(text)
     listen = tuple(Endpoint(**endpoint) for endpoint in fields.pop("listen"))
     allow_links_to = tuple(fields.pop("allow_links_to"))
-    return Settings(listen=listen, allow_links_to=allow_links_to, **fields)
+    status = fields.pop("status_listen")
+    return Settings(
+        listen=listen,
+        allow_links_to=allow_links_to,
+        status_listen=None if status is None else Endpoint(**status),
+        **fields,
+    )
 
 
 def main() -> None:
@@ -63,12 +70,13 @@ def main() -> None:
     # A socket's file has one process that listens on it.
     endpoints = [
         (words, endpoint)
-        for words, endpoint in make_endpoints(settings, reactor)
+        for words, endpoint in make_endpoints(settings.listen, SharingReactor(reactor))
         if not words.startswith("--listen unix:")
     ]
     observer = make_observer(settings.log_format, BatchedLines(sys.stdout, reactor))
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
-    service = RegistryService(make_site(settings, reactor), endpoints, "", observer)
+    site, _ = make_all_sites(settings, reactor)
+    service = RegistryService(site, endpoints, "", observer)
     service.startService()
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     IReactorFDSet(reactor).addReader(EndOfInput(reactor))

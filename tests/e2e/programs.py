@@ -12,7 +12,13 @@ from typing import NoReturn
 from twisted.trial.unittest import SkipTest
 
 # Programs that are not called as the Debian package that brings them.
-_PACKAGES = {"ctr": "containerd", "unshare": "util-linux", "htpasswd": "apache2-utils"}
+_PACKAGES = {
+    "chromedriver": "chromium-driver",
+    "ctr": "containerd",
+    "htpasswd": "apache2-utils",
+    "promtool": "prometheus",
+    "unshare": "util-linux",
+}
 
 
 class ProgramFailed(AssertionError):

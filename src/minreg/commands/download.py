@@ -18,11 +18,11 @@ from minreg.fill.references import ImageReference
 from minreg.fill.release import CHANNEL_URL, RELEASE_URL, Releases
 from minreg.fill.resolve import Selection
 from minreg.fill.retries import Retries
-from minreg.fill.sizes import count, format_size
 from minreg.fill.transport import Transport
 from minreg.fill.upstreams import Upstreams
 from minreg.fill.writer import TreeWriter
 from minreg.names import NameInvalid, parse_host
+from minreg.words import count, format_size
 
 
 @attrs.frozen

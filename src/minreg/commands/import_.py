@@ -19,8 +19,8 @@ from minreg.commands.reports import reported_failures
 from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.source import measure_source
 from minreg.fill.importer import ImportedImage, Importer
-from minreg.fill.sizes import format_size
 from minreg.fill.writer import TreeWriter
+from minreg.words import format_size
 
 
 @click.command(

@@ -10,9 +10,10 @@ import click
 from minreg.commands.arguments import directory_option
 from minreg.commands.reports import reported_failures
 from minreg.fill.contents import TreeContents
-from minreg.fill.inventory import HeldImage, iterate_images
-from minreg.fill.sizes import format_size
+from minreg.fill.inventory import iterate_images
 from minreg.names import Digest
+from minreg.store.images import HeldImage
+from minreg.words import format_size
 
 _HEADINGS = ("IMAGE", "DIGEST", "PLATFORMS", "NOT HERE", "SIZE", "SHARED")
 _DIGEST_SHOWN = len("sha256:") + 12

@@ -5,8 +5,8 @@ import click
 from minreg.commands.arguments import directory_option, read_list
 from minreg.commands.reports import reported_failures
 from minreg.fill.prune import Removal, plan_removal, remove
-from minreg.fill.sizes import count, format_size
 from minreg.fill.writer import TreeWriter
+from minreg.words import count, format_size
 
 
 @click.command(

@@ -7,8 +7,8 @@ import click
 
 from minreg.commands.arguments import directory_option, parse_platforms
 from minreg.commands.reports import reported_failures
-from minreg.fill.sizes import count, format_size
 from minreg.fill.verify import Finding, Report, Verification
+from minreg.words import count, format_size
 
 
 @click.command(

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from minreg.fill.failures import UpstreamRefused
 from minreg.manifests import Descriptor, Manifest, Platform
+from minreg.store.images import is_attestation
 
-_UNKNOWN = "unknown"
 _SUBJECT = "vnd.docker.reference.digest"
 
 
@@ -24,11 +24,6 @@ def is_wanted(platform: Platform | None, wanted: Sequence[Platform]) -> bool:
     if platform is None or not platform.os or not wanted:
         return True
     return any(_serves(platform, one) for one in wanted)
-
-
-def is_attestation(child: Descriptor) -> bool:
-    """Tell whether a child of an index is a statement about another, and no image."""
-    return child.platform is not None and child.platform.os == _UNKNOWN
 
 
 def select_children(

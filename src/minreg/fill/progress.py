@@ -28,8 +28,8 @@ from minreg.fill.events import (
     Resolving,
     Summary,
 )
-from minreg.fill.sizes import count, format_size
 from minreg.names import Digest
+from minreg.words import count, format_size
 
 Write = Callable[[str], None]
 

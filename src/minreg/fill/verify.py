@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import attrs
 
 from minreg.fill.contents import TreeContents
-from minreg.fill.inventory import HeldImage, blob_path, iterate_images
+from minreg.fill.inventory import blob_path, iterate_images
 from minreg.fill.places import BLOBS
 from minreg.fill.platforms import is_wanted
 from minreg.manifests import Platform
 from minreg.names import Digest, DigestInvalid
+from minreg.store.images import HeldImage
 
 _CHUNK = 1024 * 1024
 

@@ -71,6 +71,11 @@ class RepositoryDirectory:
         """Look at what lies at a place, links followed; None if nothing does."""
         return self._files.look(f"{self.name}/{place}")
 
+    def blob_size(self, digest: Digest) -> int | None:
+        """Tell how many bytes lie there for a blob; None if nothing does."""
+        looked = self.look(f"blobs/{digest}")
+        return None if looked is None else looked.st_size
+
     def status(self) -> os.stat_result:
         """Look at ``manifests``, which changes with the set of files in it."""
         return self._files.status(f"{self.name}/manifests")

@@ -39,6 +39,24 @@ def candidates(
             yield candidate
 
 
+def upstream_of(namespace: str | None, name: str, aliases: Mapping[str, str]) -> tuple[str, str]:
+    """Name the registry that a request means most likely, and the repository there.
+
+    Args:
+        namespace: As for ``candidates``.
+        name: As for ``candidates``.
+        aliases: As for ``candidates``; without a namespace, the first of their hosts is
+            meant.
+    """
+    first, _, rest = name.partition("/")
+    host = aliases.get(namespace, namespace) if namespace is not None else None
+    if rest and is_host(first) and (namespace in aliases or host in (None, parse_host(first))):
+        host, name = parse_host(first), rest
+    if host is None:
+        host = next(iter(aliases.values()), DOCKER_HUB)
+    return host, next(_with_library(host, name))
+
+
 def _in_order(namespace: str | None, name: str, aliases: Mapping[str, str]) -> Iterator[Candidate]:
     if namespace is None:
         yield from _as_it_stands(name, None)

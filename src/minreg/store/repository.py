@@ -12,6 +12,7 @@ from minreg.interfaces import (
     ContentBroken,
     ContentNotFound,
     IRepository,
+    Overview,
     RepositoryNotFound,
 )
 from minreg.manifests import Descriptor, ManifestInvalid, parse_manifest
@@ -21,6 +22,7 @@ from minreg.store.directory import RepositoryDirectory, digest_in_name
 from minreg.store.documents import Document, Documents
 from minreg.store.enclosure import Enclosure, OpenedFile
 from minreg.store.evidence import Evidence
+from minreg.store.overview import make_overview
 from minreg.store.signatures import Signature
 from minreg.store.survey import (
     Survey,
@@ -96,6 +98,15 @@ class TreeRepository:
             if subject is not None and subject.digest == digest:
                 known[document.digest] = describe(document)
         return [known[referrer] for referrer in sorted(known)]
+
+    def measure_blob(self, digest: Digest) -> int | None:
+        """See ``IRepository``."""
+        return self._directory.blob_size(digest)
+
+    def sum_up(self) -> Overview:
+        """See ``IRepository``."""
+        with self._found():
+            return make_overview(self._directory, self._survey(), self.list_tags())
 
     def _open_tag(self, tag: str) -> Content:
         try:

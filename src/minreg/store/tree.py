@@ -72,6 +72,10 @@ class RegistryTree:
         self._files.check_root()
         return self._walk("", after, frozenset())
 
+    def check(self) -> None:
+        """See ``IRegistryStore``."""
+        self._files.check_root()
+
     def _walk(self, path: str, after: str, above: frozenset[_Identity]) -> Iterator[str]:
         """Go through a directory in the order of the names that lie in it and below it.
 
@@ -79,33 +83,35 @@ class RegistryTree:
         so each subdirectory has two places, one for itself and one for its content.
         ``above`` are the directories that led here: a link back to them is not followed.
         """
-        identity, subdirectories = self._read_directory(path)
+        identity, names = self._read_directory(path, above)
         above |= {identity}
-        places = []
-        for name, found in subdirectories:
-            if found not in above:
-                places.append((f"{path}{name}", False))
-                places.append((f"{path}{name}/", True))
-        for place, is_below in sorted(places):
-            if is_below:
+        places = [f"{path}{name}" for name in names]
+        places += [f"{place}/" for place in places]
+        for place in sorted(places):
+            if place.endswith("/"):
                 if place > after or after.startswith(place):
                     yield from self._walk(place, after, above)
             elif place > after and self._is_repository(place):
                 yield place
 
-    def _read_directory(self, path: str) -> tuple[_Identity, list[tuple[str, _Identity]]]:
-        """Identify a directory, and those in it that can be part of a repository's name."""
+    def _read_directory(
+        self, path: str, above: frozenset[_Identity]
+    ) -> tuple[_Identity, list[str]]:
+        """Identify a directory, and name those in it that can be part of a repository's name."""
         found = []
         identity = (0, 0)
         with suppress(FileNotFoundError, ContentBroken):
             with self._files.scan(path or ".") as (status, entries):
                 identity = _identity(status)
                 for entry in entries:
-                    if not _can_lead_to_repositories(path, entry):
+                    # Of the many entries, most are plain files: what costs least comes first.
+                    if entry.is_symlink():
+                        if not _leads_on(path, entry, above | {identity}):
+                            continue
+                    elif not entry.is_dir(follow_symlinks=False):
                         continue
-                    seen = directory_status(entry)
-                    if seen is not None:
-                        found.append((entry.name, _identity(seen)))
+                    if is_repository(path + entry.name):
+                        found.append(entry.name)
         return identity, found
 
     def _is_repository(self, place: str) -> bool:
@@ -119,12 +125,13 @@ def _identity(status: os.stat_result) -> _Identity:
     return status.st_dev, status.st_ino
 
 
-def _can_lead_to_repositories(path: str, entry: os.DirEntry[str]) -> bool:
-    """Sort out the many entries that a repository is made of before they are looked at.
+def _leads_on(path: str, link: os.DirEntry[str], above: frozenset[_Identity]) -> bool:
+    """Tell whether a link leads to a directory, and not back to one that led here.
 
     Tags are links as often as not, and each repository's ``blobs`` is a link to the same
-    large directory: neither kind leads to repositories.
+    large directory: neither kind leads to repositories, and none is looked at.
     """
-    if entry.is_symlink() and (entry.name == "blobs" or path.endswith("manifests/")):
+    if link.name == "blobs" or path.endswith("manifests/"):
         return False
-    return is_repository(path + entry.name)
+    seen = directory_status(link)
+    return seen is not None and _identity(seen) not in above

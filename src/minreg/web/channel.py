@@ -11,7 +11,7 @@ from twisted.web.http_headers import Headers
 from minreg.errors import RegistryError, size_invalid, unavailable
 from minreg.web.deadline import Deadline
 from minreg.web.outgoing import format_head, format_refusal, send_now
-from minreg.web.request import RegistryRequest
+from minreg.web.request import NOT_TAKEN, RegistryRequest
 
 RECEIVE_TIMEOUT = 30
 """Seconds within which a request must have arrived, counted from its first byte."""
@@ -79,9 +79,7 @@ class RegistryChannel(HTTPChannel):
         self._arrival = Deadline(
             self.callLater, lambda: self.abort("the request did not arrive in time")
         )
-        self._acceptance = Deadline(
-            self.callLater, lambda: self.abort("the client did not take the answer")
-        )
+        self._acceptance = Deadline(self.callLater, lambda: self.abort(NOT_TAKEN))
         super().connectionMade()
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpKeepAlive(True)

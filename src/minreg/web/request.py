@@ -19,6 +19,10 @@ from minreg.errors import RegistryError, unavailable
 
 SERVER = f"minreg/{__version__}".encode("ascii")
 API_VERSION = b"registry/2.0"
+CLIENT_LEFT = "the client left"
+NOT_TAKEN = "the client did not take the answer"
+"""What is said of answers that did not reach their end through the client's fault."""
+
 _OF_CONTENT = (b"etag", b"cache-control", b"docker-content-digest", b"accept-ranges")
 
 
@@ -139,7 +143,7 @@ class RegistryRequest(Request):
         """Learn that the client has left before it had its answer."""
         self.has_left = True
         if self.has_arrived:
-            self.failure = self.failure or "the client left"
+            self.failure = self.failure or CLIENT_LEFT
             self.channel.site.log(self)
         super().connectionLost(reason)
 

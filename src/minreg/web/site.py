@@ -1,6 +1,6 @@
 """The site: all connections together, and one line in the log for each request."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import time
 from typing import Any
@@ -19,6 +19,9 @@ from minreg.web.shortcut import Shortcut
 IDLE_TIMEOUT = 90
 """Seconds that a connection may stay open without a request. containerd keeps its for 30."""
 
+Witness = Callable[[Mapping[str, Any]], None]
+"""Learns of each request, once it was answered, what its line in the log says of it."""
+
 
 class RegistrySite(Site):
     """Serves a tree of resources to a bounded number of connections.
@@ -27,6 +30,7 @@ class RegistrySite(Site):
         resource: The root of the tree.
         reactor: Measures time.
         most_connections: How many may be open at once.
+        witnesses: Who else wants to know of each request.
     """
 
     protocol = RegistryChannel  # type: ignore[assignment]  # Twisted's is a function
@@ -35,15 +39,36 @@ class RegistrySite(Site):
     _log = Logger(namespace="minreg.access")
 
     def __init__(
-        self, resource: RegistryResource, reactor: IReactorTime, most_connections: int
+        self,
+        resource: RegistryResource,
+        reactor: IReactorTime,
+        most_connections: int,
+        witnesses: Sequence[Witness] = (),
     ) -> None:
         super().__init__(resource, timeout=IDLE_TIMEOUT, reactor=reactor)
         # Logger is a descriptor, and makes a new Logger each time that it is asked for.
         self._publish = self._log.observer
         self.shortcut = Shortcut(reactor, self)
         self._most_connections = most_connections
+        self._witnesses = witnesses
         self._channels: set[RegistryChannel] = set()
         self._drained: Deferred[None] | None = None
+        self.is_draining = False
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether at least one port leads here. Twisted counts them."""
+        return self.numPorts > 0
+
+    @property
+    def transfers(self) -> int:
+        """How many answers are under way."""
+        return sum(channel.is_answering for channel in self._channels)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._channels)
 
     def startFactory(self) -> None:
         """Begin. There is no log file of our own to open."""
@@ -75,6 +100,7 @@ class RegistrySite(Site):
         Args:
             patience: Seconds after which those that are still open are cut off.
         """
+        self.is_draining = True
         for channel in list(self._channels):
             if channel.is_answering:
                 channel.persistent = False
@@ -137,8 +163,10 @@ class RegistrySite(Site):
         }
 
     def publish(self, event: LogEvent) -> None:
-        """Give an event to all who want the log, as one of now."""
+        """Give an event to all who want the log, as one of now, and to the witnesses."""
         self._publish({**event, "log_time": time()})
+        for witness in self._witnesses:
+            witness(event)
 
 
 def _words(event: Mapping[str, Any]) -> str:

@@ -7,9 +7,10 @@ import attrs
 from minreg.fill.archives.contents import Contents
 from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.images import ArchivedImage, parse_sound_manifest
-from minreg.fill.platforms import is_attestation, is_wanted
+from minreg.fill.platforms import is_wanted
 from minreg.manifests import Descriptor, Manifest, Platform
 from minreg.names import Digest
+from minreg.store.images import is_attestation
 
 _DEEPEST = 4
 """How many indexes may lie within each other; clients follow one or two."""

@@ -1,4 +1,4 @@
-"""Bytes and counts, for people."""
+"""Text for people: bytes, counts, and what came from elsewhere made fit to be shown."""
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -16,3 +16,15 @@ def format_size(size: int) -> str:
 def count(number: int, thing: str) -> str:
     """Write a number of things: ``1 blob``, ``2 blobs``."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def printable(text: str, longest: int = 4096) -> str:
+    """Escape what would break a line, or do something to a terminal, and cut the length."""
+    if len(text) > longest:
+        text = text[:longest] + "…"
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )

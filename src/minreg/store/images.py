@@ -1,0 +1,198 @@
+"""The images of a repository: what each is made of, what is there of it, and what is wrong.
+
+An image is what a tag names, or a digest. Platforms of an index may be absent: a tree that
+was filled for one platform has only that.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import BinaryIO
+
+import attrs
+
+from minreg.interfaces import ContentBroken, ContentNotFound, IRepository
+from minreg.manifests import Descriptor, Manifest, Platform, parse_manifest
+from minreg.names import Digest
+
+LARGEST_CONFIG = 8 * 1024 * 1024
+"""Bytes of a config that are read to learn an image's platform."""
+
+_UNKNOWN = "unknown"
+
+
+@attrs.frozen
+class HeldManifest:
+    """A manifest or an index of an image; ``size`` is that of its document, in bytes."""
+
+    digest: Digest
+    size: int
+    manifest: Manifest
+    platform: Platform | None
+
+    @property
+    def is_referrer(self) -> bool:
+        """Whether it is about another manifest, as a signature is, and no image itself."""
+        return self.manifest.subject is not None
+
+
+@attrs.frozen
+class HeldImage:
+    """An image of a tree.
+
+    ``documents`` has the size of each manifest and index, ``blobs`` the descriptor of
+    each config and layer, of the image and of what refers to it, and ``faulty`` those that
+    are not there, or not whole. ``is_readable`` is False if a manifest could not be read,
+    so that there may be more that belongs to it.
+    """
+
+    place: str
+    reference: str | Digest
+    root: Digest | None
+    manifests: tuple[HeldManifest, ...]
+    blobs: Mapping[Digest, Descriptor]
+    faulty: frozenset[Digest]
+    absent: tuple[Platform, ...]
+    problems: tuple[str, ...]
+    is_readable: bool
+
+    @property
+    def documents(self) -> Mapping[Digest, int]:
+        """The size of each manifest and index."""
+        return {held.digest: held.size for held in self.manifests}
+
+    @property
+    def present(self) -> tuple[Platform, ...]:
+        """The platforms that are here, whatever of their layers is missing."""
+        return tuple(held.platform for held in self.manifests if held.platform is not None)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all that it is made of."""
+        return sum(self.documents.values()) + sum(blob.size for blob in self.blobs.values())
+
+    def __str__(self) -> str:
+        separator = "@" if isinstance(self.reference, Digest) else ":"
+        return f"{self.place}{separator}{self.reference}"
+
+
+def look_at_image(repository: IRepository, reference: str | Digest) -> HeldImage:
+    """Look at all that an image of a repository is made of."""
+    return _Look(repository).run(reference)
+
+
+def is_attestation(child: Descriptor) -> bool:
+    """Tell whether a child of an index is a statement about another, and no image."""
+    return child.platform is not None and child.platform.os == _UNKNOWN
+
+
+def read_platform(config: BinaryIO) -> Platform | None:
+    """Read what an image without an index says itself of its platform."""
+    try:
+        document = json.loads(config.read(LARGEST_CONFIG))
+        return Platform(
+            str(document["os"]), str(document["architecture"]), str(document.get("variant", ""))
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+class _Look:
+    """The looking at one image."""
+
+    def __init__(self, repository: IRepository) -> None:
+        self._repository = repository
+        self._manifests: dict[Digest, HeldManifest] = {}
+        self._blobs: dict[Digest, Descriptor] = {}
+        self._faulty: set[Digest] = set()
+        self._absent: list[Platform] = []
+        self._problems: list[str] = []
+        self._is_readable = True
+
+    def run(self, reference: str | Digest) -> HeldImage:
+        try:
+            root = self._add(reference, None)
+        except ContentNotFound as error:
+            root = None
+            self._is_readable = False
+            self._problems.append(str(error))
+        return HeldImage(
+            self._repository.name,
+            reference,
+            root,
+            tuple(self._manifests.values()),
+            self._blobs,
+            frozenset(self._faulty),
+            tuple(self._absent),
+            tuple(self._problems),
+            self._is_readable,
+        )
+
+    def _add(self, reference: str | Digest, platform: Platform | None) -> Digest:
+        """Add a manifest or an index that is there, and all below it."""
+        content = self._repository.open_manifest(reference)
+        with content.file:
+            manifest = parse_manifest(content.file.read())
+        digest: Digest = content.digest
+        if digest in self._manifests:
+            return digest
+        known = None if manifest.is_index else self._find_platform(manifest, platform)
+        self._manifests[digest] = HeldManifest(digest, content.size, manifest, known)
+        if manifest.is_index:
+            self._add_children(manifest)
+        else:
+            self._add_blobs(manifest)
+        for referrer in self._repository.list_referrers(digest):
+            self._try_to_add(referrer, "what refers to it, ")
+        return digest
+
+    def _add_children(self, index: Manifest) -> None:
+        images = [child for child in index.manifests if not is_attestation(child)]
+        held = [self._try_to_add(child, "") for child in index.manifests]
+        if images and not any(held):
+            self._problems.append("none of its platforms is here")
+
+    def _try_to_add(self, child: Descriptor, what: str) -> bool:
+        """Add a child, and tell whether it is there; a platform may be absent."""
+        try:
+            self._add(child.digest, child.platform)
+        except ContentBroken as error:
+            self._is_readable = False
+            self._problems.append(f"{what}manifest {child.digest}: {error}")
+        except ContentNotFound:
+            if child.platform is not None and not is_attestation(child):
+                self._absent.append(child.platform)
+            return False
+        return True
+
+    def _add_blobs(self, manifest: Manifest) -> None:
+        for blob in manifest.blobs:
+            if blob.digest not in self._blobs:
+                self._blobs[blob.digest] = blob
+                self._check_presence(blob, "config" if blob is manifest.config else "layer")
+
+    def _check_presence(self, blob: Descriptor, kind: str) -> None:
+        size = self._repository.measure_blob(blob.digest)
+        if size != blob.size:
+            self._faulty.add(blob.digest)
+        if size is None:
+            self._problems.append(f"{kind} {blob.digest} is missing")
+        elif size != blob.size:
+            self._problems.append(
+                f"{kind} {blob.digest} has {size} bytes, and should have {blob.size}"
+            )
+
+    def _find_platform(self, manifest: Manifest, stated: Platform | None) -> Platform | None:
+        if manifest.subject is not None or manifest.config is None:
+            return None
+        known = stated or self._read_platform(manifest.config)
+        return known if known is not None and known.os != _UNKNOWN else None
+
+    def _read_platform(self, config: Descriptor) -> Platform | None:
+        if config.size > LARGEST_CONFIG:
+            return None
+        try:
+            content = self._repository.open_blob(config.digest)
+        except ContentNotFound:
+            return None
+        with content.file as file:
+            return read_platform(file)

@@ -1,0 +1,59 @@
+"""What a repository holds, in a few words: for a list of many."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from minreg.interfaces import ContentBroken, Overview
+from minreg.manifests import Descriptor, Manifest, Platform
+from minreg.names import Digest
+from minreg.store.directory import RepositoryDirectory
+from minreg.store.documents import Document
+from minreg.store.images import LARGEST_CONFIG, read_platform
+from minreg.store.survey import Survey
+
+
+def make_overview(directory: RepositoryDirectory, survey: Survey, tags: Sequence[str]) -> Overview:
+    """Sum up a repository.
+
+    Args:
+        directory: Where it lies.
+        survey: What its manifests say.
+        tags: Its tags.
+
+    Raises:
+        FileNotFoundError: It is there no longer.
+    """
+    read = ((digest, directory.read_if_sound(place)) for digest, place in survey.places.items())
+    documents = {digest: document for digest, document in read if document is not None}
+    blobs = {digest: max(sizes) for digest, sizes in survey.blob_sizes.items()}
+    return Overview(
+        tags=tuple(tags),
+        platforms=tuple(sorted(set(_platforms(directory, survey, documents)), key=str)),
+        size=sum(document.size for document in documents.values()) + sum(blobs.values()),
+        missing=sum(
+            directory.blob_size(digest) not in sizes for digest, sizes in survey.blob_sizes.items()
+        ),
+        changed=directory.status().st_mtime,
+    )
+
+
+def _platforms(
+    directory: RepositoryDirectory, survey: Survey, documents: dict[Digest, Document]
+) -> Iterator[Platform]:
+    """Name the platforms of the images that are here: as an index says, or their configs."""
+    for digest, document in documents.items():
+        if document.manifest.is_index or document.manifest.subject is not None:
+            continue
+        platform = survey.platforms.get(digest) or _stated(directory, document.manifest)
+        if platform is not None and platform.os != "unknown":
+            yield platform
+
+
+def _stated(directory: RepositoryDirectory, manifest: Manifest) -> Platform | None:
+    config: Descriptor | None = manifest.config
+    if config is None or config.size > LARGEST_CONFIG:
+        return None
+    with suppress(FileNotFoundError, ContentBroken):
+        with directory.open(f"blobs/{config.digest}").file as file:
+            return read_platform(file)
+    return None

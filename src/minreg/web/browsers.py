@@ -1,0 +1,104 @@
+"""Pages for people. Only a browser is ever shown one: clients of a registry get its JSON."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import attrs
+
+from minreg.errors import RegistryError, unavailable
+from minreg.interfaces import StoreUnavailable
+from minreg.web.request import RegistryRequest
+from minreg.web.resource import RegistryResource
+
+CONTENT_SECURITY_POLICY = (
+    b"default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; "
+    b"base-uri 'none'; frame-ancestors 'none'"
+)
+"""What a page may load: its own style sheet, and an empty icon (CSP Level 3)."""
+
+_HEADERS = (
+    (b"content-security-policy", CONTENT_SECURITY_POLICY),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
+
+
+View = Callable[[RegistryRequest], Awaitable[bytes]]
+"""Writes the page that a request is about, as HTML."""
+
+
+class Views(Protocol):
+    """All pages."""
+
+    async def home(self, request: RegistryRequest) -> bytes:
+        """Show the repositories."""
+
+    async def image(self, request: RegistryRequest) -> bytes:
+        """Show the repository or image that the path names."""
+
+    async def missing(self, request: RegistryRequest) -> bytes:
+        """Show what was missed."""
+
+    async def problem(self, request: RegistryRequest, error: RegistryError) -> bytes:
+        """Show why there is nothing to be shown."""
+
+
+@attrs.frozen
+class Page:
+    """A page: how to come to all of them, and which one it is."""
+
+    load: Callable[[], Views]
+    choose: Callable[[Views], View]
+
+
+class BrowserResource(RegistryResource):
+    """Shows a page to browsers, and to all others what else is there.
+
+    Args:
+        page: The page.
+        otherwise: What others get.
+    """
+
+    isLeaf = True
+
+    def __init__(self, page: Page, otherwise: RegistryResource) -> None:
+        super().__init__()
+        self._page = page
+        self._otherwise = otherwise
+
+    def render_GET(self, request: RegistryRequest) -> int:
+        """Show the page, if this is a browser."""
+        if not is_browser(request):
+            return self._otherwise.render(request)
+        return self.answer_later(request, self._show(request))
+
+    async def _show(self, request: RegistryRequest) -> None:
+        views = self._page.load()
+        try:
+            html = await self._page.choose(views)(request)
+        except StoreUnavailable as error:
+            html = await self._show_problem(views, request, unavailable(str(error)))
+        except RegistryError as error:
+            html = await self._show_problem(views, request, error)
+        for name, content in _HEADERS:
+            request.setHeader(name, content)
+        request.setHeader(b"vary", b"accept")
+        request.respond(html, b"text/html; charset=utf-8")
+
+    async def _show_problem(
+        self, views: Views, request: RegistryRequest, error: RegistryError
+    ) -> bytes:
+        request.failure = str(error)
+        request.setResponseCode(error.status)
+        return await views.problem(request, error)
+
+
+def is_browser(request: RegistryRequest) -> bool:
+    """Tell whether a client asks for HTML by its name, as browsers do and nothing else does."""
+    accepted = (request.header(b"accept") or "").lower()
+    offers = (offer.replace(" ", "") for offer in accepted.split(","))
+    return any(
+        offer.partition(";")[0] == "text/html" and not offer.endswith((";q=0", ";q=0.0"))
+        for offer in offers
+    )

@@ -1,0 +1,1 @@
+"""Pages for people: imported when a browser first asks for one."""

@@ -1,0 +1,181 @@
+"""All pages: each reads its request, looks, and writes."""
+
+from urllib.parse import unquote_to_bytes
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.template import Tag, tags
+
+from minreg.errors import RegistryError, manifest_unknown, name_unknown
+from minreg.interfaces import ContentNotFound, IRegistryStore, RepositoryNotFound
+from minreg.names import (
+    Digest,
+    DigestInvalid,
+    NameInvalid,
+    parse_reference,
+    parse_repository,
+)
+from minreg.store.images import HeldImage, look_at_image
+from minreg.web.disk import Disk
+from minreg.web.misses import Misses
+from minreg.web.page import home, repository
+from minreg.web.page.image import describe_image
+from minreg.web.page.layout import write_page
+from minreg.web.page.listing import Listing
+from minreg.web.page.missed import describe_misses
+from minreg.web.page.names import pull_names, url_of
+from minreg.web.page.parts import IMAGES, MISSING, image_path, link, shown
+from minreg.web.plan import StatusPlan
+from minreg.web.request import RegistryRequest
+
+
+class PageViews:
+    """Writes pages about a store.
+
+    Args:
+        store: The store.
+        disk: Where it is looked at.
+        clock: Measures how long that takes.
+        misses: What was missed.
+        plan: How the registry is called, and where it listens.
+    """
+
+    def __init__(
+        self,
+        store: IRegistryStore,
+        disk: Disk,
+        clock: IReactorTime,
+        misses: Misses,
+        plan: StatusPlan,
+    ) -> None:
+        self._store = store
+        self._disk = disk
+        self._clock = clock
+        self._misses = misses
+        self._plan = plan
+
+    async def home(self, request: RegistryRequest) -> bytes:
+        """Show the repositories, or those that a search finds."""
+        text, after = _argument(request, b"q"), _argument(request, b"after")
+        listed = await Listing(self._store, self._disk, self._clock).find(text, after, home.PAGE)
+        shown_here: Tag | str = home.Rows(self._store, self._disk).table(listed)
+        if not listed.names:
+            shown_here = tags.p(_nothing(text, after, is_exhausted=listed.is_exhausted))
+        return await write_page(
+            f"{text} – search" if text else "Repositories",  # noqa: RUF001 - a dash
+            len(self._misses),
+            tags.h1("Repositories"),
+            home.search_form(text),
+            shown_here,
+            home.navigation(listed, text, after),
+            here="" if text or after else "/",
+        )
+
+    async def image(self, request: RegistryRequest) -> bytes:
+        """Show the repository or the image that the path names.
+
+        Raises:
+            RegistryError: There is no such thing.
+        """
+        name, reference = _parse_place(request)
+        try:
+            if reference is None:
+                return await self._repository(request, name)
+            image = await self._disk.run(self._look, name, reference)
+        except (RepositoryNotFound, ContentNotFound):
+            raise name_unknown(name) from None
+        if image.root is None:
+            raise manifest_unknown("; ".join(image.problems), {})
+        names = pull_names(name, self._plan.aliases, self._plan.url or url_of(request, _EXAMPLE))
+        separator = "@" if isinstance(reference, Digest) else ":"
+        return await write_page(
+            str(image),
+            len(self._misses),
+            _path(name),
+            tags.h1(tags.span(name, separator, class_="of"), str(reference)),
+            describe_image(image, names),
+        )
+
+    async def missing(self, request: RegistryRequest) -> bytes:
+        """Show what was missed."""
+        missed = self._misses.list()
+        return await write_page(
+            "Missing",
+            len(missed),
+            tags.h1("Missing"),
+            describe_misses(missed, self._plan.aliases, url_of(request, _EXAMPLE)),
+            here=MISSING,
+        )
+
+    async def problem(self, _request: RegistryRequest, error: RegistryError) -> bytes:
+        """Show why there is nothing to be shown."""
+        title = "Not here" if error.status == 404 else "Not now"
+        return await write_page(
+            title,
+            len(self._misses),
+            tags.h1(title),
+            tags.p(shown(error.message), class_="notice"),
+            tags.p(link("/", "All repositories")),
+        )
+
+    async def _repository(self, request: RegistryRequest, name: str) -> bytes:
+        after = _argument(request, b"after")
+        found = await self._disk.run(self._list_tags, name)
+        behind = [tag for tag in found if tag > after]
+        names = behind[: repository.PAGE]
+        rows = repository.Tags(self._store, self._disk, name)
+        goes_on = len(behind) > len(names)
+        return await write_page(
+            name,
+            len(self._misses),
+            _path(""),
+            tags.h1(name),
+            rows.table(names) if names else tags.p("No tags.", class_="quiet"),
+            rows.navigation(names, goes_on=goes_on, after=after),
+        )
+
+    def _list_tags(self, name: str) -> list[str]:
+        found: list[str] = self._store.find_repository(None, name).list_tags()
+        return found
+
+    def _look(self, name: str, reference: str | Digest) -> HeldImage:
+        return look_at_image(self._store.find_repository(None, name), reference)
+
+
+_EXAMPLE = "http://127.0.0.1:9080"
+
+
+def _argument(request: RegistryRequest, name: bytes) -> str:
+    given: bytes = request.args.get(name, [b""])[-1]
+    return given.decode("utf-8", "replace")[:255]
+
+
+def _parse_place(request: RegistryRequest) -> tuple[str, str | Digest | None]:
+    """Read the repository, and the tag or digest if there is one, that a path names.
+
+    Raises:
+        RegistryError: It names none.
+    """
+    text = unquote_to_bytes(request.path.partition(IMAGES.encode("ascii"))[2])
+    place = text.decode("utf-8", "backslashreplace")
+    separator = "@" if "@" in place else ":"
+    name, found, reference = place.partition(separator)
+    try:
+        return parse_repository(name), parse_reference(reference) if found else None
+    except (NameInvalid, DigestInvalid):
+        raise name_unknown(place) from None
+
+
+def _path(name: str) -> Tag:
+    """Lead back to where an image belongs."""
+    steps: list[Tag | str] = [link("/", "Repositories")]
+    if name:
+        steps += [" / ", link(image_path(name), name)]
+    return tags.p(steps, class_="path")
+
+
+def _nothing(text: str, after: str, *, is_exhausted: bool) -> str:
+    if not is_exhausted:
+        return "Nothing so far; there is more to look through."
+    if text:
+        return f"No {'more ' if after else ''}repository has “{shown(text)}” in its name."
+    return "There is nothing more." if after else "This registry is empty."

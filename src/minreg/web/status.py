@@ -1,0 +1,110 @@
+"""What is served beside the registry itself, for those who look after it."""
+
+import importlib.resources
+from functools import cache, partial
+from time import time
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+
+from minreg.errors import not_an_endpoint
+from minreg.interfaces import IRegistryStore
+from minreg.web.api import make_root
+from minreg.web.browsers import BrowserResource, Page, Views
+from minreg.web.disk import Disk
+from minreg.web.figures import Figures
+from minreg.web.health import LiveResource, ReadyResource
+from minreg.web.metrics import MetricsResource
+from minreg.web.misses import Misses
+from minreg.web.missing import MissingResource
+from minreg.web.plan import StatusPlan
+from minreg.web.request import RegistryRequest
+from minreg.web.resource import RefusingResource, RegistryResource
+from minreg.web.site import RegistrySite
+from minreg.web.wanted import make_witness
+
+
+@attrs.frozen
+class Watched:
+    """What there is to be looked at: a site, what it serves, what it did and missed."""
+
+    site: RegistrySite
+    store: IRegistryStore
+    disk: Disk
+    clock: IReactorTime
+    figures: Figures
+    misses: Misses
+
+
+def make_sites(
+    store: IRegistryStore, disk: Disk, clock: IReactorTime, most_connections: int, plan: StatusPlan
+) -> tuple[RegistrySite, RegistrySite]:
+    """Make what serves the registry and what serves its status; they may be the same.
+
+    Args:
+        store: What the registry serves.
+        disk: Where the store is looked at.
+        clock: Measures time.
+        most_connections: How many may be open at once, on each site.
+        plan: What is served.
+    """
+    figures, misses = Figures(), Misses(time)
+    root = make_root(store, disk)
+    site = RegistrySite(root, clock, most_connections, [figures.count, make_witness(misses)])
+    status_root = RegistryResource() if plan.url else root
+    put_status(status_root, Watched(site, store, disk, clock, figures, misses), plan)
+    return site, RegistrySite(status_root, clock, most_connections) if plan.url else site
+
+
+def put_status(root: RegistryResource, watched: Watched, plan: StatusPlan) -> None:
+    """Put health, figures, misses and pages below a root."""
+    site, misses = watched.site, watched.misses
+    below = RegistryResource()
+    root.putChild(b"minreg", below)
+    root.putChild(b"livez", LiveResource())
+    root.putChild(b"readyz", ReadyResource(site, watched.store, watched.disk))
+    root.putChild(b"metrics", MetricsResource(site, watched.figures, misses))
+    missing = MissingResource(misses, plan.aliases)
+    if not plan.has_page:
+        below.putChild(b"missing", missing)
+        return
+    load = cache(partial(_load_views, watched, plan))
+    nothing = RefusingResource(not_an_endpoint())
+    root.putChild(b"", BrowserResource(Page(load, lambda views: views.home), nothing))
+    below.putChild(b"images", BrowserResource(Page(load, lambda views: views.image), nothing))
+    below.putChild(b"missing", MissingPage(Page(load, lambda views: views.missing), missing))
+    below.putChild(b"style.css", StyleResource())
+
+
+class MissingPage(BrowserResource):
+    """The page about what was missed, unless the query asks for a format of its own."""
+
+    def render_GET(self, request: RegistryRequest) -> int:
+        """Show the page, or send the record."""
+        if b"format" in request.args:
+            return self._otherwise.render(request)
+        return super().render_GET(request)
+
+
+class StyleResource(RegistryResource):
+    """What pages look like."""
+
+    isLeaf = True
+
+    def render_GET(self, request: RegistryRequest) -> int:
+        """Send the style sheet."""
+        request.setHeader(b"cache-control", b"max-age=3600")
+        request.setHeader(b"x-content-type-options", b"nosniff")
+        return request.respond(_read_style(), b"text/css; charset=utf-8")
+
+
+@cache
+def _read_style() -> bytes:
+    return importlib.resources.files("minreg.web.page").joinpath("style.css").read_bytes()
+
+
+def _load_views(watched: Watched, plan: StatusPlan) -> Views:
+    # Where nobody browses, nothing of this is loaded.
+    from minreg.web.page.views import PageViews  # noqa: PLC0415
+
+    return PageViews(watched.store, watched.disk, watched.clock, watched.misses, plan)

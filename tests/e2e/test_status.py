@@ -1,0 +1,99 @@
+"""Health, figures and misses, asked with what operators have."""
+
+import json
+import os
+import subprocess
+
+from tests.e2e.containerd import Containerd
+from tests.e2e.content import SAMPLE, write_sample
+from tests.e2e.programs import ProgramFailed, free_port, installed, run
+from tests.e2e.support import EndToEndTestCase
+
+
+def fetch(url: str, *options: str) -> str:
+    """Ask with curl."""
+    return run("curl", "--silent", "--show-error", "--noproxy", "*", *options, url)
+
+
+class StatusTests(EndToEndTestCase):
+    """Tests for a daemon with its status on the registry's port."""
+
+    def setUp(self) -> None:
+        """Serve the sample."""
+        self.need_programs("curl")
+        self.root = self.make_directory()
+        write_sample(self.root)
+        self.daemon = self.start_daemon(self.root)
+        self.url = f"http://{self.daemon.registry}"
+
+    def test_metrics(self) -> None:
+        """Prometheus' own tool has nothing to say against the figures."""
+        self.need_programs("promtool")
+        for path in ("/v2/", f"/v2/{SAMPLE}/manifests/1.0", "/v2/x/manifests/{x}", '/"\\{}'):
+            fetch(f"{self.url}{path}", "--globoff", "--user-agent", '{"x": "\\n"}')
+        figures = fetch(f"{self.url}/metrics")
+        checked = subprocess.run(
+            ["promtool", "check", "metrics"],
+            input=figures,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+        self.assertEqual((checked.returncode, checked.stdout, checked.stderr), (0, "", ""))
+        self.assertIn(
+            'minreg_requests_total{endpoint="manifests",method="GET",status="200"} 1.0', figures
+        )
+
+    def test_health(self) -> None:
+        """A daemon that serves is alive and ready; without its root it is not ready."""
+        self.assertEqual(fetch(f"{self.url}/livez", "--fail"), "ok\n")
+        self.assertEqual(fetch(f"{self.url}/readyz", "--fail"), "ok\n")
+        os.rename(self.root, f"{self.root}.gone")
+        self.addCleanup(os.rename, f"{self.root}.gone", self.root)
+        self.assertRaises(ProgramFailed, fetch, f"{self.url}/readyz", "--fail")
+        found = json.loads(fetch(f"{self.url}/readyz?verbose"))
+        self.assertIn("No such file or directory", found["checks"]["root"])
+        self.assertEqual(found["checks"]["listener"], "ok")
+
+    def test_missing(self) -> None:
+        """What containerd missed becomes a list that a download reads."""
+        self.need_programs("containerd", "ctr")
+        directory = self.make_directory()
+        containerd = Containerd(directory)
+        self.addCleanup(containerd.stop)
+        containerd.wait_until_it_answers()
+        containerd.use_mirror("registry.invalid", self.daemon.registry)
+        self.assertRaises(ProgramFailed, containerd.pull, "registry.invalid/team/app:1.0")
+        listed = run(installed("minreg"), "missing", "--url", self.url)
+        image = r"^registry\.invalid/team/app:1\.0  # \d+ times?, last \S+, by containerd/"
+        self.assertRegex(listed, image)
+        missed = os.path.join(directory, "missing.txt")
+        with open(missed, "w", encoding="utf-8") as file:
+            file.write(listed)
+        tree = os.path.join(directory, "tree")
+        options = ("--skip-k3s", "--retries", "0", "--directory", tree, "--file", missed)
+        told = self.assertRaises(
+            ProgramFailed, run, installed("minreg"), "download", "--dry-run", *options
+        )
+        self.assertNotIn("names no image", str(told))
+
+
+class ApartTests(EndToEndTestCase):
+    """Tests for a daemon with its status elsewhere."""
+
+    def test_apart(self) -> None:
+        """The registry shows nothing but the registry."""
+        self.need_programs("curl")
+        root = self.make_directory()
+        write_sample(root)
+        port = free_port()
+        status = f"http://127.0.0.1:{port}"
+        daemon = self.start_daemon(
+            root, "--status-listen", f"tcp:{port}:interface=127.0.0.1", "--no-page"
+        )
+        self.assertEqual(fetch(f"{status}/readyz", "--fail"), "ok\n")
+        self.assertIn("minreg_build_info", fetch(f"{status}/metrics", "--fail"))
+        for path in ("metrics", "livez", "readyz", "minreg/missing"):
+            self.assertRaises(ProgramFailed, fetch, f"http://{daemon.registry}/{path}", "--fail")
+        self.assertRaises(ProgramFailed, fetch, f"{status}/v2/", "--fail")
+        self.assertRaises(ProgramFailed, fetch, f"{status}/", "--fail", "-H", "Accept: text/html")

@@ -1,0 +1,48 @@
+"""A registry with all that is served beside it, in memory."""
+
+from twisted.internet.defer import execute
+
+from minreg.store.tree import RegistryTree
+from minreg.web.disk import Disk, InThread
+from minreg.web.plan import StatusPlan
+from minreg.web.site import RegistrySite
+from minreg.web.status import make_sites
+from tests.support import ALIASES, WebTestCase
+
+NODE = {"User-Agent": "containerd/v2.0.4-k3s2"}
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "{format} {0} %s %(x)s ${y} {{z}}",
+    "\x1b[2J\x07\x00\x85\u2028\u202e",
+    "&amp;&lt;]]>--><!--",
+    "x" * 15_000,
+)
+"""What nobody sends by mistake."""
+
+
+class StatusTestCase(WebTestCase):
+    """A registry over an empty tree, and its status on the same site."""
+
+    plan = StatusPlan(ALIASES)
+
+    def setUp(self) -> None:
+        """Build both."""
+        super().setUp()
+        self.serve(RegistryTree(self.root, ALIASES))
+
+    def serve(self, store: RegistryTree, in_thread: InThread = execute) -> None:
+        """Serve a store, and its status."""
+        disk = Disk(self.clock, in_thread)
+        self.registry, self.site = make_sites(store, disk, self.clock, 10, self.plan)
+
+    def ask_registry(self, path: str, headers: dict[str, str] | None = None) -> int:
+        """Ask the registry, wherever its status is; return the answer's status."""
+        status: RegistrySite = self.site
+        self.site = self.registry
+        try:
+            return self.request(path, headers=headers).code
+        finally:
+            self.site = status

@@ -1,0 +1,74 @@
+"""Tests for ``minreg missing``, on answers that are made up."""
+
+import io
+import urllib.request
+from email.message import Message
+from typing import Any
+from urllib.error import HTTPError, URLError
+
+from click.testing import CliRunner, Result
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.cli import cli
+
+
+class MissingCommandTests(SynchronousTestCase):
+    """Tests for ``minreg missing``."""
+
+    def setUp(self) -> None:
+        """Answer for the registry."""
+        self.asked: list[str] = []
+        self.answer: bytes | Exception = b""
+
+        def fetch(_opener: Any, url: str, **_options: Any) -> io.BytesIO:
+            self.asked.append(url)
+            if isinstance(self.answer, Exception):
+                raise self.answer
+            return io.BytesIO(self.answer)
+
+        self.patch(urllib.request.OpenerDirector, "open", fetch)
+
+    def run_missing(self, *arguments: str) -> Result:
+        """Run the command."""
+        return CliRunner().invoke(cli, ["missing", *arguments], prog_name="minreg")
+
+    def test_list(self) -> None:
+        """By default, the registry on this node is asked for its list."""
+        self.answer = "docker.io/a:1  # é\ndocker.io/b:1\n".encode()
+        result = self.run_missing()
+        self.assertEqual((result.exit_code, result.output), (0, self.answer.decode()))
+        self.assertEqual(self.asked, ["http://127.0.0.1:9080/minreg/missing?format=list"])
+
+    def test_json(self) -> None:
+        """Any other can be asked, and for all that it knows."""
+        self.answer = b'{"missing": []}\n'
+        result = self.run_missing("--url", "https://node:9443/", "--json")
+        self.assertEqual(result.output, '{"missing": []}\n')
+        self.assertEqual(self.asked, ["https://node:9443/minreg/missing?format=json"])
+
+    def test_hostile(self) -> None:
+        """What an answer holds does nothing to a terminal."""
+        self.answer = b"\x1b[2Jx\x85\xff\n"
+        self.assertTrue(self.run_missing().output.rstrip("\n").isprintable())
+
+    def test_no_answer(self) -> None:
+        """A registry that is not there is one line, and status 1."""
+        self.answer = URLError(ConnectionRefusedError(111, "Connection refused"))
+        result = self.run_missing()
+        self.assertEqual(result.exit_code, 1)
+        self.assertEqual(result.stderr.count("\n"), 1)
+        self.assertIn("Connection refused", result.stderr)
+        self.assertIn("--url", result.stderr)
+
+    def test_refused(self) -> None:
+        """So is one that has no such record."""
+        self.answer = HTTPError("x", 404, "Not Found", Message(), None)
+        result = self.run_missing()
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn("answers 404", result.stderr)
+
+    def test_no_url(self) -> None:
+        """What is no URL is wrong usage."""
+        for url in ("127.0.0.1:9080", "file:///etc/passwd"):
+            result = self.run_missing("--url", url)
+            self.assertEqual((result.exit_code, self.asked), (2, []))

@@ -1,0 +1,78 @@
+"""Tests for ``minreg.store.overview``: a repository in a few words."""
+
+import os
+
+from minreg.manifests import Platform
+from minreg.media_types import OCI_MANIFEST
+from minreg.names import Digest
+from minreg.store.tree import RegistryTree
+from tests.support import WebTestCase
+from tests.trees import descriptor, index
+
+CONFIG = b'{"architecture": "amd64", "os": "linux"}'
+
+
+class OverviewTests(WebTestCase):
+    """Tests for ``TreeRepository.sum_up``."""
+
+    def setUp(self) -> None:
+        """Have a store over the tree."""
+        super().setUp()
+        self.store = RegistryTree(self.root)
+
+    def test_image(self) -> None:
+        """A repository tells its tags, platforms, bytes, and when it last changed."""
+        digest = self.tree.add_image("a/b", "1", b"layer")
+        os.utime(self.tree.path("a/b", "manifests"), (7, 7))
+        found = self.store.find_repository(None, "a/b").sum_up()
+        document = os.path.getsize(self.tree.path("a/b", "manifests", str(digest)))
+        self.assertEqual(found.tags, ("1",))
+        self.assertEqual(found.platforms, (Platform("linux", "amd64"),))
+        self.assertEqual(found.size, document + len(CONFIG) + 5)
+        self.assertEqual((found.missing, found.changed), (0, 7.0))
+
+    def test_platforms_of_an_index(self) -> None:
+        """Of the platforms that an index names, those that are here count, and no attestation."""
+        here = self.tree.add_image("a")
+        statement = self.tree.add_image("a", layer=b"attested")
+        unknown = {"os": "unknown", "architecture": "unknown"}
+        children = [
+            descriptor(OCI_MANIFEST, here, 1, platform={"os": "linux", "architecture": "s390x"}),
+            descriptor(OCI_MANIFEST, statement, 1, platform=unknown),
+            descriptor(
+                OCI_MANIFEST,
+                Digest.of(b"absent"),
+                1,
+                platform={"os": "linux", "architecture": "arm64"},
+            ),
+        ]
+        self.tree.add_manifest("a", index(children), "1")
+        found = self.store.find_repository(None, "a").sum_up()
+        self.assertEqual(found.platforms, (Platform("linux", "s390x"),))
+
+    def test_missing(self) -> None:
+        """Blobs that are not there, or not whole, are counted."""
+        self.tree.add_image("a", "1", b"first")
+        self.tree.add_image("a", "2", b"second")
+        os.unlink(self.tree.path("blobs", str(Digest.of(b"first"))))
+        os.truncate(self.tree.path("blobs", str(Digest.of(b"second"))), 1)
+        found = self.store.find_repository(None, "a").sum_up()
+        self.assertEqual(found.missing, 2)
+
+    def test_odd_configs(self) -> None:
+        """A config that tells no platform, or is not there, leaves the platform out."""
+        self.tree.add_image("a", "1")
+        for content in (b"[]", b"{", b'{"os": 1}', b"[" * 100_000):
+            self.tree.write(content, "blobs", str(Digest.of(CONFIG)))
+            self.assertEqual(self.store.find_repository(None, "a").sum_up().platforms, ())
+        os.unlink(self.tree.path("blobs", str(Digest.of(CONFIG))))
+        self.assertEqual(self.store.find_repository(None, "a").sum_up().platforms, ())
+
+    def test_referrers_are_no_images(self) -> None:
+        """A signature has no platform."""
+        subject = self.tree.add_image("a", "1")
+        self.tree.add_manifest(
+            "a", self.tree.image(b"signature", subject=descriptor(OCI_MANIFEST, subject, 1))
+        )
+        found = self.store.find_repository(None, "a").sum_up()
+        self.assertEqual(found.platforms, (Platform("linux", "amd64"),))

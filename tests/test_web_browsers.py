@@ -1,0 +1,114 @@
+"""Tests for who is shown pages, and what these may do."""
+
+import os
+
+from minreg.web.plan import StatusPlan
+from tests.page_support import PageTestCase, ShownPage
+from tests.support import ALIASES, WebTestCase
+
+PATHS = ("/", "/minreg/images/a", "/minreg/images/a:1")
+CLIENTS = (
+    None,
+    "*/*",
+    "application/json",
+    "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json",
+    "text/plain, text/html;q=0",
+)
+
+
+class BrowserTests(PageTestCase):
+    """Tests for ``BrowserResource``."""
+
+    def setUp(self) -> None:
+        """Have an image."""
+        super().setUp()
+        self.tree.add_image("a", "1")
+
+    def test_clients_see_no_pages(self) -> None:
+        """Who does not ask for HTML by its name gets the registry's JSON, as if no page was."""
+        for path in PATHS:
+            for accept in CLIENTS:
+                headers = {} if accept is None else {"Accept": accept}
+                response = self.request(path, headers=headers)
+                self.assertEqual((response.code, response.error_code), (404, "UNSUPPORTED"))
+
+    def test_the_api_has_no_pages(self) -> None:
+        """Below /v2/ there is no HTML, whoever asks."""
+        for path in ("/v2/", "/v2/_catalog", "/v2/a/manifests/1", "/v2/a/manifests/2", "/v2/x"):
+            self.assertNotIn("text/html", self.browse(path).headers["content-type"])
+
+    def test_headers(self) -> None:
+        """A page loads nothing from elsewhere, runs nothing, and is not framed."""
+        for path in (*PATHS, "/minreg/missing"):
+            headers = self.browse(path).headers
+            self.assertEqual(
+                headers["content-security-policy"],
+                "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; "
+                "base-uri 'none'; frame-ancestors 'none'",
+            )
+            self.assertEqual(headers["x-content-type-options"], "nosniff")
+            self.assertEqual(headers["referrer-policy"], "no-referrer")
+            self.assertEqual(headers["vary"], "accept")
+            self.assertEqual(headers["cache-control"], "no-store")
+
+    def test_own_assets(self) -> None:
+        """All that a page refers to is on this site."""
+        for path in PATHS:
+            page = self.show(path)
+            targets = {text for name, text in page.attributes if name in {"href", "src", "action"}}
+            self.assertEqual({text for text in targets if text[0] != "/"}, {"data:,"})
+            styles = {name for name, _ in page.attributes} & {"style", "onclick", "onerror"}
+            self.assertEqual(styles, set())
+
+    def test_style(self) -> None:
+        """The style sheet knows light and dark."""
+        [style] = [text for _, text in self.show("/").attributes if ".css" in text]
+        response = self.request(style)
+        self.assertEqual(response.header("content-type"), "text/css; charset=utf-8")
+        self.assertIn(b"prefers-color-scheme: dark", response.body)
+
+    def test_head(self) -> None:
+        """A browser may ask for the head alone."""
+        self.assertEqual(self.request("/", "HEAD", {"Accept": "text/html"}).body, b"")
+
+    def test_not_here(self) -> None:
+        """What is not there is said on a page."""
+        for name in ("b", "a:2", "", "A"):
+            page = self.show(f"/minreg/images/{name}", 404)
+            self.assertIn("Not here", page.text)
+
+    def test_no_root(self) -> None:
+        """A root that is not there is said, too."""
+        os.rename(self.root, f"{self.root}.gone")
+        for path in PATHS:
+            page = self.show(path, 503)
+            self.assertIn(f"root {self.root}: No such file or directory", page.text)
+
+    def test_client_leaves(self) -> None:
+        """Nothing is left of a page that nobody waits for."""
+        connection = self.connect()
+        connection.channel.dataReceived(b"GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n")
+        connection.leave()
+        self.assertEqual([event for event in self.events if "log_failure" in event], [])
+
+
+class NoPageTests(PageTestCase):
+    """Tests for a registry without a page."""
+
+    plan = StatusPlan(ALIASES, has_page=False)
+
+    def test_none(self) -> None:
+        """Browsers see what clients see."""
+        for path in (*PATHS, "/minreg/style.css"):
+            response = self.browse(path)
+            self.assertEqual((response.code, response.error_code), (404, "UNSUPPORTED"))
+        self.assertEqual(self.browse("/minreg/missing").json, {"missing": [], "dropped": 0})
+
+
+class PlainRegistryTests(WebTestCase):
+    """Tests for the reading of pages in tests."""
+
+    def test_reader(self) -> None:
+        """Elements that do not close are found."""
+        self.assertRaises(AssertionError, ShownPage, "<p><b>x</p>")
+        self.assertRaises(AssertionError, ShownPage, "<p>x")

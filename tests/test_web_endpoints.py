@@ -1,0 +1,40 @@
+"""Tests for ``minreg.web.endpoints``."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.web.endpoints import ENDPOINTS, endpoint_of
+
+
+class EndpointOfTests(SynchronousTestCase):
+    """Tests for ``endpoint_of``."""
+
+    def test_words(self) -> None:
+        """Each path has a word, told by its end where a repository's name has many parts."""
+        for path, word in {
+            "/v2/": "base",
+            "/v2": "base",
+            "/v2/_catalog": "catalog",
+            "/v2/a/b/manifests/1.0": "manifests",
+            "/v2/a/blobs/blobs/sha256:0": "blobs",
+            "/v2/a/tags/list": "tags",
+            "/v2/a/referrers/sha256:0": "referrers",
+            "/v2/manifests/1.0": "other",
+            "/v2/a/frobnicate/1": "other",
+            "/v2x/a/manifests/1": "other",
+            "/livez": "status",
+            "/readyz": "status",
+            "/metrics": "status",
+            "/": "page",
+            "/minreg/missing": "page",
+            "/favicon.ico": "other",
+            "-": "other",
+        }.items():
+            self.assertEqual(endpoint_of(path), word, path)
+
+    @given(st.text())
+    def test_bounded(self, path: str) -> None:
+        """Whatever a client sends, the word is one of a few."""
+        self.assertIn(endpoint_of(path), ENDPOINTS)
+        self.assertIn(endpoint_of(f"/v2/{path}"), ENDPOINTS)

@@ -1,0 +1,105 @@
+"""Tests for ``minreg.web.health``: ``/livez`` and ``/readyz``."""
+
+import os
+
+from minreg.store.tree import RegistryTree
+from minreg.web.plan import StatusPlan
+from tests.status_support import StatusTestCase
+from tests.stores import HeldThreads
+from tests.support import ALIASES
+
+
+class HealthTests(StatusTestCase):
+    """Tests for ``LiveResource`` and ``ReadyResource``."""
+
+    def setUp(self) -> None:
+        """Let a port lead to the registry."""
+        super().setUp()
+        self.registry.doStart()
+
+    def test_alive(self) -> None:
+        """Whoever answers lives."""
+        response = self.request("/livez")
+        self.assertEqual((response.code, response.body), (200, b"ok\n"))
+        self.assertEqual(response.header("cache-control"), "no-store")
+        self.assertEqual(self.request("/livez?verbose").json, {"ok": True, "checks": {}})
+
+    def test_ready(self) -> None:
+        """With a root that can be read and a port, the registry is ready."""
+        response = self.request("/readyz")
+        self.assertEqual((response.code, response.body), (200, b"ok\n"))
+        self.assertEqual(
+            self.request("/readyz?verbose").json,
+            {"ok": True, "checks": {"root": "ok", "listener": "ok", "draining": "ok"}},
+        )
+
+    def test_no_root(self) -> None:
+        """Without its root it lives, and is not ready; it says why."""
+        os.rename(self.root, f"{self.root}.gone")
+        self.assertEqual(self.request("/livez").code, 200)
+        response = self.request("/readyz")
+        self.assertEqual((response.code, response.error_code), (503, "UNAVAILABLE"))
+        verbose = self.request("/readyz?verbose")
+        self.assertEqual((verbose.code, verbose.json["ok"]), (503, False))
+        self.assertEqual(
+            verbose.json["checks"]["root"], f"root {self.root}: No such file or directory"
+        )
+        os.rename(f"{self.root}.gone", self.root)
+        self.assertEqual(self.request("/readyz").code, 200)
+
+    def test_no_port(self) -> None:
+        """With no port that leads to it, it is not ready."""
+        self.registry.doStop()
+        checks = self.request("/readyz?verbose").json["checks"]
+        self.assertEqual(checks["listener"], "no port leads here")
+
+    def test_slow_disk(self) -> None:
+        """A disk that does not answer makes it not ready, and holds nothing up."""
+        self.serve(RegistryTree(self.root), HeldThreads())
+        connection = self.connect()
+        connection.send(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertEqual(connection.received(), b"")
+        self.clock.advance(2)
+        connection.pump()
+        self.assertIn(b"503 Service Unavailable", connection.received())
+
+    def test_refusals(self) -> None:
+        """Health is asked with GET and HEAD."""
+        self.assertEqual(self.request("/readyz", "HEAD").body, b"")
+        self.assertEqual(self.request("/livez", "POST").code, 405)
+
+
+class ApartTests(StatusTestCase):
+    """Tests for status that has a place of its own."""
+
+    plan = StatusPlan(ALIASES, url="http://127.0.0.1:9080")
+
+    def test_apart(self) -> None:
+        """The registry does not show its status, and the other place is no registry."""
+        self.assertEqual(self.request("/v2/").code, 404)
+        for path in ("/livez", "/readyz", "/metrics", "/minreg/missing", "/"):
+            self.assertEqual(self.ask_registry(path), 404)
+        self.assertEqual(self.request("/livez").code, 200)
+
+    def test_draining(self) -> None:
+        """While the registry lets transfers end, it is not ready."""
+        self.registry.doStart()
+        self.registry.drain(30)
+        response = self.request("/readyz")
+        self.assertEqual((response.code, response.error_code), (503, "UNAVAILABLE"))
+        self.assertIn("the registry is stopping", response.json["errors"][0]["message"])
+
+    def test_counts_of_the_registry(self) -> None:
+        """What is missed there is told here."""
+        self.ask_registry("/v2/a/manifests/1")
+        self.assertEqual(len(self.request("/minreg/missing").json["missing"]), 1)
+
+
+class RefusalTests(StatusTestCase):
+    """Tests for what comes of an error."""
+
+    def test_text(self) -> None:
+        """The reason stands in the log as well."""
+        self.request("/readyz?verbose")
+        [logged] = self.logged("request")
+        self.assertEqual(logged["failure"], "no port leads here")

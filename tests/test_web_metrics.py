@@ -1,0 +1,119 @@
+"""Tests for ``/metrics``: the figures as Prometheus reads them."""
+
+import subprocess
+import sys
+from urllib.parse import quote
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from minreg import __version__
+from tests.status_support import HOSTILE, StatusTestCase
+
+
+class MetricsTests(StatusTestCase):
+    """Tests for ``MetricsResource``."""
+
+    def figures(self) -> dict[str, float]:
+        """Ask for the figures, and read them as Prometheus does."""
+        response = self.request("/metrics")
+        self.assertEqual(response.code, 200)
+        self.assertTrue(response.headers["content-type"].startswith("text/plain; version="))
+        found = {}
+        for family in text_string_to_metric_families(response.body.decode()):
+            for sample in family.samples:
+                labels = ",".join(f"{key}={text}" for key, text in sorted(sample.labels.items()))
+                found[f"{sample.name}{{{labels}}}"] = sample.value
+        return found
+
+    def test_figures(self) -> None:
+        """Requests, seconds, bytes and misses are counted."""
+        self.tree.add_image("a", "1")
+        for tag in ("1", "1", "2"):
+            size = len(self.request(f"/v2/a/manifests/{tag}").body)
+        found = self.figures()
+        requests = "minreg_requests_total{endpoint=manifests,method=GET,status=%d}"
+        self.assertEqual([found[requests % status] for status in (200, 404)], [2, 1])
+        self.assertEqual(found["minreg_misses_total{endpoint=manifests}"], 1)
+        self.assertEqual(found["minreg_missing_names{}"], 1)
+        seconds = "minreg_request_duration_seconds"
+        self.assertEqual(found[f"{seconds}_count{{endpoint=manifests}}"], 3)
+        self.assertEqual(found[f"{seconds}_bucket{{endpoint=manifests,le=+Inf}}"], 3)
+        self.assertEqual(found[f"{seconds}_bucket{{endpoint=manifests,le=0.001}}"], 3)
+        self.assertGreater(found["minreg_response_size_bytes_sum{endpoint=manifests}"], 2 * size)
+
+    def test_state(self) -> None:
+        """What goes on now, and what runs here, are told too."""
+        idle = self.connect()
+        found = self.figures()
+        idle.leave()
+        self.assertEqual(found["minreg_connections{}"], 2)
+        self.assertEqual(found["minreg_transfers_in_progress{}"], 1)
+        self.assertGreater(found["process_resident_memory_bytes{}"], 0)
+        [build] = [name for name in found if name.startswith("minreg_build_info")]
+        self.assertIn(f"version={__version__}", build)
+
+    def test_transfers(self) -> None:
+        """A transfer under way is counted, and then as one that broke off."""
+        layer = b"x" * 1_000_000
+        image = self.tree.image(layer)
+        self.tree.add_manifest("a", image, "1")
+        blob = f"/v2/a/blobs/{image['layers'][0]['digest']}"
+        transfer = self.connect(reads=False)
+        transfer.send(f"GET {blob} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        self.assertEqual(self.figures()["minreg_transfers_in_progress{}"], 2)
+        transfer.leave()
+        found = self.figures()
+        self.assertEqual(found["minreg_transfers_in_progress{}"], 1)
+        self.assertEqual(found["minreg_aborted_total{endpoint=blobs}"], 1)
+        self.assertEqual(found["minreg_truncated_total{endpoint=blobs}"], 0)
+
+    def test_open_metrics(self) -> None:
+        """A client that knows the newer format gets that."""
+        response = self.request("/metrics", headers={"Accept": "application/openmetrics-text"})
+        self.assertIn("application/openmetrics-text", response.headers["content-type"])
+        self.assertTrue(response.body.endswith(b"# EOF\n"))
+
+    def test_hostile(self) -> None:
+        """Nothing that clients send becomes a label, however many they are."""
+        self.request("/metrics")
+        before = self.figures().keys()
+        for number, text in enumerate(HOSTILE * 20):
+            self.request(f"/v2/{quote(text)}{number}/manifests/1", headers={"User-Agent": "{x}"})
+            self.request(f"/{number}{quote(text)}?ns={quote(text)}", "POST")
+        new = self.figures().keys() - before
+        self.assertEqual(
+            {name for name in new if not name.startswith("minreg_requests_total")}, set()
+        )
+        self.assertLess(len(new), 8)
+
+
+class WithoutLibraryTests(StatusTestCase):
+    """Tests for a daemon that has no library for figures."""
+
+    def forget(self, name: str) -> None:
+        """Let a module not be loaded, until the test ends."""
+        loaded = sys.modules.pop(name, None)
+        if loaded is not None:
+            self.addCleanup(sys.modules.__setitem__, name, loaded)
+        self.addCleanup(sys.modules.pop, name, None)
+
+    def test_one_line(self) -> None:
+        """It says what to install, and works otherwise."""
+        self.forget("minreg.web.exposition")
+        self.forget("prometheus_client")
+        # Python's own way to say that there is no such module.
+        sys.modules["prometheus_client"] = None  # type: ignore[assignment]
+        response = self.request("/metrics")
+        self.assertEqual(response.code, 404)
+        self.assertIn("pip install 'minreg[metrics]'", response.json["errors"][0]["message"])
+
+    def test_not_loaded(self) -> None:
+        """What nobody asks for is not even loaded."""
+        program = (
+            "import sys, minreg.tap; "
+            "print([name for name in sys.modules if 'prometheus' in name or 'exposition' in name])"
+        )
+        listed = subprocess.run(
+            [sys.executable, "-c", program], check=True, capture_output=True, text=True
+        )
+        self.assertEqual(listed.stdout, "[]\n")

@@ -1,0 +1,131 @@
+"""Tests for ``/minreg/missing``: what was asked for in vain, for programs."""
+
+from urllib.parse import quote
+
+from minreg.fill.references import parse_references
+from minreg.names import Digest
+from tests.status_support import HOSTILE, NODE, StatusTestCase
+
+DIGEST = str(Digest.of(b"absent"))
+
+
+class MissingTests(StatusTestCase):
+    """Tests for ``MissingResource``."""
+
+    def images(self) -> list[str]:
+        """Name the images that the registry says were missed."""
+        return [miss["image"] for miss in self.request("/minreg/missing").json["missing"]]
+
+    def lines(self) -> list[str]:
+        """Read the list."""
+        return self.request("/minreg/missing?format=list").body.decode().splitlines()
+
+    def test_nothing(self) -> None:
+        """At first, nothing was missed."""
+        self.assertEqual(self.request("/minreg/missing").json, {"missing": [], "dropped": 0})
+        self.assertEqual(self.lines(), [])
+
+    def test_json(self) -> None:
+        """An entry tells all that is known."""
+        self.request("/v2/rancher/pause/manifests/3.7?ns=quay.io", "HEAD", NODE)
+        self.request("/v2/rancher/pause/manifests/3.7?ns=quay.io", headers=NODE)
+        response = self.request("/minreg/missing")
+        self.assertEqual(response.header("content-type"), "application/json")
+        self.assertEqual(response.header("cache-control"), "no-store")
+        [miss] = response.json["missing"]
+        self.assertRegex(miss.pop("first"), r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        self.assertRegex(miss.pop("last"), r"Z$")
+        self.assertEqual(
+            miss,
+            {
+                "namespace": "quay.io",
+                "repository": "rancher/pause",
+                "reference": "3.7",
+                "kind": "manifest",
+                "image": "quay.io/rancher/pause:3.7",
+                "count": 2,
+                "user_agent": "containerd/v2.0.4-k3s2",
+            },
+        )
+
+    def test_names(self) -> None:
+        """An image is named as its registry names it, whatever way it was asked for."""
+        for path, image in {
+            f"/v2/a/b/manifests/{DIGEST}?ns=ghcr.io": f"ghcr.io/a/b@{DIGEST}",
+            "/v2/busybox/manifests/1": "docker.io/library/busybox:1",
+            "/v2/c/manifests/v1+k3s1?ns=bootstrap-registry.airgap": "docker.io/library/c:v1-k3s1",
+            "/v2/quay.io/d/manifests/1": "quay.io/d:1",
+            "/v2/quay.io/e/manifests/1?ns=bootstrap-registry.airgap": "quay.io/e:1",
+            "/v2/quay.io/f/manifests/1?ns=ghcr.io": "ghcr.io/quay.io/f:1",
+            "/v2/g%2Fh/manifests/1?ns=localhost:5000": "localhost:5000/g/h:1",
+        }.items():
+            self.request(path, headers=NODE)
+            self.assertIn(image, self.images(), path)
+
+    def test_not_missed(self) -> None:
+        """What is there, malformed, or no content was not missed."""
+        self.tree.add_image("a", "1")
+        for path in (
+            "/v2/a/manifests/1",
+            "/v2/a/manifests/.1",
+            "/v2/A/manifests/1",
+            "/v2/a/blobs/sha256:0",
+            "/v2/b/tags/list",
+            f"/v2/a/referrers/{DIGEST}",
+            "/v2/b/manifests/1?ns=a%20b",
+            "/favicon.ico",
+        ):
+            self.request(path, headers=NODE)
+        self.assertEqual(self.images(), [])
+
+    def test_list(self) -> None:
+        """The list is what ``minreg download -f -`` reads; what it cannot fetch is a comment."""
+        self.request("/v2/pause/manifests/3.7?ns=quay.io", headers=NODE)
+        self.request(f"/v2/pause/blobs/{DIGEST}?ns=quay.io", headers={"User-Agent": "a\tb#\xff"})
+        self.request("/v2/pause/manifests/1?ns=unknown", headers={"User-Agent": "x"})
+        lines = self.lines()
+        self.assertEqual(len(lines), 3)
+        self.assertEqual([str(found) for found in parse_references(lines, "-")], self.images()[:1])
+        self.assertRegex(
+            lines[0],
+            r"^quay.io/pause:3.7  # 1 time, last 20\S+Z, by containerd/v2.0.4-k3s2$",
+        )
+        text = "\n".join(sorted(lines[1:]))
+        self.assertIn(f"# blob: quay.io pause@{DIGEST}  # 1 time", text)
+        self.assertIn("# of an unknown registry: unknown pause:1  # 1 time", text)
+
+    def test_formats(self) -> None:
+        """The query decides, or else what the client accepts."""
+        plain = "text/plain; charset=utf-8"
+        for path, accept, media_type in (
+            ("", "*/*", "application/json"),
+            ("", "text/plain", plain),
+            ("?format=json", "text/plain", "application/json"),
+            ("?format=list", "application/json", plain),
+        ):
+            response = self.request(f"/minreg/missing{path}", headers={"Accept": accept})
+            self.assertEqual(response.header("content-type"), media_type)
+        self.assertEqual(self.request("/minreg/missing?format=xml").code, 400)
+
+    def test_huge(self) -> None:
+        """A request that is larger than requests may be was for nothing that is missing."""
+        for path, agent in (
+            ("/v2/a/manifests/1", "x" * 100_000),
+            (f"/v2/{'a' * 100_000}/manifests/1", "-"),
+        ):
+            response = self.request(path, headers={"User-Agent": agent})
+            self.assertIn(response.code, (414, 431))
+        self.assertEqual(self.images(), [])
+
+    def test_hostile(self) -> None:
+        """Whatever is sent as a name is no name; a user agent is escaped, and cut."""
+        for text in HOSTILE:
+            agent = text.encode().decode("latin-1").replace("\x00", "").replace("\n", "")
+            self.request(f"/v2/{quote(text)}/manifests/{quote(text)}?ns=docker.io")
+            self.request("/v2/real/manifests/1", headers={"User-Agent": agent})
+        [miss] = self.request("/minreg/missing").json["missing"]
+        self.assertEqual(miss["repository"], "real")
+        self.assertLessEqual(len(miss["user_agent"]), 120)
+        for line in self.lines():
+            self.assertTrue(line.isprintable(), line)
+            self.assertEqual(len(parse_references([line], "-")), 1)

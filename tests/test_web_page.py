@@ -1,0 +1,215 @@
+"""Tests for what the pages show."""
+
+import os
+
+from minreg.media_types import OCI_MANIFEST
+from minreg.names import Digest
+from minreg.web.plan import StatusPlan
+from tests.page_support import PageTestCase
+from tests.status_support import NODE
+from tests.support import ALIASES
+from tests.trees import descriptor, index
+
+ARM = {"os": "linux", "architecture": "arm", "variant": "v7"}
+AMD64 = {"os": "linux", "architecture": "amd64"}
+
+
+class HomeTests(PageTestCase):
+    """Tests for the list of repositories."""
+
+    def test_empty(self) -> None:
+        """An empty registry says so."""
+        self.assertIn("This registry is empty.", self.show("/").text)
+
+    def test_row(self) -> None:
+        """A row has tags, platforms, bytes and a date, and leads on."""
+        self.tree.add_image("rancher/pause", "3.6")
+        os.utime(self.tree.path("rancher/pause", "manifests"), (86400, 86400))
+        page = self.show("/")
+        self.assertRegex(page.text, r"rancher/pause 3\.6 amd64 \d+ B 1970-01-02 00:00")
+        self.assertEqual(page.links["rancher/pause"], "/minreg/images/rancher/pause")
+        self.assertEqual(page.links["3.6"], "/minreg/images/rancher/pause:3.6")
+
+    def test_many_tags(self) -> None:
+        """Of many tags, the last are shown."""
+        digest = self.tree.add_image("a")
+        for number in range(6):
+            self.tree.add_tag("a", f"1.{number}", digest)
+        self.assertIn("a 1.51.41.31.2and 2 more amd64", self.show("/").text)
+
+    def test_incomplete(self) -> None:
+        """A repository that lacks something is marked."""
+        self.tree.add_image("a", "1", b"layer")
+        os.unlink(self.tree.path("blobs", str(Digest.of(b"layer"))))
+        self.assertIn("a lacks 1 blob", self.show("/").text)
+
+    def test_unreadable(self) -> None:
+        """A repository that must not be read is named, and the log asked."""
+        self.tree.link_out("a")
+        self.assertIn("a cannot be read: see the log", self.show("/").text)
+        [logged] = self.logged("broken")
+        self.assertIn("leads out of the root", logged["reason"])
+
+    def test_pages(self) -> None:
+        """Many repositories come in parts, each of which leads to the next."""
+        names = [f"r{number:03d}" for number in range(120)]
+        for name in names:
+            self.tree.add_repository(name)
+        path, found = "/", []
+        for _ in range(3):
+            page = self.show(path)
+            found += [text for text in page.links if text.startswith("r")]
+            path = page.links.get("Next →", "")
+        self.assertEqual((found, path), (names, ""))
+        self.assertEqual(page.links["← First"], "/")
+
+    def test_search(self) -> None:
+        """A search finds all names that have the words, and stays in the form."""
+        for name in ("rancher/pause", "rancher/coredns", "quay.io/pause"):
+            self.tree.add_repository(name)
+        page = self.show("/?q=Pause+rancher")
+        self.assertIn("rancher/pause", page.links)
+        self.assertNotIn("quay.io/pause", page.links)
+        self.assertIn(("value", "Pause rancher"), page.attributes)
+        self.assertIn("No repository has “zz” in its name.", self.show("/?q=zz").text)
+
+    def test_long_search(self) -> None:
+        """A search that takes long shows what it has, and can go on."""
+        for number in range(80):
+            self.tree.add_repository(f"r{number:03d}")
+        moments = iter(range(0, 10_000, 2))
+        self.patch(self.clock, "seconds", lambda: next(moments))
+        page = self.show("/?q=r079")
+        self.assertIn("Nothing so far", page.text)
+        self.assertIn("r079", self.show(page.links["Search on →"]).text)
+
+
+class RepositoryPageTests(PageTestCase):
+    """Tests for the page of a repository."""
+
+    def test_tags(self) -> None:
+        """Each tag has what it names."""
+        image = self.tree.add_image("a")
+        absent = descriptor(OCI_MANIFEST, Digest.of(b"absent"), 1, platform=ARM)
+        here = descriptor(OCI_MANIFEST, image, 1, platform=AMD64)
+        digest = self.tree.add_manifest("a", index([here, absent]), "1.0")
+        page = self.show("/minreg/images/a")
+        self.assertRegex(page.text, rf"1\.0 amd64arm/v7 {digest.encoded[:12]} \d+ B")
+        self.assertEqual(page.links["1.0"], "/minreg/images/a:1.0")
+
+    def test_pages(self) -> None:
+        """Many tags come in parts."""
+        digest = self.tree.add_image("a")
+        for number in range(70):
+            self.tree.add_tag("a", f"t{number:02d}", digest)
+        page = self.show("/minreg/images/a")
+        self.assertEqual(page.links["Next →"], "/minreg/images/a?after=t49")
+        page = self.show(page.links["Next →"])
+        self.assertIn("t69", page.links)
+        self.assertEqual(page.links["← First"], "/minreg/images/a")
+
+    def test_no_tags(self) -> None:
+        """A repository may have none."""
+        self.tree.add_image("a")
+        self.assertIn("No tags.", self.show("/minreg/images/a").text)
+
+
+class ImagePageTests(PageTestCase):
+    """Tests for the page of an image."""
+
+    def test_complete(self) -> None:
+        """It shows digests, layers, and how to pull it."""
+        self.tree.add_image("rancher/pause", "3.6", b"layer")
+        page = self.show("/minreg/images/rancher/pause:3.6")
+        self.assertIn("Complete: all of its parts are here.", page.text)
+        self.assertRegex(page.text, rf"layer {Digest.of(b'layer').encoded[:12]} \S+ 5 B")
+        self.assertEqual(page.pastes[0], "crictl pull bootstrap-registry.airgap/rancher/pause:3.6")
+        self.assertRegex(
+            page.pastes[1],
+            "^crictl pull bootstrap-registry.airgap/rancher/pause@sha256:[0-9a-f]{64}$",
+        )
+        self.assertEqual(
+            page.pastes[2],
+            'mirrors:\n  "bootstrap-registry.airgap":\n    endpoint:\n      - "http://localhost"',
+        )
+
+    def test_kept_by_host(self) -> None:
+        """An image that is kept with its host's name is pulled by that."""
+        digest = self.tree.add_image("quay.io/a/b", "1")
+        page = self.show(f"/minreg/images/quay.io/a/b@{digest}")
+        self.assertEqual(page.pastes[0], f"crictl pull quay.io/a/b@{digest}")
+        self.assertIn('  "quay.io":', page.pastes[1])
+
+    def test_incomplete(self) -> None:
+        """What is missing is named, and marked where it belongs."""
+        self.tree.add_image("a", "1", b"layer")
+        digest = Digest.of(b"layer")
+        os.unlink(self.tree.path("blobs", str(digest)))
+        page = self.show("/minreg/images/a:1")
+        self.assertIn(f"layer {digest} is missing", page.text)
+        self.assertIn(f"layer {digest.encoded[:12]} not here", page.text)
+
+    def test_sparse(self) -> None:
+        """Platforms that the index names and nobody stored are told."""
+        here = descriptor(OCI_MANIFEST, self.tree.add_image("a"), 1, platform=AMD64)
+        absent = descriptor(OCI_MANIFEST, Digest.of(b"absent"), 1, platform=ARM)
+        self.tree.add_manifest("a", index([here, absent]), "1")
+        page = self.show("/minreg/images/a:1")
+        self.assertIn("linux/amd64", page.text)
+        self.assertIn("Named by the index, and not here: linux/arm/v7.", page.text)
+
+    def test_referrers(self) -> None:
+        """Signatures and such are shown, with what they say."""
+        subject = self.tree.add_image("a", "1")
+        signature = self.tree.add_manifest(
+            "a",
+            self.tree.image(
+                b"signature",
+                artifactType="application/x-signature",
+                subject=descriptor(OCI_MANIFEST, subject, 1),
+                annotations={"signed.by": "somebody"},
+            ),
+        )
+        page = self.show("/minreg/images/a:1")
+        self.assertIn("What refers to it application/x-signature", page.text)
+        self.assertIn("signed.by somebody", page.text)
+        self.assertIn("linux/amd64", page.text)
+        target = page.links["application/x-signature"]
+        self.assertEqual(target, f"/minreg/images/a@{signature}")
+        self.assertIn(str(signature), self.show(target).text)
+
+
+class ElsewhereTests(PageTestCase):
+    """Tests for pages that are not where the registry is."""
+
+    plan = StatusPlan(ALIASES, url="http://127.0.0.1:9080")
+
+    def test_endpoint(self) -> None:
+        """The lines to paste lead to the registry."""
+        self.tree.add_image("a", "1")
+        self.assertIn('- "http://127.0.0.1:9080"', self.show("/minreg/images/a:1").pastes[2])
+
+
+class MissingPageTests(PageTestCase):
+    """Tests for the page about what was missed."""
+
+    def test_nothing(self) -> None:
+        """At first, nothing is."""
+        self.assertIn("Nothing: all that was asked for", self.show("/minreg/missing").text)
+
+    def test_missed(self) -> None:
+        """What was missed stands there, and its number on every page."""
+        self.request("/v2/a/manifests/1?ns=quay.io", headers=NODE)
+        digest = Digest.of(b"x")
+        self.request(f"/v2/b/blobs/{digest}", headers=NODE)
+        page = self.show("/minreg/missing")
+        self.assertRegex(page.text, r"quay\.io/a:1 1 × 20\S+ \S+ 20\S+ \S+ containerd/v2")  # noqa: RUF001
+        self.assertIn(f"b@sha256:{digest.encoded[:12]}… a blob", page.text)
+        self.assertEqual(page.pastes[0], "minreg missing --url http://localhost > missing.txt")
+        self.assertIn("Missing 2", self.show("/").text)
+
+    def test_formats(self) -> None:
+        """A browser may ask for the other formats."""
+        for text in ("list", "json"):
+            response = self.browse(f"/minreg/missing?format={text}")
+            self.assertNotIn("text/html", response.headers["content-type"])

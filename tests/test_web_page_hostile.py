@@ -1,0 +1,133 @@
+"""Tests for pages about what nobody means well: it is shown, and does nothing."""
+
+import json
+import os
+from urllib.parse import quote
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.template import flattenString
+
+from minreg.media_types import OCI_MANIFEST
+from minreg.web.page.parts import facts, image_path, query, shown
+from tests.page_support import PageTestCase, ShownPage
+from tests.status_support import HOSTILE
+from tests.trees import descriptor, index
+
+ALLOWED = {
+    *("html", "head", "meta", "title", "link", "body", "header", "main", "nav", "footer"),
+    *("h1", "h2", "h3", "p", "pre", "code", "a", "span", "strong", "time", "ul", "li"),
+    *("form", "input", "button", "table", "thead", "tbody", "tr", "th", "td"),
+    *("dl", "div", "dt", "dd"),
+}
+
+
+class HostilePageTests(PageTestCase):
+    """Tests for all that clients and trees can put into pages."""
+
+    def assert_harmless(self, page: ShownPage) -> None:
+        """Nothing is there but what the pages themselves are made of."""
+        self.assertEqual(set(page.elements) - ALLOWED, set())
+        names = {name for name, _ in page.attributes}
+        self.assertEqual({name for name in names if name.startswith("on")}, set())
+        self.assertTrue(page.text.isprintable())
+        self.assertNotIn("\u202e", page.text)
+        self.assertLess(len(page.text), 20_000)
+
+    def test_queries(self) -> None:
+        """What is searched for is shown in the form, escaped."""
+        self.tree.add_image("a", "1")
+        for text in HOSTILE:
+            for path in (f"/?q={quote(text)}", f"/?after={quote(text)}&q=a"):
+                self.assert_harmless(self.show(path))
+
+    def test_paths(self) -> None:
+        """A path that is no name is said to be unknown, escaped and cut."""
+        for text in HOSTILE:
+            self.assert_harmless(self.show(f"/minreg/images/{quote(text)}", 404))
+            self.assert_harmless(self.show(f"/minreg/images/a:{quote(text)}", 404))
+
+    def test_annotations(self) -> None:
+        """What manifests say of themselves is text, and no more than can be read."""
+        texts = dict(enumerate((*HOSTILE, "y" * 100_000)))
+        annotations = {f"{number}{text}": text for number, text in texts.items()}
+        odd = "<b>x</b>"
+        subject = self.tree.add_manifest("a", self.tree.image(annotations=annotations), "1")
+        self.tree.add_manifest(
+            "a",
+            self.tree.image(
+                b"about",
+                annotations=annotations,
+                artifactType=odd,
+                subject=descriptor(OCI_MANIFEST, subject, 1),
+            ),
+        )
+        page = self.show("/minreg/images/a:1")
+        self.assert_harmless(page)
+        self.assertIn("<script>alert(1)</script>", page.text)
+        self.assertIn("{format} {0} %s %(x)s ${y} {{z}}", page.text)
+        self.assertIn(r"\x1b[2J\x07", page.text)
+
+    def test_platforms(self) -> None:
+        """So is what they say of platforms."""
+        for number, text in enumerate(HOSTILE):
+            platform = {"os": text, "architecture": text}
+            image = self.tree.add_image("a", layer=text.encode())
+            child = descriptor(OCI_MANIFEST, image, 1, platform=platform)
+            self.tree.add_manifest("a", index([child]), f"t{number}")
+            self.assert_harmless(self.show(f"/minreg/images/a:t{number}"))
+        self.assert_harmless(self.show("/"))
+        self.assert_harmless(self.show("/minreg/images/a"))
+
+    def test_user_agents(self) -> None:
+        """A user agent is shown with what was missed."""
+        for number, text in enumerate(HOSTILE):
+            agent = text.encode().decode("latin-1").translate({0: None, 10: None, 13: None})
+            self.request(f"/v2/a/manifests/{number}", headers={"User-Agent": agent})
+        page = self.show("/minreg/missing")
+        self.assert_harmless(page)
+        self.assertIn("<script>alert(1)</script>", page.text)
+
+    def test_host(self) -> None:
+        """A host that is none is not passed on to anyone who copies lines."""
+        self.tree.add_image("a", "1")
+        for text in ("<script>", 'x"y', "a b", "evil.example/path", "$(reboot)"):
+            body = self.request(
+                "/minreg/images/a:1", headers={"Accept": "text/html", "Host": text}
+            ).body.decode()
+            page = ShownPage(body)
+            self.assert_harmless(page)
+            self.assertIn('- "http://127.0.0.1:9080"', page.pastes[2])
+
+    def test_files(self) -> None:
+        """Files in a tree whose names are no names are not shown at all."""
+        self.tree.add_image("a", "1")
+        for text in HOSTILE[:4]:
+            name = text.replace("/", "").replace("\x00", "")
+            os.makedirs(self.tree.path(name, "manifests"))
+            self.tree.write(json.dumps({}).encode(), "a", "manifests", name)
+        page = self.show("/")
+        self.assert_harmless(page)
+        self.assertEqual(len([text for text in page.links.values() if "images" in text]), 2)
+        self.assert_harmless(self.show("/minreg/images/a"))
+
+
+class PartsTests(SynchronousTestCase):
+    """Tests for ``minreg.web.page.parts``."""
+
+    @given(st.text(), st.text())
+    @settings(max_examples=200)
+    def test_any_text(self, name: str, text: str) -> None:
+        """Whatever the text, the page that has it is made of the same elements."""
+        html = self.successResultOf(flattenString(None, facts([(shown(name), shown(text))])))
+        page = ShownPage(html.decode("utf-8"))
+        self.assertEqual(page.elements, ["dl", "div", "dt", "dd"])
+
+    @given(st.text())
+    def test_any_path(self, text: str) -> None:
+        """Whatever the name, a link leads to this site and nowhere else."""
+        for target in (image_path(text), query("/", {"q": text})):
+            self.assertTrue(target.startswith("/"))
+            self.assertFalse(target.startswith("//"))
+            self.assertTrue(target.isascii())

@@ -1,0 +1,36 @@
+"""Tests for ``minreg.words``."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.words import count, format_size, printable
+
+
+class SizeTests(SynchronousTestCase):
+    """Tests for ``format_size`` and ``count``."""
+
+    def test_sizes(self) -> None:
+        """Sizes have the unit that suits them."""
+        for size, text in {
+            0: "0 B",
+            999: "999 B",
+            1000: "1.0 kB",
+            182_300_000: "182.3 MB",
+        }.items():
+            self.assertEqual(format_size(size), text)
+        self.assertEqual(format_size(5_000_000_000_000_000), "5000.0 TB")
+
+    def test_counts(self) -> None:
+        """One is not many."""
+        self.assertEqual([count(1, "blob"), count(0, "blob")], ["1 blob", "0 blobs"])
+
+
+class PrintableTests(SynchronousTestCase):
+    """Tests for ``printable``."""
+
+    def test_escapes(self) -> None:
+        """Control characters are escaped, letters of all scripts are not."""
+        self.assertEqual(printable("a\x1b[2J\r\nä\u2028"), r"a\x1b[2J\r\nä\u2028")
+
+    def test_long(self) -> None:
+        """What is too long for a line is cut."""
+        self.assertEqual(len(printable("x" * 10_000)), 4097)
