@@ -11,12 +11,15 @@ import os
 import platform
 import sys
 import tempfile
+import time
 from contextlib import ExitStack
 from statistics import median
 
+from benchmarks.cold import measure_cold
 from benchmarks.content import Content, make_content
+from benchmarks.crowds import measure_crowds, measure_start
 from benchmarks.measures import MEASURES, RATIOS, Sample
-from benchmarks.servers import Server, Starter, missing_programs
+from benchmarks.servers import MINREG, NGINX, Server, Starter, missing_programs
 
 Samples = dict[str, dict[str, list[Sample]]]
 """By measure and server, a sample for each round."""
@@ -31,14 +34,25 @@ def main() -> None:
         content = make_content(directory)
         os.chmod(directory, 0o755)
         servers = _start(options.only, content, running)
+        time.sleep(1)
         idle = {name: server.resident() for name, server in servers.items()}
         start = {name: server.start_seconds for name, server in servers.items()}
         samples = _measure(options.only, servers, content, options.rounds, options.seconds)
+        running.close()
+        figures = _measure_crowds(content) if options.crowds else {}
     _print_figures(samples)
     _print_costs(start, idle)
     _print_ratios(samples)
+    for words, figure in figures.items():
+        print(f"{words:60} {figure:10.2f}")
     if options.json:
-        record = {"machine": describe_machine(), "idle": idle, "start": start, "samples": samples}
+        record = {
+            "machine": describe_machine(),
+            "idle": idle,
+            "start": start,
+            "samples": samples,
+            "figures": figures,
+        }
         with open(options.json, "w", encoding="ascii") as file:
             json.dump(record, file, indent=1)
 
@@ -48,6 +62,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="how often each server is asked")
     parser.add_argument("--seconds", type=int, default=3, help="how long wrk asks each time")
     parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES))
+    parser.add_argument("--crowds", action="store_true", help="measure many clients, a slow disk")
     parser.add_argument("--json", metavar="FILE", help="write all samples there")
     return parser.parse_args()
 
@@ -79,6 +94,14 @@ def _measure(
                 if turn:
                     samples[measure][name].append(taken)
     return samples
+
+
+def _measure_crowds(content: Content) -> dict[str, float]:
+    starter = Starter(content)
+    figures = measure_crowds(starter, content) | measure_start(starter, content.directory)
+    for name in (MINREG, NGINX):
+        figures |= measure_cold(starter, content, name)
+    return figures
 
 
 def _print_figures(samples: Samples) -> None:

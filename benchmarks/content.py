@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import secrets
+from collections.abc import Mapping
 
 import attrs
 
@@ -32,6 +33,30 @@ class Content:
         """The registry tree."""
         return os.path.join(self.directory, "v2")
 
+    def blobs(self) -> "Blobs":
+        """Have more put where this content lies."""
+        return Blobs(self.directory)
+
+    def describe(self, layers: Mapping[str, int]) -> bytes:
+        """Write a manifest of the config and some layers, each with its size."""
+        layer_type = "application/vnd.oci.image.layer.v1.tar+gzip"
+        return json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "config": {
+                    "mediaType": "application/vnd.oci.image.config.v1+json",
+                    "digest": self.config.rpartition("/")[2],
+                    "size": 8192,
+                },
+                "layers": [
+                    {"mediaType": layer_type, "digest": digest, "size": size}
+                    for digest, size in layers.items()
+                ],
+                "annotations": {"org.opencontainers.image.description": "x" * 300},
+            }
+        ).encode("ascii")
+
     @property
     def storage(self) -> str:
         """The same content as docker-registry keeps it."""
@@ -42,38 +67,19 @@ def make_content(directory: str) -> Content:
     """Write an image with layers of 100 MiB and 1 GiB, and a config of 8 KiB."""
     for place in ("manifests", "blobs"):
         os.makedirs(os.path.join(directory, "v2", REPOSITORY, place))
-    config = json.dumps({"architecture": "amd64", "os": "linux"}).encode().ljust(8192)
-    blobs = {
-        "application/vnd.oci.image.config.v1+json": _Blobs(directory).add([config]),
-    }
-    layer = _Blobs(directory).add([secrets.token_bytes(_MEBIBYTE)] * 100)
-    large = _Blobs(directory).add([secrets.token_bytes(_MEBIBYTE)] * 1024)
-    ((config_type, config_digest),) = blobs.items()
-    layer_type = "application/vnd.oci.image.layer.v1.tar+gzip"
-    manifest = json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": {"mediaType": config_type, "digest": config_digest, "size": 8192},
-            "layers": [
-                {"mediaType": layer_type, "digest": layer, "size": 100 * _MEBIBYTE},
-                {"mediaType": layer_type, "digest": large, "size": 1024 * _MEBIBYTE},
-            ],
-            "annotations": {"org.opencontainers.image.description": "x" * 300},
-        }
-    ).encode()
-    _Blobs(directory).add_manifest(manifest)
-    blob = f"/v2/{REPOSITORY}/blobs/"
-    return Content(
-        directory,
-        f"/v2/{REPOSITORY}/manifests/{TAG}",
-        blob + config_digest,
-        blob + layer,
-        blob + large,
-    )
+    blobs = Blobs(directory)
+    config = blobs.add([json.dumps({"architecture": "amd64", "os": "linux"}).encode().ljust(8192)])
+    layer = blobs.add([secrets.token_bytes(_MEBIBYTE)] * 100)
+    large = blobs.add([secrets.token_bytes(_MEBIBYTE)] * 1024)
+    base = f"/v2/{REPOSITORY}/blobs/"
+    manifest = f"/v2/{REPOSITORY}/manifests/{TAG}"
+    content = Content(directory, manifest, base + config, base + layer, base + large)
+    sizes = {layer: 100 * _MEBIBYTE, large: 1024 * _MEBIBYTE}
+    blobs.add_manifest(content.describe(sizes), TAG)
+    return content
 
 
-class _Blobs:
+class Blobs:
     """Puts content into both layouts; they share the bytes by hard links."""
 
     def __init__(self, directory: str) -> None:
@@ -96,14 +102,14 @@ class _Blobs:
         self._link(digest, "_layers", "sha256", hexadecimal)
         return digest
 
-    def add_manifest(self, manifest: bytes) -> None:
-        """Add the manifest and its tag."""
+    def add_manifest(self, manifest: bytes, tag: str) -> None:
+        """Add a manifest and its tag."""
         digest = self.add([manifest], "manifests")
-        os.symlink(digest, os.path.join(self._tree, "manifests", TAG))
+        os.symlink(digest, os.path.join(self._tree, "manifests", tag))
         hexadecimal = digest.removeprefix("sha256:")
         self._link(digest, "_manifests", "revisions", "sha256", hexadecimal)
-        self._link(digest, "_manifests", "tags", TAG, "current")
-        self._link(digest, "_manifests", "tags", TAG, "index", "sha256", hexadecimal)
+        self._link(digest, "_manifests", "tags", tag, "current")
+        self._link(digest, "_manifests", "tags", tag, "index", "sha256", hexadecimal)
 
     def _link(self, digest: str, *place: str) -> None:
         directory = os.path.join(self._registry, "repositories", REPOSITORY, *place)

@@ -1,16 +1,14 @@
 """A registry that answers again what it has answered before, and what one sees of it."""
 
 import time
-from collections.abc import Callable
-from typing import Any
 
-from twisted.internet.defer import Deferred, execute
 from twisted.logger import LogEvent
 
 from minreg.interfaces import IRegistryStore
 from minreg.names import Digest
 from minreg.store.tree import RegistryTree
 from minreg.web import request
+from minreg.web.request import RegistryRequest
 from tests.support import ALIASES, WebTestCase
 
 TAG = "/v2/rancher/pause/manifests/3.6"
@@ -35,15 +33,16 @@ class ShortcutTestCase(WebTestCase):
         return RegistryTree(self.root, ALIASES, now=lambda: time.time_ns() + LATER)
 
     def watch(self) -> list[object]:
-        """Build a new site, and return a list of all looks at the disk that it takes."""
-        looks: list[object] = []
+        """Return a list of all requests that go the ordinary way from now on."""
+        asked: list[object] = []
+        ordinary = self.site.getResourceFor
 
-        def in_thread(look: Callable[..., Any], *args: object) -> Deferred[Any]:
-            looks.append(look)
-            return execute(look, *args)
+        def noting(request: RegistryRequest) -> object:
+            asked.append(request)
+            return ordinary(request)
 
-        self.site = self.make_site(self.make_store(), in_thread=in_thread)
-        return looks
+        self.patch(self.site, "getResourceFor", noting)
+        return asked
 
 
 def said(event: LogEvent) -> list[object]:

@@ -17,7 +17,10 @@ from tests.modules import (
 
 PURE = frozenset({"names", "media_types", "manifests", "errors", "words"})
 READING = PURE | {"interfaces", "store"}
-SERVING = READING | {"web", "daemon", "log", "limits", "settings", "service", "tap"}
+SERVING = READING | {
+    *("web", "daemon", "log", "lines", "limits", "settings", "service", "sharing", "workers"),
+    "assembly",
+}
 
 # What a part of the house may import, beside its own modules.
 LAYERS: Mapping[str, frozenset[str]] = {
@@ -32,13 +35,18 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "web": READING,
     "daemon": frozenset({"interfaces"}),
     "log": frozenset({"words"}),
+    "lines": frozenset(),
     "limits": frozenset(),
     "settings": PURE | {"log"},
     "service": READING | {"web"},
+    "sharing": frozenset(),
+    "workers": frozenset({"settings"}),
+    "assembly": SERVING - {"assembly"},
     "tap": SERVING,
+    "worker": SERVING,
     "fill": READING,
     "node": READING,
-    "commands": SERVING | {"fill", "node"},
+    "commands": SERVING | {"tap", "fill", "node"},
     "cli": frozenset({"commands"}),
     "__main__": frozenset({"cli"}),
 }

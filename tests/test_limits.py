@@ -11,11 +11,11 @@ class LimitsTests(SynchronousTestCase):
     """Tests for the limits of the operating system."""
 
     def test_connections(self) -> None:
-        """Each connection may have a file open besides itself, and 64 are left for the rest."""
-        self.assertEqual(most_connections(1024), 480)
+        """Each connection may have two files open besides itself, and 64 are left over."""
+        self.assertEqual(most_connections(1024), 320)
         self.assertEqual(most_connections(65), 1)
-        self.assertEqual(most_connections(67), 1)
-        self.assertEqual(most_connections(68), 2)
+        self.assertEqual(most_connections(69), 1)
+        self.assertEqual(most_connections(70), 2)
 
     def test_never_none(self) -> None:
         """However few files there may be, one client at a time is served."""

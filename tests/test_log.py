@@ -106,6 +106,19 @@ class JsonLineTests(SynchronousTestCase):
         self.assertEqual(json.loads(line)["user_agent"], user_agent[:1024])
 
 
+class KeptTests(SynchronousTestCase):
+    """Tests for events that are logged more than once."""
+
+    def test_only_the_time_differs(self) -> None:
+        """What was rendered once is kept, for each format by itself."""
+        kept: dict[object, str] = {}
+        for line in (text_line, json_line):
+            first, second = event(log_kept=kept), event(log_kept=kept, log_time=1_700_000_001.5)
+            self.assertEqual(line(first), line(event()))
+            self.assertEqual(line(second), line(event(log_time=1_700_000_001.5)))
+        self.assertEqual(len(kept), 2)
+
+
 class MakeObserverTests(SynchronousTestCase):
     """Tests for ``make_observer``."""
 

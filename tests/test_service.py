@@ -108,7 +108,9 @@ class RegistryServiceTests(WebTestCase):
         status = Listener("--status-listen x", UNIXServerEndpoint(self.reactor, "/x"), self.site)
         observer = make_observer("text", io.StringIO())
         endpoint = TCP4ServerEndpoint(self.reactor, 9080)
-        service = RegistryService(self.site, [("--port 9080", endpoint)], "/", observer, [status])
+        service = RegistryService(
+            self.site, [("--port 9080", endpoint)], "/", observer, beside=[status]
+        )
         service.startService()
         [logged] = self.logged("status")
         self.assertIn("--status-listen x", logged["places"])

@@ -12,6 +12,7 @@ from minreg.settings import (
     check_root,
     parse_alias,
     parse_log_format,
+    parse_workers,
     tcp_endpoint,
 )
 
@@ -145,3 +146,18 @@ class TcpEndpointTests(SynchronousTestCase):
         """What is no IP address is refused."""
         error = self.assertRaises(SettingInvalid, tcp_endpoint, None, "eth0")
         self.assertIn("--interface 'eth0' is not an IP address", str(error))
+
+
+class ParseWorkersTests(SynchronousTestCase):
+    """Tests for ``parse_workers``."""
+
+    def test_number(self) -> None:
+        """A number is a number, and ``auto`` one for each processor."""
+        self.assertEqual(parse_workers("3"), 3)
+        self.assertEqual(parse_workers("auto"), len(os.sched_getaffinity(0)))
+
+    def test_wrong(self) -> None:
+        """Anything else is refused, with what would be right."""
+        for text in ("0", "65", "-1", "two", ""):
+            error = self.assertRaises(SettingInvalid, parse_workers, text)
+            self.assertIn("use 1 to 64, or auto", str(error))

@@ -13,26 +13,26 @@ from tests.transports import CLIENT
 
 
 class WatchedTestCase(ShortcutTestCase):
-    """A client, and a watch over the disk."""
+    """A client, and a watch over how it is answered."""
 
     def setUp(self) -> None:
-        """Connect a client, and watch the disk."""
+        """Connect a client, and watch how it is answered."""
         super().setUp()
-        self.looks = self.watch()
+        self.ordinary = self.watch()
         self.client = self.connect()
 
     def ask(self, path: str = TAG, method: str = "GET", **headers: str) -> tuple[Response, bool]:
-        """Ask; return the answer, and whether a thread had to look for it."""
-        before = len(self.looks)
+        """Ask; return the answer, and whether it was found the ordinary way."""
+        before = len(self.ordinary)
         response = self.client.request(path, method, headers)
-        return response, len(self.looks) > before
+        return response, len(self.ordinary) > before
 
 
 class RepeatedTests(WatchedTestCase):
     """Tests for when the short way is taken."""
 
     def test_second_time(self) -> None:
-        """What was answered once is answered again without a thread, and logged alike."""
+        """What was answered once is answered again the short way, and logged alike."""
         for path in (
             TAG,
             BLOB,
@@ -40,8 +40,8 @@ class RepeatedTests(WatchedTestCase):
             TAG + "?ns=docker.io",
         ):
             for method in ("GET", "HEAD"):
-                first, looked = self.ask(path, method)
-                self.assertTrue(looked)
+                first, ordinary = self.ask(path, method)
+                self.assertTrue(ordinary)
                 self.assertEqual(self.ask(path, method), (first, False))
                 first_line, second_line = map(said, self.logged("request")[-2:])
                 self.assertEqual(first_line, second_line)
@@ -74,17 +74,17 @@ class RepeatedTests(WatchedTestCase):
         """A request that comes in pieces, or with others, is for the ordinary way."""
         asked = write_request(TAG)
         self.ask()
-        before = len(self.looks)
+        before = len(self.ordinary)
         self.client.send(asked[:9])
         self.client.send(asked[9:])
         self.client.send(asked + asked)
-        self.assertEqual(len(self.looks), before + 3)
+        self.assertEqual(len(self.ordinary), before + 3)
         answers = self.client.received().split(b"HTTP/1.1 200 OK")
         self.assertEqual(len(set(answers)), 2)
         self.assertEqual(len(answers), 4)
 
     def test_after_a_while(self) -> None:
-        """What nobody asked for lately is looked up in a thread: the kernel may ask the disk."""
+        """What nobody asked for lately is ordinary up in a thread: the kernel may ask the disk."""
         self.ask()
         self.clock.advance(9)
         self.assertFalse(self.ask()[1])
@@ -111,7 +111,7 @@ class RepeatedTests(WatchedTestCase):
 
     def test_bounded(self) -> None:
         """Answers are forgotten when others take their room."""
-        self.site.shortcut = Shortcut(self.clock, self.site.shortcut._log, capacity=4000)
+        self.site.shortcut = Shortcut(self.clock, self.site.shortcut._log, capacity=8000)
         self.ask()
         self.assertFalse(self.ask()[1])
         self.ask(BLOB)
@@ -126,8 +126,8 @@ class ChangedTests(WatchedTestCase):
         first, _ = self.ask(path)
         self.assertEqual((first.code, self.ask(path)[1]), (200, False))
         change()
-        second, looked = self.ask(path)
-        self.assertEqual((second.code, looked), (status, True))
+        second, ordinary = self.ask(path)
+        self.assertEqual((second.code, ordinary), (status, True))
         self.assertNotEqual(second, first)
         self.assertEqual(self.ask(path)[0], second)
 

@@ -3,7 +3,7 @@
 import resource
 
 _RESERVED = 64
-_FILES_OF_A_CONNECTION = 2
+_FILES_OF_A_CONNECTION = 3
 
 
 def raise_file_limit() -> int:
@@ -17,6 +17,7 @@ def raise_file_limit() -> int:
 def most_connections(open_files: int) -> int:
     """Tell how many connections can be served with so many files open.
 
-    Each is a file itself and may send another one; a few are needed for all else.
+    Each is a file itself, may send another one, and is open twice while it does so; a few
+    are needed for all else.
     """
     return max(1, (open_files - _RESERVED) // _FILES_OF_A_CONNECTION)

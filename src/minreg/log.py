@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 from twisted.logger import FileLogObserver, LogEvent, formatEvent
 
@@ -19,7 +19,17 @@ _LONGEST = 1024
 _OF_TWISTED = frozenset({"time", "format", "isError", "message", "system"})
 
 
-def make_observer(log_format: str, stream: TextIO) -> FileLogObserver:
+class Stream(Protocol):
+    """Where lines go."""
+
+    def write(self, line: str, /) -> object:
+        """Take a line."""
+
+    def flush(self) -> object:
+        """See to it that all lines get there."""
+
+
+def make_observer(log_format: str, stream: Stream) -> FileLogObserver:
     """Make an observer that writes each event to ``stream``.
 
     Args:
@@ -27,7 +37,7 @@ def make_observer(log_format: str, stream: TextIO) -> FileLogObserver:
         stream: Where to write.
     """
     as_line: Callable[[LogEvent], str] = {"text": text_line, "json": json_line}[log_format]
-    return FileLogObserver(stream, as_line)
+    return FileLogObserver(stream, as_line)  # type: ignore[arg-type]  # no more of it is used
 
 
 def text_line(event: LogEvent) -> str:
@@ -35,22 +45,41 @@ def text_line(event: LogEvent) -> str:
 
     Only a fault of minreg itself adds lines, with the traceback behind it.
     """
-    line = f"{_time(event)} {_level(event)} {printable(_words(event))}".rstrip()
+    return f"{_time(event)} {_kept(event, _text)}"
+
+
+def json_line(event: LogEvent) -> str:
+    """Write an event as a JSON object on one line, with the fields of docs/log.md."""
+    return f'{{"time": "{_time(event)}", {_kept(event, _json)}'
+
+
+def _kept(event: LogEvent, render: Callable[[LogEvent], str]) -> str:
+    """Render all but the time, or take what was rendered when the event was logged before."""
+    kept: dict[object, str] | None = event.get("log_kept")
+    if kept is None:
+        return render(event)
+    line = kept.get(render)
+    if line is None:
+        line = kept[render] = render(event)
+    return line
+
+
+def _text(event: LogEvent) -> str:
+    line = f"{_level(event)} {printable(_words(event))}".rstrip()
     if "log_failure" in event:
         line += "\n" + event["log_failure"].getTraceback().rstrip()
     return line + "\n"
 
 
-def json_line(event: LogEvent) -> str:
-    """Write an event as a JSON object on one line, with the fields of docs/log.md."""
-    fields: dict[str, Any] = {"time": _time(event), "level": _level(event), "event": "message"}
+def _json(event: LogEvent) -> str:
+    fields: dict[str, Any] = {"level": _level(event), "event": "message"}
     if "event" in event:
         fields |= {key: _cut(value) for key, value in event.items() if _is_ours(key)}
     if fields["event"] != "request":
         fields["message"] = formatEvent(event)
     if "log_failure" in event:
         fields["traceback"] = event["log_failure"].getTraceback()
-    return json.dumps(fields) + "\n"
+    return json.dumps(fields)[1:] + "\n"
 
 
 def _is_ours(key: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from twisted.application.service import IService, MultiService, Service
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IAddress, IListeningPort, IStreamServerEndpoint
 from twisted.logger import FileLogObserver, ILogObserver, Logger
 from twisted.python.components import Componentized
@@ -23,9 +23,11 @@ class RegistryService(MultiService):
     Args:
         site: What to serve.
         endpoints: Where, each with the words that the operator used for it.
-        greeting: What to say about the place that is served.
+        greeting: What to say about the place that is served; a worker that has nothing to
+            say does not tell when it stops, either.
         observer: Writes the log.
         beside: Listeners for what is served beside the site. They end last.
+        workers: Serves the same in other processes.
     """
 
     _log = Logger()
@@ -36,12 +38,15 @@ class RegistryService(MultiService):
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
         greeting: str,
         observer: FileLogObserver,
+        *,
         beside: Sequence["Listener"] = (),
+        workers: Service | None = None,
     ) -> None:
         super().__init__()
         self.observer = observer
         self._site = site
         self._greeting = greeting
+        self._workers = workers or Service()
         self._listeners = [Listener(words, endpoint, site) for words, endpoint in endpoints]
         self._beside = beside
         for listener in (*self._listeners, *beside):
@@ -56,6 +61,9 @@ class RegistryService(MultiService):
     def startService(self) -> None:
         """Listen, and tell the operator what is served where."""
         super().startService()
+        self._workers.startService()
+        if not self._greeting:
+            return
         places = ", ".join(listener.describe() for listener in self._listeners)
         self._log.info(
             "serving {greeting} at {places}", event="start", greeting=self._greeting, places=places
@@ -69,18 +77,21 @@ class RegistryService(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     def hurry(self) -> None:
-        """End a stop at once, and cut off the transfers that it waits for."""
-        self._log.info("told to stop once more", event="stop")
+        """End a stop at once, here and in the other processes: wait for no transfer."""
+        if self._greeting:
+            self._log.info("told to stop once more", event="stop")
         self._site.cut_off()
+        self._workers.stopService()
 
     async def _stop(self) -> None:
-        self._log.info("stopping: transfers under way may finish", event="stop")
+        if self._greeting:
+            self._log.info("stopping: transfers under way may finish", event="stop")
+        workers = maybeDeferred(self._workers.stopService)
         company = [service for service in self if service not in self._beside]
-        for service in reversed(company):
-            await maybeDeferred(service.stopService)
+        await gatherResults([maybeDeferred(each.stopService) for each in reversed(company)])
         await self._site.drain(DRAIN_TIMEOUT)
-        for listener in self._beside:
-            await listener.stopService()
+        await workers
+        await gatherResults([listener.stopService() for listener in self._beside])
         Service.stopService(self)
 
 

@@ -17,6 +17,8 @@ DEFAULT_ALIAS = "bootstrap-registry.airgap=docker.io"
 BACKLOG = 1024
 """Connections that may wait to be accepted; with Twisted's 50, a burst waits a second."""
 
+_MOST_WORKERS = 64
+
 
 class SettingInvalid(ValueError):
     """An option's value cannot be used; the message names the option and the mend."""
@@ -39,8 +41,9 @@ class Settings:
     """What to serve, where, and how to log it.
 
     ``aliases`` are names of this registry, each with the upstream host that is meant by it;
-    ``waits_for_root`` says that the root may come later; ``status_listen`` is where status is
-    served, None where the registry is; ``has_page`` tells whether there is a page for people.
+    ``waits_for_root`` says that the root may come later; ``workers`` how many processes serve.
+    ``status_listen`` is where status is served, None where the registry is; ``has_page`` tells
+    whether there is a page for people.
     """
 
     root: str
@@ -49,6 +52,7 @@ class Settings:
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     allow_links_to: tuple[str, ...] = ()
     waits_for_root: bool = False
+    workers: int = 1
     status_listen: Endpoint | None = None
     has_page: bool = True
 
@@ -127,6 +131,21 @@ def parse_log_format(text: str) -> str:
     if text not in LOG_FORMATS:
         raise SettingInvalid(f"--log-format {text!r} is unknown: use {' or '.join(LOG_FORMATS)}")
     return text
+
+
+def parse_workers(text: str) -> int:
+    """Read how many processes are wanted: a number, or ``auto`` for one per processor.
+
+    Raises:
+        SettingInvalid: It is neither.
+    """
+    if text == "auto":
+        return len(os.sched_getaffinity(0))
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_WORKERS):
+        raise SettingInvalid(
+            f"--workers {text!r} is no number of processes: use 1 to {_MOST_WORKERS}, or auto"
+        )
+    return int(text)
 
 
 def tcp_endpoint(port: str | None, interface: str | None) -> Endpoint:

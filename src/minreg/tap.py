@@ -1,27 +1,18 @@
 """What ``twistd -n minreg`` runs: from the command line to a service."""
 
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar, TextIO
 
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IReactorThreads, IReactorTime, IStreamServerEndpoint
-from twisted.internet.threads import deferToThreadPool
 from twisted.python.logfile import LogFile
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from minreg import __version__
-from minreg.daemon.notify import find_notifier
-from minreg.daemon.reload import Reloader
-from minreg.daemon.root_watch import RootWatch
-from minreg.daemon.signals import Signals
-from minreg.daemon.supervision import Supervision
-from minreg.limits import most_connections, raise_file_limit
+from minreg.assembly import make_service
 from minreg.log import make_observer
-from minreg.service import Listener, RegistryService, complain
+from minreg.service import RegistryService, complain
 from minreg.settings import (
     DEFAULT_ALIAS,
     DEFAULT_INTERFACE,
@@ -34,14 +25,9 @@ from minreg.settings import (
     check_root,
     parse_alias,
     parse_log_format,
+    parse_workers,
     tcp_endpoint,
 )
-from minreg.store.awaited import AwaitedTree
-from minreg.store.tree import RegistryTree
-from minreg.web.disk import Disk
-from minreg.web.plan import StatusPlan
-from minreg.web.site import RegistrySite
-from minreg.web.status import make_sites
 
 
 class Options(UsageOptions):
@@ -63,6 +49,7 @@ class Options(UsageOptions):
             f"The IP address to listen on.  [default: {DEFAULT_INTERFACE}]",
         ],
         ["log-format", None, "text", "How to log: text or json."],
+        ["workers", None, "1", "How many processes serve: a number, or auto."],
         ["status-listen", None, None, "An endpoint for status, instead of the registry's own."],
     ]
     optFlags: ClassVar = [
@@ -117,6 +104,7 @@ class Options(UsageOptions):
             aliases=dict(parse_alias(alias) for alias in self["registry-alias"]),
             allow_links_to=tuple(check_directory(place) for place in self["allow-links-to"]),
             waits_for_root=awaits,
+            workers=parse_workers(self["workers"]),
             status_listen=self._status_listen(),
             has_page=not self["no-page"],
         )
@@ -132,86 +120,15 @@ class Options(UsageOptions):
             parent["fileLogObserverFactory"] = partial(make_observer, self.settings.log_format)
 
 
-def make_endpoints(
-    listen: Sequence[Endpoint], reactor: object
-) -> list[tuple[str, IStreamServerEndpoint]]:
-    """Make the endpoints to listen on, each with the operator's words for it.
-
-    Raises:
-        SettingInvalid: Twisted cannot make anything of a description.
-    """
-    endpoints = []
-    for wanted in listen:
-        try:
-            endpoint = serverFromString(reactor, wanted.description)
-        except LookupError:
-            raise SettingInvalid(
-                f"{wanted.words}: systemd has passed no such socket: start minreg.socket"
-            ) from None
-        except (ValueError, TypeError, OSError, ImportError) as error:
-            raise SettingInvalid(
-                f"{wanted.words} is no endpoint ({error}): "
-                "write it as in tcp:9080:interface=127.0.0.1"
-            ) from None
-        endpoints.append((wanted.words, endpoint))
-    return endpoints
-
-
 def makeService(options: Options) -> RegistryService:
     """Build the daemon that ``options`` describe, not yet listening."""
     from twisted.internet import reactor  # noqa: PLC0415 - whoever runs us installs it first
 
-    settings = options.settings
     try:
-        endpoints = make_endpoints(settings.listen, reactor)
-        status = settings.status_listen
-        status_endpoints = make_endpoints([status] if status else [], reactor)
+        return make_service(options.settings, _open_log(options), reactor)
     except SettingInvalid as error:
         complain(str(error))
         raise SystemExit(2) from None
-    make_store = AwaitedTree if settings.waits_for_root else RegistryTree
-    store = make_store(settings.root, settings.aliases, settings.allow_links_to)
-    threads = IReactorThreads(reactor)
-    clock = IReactorTime(reactor)
-    disk = Disk(clock, partial(deferToThreadPool, threads, threads.getThreadPool()))
-    most = most_connections(raise_file_limit())
-    site, status_site = make_sites(store, disk, clock, most, _plan_status(settings))
-    beside = [Listener(words, endpoint, status_site) for words, endpoint in status_endpoints]
-    log_file = _open_log(options)
-    observer = make_observer(settings.log_format, log_file)
-    service = RegistryService(site, endpoints, _greeting(settings), observer, beside)
-    watch = RootWatch(partial(disk.run, store.check), clock)
-    if settings.waits_for_root:
-        watch.setServiceParent(service)
-    describe = partial(_describe, watch, site)
-    reload = _supervise(service, clock, describe, Reloader(log_file).reload)
-    signals = Signals(reactor.callWhenRunning, threads.callFromThread, reload, service.hurry)
-    signals.setServiceParent(service)
-    return service
-
-
-def _supervise(
-    service: RegistryService,
-    clock: IReactorTime,
-    describe: Callable[[], str],
-    reload: Callable[[], None],
-) -> Callable[[], None]:
-    """Let systemd know how the service fares, if it wants to; return how to reload then."""
-    notifier = find_notifier(os.environ)
-    if notifier is None:
-        return reload
-    supervision = Supervision(notifier, clock, describe)
-    supervision.setServiceParent(service)
-    return partial(supervision.reload, reload)
-
-
-def _describe(watch: RootWatch, site: RegistrySite) -> str:
-    return f"waiting for the registry: {watch.problem}" if watch.problem else site.describe()
-
-
-def _plan_status(settings: Settings) -> StatusPlan:
-    url = "" if settings.status_listen is None else settings.listen[0].url
-    return StatusPlan(settings.aliases, url, settings.has_page)
 
 
 def _open_log(options: Options) -> TextIO:
@@ -222,10 +139,7 @@ def _open_log(options: Options) -> TextIO:
         path = "twistd.log"
     if path in (None, "-"):
         return sys.stdout
-    log_file: TextIO = LogFile.fromFullPath(path)
+    # Workers write to the same file: none of them may put another one in its place.
+    rotates = options.settings.workers == 1
+    log_file: TextIO = LogFile.fromFullPath(path, **({} if rotates else {"rotateLength": None}))
     return log_file
-
-
-def _greeting(settings: Settings) -> str:
-    aliases = ", ".join(f"{name} for {host}" for name, host in settings.aliases.items())
-    return f"{settings.root} (answering as {aliases})"

@@ -29,8 +29,8 @@ class BlobResource(RegistryResource):
 
     async def _send(self, request: RegistryRequest, digest: Digest) -> None:
         try:
-            content = await self._repository.ask(
-                request, lambda repository: repository.open_blob(digest)
+            content = await self._repository.open(
+                request, f"blobs/{digest}", lambda repository: repository.open_blob(digest)
             )
         except ContentNotFound as error:
             detail = {"name": self._repository.name, "digest": self._text}

@@ -5,7 +5,7 @@ that need it an error after a few seconds; all others go on.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, BinaryIO, NoReturn, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredSemaphore
@@ -13,13 +13,15 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from minreg.interfaces import StoreUnavailable
-from minreg.web.pagecache import PIECE, is_cached, read_into_cache
+from minreg.web.pagecache import AT_ONCE, cached_size, read_into_cache
+from minreg.web.remembered import Remembered
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 _MOST_WAITING = 1024
 _MOST_READERS = 4
+_KNOWN = 8 * 1024 * 1024
 
 
 InThread = Callable[..., Deferred[Any]]
@@ -28,6 +30,8 @@ InThread = Callable[..., Deferred[Any]]
 
 class Disk:
     """Runs looks at a disk, each with only so much patience.
+
+    ``known`` is what was found out lately, under any key.
 
     Args:
         clock: Measures the patience.
@@ -40,6 +44,7 @@ class Disk:
         self._in_thread = in_thread
         self._patience = patience
         self._waiting = 0
+        self.known: Remembered[Hashable, Any] = Remembered(clock, _KNOWN)
         self._readers: DeferredSemaphore = DeferredSemaphore(_MOST_READERS)
 
     def run(
@@ -88,8 +93,8 @@ class Disk:
         Raises:
             StoreUnavailable: The disk does not answer.
         """
-        size = min(size, PIECE)
-        if not is_cached(file, offset, size):
+        size = min(size, AT_ONCE)
+        if cached_size(file, offset, size) < size:
             try:
                 descriptor = os.dup(file.fileno())
             except OSError as error:

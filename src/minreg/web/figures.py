@@ -63,13 +63,24 @@ class Figures:
         self.misses: Counter[str] = Counter()
 
     def count(self, event: Mapping[str, Any]) -> None:
-        """Count a request by what the log says of it."""
-        endpoint = endpoint_of(event["path"])
-        method, status, failure = event["method"], event["status"], event["failure"]
-        self.requests[endpoint, method if method in _METHODS else "other", str(status)] += 1
+        """Count a request by what the log says of it.
+
+        An event that is published again keeps the words that it counts by.
+        """
+        kept: dict[object, tuple[str, str, str]] = event.get("log_kept", {})
+        words = kept.get(self)
+        if words is None:
+            words = kept[self] = _words(event)
+        endpoint, status, failure = words[0], event["status"], event["failure"]
+        self.requests[words] += 1
         self.seconds[endpoint].add(event["seconds"])
         self.bytes[endpoint].add(event["bytes"])
         if failure and status < 400:
             (self.aborted if failure in _BY_THE_CLIENT else self.truncated)[endpoint] += 1
         if status == 404 and endpoint in {"manifests", "blobs"}:
             self.misses[endpoint] += 1
+
+
+def _words(event: Mapping[str, Any]) -> tuple[str, str, str]:
+    method = event["method"] if event["method"] in _METHODS else "other"
+    return endpoint_of(event["path"]), method, str(event["status"])

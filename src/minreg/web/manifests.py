@@ -33,8 +33,10 @@ class ManifestResource(RegistryResource):
 
     async def _send(self, request: RegistryRequest, reference: str | Digest) -> None:
         try:
-            content = await self._repository.ask(
-                request, lambda repository: repository.open_manifest(reference)
+            content = await self._repository.open(
+                request,
+                f"manifests/{reference}",
+                lambda repository: repository.open_manifest(reference),
             )
         except ContentNotFound as error:
             raise manifest_unknown(str(error), self._detail(error)) from None

@@ -25,7 +25,11 @@ _LONGEST_USER_AGENT = 120
 _HEAVIEST = 16
 """The weight from which on names are kept alike."""
 
-_GHOSTS = 16 * 1024
+_BUCKETS = 1024
+_WAYS = 16
+"""Hashes in each bucket of the table, the latest first: one new name must not push out
+just the one that matters."""
+
 _NODES = ("containerd/", "kubelet/", "cri-o/")
 
 
@@ -90,7 +94,7 @@ class Misses:
         ]
         self._weights: dict[Wanted, int] = {}
         self._bytes = 0
-        self._seen = array("q", bytes(8 * _GHOSTS))
+        self._seen = array("q", bytes(8 * _BUCKETS * _WAYS))
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -149,7 +153,12 @@ class Misses:
     def _was_seen(self, wanted: Wanted) -> bool:
         """Tell whether a name that is not kept was here before, and remember that it is now."""
         hashed = hash(wanted)
-        place = hashed % _GHOSTS
-        was_seen = self._seen[place] == hashed
-        self._seen[place] = hashed
+        start = hashed % _BUCKETS * _WAYS
+        bucket = self._seen[start : start + _WAYS].tolist()
+        was_seen = hashed in bucket
+        if was_seen:
+            bucket.remove(hashed)
+        else:
+            bucket.pop()
+        self._seen[start : start + _WAYS] = array("q", (hashed, *bucket))
         return was_seen

@@ -1,5 +1,6 @@
 """How bytes leave a connection with as little ado as possible."""
 
+from contextlib import suppress
 from http import HTTPStatus
 
 from twisted.internet.interfaces import ITransport
@@ -37,10 +38,10 @@ def send_now(transport: ITransport, content: bytes) -> None:
     """Send without asking first whether there is room, for there nearly always is.
 
     Twisted asks the reactor, and sends in its next turn: two more system calls for each
-    answer. What the kernel does not take at once goes that way.
+    answer. What the kernel does not take at once goes that way, and errors show there.
     """
     if isinstance(transport, Connection) and not has_unsent(transport):
-        sent = transport.writeSomeData(content)
-        if isinstance(sent, int):
-            content = content[sent:]
-    transport.write(content)
+        with suppress(OSError):
+            content = content[transport.socket.send(content) :]
+    if content:
+        transport.write(content)

@@ -3,9 +3,9 @@
 ``sendfile`` and ``read`` wait for the disk when the kernel does not hold what they are to
 send, and in the reactor's thread everybody would wait with them: an SD card brings 40 MB/s,
 a failing disk nothing for minutes. So the reactor asks first: ``preadv`` with RWF_NOWAIT
-fails instead of waiting (preadv2(2)). Two bytes tell for a piece, its first and its last,
-for the kernel reads and forgets in long stretches. What is not there is read in a thread
-before it is sent. Where the file system cannot tell (FUSE, NFS), nothing counts as there.
+fails instead of waiting (preadv2(2)). A byte in half a megabyte is asked for, for the kernel
+reads and forgets in long stretches. What is not there is read in a thread before it is sent.
+Where the file system cannot tell (FUSE, NFS), nothing counts as there.
 """
 
 import os
@@ -13,20 +13,29 @@ from contextlib import suppress
 from io import FileIO
 from typing import BinaryIO
 
-PIECE = 2 * 1024 * 1024
-"""Bytes that are looked for, read, and sent at once."""
+AT_ONCE = 512 * 1024
+"""Bytes that are read before they are sent, if they must be. Many clients may be waiting for
+the same disk: the first bytes of each answer have to come within the disk's patience."""
+
 
 _READ_SIZE = 128 * 1024
 
 
-def is_cached(file: BinaryIO, offset: int, size: int) -> bool:
-    """Tell whether a stretch of a file can be read without waiting for a disk."""
+def cached_size(file: BinaryIO, offset: int, size: int) -> int:
+    """Tell how many of some bytes of a file can be read without waiting for a disk."""
     if not isinstance(file, FileIO) or size <= 0:
-        return True
-    byte = bytearray(1)
+        return size
+    if not _is_there(file, offset):
+        return 0
+    for done in range(0, size, AT_ONCE):
+        if not _is_there(file, offset + min(done + AT_ONCE, size) - 1):
+            return done
+    return size
+
+
+def _is_there(file: FileIO, offset: int) -> bool:
     try:
-        for place in (offset, offset + size - 1):
-            os.preadv(file.fileno(), (byte,), place, os.RWF_NOWAIT)
+        os.preadv(file.fileno(), (bytearray(1),), offset, os.RWF_NOWAIT)
     except OSError:
         return False
     return True
@@ -42,6 +51,6 @@ def read_into_cache(descriptor: int, offset: int, size: int) -> None:
         with suppress(OSError):
             for place in range(offset, offset + size, _READ_SIZE):
                 os.preadv(descriptor, (buffer,), place)
-            os.posix_fadvise(descriptor, offset + size, PIECE, os.POSIX_FADV_WILLNEED)
+            os.posix_fadvise(descriptor, offset + size, AT_ONCE, os.POSIX_FADV_WILLNEED)
     finally:
         os.close(descriptor)

@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import datetimeToString
@@ -145,6 +146,11 @@ class RegistryRequest(Request):
             self.failure = self.failure or CLIENT_LEFT
             self.channel.site.log(self)
         super().connectionLost(reason)
+
+
+def name_client(address: IAddress) -> str:
+    """Name a client: its IP address, or ``unix`` if it came through a socket file."""
+    return getattr(address, "host", "unix")
 
 
 def http_date() -> bytes:

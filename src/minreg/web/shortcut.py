@@ -17,15 +17,13 @@ whether its content is still current (``Content.is_current``): that looks at eve
 which the answer rests on, with one ``stat`` for most.
 
 When it is given. Its connection is at rest, so that answers keep their order; the client
-takes what it is sent, so that answers do not pile up; and the content is current. That is
-asked on every request, and asked in the reactor's thread, for a thread of its own costs
-more than all the rest. It must not wait for a disk there: so an answer that nobody wanted
-for ``_FRESH`` seconds goes the ordinary way once more, in a thread, whose look at the disk
-also brings back what the kernel has forgotten meanwhile.
+takes what it is sent, so that answers do not pile up; and the content is current, as
+``minreg.web.remembered`` explains.
 
-What is the same. The bytes are those that the ordinary way wrote, but for ``Date``, which is
-the only thing in an answer that is not decided by request and content. The log has the same
-line. The connection's timeouts are set as after any other request.
+What is the same. The bytes are those that the ordinary way wrote, but for ``Date``, the only
+thing in an answer that is not decided by request and content. The log has the same line,
+which is not even made anew where only its time differs. The connection's timeouts are set
+as after any other request.
 
 What it costs. At most ``capacity`` bytes, least recently used out first. A client that puts
 something new into each request fills it with answers that are never given again, and
@@ -33,20 +31,19 @@ pushes others out; those are answered the ordinary way then.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import attrs
 from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.logger import LogEvent
 
-from minreg.store.signatures import RecentlyUsed
-from minreg.web.request import RegistryRequest, http_date
+from minreg.web.remembered import Remembered
+from minreg.web.request import RegistryRequest, http_date, name_client
 
 CAPACITY = 32 * 1024 * 1024
 """Bytes of answers, with the requests for them, that are remembered."""
 
-_FRESH = 10.0
-"""Seconds within which the kernel is trusted to know a file that was looked at."""
-
-_OVERHEAD = 2048
+_OVERHEAD = 4096
 """Bytes that an answer takes besides its own, about."""
 
 _UNUSUAL = frozenset(
@@ -68,19 +65,29 @@ _UNUSUAL = frozenset(
     }
 )
 
-Log = Callable[[IAddress, Mapping[str, object], float], None]
-"""Writes a request's line: its client, what else is known of it, and seconds."""
+_MOST_EVENTS = 64
 
 
-@attrs.define
+class Log(Protocol):
+    """Where the lines of requests go."""
+
+    def make_event(
+        self, client: str, description: Mapping[str, object], seconds: float
+    ) -> LogEvent:
+        """Make the event of a request."""
+
+    def publish(self, event: LogEvent) -> None:
+        """Log an event as one of now."""
+
+
+@attrs.frozen
 class _Answer:
-    """An answer's bytes before and after its date, what the log says, when it was given."""
+    """An answer's bytes before and after its date, and what the log says to whom it went."""
 
     before: bytes
     after: bytes
     description: Mapping[str, object]
-    is_current: Callable[[], bool]
-    given: float
+    events: dict[str, LogEvent] = attrs.field(factory=dict)
 
 
 class Shortcut:
@@ -88,14 +95,13 @@ class Shortcut:
 
     Args:
         clock: Measures how long ago an answer was given.
-        log: Writes the lines of requests that are answered this way.
+        log: Takes the lines of requests that are answered this way.
         capacity: How much may be remembered, in bytes.
     """
 
     def __init__(self, clock: IReactorTime, log: Log, capacity: int = CAPACITY) -> None:
-        self._clock = clock
         self._log = log
-        self._answers: RecentlyUsed[bytes, _Answer] = RecentlyUsed(capacity)
+        self._answers: Remembered[bytes, _Answer] = Remembered(clock, capacity)
 
     def find(self, asked: bytes, client: IAddress) -> bytes | None:
         """Find the answer to a request that has been answered before, and log it.
@@ -104,14 +110,16 @@ class Shortcut:
             asked: All that has arrived on a connection at rest.
             client: Whose connection it is.
         """
-        answer = self._answers.get(asked)
+        answer = self._answers.find(asked)
         if answer is None:
             return None
-        now = self._clock.seconds()
-        if now - answer.given > _FRESH or not answer.is_current():
-            return None
-        answer.given = now
-        self._log(client, answer.description, self._clock.seconds() - now)
+        name = name_client(client)
+        event = answer.events.get(name)
+        if event is None:
+            if len(answer.events) >= _MOST_EVENTS:
+                answer.events.clear()
+            event = answer.events[name] = self._log.make_event(name, answer.description, 0.0)
+        self._log.publish(event)
         return b"".join((answer.before, http_date(), answer.after))
 
     def keep(self, request: RegistryRequest, body: bytes, is_current: Callable[[], bool]) -> None:
@@ -128,12 +136,7 @@ class Shortcut:
         if not _UNUSUAL.isdisjoint(names):
             return
         before, date, after = request.head.partition(b"\r\nDate: ")
-        answer = _Answer(
-            before + date,
-            after[len(http_date()) :] + body,
-            request.describe(),
-            is_current,
-            self._clock.seconds(),
-        )
-        cost = len(request.asked) + len(request.head) + len(body) + _OVERHEAD
-        self._answers.put(request.asked, answer, cost)
+        body = after[len(http_date()) :] + body
+        answer = _Answer(before + date, body, request.describe())
+        cost = len(request.asked) + len(before) + len(body) + _OVERHEAD
+        self._answers.keep(request.asked, answer, is_current, cost)

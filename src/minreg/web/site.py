@@ -6,13 +6,13 @@ from time import time
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.logger import Logger, LogLevel
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import LogEvent, Logger, LogLevel
 from twisted.web.server import Site
 
 from minreg.errors import RegistryError
 from minreg.web.channel import RegistryChannel
-from minreg.web.request import RegistryRequest
+from minreg.web.request import RegistryRequest, name_client
 from minreg.web.resource import RegistryResource
 from minreg.web.shortcut import Shortcut
 
@@ -49,7 +49,7 @@ class RegistrySite(Site):
         self._answered = 0
         # Logger is a descriptor, and makes a new Logger each time that it is asked for.
         self._publish = self._log.observer
-        self.shortcut = Shortcut(reactor, self._log_request)
+        self.shortcut = Shortcut(reactor, self)
         self._most_connections = most_connections
         self._witnesses = witnesses
         self._channels: set[RegistryChannel] = set()
@@ -128,7 +128,7 @@ class RegistrySite(Site):
     def log(self, request: RegistryRequest) -> None:  # type: ignore[override]  # we make no other
         """Write the line of a request that was answered, or whose client left."""
         seconds = self.reactor.seconds() - request.started
-        self._log_request(request.client, request.describe(), seconds)
+        self._log_request(name_client(request.client), request.describe(), seconds)
 
     def log_refusal(self, channel: RegistryChannel, error: RegistryError, size: int) -> None:
         """Write the line of something that did not become a request."""
@@ -141,28 +141,33 @@ class RegistrySite(Site):
             "user_agent": "-",
             "failure": str(error),
         }
-        self._log_request(channel.getPeer(), description, 0.0)
+        self._log_request(name_client(channel.getPeer()), description, 0.0)
 
-    def _log_request(
-        self, client: IAddress, description: Mapping[str, object], seconds: float
-    ) -> None:
-        """Give a request's event to all who want the log, and to the witnesses.
+    def _log_request(self, client: str, description: Mapping[str, object], seconds: float) -> None:
+        self.publish(self.make_event(client, description, seconds))
 
-        Every request has one, so it is made here as ``Logger.emit`` makes it, and
-        ``log_words`` spares our own log the formatting of ``log_format``.
+    def make_event(
+        self, client: str, description: Mapping[str, object], seconds: float
+    ) -> LogEvent:
+        """Make the event of a request, as ``Logger.emit`` would.
+
+        ``log_words`` spares our own log the formatting of ``log_format``, which would take
+        as long as all the rest; in ``log_kept`` it may note what does not change when the
+        event is published more than once.
         """
+        event = {"event": "request", "client": client, **description, "seconds": seconds}
+        return event | {
+            "log_format": "{log_words()}",
+            "log_words": partial(_words, event),
+            "log_kept": {},
+            "log_level": LogLevel.info,
+            "log_namespace": "minreg.access",
+        }
+
+    def publish(self, event: LogEvent) -> None:
+        """Give an event to all who want the log, as one of now, and to the witnesses."""
         self._answered += 1
-        event = {"event": "request", "client": _host(client), **description, "seconds": seconds}
-        self._publish(
-            event
-            | {
-                "log_format": "{log_words()}",
-                "log_words": partial(_words, event),
-                "log_level": LogLevel.info,
-                "log_namespace": "minreg.access",
-                "log_time": time(),
-            }
-        )
+        self._publish({**event, "log_time": time()})
         for witness in self._witnesses:
             witness(event)
 
@@ -173,8 +178,3 @@ def _words(event: Mapping[str, Any]) -> str:
         f"{event['status']} {event['bytes']}B {event['seconds']:.3f}s "
         f"{event['user_agent']!r} {event['failure']}"
     )
-
-
-def _host(address: IAddress) -> str:
-    """Name a client: its IP address, or ``unix`` if it came through a socket file."""
-    return getattr(address, "host", "unix")

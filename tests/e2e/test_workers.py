@@ -1,0 +1,99 @@
+"""Several processes serve the same port: ``--workers``."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from http.client import HTTPConnection
+
+from tests.e2e.content import SAMPLE, write_sample
+from tests.e2e.support import EndToEndTestCase
+
+TAG = f"/v2/{SAMPLE}/manifests/1.0"
+
+
+class WorkersTests(EndToEndTestCase):
+    """Tests for a daemon of three processes."""
+
+    def setUp(self) -> None:
+        """Start it, and wait until all processes listen."""
+        root = os.path.join(self.make_directory(), "registry")
+        write_sample(root)
+        self.daemon = self.start_daemon(root, "--workers", "3")
+        self.wait_until(lambda: self.listeners() == 3)
+
+    def test_all_serve(self) -> None:
+        """The kernel spreads clients over the processes; each request has a whole line."""
+        clients = [HTTPConnection("127.0.0.1", self.daemon.port) for _ in range(60)]
+        for _ in range(3):
+            for client in clients:
+                client.request("GET", TAG)
+                self.assertEqual(client.getresponse().read()[:1], b"{")
+        busy = [pid for pid in self.processes() if connections(pid) > 0]
+        for client in clients:
+            client.close()
+        self.assertEqual(len(busy), 3)
+        self.assertEqual(len(self.daemon.requests()), 180)
+
+    def test_replaced(self) -> None:
+        """A worker that dies is replaced, and the log says so."""
+        victim = self.workers()[0]
+        os.kill(victim, signal.SIGKILL)
+        self.wait_until(lambda: len(self.workers()) == 2 and victim not in self.workers())
+        self.wait_until(lambda: self.listeners() == 3)
+        warnings = [event for event in self.daemon.events() if event["level"] == "warn"]
+        self.assertEqual(len(warnings), 1)
+        self.assertIn("signal 9", warnings[0]["message"])
+
+    def test_stops(self) -> None:
+        """When the daemon is stopped, so are all workers."""
+        workers = self.workers()
+        self.assertIn(self.daemon.stop(), {0, -signal.SIGTERM})
+        self.assertFalse(any(map(is_alive, workers)))
+
+    def test_first_process_dies(self) -> None:
+        """Workers do not outlive the process that started them."""
+        workers = self.workers()
+        os.kill(self.daemon.pid, signal.SIGKILL)
+        self.daemon.stop()
+        self.wait_until(lambda: not any(map(is_alive, workers)))
+
+    def workers(self) -> list[int]:
+        """Name the processes that the daemon has started."""
+        path = f"/proc/{self.daemon.pid}/task/{self.daemon.pid}/children"
+        with open(path, encoding="ascii") as children:
+            return [int(pid) for pid in children.read().split()]
+
+    def processes(self) -> list[int]:
+        """Name all processes of the daemon."""
+        return [self.daemon.pid, *self.workers()]
+
+    def listeners(self) -> int:
+        """Count the sockets that listen on the daemon's port (proc_pid_net_tcp)."""
+        with open("/proc/net/tcp", encoding="ascii") as file:
+            lines = [line.split() for line in file]
+        local = f"0100007F:{self.daemon.port:04X}"
+        return sum(line[1] == local and line[3] == "0A" for line in lines)
+
+    def wait_until(self, is_so: Callable[[], bool], seconds: float = 30) -> None:
+        """Wait for something that happens in the daemon."""
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            self.assertLess(time.monotonic(), deadline, "the daemon does not come to it")
+            time.sleep(0.02)
+
+
+def connections(pid: int) -> int:
+    """Count the sockets of a process, without the one that listens."""
+    directory = f"/proc/{pid}/fd"
+    links = [os.readlink(os.path.join(directory, name)) for name in os.listdir(directory)]
+    return sum(link.startswith("socket:") for link in links) - 1
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether there is such a process, and it is no zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,61 @@
+"""Tests for ``minreg.web.pagecache``."""
+
+import os
+from io import BytesIO, FileIO
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.web.pagecache import AT_ONCE, cached_size, read_into_cache
+
+SIZE = 5 * AT_ONCE + 1
+
+
+class CachedSizeTests(SynchronousTestCase):
+    """Tests for files that lie on a disk, and are in memory or not."""
+
+    def setUp(self) -> None:
+        """Write a file, and have the kernel forget it."""
+        path = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(bytes(SIZE))
+            file.flush()
+            os.fsync(file.fileno())
+        self.file = FileIO(path)
+        self.addCleanup(self.file.close)
+        os.posix_fadvise(self.file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def read(self, offset: int, size: int) -> None:
+        """Read as it is done in a thread."""
+        read_into_cache(os.dup(self.file.fileno()), offset, size)
+
+    def test_all(self) -> None:
+        """What was read can be sent at once."""
+        self.read(0, SIZE)
+        self.assertEqual(cached_size(self.file, 0, SIZE), SIZE)
+        self.assertEqual(cached_size(self.file, SIZE - 9, 9), 9)
+
+    def test_forgotten(self) -> None:
+        """What the kernel has forgotten can not."""
+        self.assertEqual(cached_size(self.file, 0, SIZE), 0)
+
+    def test_hole(self) -> None:
+        """Nor can what lies behind a hole."""
+        self.read(0, SIZE)
+        self.assertEqual(cached_size(self.file, 0, SIZE), SIZE)
+        at = 2 * AT_ONCE
+        os.posix_fadvise(self.file.fileno(), at, AT_ONCE, os.POSIX_FADV_DONTNEED)
+        self.assertEqual(cached_size(self.file, 0, SIZE), 2 * AT_ONCE)
+
+    def test_end(self) -> None:
+        """Behind the end there is nothing to wait for."""
+        self.assertEqual(cached_size(self.file, SIZE + AT_ONCE, 9), 9)
+
+    def test_memory(self) -> None:
+        """What is in memory anyway needs no disk."""
+        self.assertEqual(cached_size(BytesIO(b"x"), 0, 1), 1)
+
+    def test_closed(self) -> None:
+        """The reading closes its descriptor, whatever happens."""
+        directory = os.open(".", os.O_RDONLY)
+        read_into_cache(directory, 0, 9)
+        self.assertRaises(OSError, os.fstat, directory)

@@ -1,0 +1,82 @@
+"""Tests for ``minreg.web.remembered``, and for small content that is remembered."""
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.web.remembered import FRESH, Remembered
+from tests.shortcuts import BLOB, TAG, ShortcutTestCase
+from tests.stores import HeldThreads
+from tests.support import Response
+
+
+class RememberedTests(SynchronousTestCase):
+    """Tests for ``Remembered``."""
+
+    def setUp(self) -> None:
+        """Keep one thing."""
+        self.clock = Clock()
+        self.is_current = True
+        self.remembered: Remembered[str, int] = Remembered(self.clock, 100)
+        self.remembered.keep("one", 1, lambda: self.is_current, 40)
+
+    def test_kept(self) -> None:
+        """What is kept is found, and nothing else."""
+        self.assertEqual((self.remembered.find("one"), self.remembered.find("two")), (1, None))
+
+    def test_not_current(self) -> None:
+        """What has changed is not found."""
+        self.is_current = False
+        self.assertIsNone(self.remembered.find("one"))
+
+    def test_fresh(self) -> None:
+        """What is wanted time and again stays; what is not, one had better look up."""
+        for _ in range(3):
+            self.clock.advance(FRESH)
+            self.assertEqual(self.remembered.find("one"), 1)
+        self.clock.advance(FRESH + 1)
+        self.assertIsNone(self.remembered.find("one"))
+
+    def test_bounded(self) -> None:
+        """What was wanted least lately makes room."""
+        self.remembered.keep("two", 2, lambda: True, 40)
+        self.remembered.find("one")
+        self.remembered.keep("three", 3, lambda: True, 40)
+        found = [self.remembered.find(key) for key in ("one", "two", "three")]
+        self.assertEqual(found, [1, None, 3])
+
+
+class SmallContentTests(ShortcutTestCase):
+    """Tests for manifests and configs that are asked for in other words each time."""
+
+    def test_needs_no_thread(self) -> None:
+        """Whatever condition or range comes with it, known content needs no thread."""
+        threads = HeldThreads()
+        self.site = self.make_site(self.make_store(), in_thread=threads)
+        for path in (TAG, BLOB):
+            client = self.connect()
+            client.send(f"GET {path} HTTP/1.1\r\n\r\n".encode())
+            threads.run()
+            client.pump()
+            whole = client.received().partition(b"\r\n\r\n")[2]
+            for headers, code, body in (
+                ({"if-none-match": '"other"'}, 200, whole),
+                ({"range": "bytes=1-2"}, 206, whole[1:3]),
+                ({"range": "bytes=0-0,2-2"}, 206, None),
+                ({"if-none-match": "*"}, 304, b""),
+            ):
+                answer = client.request(path, headers=headers)
+                self.assertEqual(answer.code, code)
+                self.assertIn(body, (None, answer.body))
+        self.assertEqual(len(threads), 0)
+
+    def test_namespace(self) -> None:
+        """What is known of one registry's repository is not known of another's."""
+        self.tree.add_image("quay.io/rancher/pause", "3.6", b"other")
+        answers: dict[str, Response] = {}
+        for _ in range(2):
+            for namespace in ("docker.io", "quay.io"):
+                answer = self.request(f"{TAG}?ns={namespace}", headers={"if-match": "x"})
+                self.assertEqual(answers.setdefault(namespace, answer), answer)
+        self.assertNotEqual(answers["docker.io"].body, answers["quay.io"].body)
+        self.assertEqual(answers["quay.io"].header("oci-namespace"), "quay.io")
+        self.assertIsNone(answers["docker.io"].header("oci-namespace"))

@@ -1,0 +1,127 @@
+"""Tests for ``minreg.workers``, ``minreg.worker`` and ``minreg.sharing``."""
+
+import socket
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.error import (
+    ConnectionDone,
+    ProcessDone,
+    ProcessExitedAlready,
+    ProcessTerminated,
+)
+from twisted.internet.protocol import Factory, ProcessProtocol
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.settings import Endpoint, Settings
+from minreg.sharing import SharingReactor
+from minreg.worker import read_settings
+from minreg.workers import RESTART_DELAY, Workers
+
+SETTINGS = Settings(
+    root="/srv",
+    listen=(Endpoint("--port 1", "tcp:1"),),
+    log_format="json",
+    aliases={"a": "docker.io"},
+    allow_links_to=("/mnt",),
+    workers=3,
+    status_listen=Endpoint("--status-listen tcp:2", "tcp:2"),
+)
+
+
+class StartedProcess:
+    """A process that was started, and ends when the test says so."""
+
+    def __init__(self, protocol: ProcessProtocol, arguments: list[str], descriptors: Any) -> None:
+        self.protocol = protocol
+        self.arguments = arguments
+        self.descriptors = descriptors
+        self.signals: list[str] = []
+        self.is_gone = False
+        protocol.makeConnection(self)
+
+    def signalProcess(self, signal: str) -> None:
+        """Note a signal."""
+        if self.is_gone:
+            raise ProcessExitedAlready
+        self.signals.append(signal)
+
+    def end(self, reason: Exception) -> None:
+        """End."""
+        self.protocol.processEnded(Failure(reason))
+
+
+class ProcessReactor(Clock):
+    """Starts no processes, but knows which."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[StartedProcess] = []
+
+    def spawnProcess(
+        self, protocol: ProcessProtocol, _executable: str, arguments: list[str], **more: Any
+    ) -> StartedProcess:
+        """Note what is to be started."""
+        process = StartedProcess(protocol, arguments, more["childFDs"])
+        self.started.append(process)
+        return process
+
+
+class WorkersTests(SynchronousTestCase):
+    """Tests for ``Workers``."""
+
+    def setUp(self) -> None:
+        """Start two workers besides this process."""
+        self.reactor = ProcessReactor()
+        self.workers = Workers(SETTINGS, 7, self.reactor, {})
+        self.workers.startService()
+
+    def test_start(self) -> None:
+        """Each worker is told all settings, and writes to the log."""
+        self.assertEqual(len(self.reactor.started), 2)
+        for process in self.reactor.started:
+            self.assertEqual(process.arguments[1:3], ["-m", "minreg.worker"])
+            self.assertEqual(read_settings(process.arguments[3]), SETTINGS)
+            self.assertEqual(process.descriptors, {0: "w", 1: 7, 2: 2})
+
+    def test_replace(self) -> None:
+        """One that ends is replaced a moment later, and the log says so."""
+        with capturedLogs() as events:
+            self.reactor.started[0].end(ProcessTerminated(signal=9))
+        self.assertIn("signal 9", events[0]["reason"])
+        self.assertEqual(len(self.reactor.started), 2)
+        self.reactor.advance(RESTART_DELAY)
+        self.assertEqual(len(self.reactor.started), 3)
+
+    def test_stop(self) -> None:
+        """They are told to stop, and waited for; none is replaced."""
+        self.reactor.started[0].end(ProcessDone(0))
+        stopped = self.workers.stopService()
+        self.reactor.advance(RESTART_DELAY)
+        (last,) = self.reactor.started[1:]
+        self.assertEqual(last.signals, ["TERM"])
+        self.assertNoResult(stopped)
+        last.is_gone = True
+        again = self.workers.stopService()
+        last.end(ProcessDone(0))
+        self.successResultOf(stopped)
+        self.successResultOf(again)
+
+
+class SharingReactorTests(SynchronousTestCase):
+    """Tests for ``SharingReactor``."""
+
+    def test_shared(self) -> None:
+        """A port can be listened on twice, and everything else is the reactor's own."""
+        sharing = SharingReactor(reactor)
+        self.assertEqual(sharing.seconds, reactor.seconds)
+        first: Any = sharing.listenTCP(0, Factory(), interface="127.0.0.1")
+        second: Any = sharing.listenTCP(first.getHost().port, Factory(), interface="127.0.0.1")
+        for port in (first, second):
+            shared = port.socket.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)
+            self.assertEqual(shared, 1)
+            port.stopReading()
+            port.connectionLost(Failure(ConnectionDone()))
