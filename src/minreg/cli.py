@@ -32,13 +32,21 @@ _COMMANDS: Mapping[str, _Entry] = {
     "prune": _Entry("minreg.commands.prune", "Remove from a tree what no tag reaches."),
     "serve": _Entry("minreg.commands.serve", "Serve a registry tree in the foreground."),
     "node": _Entry("minreg.commands.node", "Make minreg a service of a K3s node."),
+    "registries": _Entry(
+        "minreg.commands.registries", "Write the registries.yaml that has K3s pull from minreg."
+    ),
     "missing": _Entry("minreg.commands.missing", "Print what clients asked for in vain."),
     "sample": _Entry("minreg.commands.sample", "Write a small tree with an image that runs."),
 }
 
 
-_OPTIONAL = frozenset({"urllib3", "rich", "zstandard"})
-"""What only the commands that fill a tree need."""
+_OPTIONAL: Mapping[str, str] = {
+    "urllib3": "fill",
+    "rich": "fill",
+    "zstandard": "fill",
+    "ruamel": "node",
+}
+"""What only some commands need, and the extra that brings it."""
 
 
 class _Commands(click.Group):
@@ -55,10 +63,11 @@ class _Commands(click.Group):
         try:
             module = importlib.import_module(_COMMANDS[cmd_name].module)
         except ModuleNotFoundError as error:
-            if error.name not in _OPTIONAL:
+            name = (error.name or "").partition(".")[0]
+            if name not in _OPTIONAL:
                 raise
             raise click.ClickException(
-                f"minreg {cmd_name} needs {error.name}: pip install 'minreg[fill]'"
+                f"minreg {cmd_name} needs {name}: pip install 'minreg[{_OPTIONAL[name]}]'"
             ) from None
         command: click.Command = module.command
         return command

@@ -21,7 +21,7 @@ from minreg.node.places import Place, Problem, Word
 LIMIT = 1 << 20
 """Bytes of the largest file that is read: nobody writes more by hand."""
 
-_MOST_VALUES = 50_000
+MOST_VALUES = 50_000
 _DEEPEST_MERGE = 20
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset(["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"])
@@ -36,7 +36,7 @@ class YamlReader:
     """Takes documents apart, and keeps account of what is wrong with them."""
 
     problems: list[Problem] = attrs.field(factory=list)
-    _values_left: int = _MOST_VALUES
+    _values_left: int = MOST_VALUES
     _merges: int = 0
 
     def read(self, content: bytes) -> Node | None:
@@ -48,7 +48,9 @@ class YamlReader:
         text = self._decode(content)
         if text is None:
             return None
-        documents = YAML(typ="rt", pure=True).compose_all(text)
+        yaml = YAML(typ="rt", pure=True)
+        yaml.composer.warn_double_anchors = False
+        documents = yaml.compose_all(text)
         try:
             root: Node | None = next(iter(documents), None)
         except MarkedYAMLError as error:
@@ -154,7 +156,7 @@ class YamlReader:
         """Count a value; aliases of aliases make many out of few."""
         self._values_left -= 1
         if self._values_left == 0:
-            message = f"this holds more than {_MOST_VALUES} values: write out what is meant"
+            message = f"this holds more than {MOST_VALUES} values: write out what is meant"
             self.report("too-large", place_of(node), message)
         return self._values_left > 0
 
