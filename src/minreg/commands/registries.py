@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 import attrs
 import click
 
+from minreg.commands.registries_files import (
+    merge_with,
+    reported_problems,
+    write_hosts,
+    write_output,
+)
 from minreg.commands.reports import WrongUsage
 from minreg.fill.contents import TreeContents
-from minreg.node.certs_d import make_certs_d
-from minreg.node.registries_file import read_registries
-from minreg.node.registries_merge import Merged, MergeRefused, merge
-from minreg.node.registries_text import Document, render
 from minreg.node.units import DEFAULT_ROOT, ENDPOINT, REGISTRIES
 from minreg.node.wanted_registries import (
     WILDCARD,
@@ -23,7 +25,6 @@ from minreg.node.wanted_registries import (
     check_registry,
     hosts_of,
 )
-from minreg.node.writing import write_file
 from minreg.settings import DEFAULT_ALIAS, parse_alias
 
 _REGISTRY, _ = parse_alias(DEFAULT_ALIAS)
@@ -121,13 +122,18 @@ def _run(options: _Options) -> None:
         document = choice.document()
     except ChoiceInvalid as error:
         raise WrongUsage(str(error)) from None
-    merged = Merged(render(document), ())
-    if options.merge is not None:
-        merged = _merge(options.merge, document)
-    try:
-        _write(options, merged.text, has_login=bool(choice.auth))
-    except OSError as error:
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+    with reported_problems():
+        merged = merge_with(options.merge, document)
+        if options.output is not None:
+            write_output(options.output, merged.text, has_login=bool(choice.auth))
+        elif options.hosts_toml is None:
+            click.echo(merged.text, nl=False)
+        if options.hosts_toml is not None:
+            write_hosts(
+                options.hosts_toml,
+                merged.text,
+                without_default=options.disable_default_registry_endpoint,
+            )
     for message in notes:
         click.echo(message, err=True)
     for note in merged.notes:
@@ -201,38 +207,11 @@ def _auth(options: _Options) -> Mapping[str, str]:
         raise ChoiceInvalid("--username and --password-file belong together: give both")
     if options.username is None or options.password_file is None:
         return {}
-    with click.open_file(options.password_file, encoding="utf-8") as file:
-        return {"username": options.username, "password": file.read().rstrip("\r\n")}
-
-
-def _merge(path: str, document: Document) -> Merged:
     try:
-        with open(path, "rb") as file:
-            return merge(file.read(), document)
-    except FileNotFoundError:
-        return Merged(render(document), ())
-    except OSError as error:
-        raise click.ClickException(f"{path}: {error.strerror}") from None
-    except MergeRefused as error:
-        for problem in error.problems:
-            place = problem.place
-            click.echo(f"{path}:{place.line}:{place.column}: {problem.message}", err=True)
-        lines = "" if error.problems else f"; add by hand:\n{render(document)}"
-        raise click.ClickException(f"{path}: {error}{lines}") from None
-
-
-def _write(options: _Options, text: str, *, has_login: bool) -> None:
-    mode = 0o600 if has_login else 0o644
-    if options.output is not None:
-        write_file(os.path.realpath(options.output), text, mode)
-        click.echo(f"{options.output}: written; K3s reads it when it starts", err=True)
-    elif options.hosts_toml is None:
-        click.echo(text, nl=False)
-    if options.hosts_toml is None:
-        return
-    registries, _ = read_registries(text.encode("utf-8"))
-    certs = make_certs_d(registries, without_default=options.disable_default_registry_endpoint)
-    for directory, file in certs.files.items():
-        path = os.path.join(options.hosts_toml, directory, "hosts.toml")
-        write_file(path, file.render(), 0o644)
-        click.echo(f"{path}: written", err=True)
+        with click.open_file(options.password_file, encoding="utf-8") as file:
+            password = file.read().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        password = ""
+    if not password:
+        raise ChoiceInvalid(f"--password-file {options.password_file} has no password to be read")
+    return {"username": options.username, "password": password}
