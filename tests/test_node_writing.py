@@ -47,3 +47,6 @@ class WriteFileTests(SynchronousTestCase):
         self.assertRaises(UnicodeEncodeError, write_file, self.path, "\ud800")
         with open(self.path, encoding="utf-8") as file:
             self.assertEqual(file.read(), "a")
+        os.mkdir(f"{self.path}s")
+        self.assertRaises(IsADirectoryError, write_file, f"{self.path}s", "a")
+        self.assertEqual(sorted(os.listdir(self.directory)), ["file", "files"])

@@ -15,6 +15,7 @@ from minreg.commands.registries_files import (
 )
 from minreg.commands.reports import WrongUsage
 from minreg.fill.contents import TreeContents
+from minreg.names import DOCKER_HUB
 from minreg.node.units import DEFAULT_ROOT, ENDPOINT, REGISTRIES
 from minreg.node.wanted_registries import (
     WILDCARD,
@@ -117,12 +118,12 @@ def command(**options: object) -> None:
 
 
 def _run(options: _Options) -> None:
-    try:
-        choice, notes = _choose(options)
-        document = choice.document()
-    except ChoiceInvalid as error:
-        raise WrongUsage(str(error)) from None
     with reported_problems():
+        try:
+            choice, notes = _choose(options)
+            document = choice.document()
+        except ChoiceInvalid as error:
+            raise WrongUsage(str(error)) from None
         merged = merge_with(options.merge, document)
         if options.output is not None:
             write_output(options.output, merged.text, has_login=bool(choice.auth))
@@ -152,7 +153,7 @@ def _choose(options: _Options) -> tuple[Choice, list[str]]:
             raise ChoiceInvalid("--wildcard is for all registries: leave their names off")
     else:
         names, notes = _names(options, registry)
-    if registry != _REGISTRY:
+    if registry not in {_REGISTRY, DOCKER_HUB}:
         notes.append(
             f"minreg needs --registry-alias {registry}=docker.io, if the tree keeps hosts"
         )
