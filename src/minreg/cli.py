@@ -32,13 +32,19 @@ _COMMANDS: Mapping[str, _Entry] = {
     "prune": _Entry("minreg.commands.prune", "Remove from a tree what no tag reaches."),
     "serve": _Entry("minreg.commands.serve", "Serve a registry tree in the foreground."),
     "node": _Entry("minreg.commands.node", "Make minreg a service of a K3s node."),
+    "registries": _Entry(
+        "minreg.commands.registries", "Write the registries.yaml that has K3s pull from minreg."
+    ),
     "missing": _Entry("minreg.commands.missing", "Print what clients asked for in vain."),
     "sample": _Entry("minreg.commands.sample", "Write a small tree with an image that runs."),
 }
 
 
-_OPTIONAL = frozenset({"urllib3", "rich", "zstandard"})
-"""What only the commands that fill a tree need."""
+_EXTRAS: Mapping[str, str] = {
+    **dict.fromkeys(("urllib3", "rich", "zstandard"), "fill"),
+    "ruamel": "node",
+}
+"""What only some commands need, by the extra that brings it."""
 
 
 class _Commands(click.Group):
@@ -55,10 +61,11 @@ class _Commands(click.Group):
         try:
             module = importlib.import_module(_COMMANDS[cmd_name].module)
         except ModuleNotFoundError as error:
-            if error.name not in _OPTIONAL:
+            extra = _EXTRAS.get((error.name or "").partition(".")[0])
+            if extra is None:
                 raise
             raise click.ClickException(
-                f"minreg {cmd_name} needs {error.name}: pip install 'minreg[fill]'"
+                f"minreg {cmd_name} needs {error.name}: pip install 'minreg[{extra}]'"
             ) from None
         command: click.Command = module.command
         return command
