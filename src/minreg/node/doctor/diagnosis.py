@@ -1,0 +1,75 @@
+"""Asks all rules about a node."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from minreg.node.doctor.config_rules import check_config_names, check_tls_use
+from minreg.node.doctor.findings import Finding
+from minreg.node.doctor.k3s_rules import (
+    check_archives,
+    check_default_endpoint,
+    check_layers,
+    check_restart,
+    check_system_registry,
+    check_template,
+)
+from minreg.node.doctor.mirror_rules import (
+    check_endpoints,
+    check_mirror_names,
+    check_named_endpoints,
+)
+from minreg.node.doctor.node import Node
+from minreg.node.doctor.node_rules import (
+    check_ports,
+    check_route,
+    check_unit_enabled,
+    check_unit_lines,
+    check_unit_order,
+)
+from minreg.node.doctor.rewrite_rules import check_rewrites
+from minreg.node.doctor.setup import Setup
+from minreg.node.doctor.syntax_rules import check_place, check_syntax
+from minreg.node.doctor.tls_rules import check_tls_files
+from minreg.node.doctor.tree_rules import (
+    check_images,
+    check_platforms,
+    check_rights,
+    check_root,
+)
+
+_OF_NODE: Sequence[Callable[[Node], Iterator[Finding]]] = (
+    check_root,
+    check_rights,
+    check_platforms,
+)
+_OF_SETUP: Sequence[Callable[[Node, Setup], Iterator[Finding]]] = (
+    check_place,
+    check_syntax,
+    check_mirror_names,
+    check_endpoints,
+    check_named_endpoints,
+    check_config_names,
+    check_tls_use,
+    check_tls_files,
+    check_rewrites,
+    check_restart,
+    check_default_endpoint,
+    check_system_registry,
+    check_template,
+    check_archives,
+    check_layers,
+    check_route,
+    check_unit_enabled,
+    check_unit_order,
+    check_unit_lines,
+    check_ports,
+    check_images,
+)
+
+
+def diagnose(node: Node) -> list[Finding]:
+    """Find the rules that are broken, the worst first and none twice."""
+    found = [finding for check in _OF_NODE for finding in check(node)]
+    found += [
+        finding for setup in node.setups for check in _OF_SETUP for finding in check(node, setup)
+    ]
+    return sorted(dict.fromkeys(found), key=lambda finding: finding.order)

@@ -1,0 +1,81 @@
+"""Rules about the form of ``registries.yaml`` and ``config.yaml``."""
+
+from collections.abc import Iterator, Sequence
+
+from minreg.node.doctor.findings import Edit, Finding, Move
+from minreg.node.doctor.node import Node
+from minreg.node.doctor.rules import FILE_NAME, RULES
+from minreg.node.doctor.setup import Setup
+from minreg.node.places import Problem
+
+# What keys are called that are written so often.
+_MEANT = {
+    "mirror": "mirrors",
+    "config": "configs",
+    "endpoints": "endpoint",
+    "rewrites": "rewrite",
+    "ca": "ca_file",
+    "cert": "cert_file",
+    "key": "key_file",
+    "insecure": "insecure_skip_verify",
+    "skip_verify": "insecure_skip_verify",
+}
+_KNOWN = frozenset(
+    {
+        *("mirrors", "configs", "endpoint", "rewrite", "auth", "tls", "username", "password"),
+        *("identity_token", "ca_file", "cert_file", "key_file", "insecure_skip_verify"),
+    }
+)
+_MENDS = {
+    "syntax": "correct this line, or the one before it",
+    "wrong-type": "write it in that form",
+}
+
+
+def check_place(_node: Node, setup: Setup) -> Iterator[Finding]:
+    """A file of registries is where K3s looks for it."""
+    path = setup.registries_path
+    for file in setup.misplaced:
+        if setup.registries_file is None:
+            mend = f"call it {path}"
+        else:
+            mend = f"move what is needed of it to {path}, and remove it"
+        problem = f"{setup.distribution.title} reads {path} only: this file has no effect"
+        moves = (Move(file.path, path),) if setup.registries_file is None else ()
+        yield Finding(FILE_NAME, file.path, 0, problem, mend, moves)
+
+
+def check_syntax(_node: Node, setup: Setup) -> Iterator[Finding]:
+    """What people write is what K3s can read."""
+    path = setup.registries_path
+    found = [(path, problem) for problem in setup.problems]
+    for path, problem in [*found, *setup.settings.problems]:
+        what, _, mend = problem.message.partition(": ")
+        if problem.rule in _MENDS:
+            what, mend = problem.message, _MENDS[problem.rule]
+        if problem.is_fatal:
+            what = f"{what}; {setup.distribution.title} does not start with it"
+        changes = tuple(_changes(path, problem))
+        if problem.rule == "unknown-key":
+            mend = _place_of_key(setup, problem, [change.new for change in changes], mend)
+        yield Finding(RULES[problem.rule], path, problem.place.line, what, mend, changes)
+
+
+def _place_of_key(setup: Setup, problem: Problem, meant: Sequence[str], mend: str) -> str:
+    """Say where a key belongs, or what it is called there."""
+    nested = setup.registries.mirrors.get("configs")
+    if nested is not None and nested.name.place < problem.place:
+        return "move configs, and all below it, to the left: it stands beside mirrors"
+    return f"write {meant[0]}; {mend}" if meant else mend
+
+
+def _changes(path: str, problem: Problem) -> Iterator[Edit]:
+    if problem.rule == "tab":
+        yield Edit(path, problem.place, "\t", "  ")
+    if problem.rule == "unquoted-star":
+        yield Edit(path, problem.place, "*", '"*"')
+    if problem.rule == "unknown-key":
+        key = problem.message.partition(" does nothing")[0]
+        meant = _MEANT.get(key.lower(), key.lower())
+        if meant in _KNOWN and meant != key:
+            yield Edit(path, problem.place, key, meant)
