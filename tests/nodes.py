@@ -103,8 +103,14 @@ class NodeBuilder:
         assert not any(step.is_left for step in steps)
         self.tree.add_image(PAUSE, "amd64", b"pause", tags=("3.6",))
 
-    def start_k3s(self) -> None:
+    def restart_k3s(self) -> None:
         """Leave what K3s leaves when it starts."""
+        self.remove(f"{CONTAINERD}/certs.d")
+        self.start_k3s()
+
+    def start_k3s(self) -> None:
+        """Leave what K3s leaves when it starts for the first time."""
+        os.makedirs(self.place(f"{CONTAINERD}/certs.d"))
         self.write(f"{CONTAINERD}/config.toml", _containerd_config())
         for name, text in self.setup.containerd().files.items():
             self.write(f"{CONTAINERD}/certs.d/{name}/hosts.toml", text)

@@ -21,7 +21,7 @@ from minreg.node.places import Place, Problem, Word
 LIMIT = 1 << 20
 """Bytes of the largest file that is read: nobody writes more by hand."""
 
-_MOST_VALUES = 50_000
+MOST_VALUES = 50_000
 _DEEPEST_MERGE = 20
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"y", "yes", "true", "on"})
@@ -36,7 +36,7 @@ class YamlReader:
     """Takes documents apart, and keeps account of what is wrong with them."""
 
     problems: list[Problem] = attrs.field(factory=list)
-    _values_left: int = _MOST_VALUES
+    _values_left: int = MOST_VALUES
     _merges: int = 0
 
     def read(self, content: bytes) -> Node | None:
@@ -154,7 +154,7 @@ class YamlReader:
         """Count a value; aliases of aliases make many out of few."""
         self._values_left -= 1
         if self._values_left == 0:
-            message = f"this holds more than {_MOST_VALUES} values: write out what is meant"
+            message = f"this holds more than {MOST_VALUES} values: write out what is meant"
             self.report("too-large", place_of(node), message)
         return self._values_left > 0
 

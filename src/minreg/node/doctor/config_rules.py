@@ -53,7 +53,7 @@ def check_tls_use(_node: Node, setup: Setup) -> Iterator[Finding]:
         yield Finding(
             TLS_ON_HTTP,
             setup.registries_path,
-            config.tls.place.line or config.name.place.line,
+            config.name.place.line,
             f"{host} is spoken to by http, and has settings for TLS: {effect}",
             "remove the tls section, or write https in the endpoint if it speaks that",
         )

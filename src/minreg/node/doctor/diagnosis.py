@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from minreg.node.doctor.config_rules import check_config_names, check_tls_use
-from minreg.node.doctor.findings import Finding
+from minreg.node.doctor.findings import Finding, Severity
 from minreg.node.doctor.k3s_rules import (
     check_archives,
     check_default_endpoint,
@@ -36,12 +36,14 @@ from minreg.node.doctor.tree_rules import (
     check_root,
 )
 
+_Check = Callable[[Node, Setup], Iterator[Finding]]
+
 _OF_NODE: Sequence[Callable[[Node], Iterator[Finding]]] = (
     check_root,
     check_rights,
     check_platforms,
 )
-_OF_SETUP: Sequence[Callable[[Node, Setup], Iterator[Finding]]] = (
+_OF_WHAT_IS_TOLD: Sequence[_Check] = (
     check_place,
     check_syntax,
     check_mirror_names,
@@ -51,9 +53,14 @@ _OF_SETUP: Sequence[Callable[[Node, Setup], Iterator[Finding]]] = (
     check_tls_use,
     check_tls_files,
     check_rewrites,
-    check_restart,
+)
+_OF_WHAT_COMES_OF_IT: Sequence[_Check] = (
     check_default_endpoint,
     check_system_registry,
+    check_images,
+)
+_OF_SETUP: Sequence[_Check] = (
+    check_restart,
     check_template,
     check_archives,
     check_layers,
@@ -62,14 +69,21 @@ _OF_SETUP: Sequence[Callable[[Node, Setup], Iterator[Finding]]] = (
     check_unit_order,
     check_unit_lines,
     check_ports,
-    check_images,
 )
 
 
 def diagnose(node: Node) -> list[Finding]:
-    """Find the rules that are broken, the worst first and none twice."""
+    """Find the rules that are broken, the worst first and none twice.
+
+    Of causes and what comes of them, only the causes are found: as long as what K3s is told is
+    wrong in itself, nobody is troubled with the images that cannot be pulled for it.
+    """
     found = [finding for check in _OF_NODE for finding in check(node)]
-    found += [
-        finding for setup in node.setups for check in _OF_SETUP for finding in check(node, setup)
-    ]
+    for setup in node.setups:
+        found += [finding for check in _OF_SETUP for finding in check(node, setup)]
+        causes = [finding for check in _OF_WHAT_IS_TOLD for finding in check(node, setup)]
+        for check in _OF_WHAT_COMES_OF_IT:
+            if not any(cause.rule.severity is Severity.ERROR for cause in causes):
+                causes += check(node, setup)
+        found += causes
     return sorted(dict.fromkeys(found), key=lambda finding: finding.order)

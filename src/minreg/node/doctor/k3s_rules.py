@@ -40,8 +40,8 @@ def check_restart(_node: Node, setup: Setup) -> Iterator[Finding]:
     started = setup.containerd_config
     if started is None:
         return
-    files = list(setup.settings.files)
-    if setup.registries_file is not None and not setup.is_applied:
+    files = list(setup.settings.files) if setup.is_readable else []
+    if setup.is_readable and setup.registries_file is not None and not setup.is_applied:
         files.append(setup.registries_file)
     title = setup.distribution.title
     unit = setup.service.unit.name if setup.service is not None else setup.distribution.name
@@ -116,10 +116,10 @@ def check_archives(node: Node, setup: Setup) -> Iterator[Finding]:
         return
     size = sum(archive.size for archive in setup.archives)
     seconds = max(1, round(size / IMPORT_RATE))
+    number = count(len(setup.archives), "archive")
     problem = (
-        f"{count(len(setup.archives), 'archive')} of {format_size(size)} "
-        f"{'is' if len(setup.archives) == 1 else 'are'} imported at each start, "
-        f"before the kubelet starts: some {count(seconds, 'second')}; the disk holds them twice"
+        f"each start imports {number} of {format_size(size)} before the kubelet starts, which "
+        f"takes at least {count(seconds, 'second')}; and the disk holds these images twice"
     )
     names = " ".join(archive.path for archive in setup.archives[:3])
     mend = f"minreg import -d {node.tree.root} {names}, and then move them away"

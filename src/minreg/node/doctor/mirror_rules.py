@@ -38,9 +38,9 @@ def check_mirror_names(_node: Node, setup: Setup) -> Iterator[Finding]:
             continue
         problem = f"no image belongs to a registry {name}: this mirror is never asked"
         changes: tuple[Edit, ...] = ()
-        if meant in setup.registries.mirrors:
+        if meant != name and meant in setup.registries.mirrors:
             mend = f"remove it: there is a mirror {meant} already"
-        elif is_host(meant):
+        elif meant != name and is_host(meant):
             mend = f"write {meant}"
             changes = (Edit(setup.registries_path, mirror.name.place, name, meant),)
         else:
@@ -57,6 +57,10 @@ def check_endpoints(node: Node, setup: Setup) -> Iterator[Finding]:
         except EndpointInvalid as error:
             what, _, mend = str(error).partition(": ")
             yield _invalid(setup, word, what, mend)
+            continue
+        if endpoint.host in _SCHEMES:
+            what = f"{word.text} names {endpoint.host} as its host"
+            yield _invalid(setup, word, what, "write http:// or https://, with both slashes")
             continue
         if endpoint.scheme not in _SCHEMES:
             what = f"{word.text} is spoken to by {endpoint.scheme}, which no registry does"
@@ -111,7 +115,7 @@ def _endpoint_words(setup: Setup) -> Iterator[tuple[Mirror, Word]]:
 
 def _invalid(setup: Setup, word: Word, what: str, mend: str) -> Finding:
     path, line = setup.registries_path, word.place.line
-    return Finding(ENDPOINT_INVALID, path, line, f"{what}; K3s leaves it out", mend)
+    return Finding(ENDPOINT_INVALID, path, line, f"{what}: nobody is asked by it", mend)
 
 
 def _check_scheme(node: Node, setup: Setup, word: Word, endpoint: Endpoint) -> Iterator[Finding]:

@@ -106,7 +106,7 @@ def check_ports(node: Node, setup: Setup) -> Iterator[Finding]:
         if setup.has_embedded_registry and address.port == _EMBEDDED_PORT:
             user = "the embedded registry"
         if user:
-            problem = f"minreg listens on port {address.port}, which {user} of K3s needs"
+            problem = f"minreg listens on port {address.port}, which K3s needs for {user}"
             mend = f"let it listen on another one, such as {DEFAULT_PORT}"
             yield Finding(PORT_OF_K3S, address.path, address.line, problem, mend)
             continue

@@ -9,7 +9,7 @@ from minreg.node.doctor.findings import Rule, Severity
 
 _ERROR, _WARNING, _ADVICE = Severity.ERROR, Severity.WARNING, Severity.ADVICE
 
-FILE_NAME = Rule("file-name", _ERROR, "K3s does not read this file")
+FILE_NAME = Rule("file-name", _ERROR, "this file is not read")
 SYNTAX = Rule("syntax", _ERROR, "this is no YAML")
 TAB = Rule("tab", _ERROR, "a tab indents a line")
 UNQUOTED_STAR = Rule("unquoted-star", _ERROR, "an asterisk is not quoted")
@@ -19,10 +19,10 @@ TOO_LARGE = Rule("too-large", _ERROR, "the file is too large to be meant")
 WRONG_TYPE = Rule("wrong-type", _ERROR, "a value has the wrong form")
 SECOND_DOCUMENT = Rule("second-document", _WARNING, "what stands behind --- is not read")
 DUPLICATE_KEY = Rule("duplicate-key", _WARNING, "a key stands there twice")
-UNKNOWN_KEY = Rule("unknown-key", _ERROR, "a key that K3s does not know")
+UNKNOWN_KEY = Rule("unknown-key", _ERROR, "a key that does nothing")
 
 MIRROR_NAME = Rule("mirror-name", _ERROR, "no image belongs to a registry of this name")
-ENDPOINT_INVALID = Rule("endpoint-invalid", _ERROR, "K3s leaves this endpoint out")
+ENDPOINT_INVALID = Rule("endpoint-invalid", _ERROR, "this is no address of a registry")
 ENDPOINT_SCHEME = Rule("endpoint-scheme", _ERROR, "http where https is spoken, or the reverse")
 ENDPOINT_DEFAULT = Rule("endpoint-default", _WARNING, "this endpoint is the default one")
 CONFIG_NAME = Rule("config-name", _ERROR, "these settings are for no endpoint")
@@ -34,18 +34,20 @@ REWRITE_SYNTAX = Rule("rewrite-syntax", _ERROR, "containerd leaves this rewrite 
 REWRITE_GROUP = Rule("rewrite-group", _ERROR, "a rewrite uses a group that is not there")
 REWRITE_UNUSED = Rule("rewrite-unused", _WARNING, "a rewrite matches nothing in the tree")
 
-RESTART = Rule("restart", _WARNING, "K3s has not read this yet")
+RESTART = Rule("restart", _WARNING, "a change has no effect yet")
 DEFAULT_ENDPOINT = Rule("default-endpoint", _WARNING, "the default endpoint is asked as well")
-SYSTEM_REGISTRY = Rule("system-default-registry", _ERROR, "no mirror is for K3s' own images")
+SYSTEM_REGISTRY = Rule(
+    "system-default-registry", _ERROR, "no mirror is for the system's own images"
+)
 CONTAINERD_TEMPLATE = Rule("containerd-template", _ERROR, "registries.yaml has no effect")
 ARCHIVES = Rule("archives", _ADVICE, "archives are imported at each start")
 DISCARD_LAYERS = Rule("discard-layers", _ADVICE, "containerd keeps layers twice")
 
 DEFAULT_ROUTE = Rule("default-route", _ERROR, "there is no default route")
 UNIT_DISABLED = Rule("unit-disabled", _ERROR, "minreg is not started at boot")
-UNIT_ORDER = Rule("unit-order", _ERROR, "K3s is not started after minreg")
+UNIT_ORDER = Rule("unit-order", _ERROR, "pulls may come before the registry")
 UNIT_LINE = Rule("unit-line", _ERROR, "systemd ignores a line")
-PORT_OF_K3S = Rule("port-of-k3s", _ERROR, "K3s needs this port itself")
+PORT_OF_K3S = Rule("port-of-k3s", _ERROR, "K3s needs this port")
 PORT_TAKEN = Rule("port-taken", _ERROR, "another program has minreg's port")
 
 ROOT_MISSING = Rule("root-missing", _ERROR, "there is nothing to serve")

@@ -74,8 +74,9 @@ class Setup:
 
     @property
     def is_readable(self) -> bool:
-        """Whether the distribution itself can read its ``registries.yaml``."""
-        return not any(problem.is_fatal for problem in self.problems)
+        """Whether the distribution itself can read all that it is told."""
+        problems = [*self.problems, *(problem for _, problem in self.settings.problems)]
+        return not any(problem.is_fatal for problem in problems)
 
     @property
     def has_embedded_registry(self) -> bool:

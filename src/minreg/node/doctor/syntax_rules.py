@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
+from minreg.node.doctor.files import MOST_BYTES
 from minreg.node.doctor.findings import Edit, Finding, Move
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.rules import FILE_NAME, RULES
 from minreg.node.doctor.setup import Setup
 from minreg.node.places import Problem
+from minreg.node.yaml_reader import MOST_VALUES
+from minreg.words import format_size
 
 # What keys are called that are written so often.
 _MEANT = {
@@ -26,9 +29,16 @@ _KNOWN = frozenset(
         *("identity_token", "ca_file", "cert_file", "key_file", "insecure_skip_verify"),
     }
 )
-_MENDS = {
-    "syntax": "correct this line, or the one before it",
-    "wrong-type": "write it in that form",
+# What the reader says of these is no sentence with its mend behind a colon.
+_SAYS_SO = frozenset({"wrong-type", "too-large"})
+_TOO_LARGE = (
+    f"it has more than {format_size(MOST_BYTES)} or {MOST_VALUES} values: nobody writes that by "
+    "hand, and it was not looked at"
+)
+_TEXTS = {
+    "syntax": ("", "correct this line, or the one before it"),
+    "wrong-type": ("", "write it in that form"),
+    "too-large": (_TOO_LARGE, "keep what is meant"),
 }
 
 
@@ -51,9 +61,10 @@ def check_syntax(_node: Node, setup: Setup) -> Iterator[Finding]:
     found = [(path, problem) for problem in setup.problems]
     for path, problem in [*found, *setup.settings.problems]:
         what, _, mend = problem.message.partition(": ")
-        if problem.rule in _MENDS:
-            what, mend = problem.message, _MENDS[problem.rule]
-        if problem.is_fatal:
+        if problem.rule in _TEXTS:
+            what, mend = _TEXTS[problem.rule]
+            what = what or problem.message
+        if problem.is_fatal and problem.rule not in _SAYS_SO:
             what = f"{what}; {setup.distribution.title} does not start with it"
         changes = tuple(_changes(path, problem))
         if problem.rule == "unknown-key":

@@ -23,6 +23,7 @@ DIRECTORIES = (
 
 ADMINISTRATOR = DIRECTORIES[0]
 
+_KEY = re.compile(r"[A-Z][A-Za-z0-9]*|X-.+")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -176,7 +177,7 @@ def _read_entries(file: NodeFile) -> tuple[list[Entry], list[Entry]]:
         key, separator, value = line.partition("=")
         if line.startswith("[") and line.endswith("]"):
             section = line[1:-1]
-        elif separator and section:
+        elif separator and section and _KEY.fullmatch(key.strip()):
             entries.append(Entry(section, key.strip(), value.strip(), file.path, number))
         else:
             strays.append(Entry(section, "", line, file.path, number))

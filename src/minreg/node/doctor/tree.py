@@ -104,7 +104,7 @@ def _find_closed(place: str, root: str) -> list[str]:
     closed: list[str] = []
     seen = 0
     for directory, directories, names in os.walk(place):
-        for name in [".", *directories, *names]:
+        for name in [*([] if seen else ["."]), *directories, *names]:
             path = os.path.normpath(os.path.join(directory, name))
             seen += 1
             if not _is_open(path):

@@ -15,6 +15,7 @@ from minreg.node.doctor.rules import (
     ROOT_UNREADABLE,
 )
 from minreg.node.doctor.setup import Setup
+from minreg.node.doctor.tree import Tree
 from minreg.node.doctor.wanted import Answer, find_pause_image, list_answers
 from minreg.store.images import HeldImage
 from minreg.words import count
@@ -61,21 +62,25 @@ def check_platforms(node: Node) -> Iterator[Finding]:
 
 def check_images(node: Node, setup: Setup) -> Iterator[Finding]:
     """What the node will ask for is there."""
-    if node.tree is None or not node.tree.repositories or not setup.is_readable:
+    if node.tree is None or not node.tree.repositories or setup.archives:
         return
     pause = find_pause_image(setup)
     missing = [answer for answer in list_answers(node, setup) if _is_missing(answer)]
     of_pause = [one for one in missing if pause is not None and one.wanted.image == pause.image]
     others = [answer for answer in missing if answer not in of_pause]
-    for answer in of_pause if not setup.archives else ():
+    for answer in of_pause:
         problem = f"{_explain(answer)}; without it no pod starts"
-        yield Finding(PAUSE_IMAGE, setup.registries_path, 0, problem, _mend(node, answer))
-    if others and not setup.archives:
+        yield Finding(
+            PAUSE_IMAGE, _place(node.tree, setup, answer), 0, problem, _mend(node, answer)
+        )
+    if others:
         first = others[0]
         more = [str(answer.wanted.image) for answer in others[1:]]
         also = f", and likewise {_some(more)}" if more else ""
         problem = f"{_explain(first)} ({first.wanted.reason}){also}"
-        yield Finding(IMAGES_MISSING, setup.registries_path, 0, problem, _mend(node, first))
+        yield Finding(
+            IMAGES_MISSING, _place(node.tree, setup, first), 0, problem, _mend(node, first)
+        )
 
 
 def _has_its_own_user(registry: RegistryService) -> bool:
@@ -98,6 +103,11 @@ def _describe(image: HeldImage) -> str:
 def _is_missing(answer: Answer) -> bool:
     """Tell whether nobody who is asked can have an image, as far as can be seen here."""
     return answer.served is None and not answer.others
+
+
+def _place(tree: Tree, setup: Setup, answer: Answer) -> str:
+    """Name what is to be changed: the tree, or who is asked."""
+    return tree.root if answer.request is not None else setup.registries_path
 
 
 def _explain(answer: Answer) -> str:
