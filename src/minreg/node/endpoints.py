@@ -6,7 +6,7 @@ Source: K3s, ``pkg/agent/containerd/config.go``, ``normalizeEndpointAddress``, a
 
 import re
 from ipaddress import ip_address
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 import attrs
 
@@ -17,12 +17,25 @@ DOCKER_HUB_API = "registry-1.docker.io"
 
 _DEFAULT_PATH = "/v2"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
-# Go: in a host, the characters of RFC 3986 and some that it tolerates; digits in a port.
-_HOST = re.compile(r"(\[[^\]%]*(?:%25[^\]]+)?\]|[^:\[\]/\\^`{|}% \x00-\x1f\x7f]*)(:[0-9]*)?")
+# Go: in a host, the characters of RFC 3986 and some that it tolerates; in a port, digits.
+_HOST = re.compile(
+    r"""
+    (?: \[[^\]%]*(?:%25[^\]]+)?\]
+    | (?: [^\[\]/\\^`{|}%\ \x00-\x1f\x7f] | %[89A-Fa-f][0-9A-Fa-f] )*
+    )
+    (?::[0-9]*)?
+    """,
+    re.VERBOSE,
+)
+_BAD_PORT = re.compile(r":[^:\]]*[^:\]0-9][^:\]]*\Z")
 _PARTS = re.compile(r"([^/?#]*)([^?#]*)(.*)", re.DOTALL)
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_PATH_SAFE = "/-_.~!$&'()*+,;=:@%"
+_VALID_PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@\[\]/%-]*")
+_VALID_USER = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%-]*")
+# What Go leaves as it stands when it has to write a part of a URL anew.
+_KEPT = "$&+,;=-_.~"
+_KEPT_IN_HOST = "-_.~!$&'()*+,;=:[]<>\"%"
 
 
 class EndpointInvalid(ValueError):
@@ -98,13 +111,25 @@ def parse_url(text: str) -> Url:
     match = _PARTS.fullmatch(rest)
     authority, path, rest = match.groups() if match is not None else ("", "", "")
     user, at, host = authority.rpartition("@")
-    if _HOST.fullmatch(host) is None:
+    if not _is_host(host) or _VALID_USER.fullmatch(user) is None:
         raise EndpointInvalid(
             f"{text[:160]!r} has no host: write https://HOST, or http://HOST:PORT"
         )
-    if _BARE_PERCENT.search(path):
+    if _BARE_PERCENT.search(user + path):
         raise EndpointInvalid(f"{text[:160]!r} has a '%' that escapes nothing: write %25")
-    return Url(scheme, f"{user}{at}", host, quote(path, safe=_PATH_SAFE), rest)
+    if _VALID_PATH.fullmatch(path) is None:
+        path = quote(unquote_to_bytes(path), safe=f"{_KEPT}/:@")
+    name, colon, password = user.partition(":")
+    user = f"{_anew(name)}{colon}{_anew(password)}{at}"
+    return Url(scheme, user, quote(host, safe=_KEPT_IN_HOST), path, rest)
+
+
+def _is_host(host: str) -> bool:
+    return _HOST.fullmatch(host) is not None and not _BAD_PORT.search(host)
+
+
+def _anew(part: str) -> str:
+    return quote(unquote_to_bytes(part), safe=_KEPT)
 
 
 def is_local(host: str) -> bool:
@@ -132,7 +157,8 @@ def split_port(host: str) -> tuple[str, str]:
 
 
 def _is_odd_local_port(host: str) -> bool:
-    _, port = split_port(host)
+    # Go takes what stands behind the last colon for a URL's port, in a bare IPv6 address too.
+    port = "" if host.endswith("]") else host.rpartition(":")[2] if ":" in host else ""
     return is_local(host) and port not in {"", "443"}
 
 

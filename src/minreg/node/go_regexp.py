@@ -32,28 +32,41 @@ _POSIX = {
 _TOKEN = re.compile(
     r"""
     \\Q(?P<quoted>.*?)(?:\\E|\Z)
-    | (?P<end>\\z)
-    | (?P<foreign>\\[Z1-9CgkpPux]|\(\?[=!(>\#]|\(\?<[=!]|\(\?P[=>]|[*+?}]\+)
+    | (?P<anchor>\\[zAbB]|[$^])
+    | \\x\{(?P<code>[0-9A-Fa-f]{1,6})\}
+    | (?P<unknown>\\[pPC]|\(\?[ims]*[U-][imsU-]*[:)]|\[:\^\w+:\])
+    | (?P<foreign>\\[1-9EGZgkuLNZ]|\(\?[=!(>\#]|\(\?<[=!]|\(\?P[=>]|(?:[*+?]|\{\d+(?:,\d*)?\})\+)
     | (?P<flags>\(\?[ims]+\))
-    | \(\?(?:P)?<(?P<name>\w+)>
-    | (?P<posix>\[:(?P<negated>\^?)(?P<class>\w+):\])
+    | (?P<open>\(\?P?<(?P<name>\w+)>|\(\?[ims]*:|\((?!\?))
+    | \[:(?P<class>\w+):\]
+    | (?P<bracket>\[\^?)
+    | \{(?P<repeat>\d+)(?:,(?P<most>\d*))?\}
     | (?P<escape>\\.)
     | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL,
 )
-_VARIABLE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
+_ANCHORS = {"$": r"\Z", r"\z": r"\Z"}
+_VARIABLE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+_CLASS_ESCAPES = re.compile(r"\\(?:[dDsSwWnrtfvax0]|[^0-9A-Za-z])")
+_MOST_REPEATS = 1000
 
 
 class PatternInvalid(ValueError):
-    """Go refuses this pattern, or only Go can tell what it matches; the message says why."""
+    """Go refuses this pattern; the message says why."""
+
+
+class PatternUnknown(PatternInvalid):
+    """Only Go itself can tell what this pattern matches; the message says why."""
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:
     """Compile a pattern of Go.
 
     Raises:
-        PatternInvalid: Go knows no such pattern, or it is beyond this translation.
+        PatternInvalid: Go knows no such pattern.
+        PatternUnknown: It is beyond this translation.
     """
     try:
         return re.compile(_translate(pattern), re.ASCII)
@@ -63,12 +76,13 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
 
 def replace_all(pattern: re.Pattern[str], replacement: str, text: str) -> str:
     """Replace each match, as ``ReplaceAllString`` does."""
-    pieces, copied, last = [], 0, -1
-    for match in pattern.finditer(text):
-        if match.end() == match.start() == last:
-            continue
-        pieces.append(text[copied : match.start()] + _expand(replacement, match))
-        copied = last = match.end()
+    pieces, copied, start = [], 0, 0
+    while start <= len(text) and (match := pattern.search(text, start)):
+        pieces.append(text[copied : match.start()])
+        if match.end() > copied or match.start() == 0:
+            pieces.append(_expand(replacement, match))
+        copied = match.end()
+        start = max(start + 1, copied)
     return "".join([*pieces, text[copied:]])
 
 
@@ -88,58 +102,86 @@ def _expand(replacement: str, match: re.Match[str]) -> str:
         name = variable[2] or variable[3]
         if not _has_group(match.re, name):
             return ""
-        return match[int(name) if name.isdigit() else name] or ""
+        return match[int(name) if _NUMBER.fullmatch(name) else name] or ""
 
     return _VARIABLE.sub(value, replacement)
 
 
 def _has_group(pattern: re.Pattern[str], name: str) -> bool:
-    if name.isdigit() and len(name) < 9:
+    if _NUMBER.fullmatch(name):
         return int(name) <= pattern.groups
     return name in pattern.groupindex
 
 
 def _translate(pattern: str) -> str:
-    """Rewrite what differs; a class of characters is passed through but for what lies in it."""
+    """Rewrite what differs, token by token."""
     pieces: list[str] = []
-    closing = [""]
+    flags = [""]
     in_class = False
     for token in _TOKEN.finditer(pattern):
-        if token["foreign"] and not in_class:
-            raise PatternInvalid(
-                f"{pattern[:160]!r} has {token[0]}, which Go does not have, or not so"
-            )
-        if token["quoted"] is not None:
-            pieces.append(re.escape(token["quoted"]))
-        elif token["posix"] and in_class:
-            pieces.append(_posix(token, pattern))
-        elif in_class:
+        if token["unknown"]:
+            raise PatternUnknown(f"{pattern[:160]!r} has {token[0]}, which only Go can tell about")
+        if in_class:
             in_class = token[0] != "]" or pieces[-1] in {"[", "[^"}
-            pieces.append("\\[" if token[0] == "[" else token[0])
-        elif token["end"] or token[0] == "$":
-            pieces.append(r"\Z")
-        elif token["flags"]:
-            # Python has flags for groups only: it lasts until the group around it ends.
-            pieces.append(f"(?{token['flags'][2:-1]}:")
-            closing[-1] += ")"
-        elif token["name"]:
-            pieces.append(f"(?P<{token['name']}>")
-            closing.append("")
+            # Python keeps some pairs of characters for what sets may become one day.
+            twice = pieces[-1] == token[0] == "-"
+            pieces.append(r"\-" if twice else _in_class(token, pattern))
+        elif token["foreign"] or _is_too_many(token):
+            raise PatternInvalid(f"{pattern[:160]!r} has {token[0]}, which Go does not have")
         else:
-            in_class = token[0] == "["
-            pieces.append(_plain(token[0], closing))
-    return "".join(pieces) + "".join(closing)
+            in_class = token[0] in {"[", "[^"}
+            pieces.append(_outside(token, flags))
+    return "".join([*pieces, *map(_closed, flags)])
 
 
-def _plain(piece: str, closing: list[str]) -> str:
-    if piece == "(":
-        closing.append("")
-    elif piece == ")" and len(closing) > 1:
-        return closing.pop() + piece
-    return piece
+def _outside(token: re.Match[str], flags: list[str]) -> str:
+    """Translate what stands outside of classes.
+
+    Python has flags for groups only. So ``(?i)`` opens a group, which ends where the one around
+    it does, and at each ``|``, to be opened again; ``flags`` has what is open in each group.
+    """
+    text = token[0]
+    if token["flags"]:
+        opened = f"{text[:-1]}:"
+        flags[-1] += opened
+        return opened
+    if text == "|":
+        return f"{_closed(flags[-1])}|{flags[-1]}"
+    if text == ")" and len(flags) > 1:
+        return f"{_closed(flags.pop())})"
+    if token["open"]:
+        flags.append("")
+        return f"(?P<{token['name']}>" if token["name"] else text
+    return _atom(token)
 
 
-def _posix(token: re.Match[str], pattern: str) -> str:
-    if token["class"] not in _POSIX or token["negated"]:
-        raise PatternInvalid(f"{pattern[:160]!r} has {token[0]}, which is beyond this program")
-    return _POSIX[token["class"]]
+def _atom(token: re.Match[str]) -> str:
+    if token["quoted"] is not None:
+        return re.escape(token["quoted"])
+    if token["anchor"]:
+        return f"(?:{_ANCHORS.get(token[0], token[0])})"
+    if token["code"]:
+        return re.escape(chr(int(token["code"], 16)))
+    # Only {n}, {n,} and {n,m} repeat; Python would take {,m} as well.
+    return r"\{" if token[0] == "{" else token[0]
+
+
+def _closed(flags: str) -> str:
+    return ")" * flags.count("(")
+
+
+def _in_class(token: re.Match[str], pattern: str) -> str:
+    """Translate what stands between brackets."""
+    if token["class"]:
+        if token["class"] not in _POSIX:
+            raise PatternInvalid(f"{pattern[:160]!r} has {token[0]}, which Go does not have")
+        return _POSIX[token["class"]]
+    if token["code"]:
+        return re.escape(chr(int(token["code"], 16)))
+    if token[0].startswith("\\") and not _CLASS_ESCAPES.match(token[0]):
+        raise PatternInvalid(f"{pattern[:160]!r} has {token[0]} in brackets, as Go has it not")
+    return re.sub(r"[\[&~|]", r"\\\g<0>", token[0]) if token["escape"] is None else token[0]
+
+
+def _is_too_many(token: re.Match[str]) -> bool:
+    return any(int(token[name] or 0) > _MOST_REPEATS for name in ("repeat", "most"))

@@ -6,7 +6,7 @@ problems that do not keep it from starting.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 from ruamel.yaml.nodes import Node
@@ -126,7 +126,7 @@ class _RegistriesReader(YamlReader):
                 case "endpoint":
                     endpoints = self._endpoints(value, f"{where}.endpoint")
                 case "rewrite":
-                    rewrites = self._rewrites(value, f"{where}.rewrite")
+                    self._add_rewrites(rewrites, value, f"{where}.rewrite")
                 case _:
                     self._unknown(key, "K3s knows only endpoint and rewrite here")
         return Mirror(name, tuple(endpoints), tuple(rewrites.values()))
@@ -135,49 +135,54 @@ class _RegistriesReader(YamlReader):
         words = (self.word(item, f"an item of {where}") for item in self.items(node, where))
         return [word for word in words if word is not None]
 
-    def _rewrites(self, node: Node, where: str) -> dict[str, Rewrite]:
-        rewrites = {}
+    def _add_rewrites(self, rewrites: dict[str, Rewrite], node: Node, where: str) -> None:
+        if is_null(node):
+            rewrites.clear()
         for pattern, value in self.pairs(node, where):
             replacement = self.word(value, "what a name is rewritten to")
             if replacement is not None:
                 rewrites[pattern.text] = Rewrite(pattern, replacement)
-        return rewrites
 
     def _config(self, name: Word, node: Node) -> Config:
-        auth, tls = None, None
+        config = Config(name)
         where = f"configs.{name.text}"
         for key, value in self.pairs(node, where):
             match key.text:
                 case "auth":
-                    auth = None if is_null(value) else self._auth(value, f"{where}.auth")
+                    auth = None if is_null(value) else self._auth(config.auth, value, where)
+                    config = attrs.evolve(config, auth=auth)
                 case "tls":
-                    tls = None if is_null(value) else self._tls(value, f"{where}.tls")
+                    tls = None if is_null(value) else self._tls(config.tls, value, where)
+                    config = attrs.evolve(config, tls=tls)
                 case _:
                     self._unknown(key, "K3s knows only auth and tls here")
-        return Config(name, auth, tls)
+        return config
 
-    def _auth(self, node: Node, where: str) -> Auth:
+    def _auth(self, known: Auth | None, node: Node, where: str) -> Auth:
+        """Read a login, which adds to what is known if it is there a second time."""
         words = {}
-        for key, value in self.pairs(node, where):
+        for key, value in self.pairs(node, f"{where}.auth"):
             if key.text in {"username", "password", "auth", "identity_token"}:
-                words[key.text] = self.word(value, f"{where}.{key.text}") or _NOTHING
+                words[key.text] = self.word(value, f"{where}.auth.{key.text}") or _NOTHING
             else:
-                known = "username, password, auth and identity_token"
-                self._unknown(key, f"K3s knows only {known} here")
-        return Auth(**words, place=place_of(node))
+                names = "username, password, auth and identity_token"
+                self._unknown(key, f"K3s knows only {names} here")
+        return attrs.evolve(known or Auth(), **words, place=place_of(node))
 
-    def _tls(self, node: Node, where: str) -> TLS:
-        words = {}
-        skip = False
-        for key, value in self.pairs(node, where):
+    def _tls(self, known: TLS | None, node: Node, where: str) -> TLS:
+        """Read settings for TLS, which add to what is known if they are there a second time."""
+        tls = attrs.evolve(known or TLS(), place=place_of(node))
+        for key, value in self.pairs(node, f"{where}.tls"):
+            what = f"{where}.tls.{key.text}"
             if key.text in {"ca_file", "cert_file", "key_file"}:
-                words[key.text] = self.word(value, f"{where}.{key.text}") or _NOTHING
+                path: dict[str, Any] = {key.text: self.word(value, what) or _NOTHING}
+                tls = attrs.evolve(tls, **path)
             elif key.text == "insecure_skip_verify":
-                skip = self.flag(value, f"{where}.{key.text}")
+                tls = attrs.evolve(tls, insecure_skip_verify=self.flag(value, what))
             else:
-                known = "ca_file, cert_file, key_file and insecure_skip_verify"
-                self._unknown(key, f"K3s knows only {known} here")
-        return TLS(**words, insecure_skip_verify=skip, place=place_of(node))
+                names = "ca_file, cert_file, key_file and insecure_skip_verify"
+                self._unknown(key, f"K3s knows only {names} here")
+        return tls
 
     def _unknown(self, key: Word, mend: str) -> None:
         self.report("unknown-key", key.place, f"{key.text} does nothing: {mend}", is_fatal=False)

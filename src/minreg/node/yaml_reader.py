@@ -24,8 +24,8 @@ LIMIT = 1 << 20
 MOST_VALUES = 50_000
 _DEEPEST_MERGE = 20
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
-_TRUE = frozenset({"y", "yes", "true", "on"})
-_FALSE = frozenset({"n", "no", "false", "off"})
+_TRUE = frozenset(["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"])
+_FALSE = frozenset(["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"])
 _KINDS = {MappingNode: "a mapping", SequenceNode: "a list", ScalarNode: "a single value"}
 _BARE_STAR = re.compile(r"\s*(- +)?\*\s*:")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
@@ -123,7 +123,7 @@ class YamlReader:
         if is_null(node):
             return False
         if isinstance(node, ScalarNode) and node.style is None:
-            spelling = str(node.value).lower()
+            spelling = str(node.value)
             if spelling in _TRUE | _FALSE:
                 return spelling in _TRUE
         self._wrong_type(node, what, "true or false, without quotes")
