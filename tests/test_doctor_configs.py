@@ -22,8 +22,10 @@ class ConfigRulesTests(RulesTestCase):
             (
                 "config-name",
                 f"{REGISTRIES}:9",
-                "these settings are for quay.io itself, and its images are asked for at "
-                "registry.example:5000, to which they do not apply",
+                (
+                    "these settings are for quay.io itself, and its images are asked for at "
+                    "registry.example:5000, to which they do not apply"
+                ),
                 "name them registry.example:5000, as the endpoint is",
             )
         )
@@ -35,8 +37,10 @@ class ConfigRulesTests(RulesTestCase):
             (
                 "config-name",
                 f"{REGISTRIES}:9",
-                "these settings are for registry.example, and the endpoint is "
-                "registry.example:5000",
+                (
+                    "these settings are for registry.example, and the endpoint is "
+                    "registry.example:5000"
+                ),
                 "name them registry.example:5000, as the endpoint is",
             )
         )
@@ -81,8 +85,10 @@ class ConfigRulesTests(RulesTestCase):
             (
                 "tls-on-http",
                 f"{REGISTRIES}:6",
-                "127.0.0.1:9080 is spoken to by http, and has settings for TLS: containerd tries "
-                "TLS there first, and plain http only when that has failed",
+                (
+                    "127.0.0.1:9080 is spoken to by http, and has settings for TLS: containerd "
+                    "tries TLS there first, and plain http only when that has failed"
+                ),
                 "remove the tls section, or write https in the endpoint if it speaks that",
             )
         )

@@ -25,8 +25,10 @@ class MirrorRulesTests(RulesTestCase):
             (
                 "mirror-name",
                 f"{REGISTRIES}:5",
-                "no image belongs to a registry https://registry.example:5000: this mirror is "
-                "never asked",
+                (
+                    "no image belongs to a registry https://registry.example:5000: this mirror is "
+                    "never asked"
+                ),
                 "write registry.example:5000",
             )
         )
@@ -68,8 +70,10 @@ class MirrorRulesTests(RulesTestCase):
             ),
             (
                 "ftp://a.example",
-                "ftp://a.example is spoken to by ftp, which no registry does: nobody is asked by "
-                "it",
+                (
+                    "ftp://a.example is spoken to by ftp, which no registry does: nobody is "
+                    "asked by it"
+                ),
                 "write http:// or https://",
             ),
         ):
@@ -83,8 +87,10 @@ class MirrorRulesTests(RulesTestCase):
             (
                 "endpoint-scheme",
                 f"{REGISTRIES}:4",
-                "https://127.0.0.1:9080 is spoken to by https, and minreg speaks http: each pull "
-                "fails here",
+                (
+                    "https://127.0.0.1:9080 is spoken to by https, and minreg speaks http: each "
+                    "pull fails here"
+                ),
                 "write http://127.0.0.1:9080",
             )
         )
@@ -120,9 +126,11 @@ class MirrorRulesTests(RulesTestCase):
             (
                 "endpoint-scheme",
                 f"{REGISTRIES}:7",
-                "registry.example:5000/app/web:1.0 is asked for by https, as "
-                "registry.example:5000 has no mirror of its own, and only as a mirror of another "
-                "is it spoken to by http",
+                (
+                    "registry.example:5000/app/web:1.0 is asked for by https, as "
+                    "registry.example:5000 has no mirror of its own, and only as a mirror of "
+                    "another is it spoken to by http"
+                ),
                 "add a mirror registry.example:5000 with the endpoint http://registry.example:5000",
             )
         )
@@ -138,8 +146,10 @@ class MirrorRulesTests(RulesTestCase):
             (
                 "endpoint-default",
                 f"{REGISTRIES}:5",
-                "https://registry-1.docker.io is the default endpoint of docker.io, which is "
-                "asked last anyway: it does nothing here",
+                (
+                    "https://registry-1.docker.io is the default endpoint of docker.io, which is "
+                    "asked last anyway: it does nothing here"
+                ),
                 "remove this line",
             )
         )
@@ -157,8 +167,10 @@ class MirrorRulesTests(RulesTestCase):
             (found.line, found.problem, found.mend),
             (
                 5,
-                "https://registry.example is the default endpoint of registry.example, where "
-                "rewrites are not applied: those of this mirror have no effect",
+                (
+                    "https://registry.example is the default endpoint of registry.example, where "
+                    "rewrites are not applied: those of this mirror have no effect"
+                ),
                 "write https://registry.example/v2/, which counts as another endpoint",
             ),
         )
@@ -218,8 +230,10 @@ class RewriteRulesTests(RulesTestCase):
             (
                 "rewrite-unused",
                 f"{REGISTRIES}:6",
-                "^longhornio/(.*) matches no repository of the tree "
-                "/var/lib/rancher/k3s/server/registry: it does nothing",
+                (
+                    "^longhornio/(.*) matches no repository of the tree "
+                    "/var/lib/rancher/k3s/server/registry: it does nothing"
+                ),
                 "remove it: images are kept under their own names there",
             )
         )

@@ -100,8 +100,10 @@ class SyntaxRulesTests(RulesTestCase):
             (
                 "too-large",
                 f"{REGISTRIES}:1",
-                "it has more than 1.0 MB or 50000 values: nobody writes that by hand, and it was "
-                "not looked at",
+                (
+                    "it has more than 1.0 MB or 50000 values: nobody writes that by hand, and it "
+                    "was not looked at"
+                ),
                 "keep what is meant",
             )
         )
@@ -113,8 +115,10 @@ class SyntaxRulesTests(RulesTestCase):
             (
                 "wrong-type",
                 f"{REGISTRIES}:3",
-                "mirrors.docker.io.endpoint must be a list, each item behind '- '; this is a "
-                "single value, and K3s does not start with it",
+                (
+                    "mirrors.docker.io.endpoint must be a list, each item behind '- '; this is a "
+                    "single value, and K3s does not start with it"
+                ),
                 "write it in that form",
             )
         )
@@ -128,6 +132,18 @@ class SyntaxRulesTests(RulesTestCase):
                 f"{REGISTRIES}:6",
                 "K3s reads what stands before the line ---, and nothing after it",
                 "make one document of it",
+            )
+        )
+
+    def test_rule_too_deep(self) -> None:
+        """What leads back to itself keeps K3s from starting."""
+        self.set_registries("mirrors: &mirrors\n  <<: *mirrors\n")
+        self.assert_found(
+            (
+                "too-deep",
+                f"{REGISTRIES}:1",
+                "<< leads in a circle; K3s does not start with it",
+                "write out what is meant",
             )
         )
 

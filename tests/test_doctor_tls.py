@@ -103,10 +103,14 @@ class TLSRulesTests(RulesTestCase):
             (
                 "tls-name",
                 f"{REGISTRIES}:11",
-                f"{_CA} is a server's own certificate, for traefik.example, and the endpoint is "
-                "registry.example: each pull fails",
-                "make one with registry.example among its alternative names, or name the endpoint "
-                "as it does",
+                (
+                    f"{_CA} is a server's own certificate, for traefik.example, and the endpoint "
+                    "is registry.example: each pull fails"
+                ),
+                (
+                    "make one with registry.example among its alternative names, or name the "
+                    "endpoint as it does"
+                ),
             )
         )
 
@@ -119,8 +123,10 @@ class TLSRulesTests(RulesTestCase):
             (found.rule.id, found.problem),
             (
                 "tls-name",
-                f"{_CA} is a server's own certificate, for no name at all, and the endpoint is "
-                "192.0.2.1: each pull fails",
+                (
+                    f"{_CA} is a server's own certificate, for no name at all, and the endpoint "
+                    "is 192.0.2.1: each pull fails"
+                ),
             ),
         )
 

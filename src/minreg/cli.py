@@ -40,8 +40,11 @@ _COMMANDS: Mapping[str, _Entry] = {
 }
 
 
-_OPTIONAL = frozenset({"urllib3", "rich", "zstandard"})
-"""What only the commands that fill a tree need."""
+_EXTRAS: Mapping[str, str] = {
+    **dict.fromkeys(("urllib3", "rich", "zstandard"), "fill"),
+    **dict.fromkeys(("ruamel", "cryptography"), "node"),
+}
+"""What only some commands need, by the extra that brings it."""
 
 
 class _Commands(click.Group):
@@ -58,10 +61,11 @@ class _Commands(click.Group):
         try:
             module = importlib.import_module(_COMMANDS[cmd_name].module)
         except ModuleNotFoundError as error:
-            if error.name not in _OPTIONAL:
+            needed = (error.name or "").partition(".")[0]
+            if needed not in _EXTRAS:
                 raise
             raise click.ClickException(
-                f"minreg {cmd_name} needs {error.name}: pip install 'minreg[fill]'"
+                f"minreg {cmd_name} needs {error.name}: pip install 'minreg[{_EXTRAS[needed]}]'"
             ) from None
         command: click.Command = module.command
         return command

@@ -9,7 +9,7 @@ import click
 from minreg.node.doctor.asking import ask, check_registry
 from minreg.node.doctor.changes import show_changes
 from minreg.node.doctor.diagnosis import diagnose
-from minreg.node.doctor.files import NodeFiles
+from minreg.node.doctor.files import CLOSED, NodeFiles
 from minreg.node.doctor.findings import Finding
 from minreg.node.doctor.node import Node, look_at_node
 from minreg.node.doctor.report import (
@@ -55,7 +55,8 @@ def command(*, root_prefix: str, as_document: bool, fix: bool) -> None:
     """Look, and exit with the status that tells the outcome."""
     files = NodeFiles(root_prefix)
     node = look_at_node(files)
-    answers = [answer for setup in node.setups for answer in list_answers(node, setup)]
+    known = [setup for setup in node.setups if setup.is_known]
+    answers = [answer for setup in known for answer in list_answers(node, setup)]
     findings = diagnose(node)
     if files.is_live:
         findings += check_registry(node, answers, ask)
@@ -97,16 +98,15 @@ def _show(lines: Iterable[str], *, err: bool = False) -> None:
 
 def _exit(node: Node, findings: Sequence[Finding], files: NodeFiles) -> None:
     """Exit with what came of it; what could not be looked at counts most."""
-    closed = [setup.registries_path for setup in node.setups]
     if not node.is_there:
         raise CouldNotLook(
-            "there is neither K3s nor RKE2 nor minreg here: name the node's root "
-            "with --root-prefix"
+            "there is neither K3s nor RKE2 nor minreg here: name the node's root with "
+            "--root-prefix"
         )
-    for path in closed:
+    for path in (setup.registries_path for setup in node.setups):
         if path in files.unread:
-            raise CouldNotLook(
-                f"{path} could not be read ({files.unread[path]}): run this as root"
-            )
+            reason = files.unread[path]
+            mend = "run this as root" if reason == CLOSED else "put one there"
+            raise CouldNotLook(f"{path} could not be read, as {reason}: {mend}")
     if findings:
         sys.exit(1)

@@ -82,7 +82,7 @@ def diagnose(node: Node) -> list[Finding]:
     for setup in node.setups:
         found += [finding for check in _OF_SETUP for finding in check(node, setup)]
         causes = [finding for check in _OF_WHAT_IS_TOLD for finding in check(node, setup)]
-        for check in _OF_WHAT_COMES_OF_IT:
+        for check in _OF_WHAT_COMES_OF_IT if setup.is_known else ():
             if not any(cause.rule.severity is Severity.ERROR for cause in causes):
                 causes += check(node, setup)
         found += causes

@@ -14,6 +14,9 @@ import attrs
 MOST_BYTES = 1 << 20
 """How much is read of a file, and one byte more to show that there is more."""
 
+CLOSED = "this user may not read it"
+"""Why something could not be read, where root could."""
+
 _MOST_LINKS = 40
 _MOST_NAMES = 100_000
 
@@ -156,5 +159,5 @@ def _read(path: str, place: str) -> NodeFile:
 
 def _reason(error: OSError) -> str:
     if isinstance(error, PermissionError):
-        return "this user may not read it"
+        return CLOSED
     return error.strerror or str(error)

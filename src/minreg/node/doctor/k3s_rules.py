@@ -40,8 +40,8 @@ def check_restart(_node: Node, setup: Setup) -> Iterator[Finding]:
     started = setup.containerd_config
     if started is None:
         return
-    files = list(setup.settings.files) if setup.is_readable else []
-    if setup.is_readable and setup.registries_file is not None and not setup.is_applied:
+    files = list(setup.settings.files) if setup.is_known else []
+    if setup.is_known and setup.registries_file is not None and not setup.is_applied:
         files.append(setup.registries_file)
     title = setup.distribution.title
     unit = setup.service.unit.name if setup.service is not None else setup.distribution.name

@@ -1,5 +1,6 @@
 """minreg's own units as they are in force on a node: what they serve, and where they listen."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -21,6 +22,9 @@ from minreg.settings import (
 SERVICE = "minreg.service"
 SOCKET = "minreg.socket"
 
+# In a description of an endpoint of Twisted, whose colons may or may not be escaped by now.
+_PORT = re.compile(r"(?:port=)?(\d+)")
+_INTERFACE = re.compile(r"interface=(.+?)(?=:[A-Za-z]+=|\Z)")
 _ALL = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104 - nothing is bound here
 
 
@@ -116,10 +120,9 @@ def _addresses(
         if kind == "systemd":
             yield from _sockets(socket)
         elif kind in {"tcp", "ssl"}:
-            port, *arguments = rest.replace("\\:", "\0").split(":")
-            named = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
-            host = named.get("interface", "").replace("\0", ":")
-            port = named.get("port", port)
+            number, interface = _PORT.match(rest), _INTERFACE.search(rest)
+            host = interface[1].replace("\\", "") if interface is not None else ""
+            port = number[1] if number is not None else ""
             yield Address(_everywhere(host), port, kind == "ssl", start.path, start.line)
 
 

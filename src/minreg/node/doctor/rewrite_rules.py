@@ -8,7 +8,7 @@ from minreg.node.doctor.node import Node
 from minreg.node.doctor.rules import REWRITE_GROUP, REWRITE_SYNTAX, REWRITE_UNUSED
 from minreg.node.doctor.setup import Setup
 from minreg.node.doctor.wanted import list_wanted
-from minreg.node.go_regexp import PatternInvalid, compile_pattern, missing_groups, replace_all
+from minreg.node.go_regexp import PatternInvalid, compile_pattern, missing_groups
 from minreg.node.registries_file import Mirror, Rewrite
 
 
@@ -56,8 +56,7 @@ def _is_unused(node: Node, setup: Setup, mirror: Mirror, rewrite: Rewrite) -> bo
     pattern = compile_pattern(rewrite.pattern.text)
     names = {wanted.image.repository for wanted in list_wanted(node, setup)}
     names |= {place.removeprefix(f"{mirror.name.text}/") for place in node.tree.repositories}
-    replacement = rewrite.replacement.text
-    return all(replace_all(pattern, replacement, name) == name for name in names)
+    return bool(names) and not any(pattern.search(name) for name in names)
 
 
 def _unused(node: Node, setup: Setup, rewrite: Rewrite) -> Finding:

@@ -45,7 +45,8 @@ class Setup:
     containerd read beside. ``layers`` are those that containerd keeps.
 
     ``archives`` are imported at each start, but for unchanged ones if there is an import cache;
-    ``lists`` name images that are pulled then.
+    ``lists`` name images that are pulled then. ``is_hidden`` says that this user could not read all
+    that K3s is told.
     """
 
     distribution: Distribution
@@ -66,6 +67,7 @@ class Setup:
     has_import_cache: bool = False
     layers: StoredLayers | None = None
     certificates: Mapping[str, NodeFile | None] = attrs.field(factory=dict)
+    is_hidden: bool = False
 
     @property
     def is_agent(self) -> bool:
@@ -73,10 +75,10 @@ class Setup:
         return self.service is not None and self.service.is_agent
 
     @property
-    def is_readable(self) -> bool:
-        """Whether the distribution itself can read all that it is told."""
+    def is_known(self) -> bool:
+        """Whether all that it is told can be read: by the distribution itself, and was here."""
         problems = [*self.problems, *(problem for _, problem in self.settings.problems)]
-        return not any(problem.is_fatal for problem in problems)
+        return not self.is_hidden and not any(problem.is_fatal for problem in problems)
 
     @property
     def has_embedded_registry(self) -> bool:
@@ -142,6 +144,7 @@ def look_at_setup(files: NodeFiles, distribution: Distribution) -> Setup | None:
         files.is_file(f"{images}/.cache.json"),
         look_at_layers(files, f"{data}/agent/containerd"),
         _read_certificates(files, registries),
+        bool(files.unread.keys() & {path, settings.path, f"{settings.path}.d"}),
     )
 
 

@@ -7,7 +7,7 @@ from minreg.node.doctor.findings import Edit, Finding, Move
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.rules import FILE_NAME, RULES
 from minreg.node.doctor.setup import Setup
-from minreg.node.places import Problem
+from minreg.node.places import Place, Problem
 from minreg.node.yaml_reader import MOST_VALUES
 from minreg.words import format_size
 
@@ -57,8 +57,9 @@ def check_place(_node: Node, setup: Setup) -> Iterator[Finding]:
 
 def check_syntax(_node: Node, setup: Setup) -> Iterator[Finding]:
     """What people write is what K3s can read."""
-    path = setup.registries_path
-    found = [(path, problem) for problem in setup.problems]
+    files = (setup.registries_file, *setup.settings.files)
+    texts = {file.path: file.text for file in files if file is not None}
+    found = [(setup.registries_path, problem) for problem in setup.problems]
     for path, problem in [*found, *setup.settings.problems]:
         what, _, mend = problem.message.partition(": ")
         if problem.rule in _TEXTS:
@@ -66,7 +67,7 @@ def check_syntax(_node: Node, setup: Setup) -> Iterator[Finding]:
             what = what or problem.message
         if problem.is_fatal and problem.rule not in _SAYS_SO:
             what = f"{what}; {setup.distribution.title} does not start with it"
-        changes = tuple(_changes(path, problem))
+        changes = tuple(_changes(texts[path], path, problem))
         if problem.rule == "unknown-key":
             mend = _place_of_key(setup, problem, [change.new for change in changes], mend)
         yield Finding(RULES[problem.rule], path, problem.place.line, what, mend, changes)
@@ -80,9 +81,13 @@ def _place_of_key(setup: Setup, problem: Problem, meant: Sequence[str], mend: st
     return f"write {meant[0]}; {mend}" if meant else mend
 
 
-def _changes(path: str, problem: Problem) -> Iterator[Edit]:
+def _changes(text: str, path: str, problem: Problem) -> Iterator[Edit]:
     if problem.rule == "tab":
-        yield Edit(path, problem.place, "\t", "  ")
+        # Where one line has a tab, more have; the reader stops at the first.
+        for number, line in enumerate(text.splitlines(), 1):
+            indent = line[: len(line) - len(line.lstrip())]
+            if "\t" in indent:
+                yield Edit(path, Place(number, 1), indent, indent.expandtabs(2))
     if problem.rule == "unquoted-star":
         yield Edit(path, problem.place, "*", '"*"')
     if problem.rule == "unknown-key":
