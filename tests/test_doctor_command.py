@@ -43,10 +43,14 @@ class DoctorCommandTests(RulesTestCase):
         self.assertEqual(
             lines[:6],
             [
-                f"{REGISTRIES}:4: error: http where https is spoken, or the reverse "
-                "[endpoint-scheme]",
-                "    https://127.0.0.1:9080 is spoken to by https, and minreg speaks http: each "
-                "pull fails here",
+                (
+                    f"{REGISTRIES}:4: error: http where https is spoken, or the reverse "
+                    "[endpoint-scheme]"
+                ),
+                (
+                    "    https://127.0.0.1:9080 is spoken to by https, and minreg speaks http: each "
+                    "pull fails here"
+                ),
                 "    mend: write http://127.0.0.1:9080",
                 f"{CONFIG}: warning: a change has no effect yet [restart]",
                 "    it was changed after the last start of K3s, which reads it only then",

@@ -87,8 +87,10 @@ class LyingNodeTests(DoctorTestCase):
             MIRRORS.replace("http:", "https:"),
             f"{MIRRORS}  https://docker.io/:\n    endpoint: ['{local}']\n",
             f"{MIRRORS}    rewrite:\n      ^rancher: rancher/$1\n",
-            f"{MIRRORS}  a.example:\n    endpoint: ['https://b.example:5000']\n"
-            "configs:\n  a.example:\n    tls: {insecure_skip_verify: true}\n",
+            (
+                f"{MIRRORS}  a.example:\n    endpoint: ['https://b.example:5000']\n"
+                "configs:\n  a.example:\n    tls: {insecure_skip_verify: true}\n"
+            ),
         ):
             self.node.write(REGISTRIES, registries)
             self.assertEqual(self.doctor().status, 1, registries)

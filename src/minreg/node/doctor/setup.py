@@ -45,8 +45,8 @@ class Setup:
     containerd read beside. ``layers`` are those that containerd keeps.
 
     ``archives`` are imported at each start, but for unchanged ones if there is an import cache;
-    ``lists`` name images that are pulled then. ``is_hidden`` says that this user could not read all
-    that K3s is told.
+    ``lists`` name images that are pulled then. ``is_hidden`` says that this user could not read
+    all that K3s is told.
     """
 
     distribution: Distribution
