@@ -48,8 +48,8 @@ class DoctorCommandTests(RulesTestCase):
                     "[endpoint-scheme]"
                 ),
                 (
-                    "    https://127.0.0.1:9080 is spoken to by https, and minreg speaks http: each "
-                    "pull fails here"
+                    "    https://127.0.0.1:9080 is spoken to by https, and minreg speaks http: "
+                    "each pull fails here"
                 ),
                 "    mend: write http://127.0.0.1:9080",
                 f"{CONFIG}: warning: a change has no effect yet [restart]",

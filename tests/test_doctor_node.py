@@ -166,7 +166,7 @@ class KernelRulesTests(RulesTestCase):
         )
 
     def test_ports(self) -> None:
-        """It is systemd that holds it for minreg; another port, and one unseen, are nobody's business."""
+        """It is held for minreg by systemd; another port, or one unseen, is nobody's business."""
         for listener in (
             Listener("127.0.0.1", 9080, "systemd"),
             Listener("127.0.0.1", 9081, "java"),

@@ -69,7 +69,8 @@ class TreeRulesTests(RulesTestCase):
                 (
                     "bootstrap-registry.airgap/rancher/mirrored-pause:3.6 is asked for as "
                     "http://127.0.0.1:9080/v2/rancher/mirrored-pause/manifests/3.6"
-                    "?ns=bootstrap-registry.airgap, and is not in the tree; without it no pod starts"
+                    "?ns=bootstrap-registry.airgap, and is not in the tree; without it no pod "
+                    "starts"
                 ),
                 (
                     "minreg download docker.io/rancher/mirrored-pause:3.6 where there is a "

@@ -99,6 +99,12 @@ class MakeCertsDTests(SynchronousTestCase):
             ],
         )
 
+    def test_no_registry(self) -> None:
+        """A name that is no registry's is left out, with all that it has."""
+        certs = read("mirrors: {a b: {endpoint: [c]}}\nconfigs: {d e: {tls: {}}}")
+        self.assertEqual(certs.files, {})
+        self.assertEqual([ignored.word.text for ignored in certs.ignored], ["d e", "a b"])
+
     def test_login(self) -> None:
         """A registry with a login gets a file; an endpoint has the login of its own name."""
         itself: dict[str, Shape] = {"registry.example.com": (EXAMPLE, [])}

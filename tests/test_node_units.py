@@ -114,7 +114,7 @@ class NamesMirrorTests(SynchronousTestCase):
 
     def test_ours(self) -> None:
         """The file that is written names the mirror, on the first level that K3s looks at."""
-        text = make_registries().text
+        text = make_registries("bootstrap-registry.airgap").text
         self.assertTrue(names_mirror(text))
         self.assertIn("\nmirrors:\n  bootstrap-registry.airgap:\n    endpoint:\n", text)
 

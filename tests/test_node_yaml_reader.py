@@ -75,6 +75,11 @@ class BrokenTests(SynchronousTestCase):
         ):
             self.assertEqual(self.problem(content).rule, "too-large")
 
+    def test_no_warnings(self) -> None:
+        """The library does not talk to the operator itself."""
+        read_registries(b"mirrors: {a: &x , b: &x }")
+        self.assertEqual(self.flushWarnings(), [])
+
     @given(st.binary(max_size=60) | st.text("ab:-{}[]&*!|>'\"%@`#,? \t\n~<", max_size=40))
     def test_anything(self, content: bytes | str) -> None:
         """Whatever stands in a file, what is wrong with it is told, and nothing is raised."""

@@ -35,16 +35,22 @@ _COMMANDS: Mapping[str, _Entry] = {
     "doctor": _Entry(
         "minreg.commands.doctor", "Find what keeps K3s on this node from its images."
     ),
+    "registries": _Entry(
+        "minreg.commands.registries", "Write the registries.yaml that has K3s pull from minreg."
+    ),
     "missing": _Entry("minreg.commands.missing", "Print what clients asked for in vain."),
     "sample": _Entry("minreg.commands.sample", "Write a small tree with an image that runs."),
 }
 
 
-_EXTRAS: Mapping[str, str] = {
-    **dict.fromkeys(("urllib3", "rich", "zstandard"), "fill"),
-    **dict.fromkeys(("ruamel", "cryptography"), "node"),
+_OPTIONAL: Mapping[str, str] = {
+    "urllib3": "fill",
+    "rich": "fill",
+    "zstandard": "fill",
+    "ruamel": "node",
+    "cryptography": "node",
 }
-"""What only some commands need, by the extra that brings it."""
+"""What only some commands need, and the extra that brings it."""
 
 
 class _Commands(click.Group):
@@ -61,11 +67,11 @@ class _Commands(click.Group):
         try:
             module = importlib.import_module(_COMMANDS[cmd_name].module)
         except ModuleNotFoundError as error:
-            needed = (error.name or "").partition(".")[0]
-            if needed not in _EXTRAS:
+            name = (error.name or "").partition(".")[0]
+            if name not in _OPTIONAL:
                 raise
             raise click.ClickException(
-                f"minreg {cmd_name} needs {error.name}: pip install 'minreg[{_EXTRAS[needed]}]'"
+                f"minreg {cmd_name} needs {name}: pip install 'minreg[{_OPTIONAL[name]}]'"
             ) from None
         command: click.Command = module.command
         return command

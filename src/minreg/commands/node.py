@@ -19,7 +19,9 @@ from minreg.node.units import (
     make_registries,
     make_units,
 )
+from minreg.settings import DEFAULT_ALIAS, parse_alias
 
+_REGISTRY, _ = parse_alias(DEFAULT_ALIAS)
 _START = (
     "now: systemctl daemon-reload && systemctl start minreg.socket && systemctl restart minreg"
 )
@@ -81,7 +83,7 @@ def install(
     if route is None:
         route = not is_image and not has_default_route()
     installation = Installation(
-        units, make_links(with_route=route), make_registries(), destdir, not dry_run
+        units, make_links(with_route=route), make_registries(_REGISTRY), destdir, not dry_run
     )
     if not dry_run:
         _remember_plugins()
@@ -95,7 +97,11 @@ def uninstall(*, dry_run: bool, destdir: str) -> None:
     is_image = os.path.abspath(destdir) != "/"
     # Of the files only their first lines matter now.
     installation = Installation(
-        make_units("/", "/"), make_links(with_route=True), make_registries(), destdir, not dry_run
+        make_units("/", "/"),
+        make_links(with_route=True),
+        make_registries(_REGISTRY),
+        destdir,
+        not dry_run,
     )
     _report(installation.uninstall(), "" if dry_run or is_image else _STOP)
 

@@ -30,7 +30,7 @@ _HOST = re.compile(
 _BAD_PORT = re.compile(r":[^:\]]*[^:\]0-9][^:\]]*\Z")
 _PARTS = re.compile(r"([^/?#]*)([^?#]*)(.*)", re.DOTALL)
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _VALID_PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@\[\]/%-]*")
 _VALID_USER = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%-]*")
 # What Go leaves as it stands when it has to write a part of a URL anew.
@@ -163,8 +163,10 @@ def _is_odd_local_port(host: str) -> bool:
 
 
 def _split_scheme(text: str) -> tuple[str, str]:
-    if _CONTROL.search(text):
-        raise EndpointInvalid(f"{text[:160]!r} has a control character in it: take it out")
+    if _UNFIT.search(text):
+        raise EndpointInvalid(
+            f"{text[:160]!r} has a character in it that no URL may have: take it out"
+        )
     if "://" not in text:
         return "", text
     scheme, _, rest = text.partition("://")

@@ -1,13 +1,13 @@
-"""Puts files on a node, and takes them away again. The one part of ``node`` that writes."""
+"""Puts files on a node, and takes them away again."""
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 
 import attrs
 
 from minreg.node.placement import Link, Placement, State, locate
 from minreg.node.units import names_mirror
+from minreg.node.writing import write_file
 
 
 @attrs.frozen
@@ -65,7 +65,7 @@ class Installation:
             difference = placement.difference(self.destination)
             return Step(placement.path, "was changed by hand, and stays", difference, is_left=True)
         if self.for_real:
-            _write(locate(self.destination, placement.path), placement.stamped)
+            write_file(locate(self.destination, placement.path), placement.stamped)
         action = "written" if state is State.ABSENT else "brought up to date"
         return Step(placement.path, self._tense(action))
 
@@ -97,17 +97,3 @@ class Installation:
 
     def _tense(self, action: str) -> str:
         return action if self.for_real else f"would be {action}"
-
-
-def _write(path: str, text: str) -> None:
-    """Write a file whole or not at all: readable for all, as units and K3s' files are."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    new = f"{path}.minreg-new"
-    with suppress(FileNotFoundError):
-        os.unlink(new)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
-    os.replace(new, path)

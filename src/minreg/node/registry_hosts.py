@@ -64,13 +64,10 @@ def parse_hosts(text: str, registry: str, *, is_of_k3s: bool) -> Sequence[Host]:
         raise HostsInvalid(f"this is no TOML: {error}") from None
     tables = _checked(document, "host", dict, {})
     hosts = [_host(address, _checked(tables, address, dict, {})) for address in tables]
+    server = _checked(document, "server", str, "")
+    itself = _host(server, document) if server else registry_itself(registry, document)
     if "server" in document or not tables or not is_of_k3s:
-        server = _checked(document, "server", str, "")
-        hosts.append(
-            attrs.evolve(_host(server, document), is_default=True)
-            if server
-            else registry_itself(registry, document)
-        )
+        hosts.append(attrs.evolve(itself, is_default=True))
     return hosts if is_of_k3s else [attrs.evolve(host, rewrites={}) for host in hosts]
 
 

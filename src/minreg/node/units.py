@@ -5,14 +5,16 @@ import re
 from importlib.resources import files
 
 from minreg.node.placement import Link, Placement
+from minreg.node.registries_text import make_mirrors, render
 
 DEFAULT_ROOT = "/var/lib/rancher/k3s/server/registry"
 ENDPOINT = "http://127.0.0.1:9080"
 
+REGISTRIES = "/etc/rancher/k3s/registries.yaml"
+
 _PROGRAM = "/opt/minreg/bin/twistd"
 _UNITS = "/etc/systemd/system"
 _NAMES = ("minreg.socket", "minreg.service", "minreg-root.service", "minreg-route.service")
-_REGISTRIES = "/etc/rancher/k3s/registries.yaml"
 _PLAIN = re.compile(r"(/[A-Za-z0-9@_+][A-Za-z0-9._@+-]*)+")
 _HOMES = ("/home/", "/root/", "/run/user/")
 _HIDDEN = (*_HOMES, "/tmp/", "/var/")  # noqa: S108 - not written to
@@ -89,9 +91,13 @@ def make_links(*, with_route: bool) -> list[Link]:
     ]
 
 
-def make_registries() -> Placement:
-    """Make the file that tells K3s of the mirror."""
-    return Placement(_REGISTRIES, _read("registries.yaml"))
+def make_registries(registry: str) -> Placement:
+    """Make the file that tells K3s of the mirror.
+
+    Args:
+        registry: The host's name under which K3s looks for its own images.
+    """
+    return Placement(REGISTRIES, render(make_mirrors([registry], [ENDPOINT])))
 
 
 def names_mirror(text: str) -> bool:

@@ -48,7 +48,9 @@ class YamlReader:
         text = self._decode(content)
         if text is None:
             return None
-        documents = YAML(typ="rt", pure=True).compose_all(text)
+        yaml = YAML(typ="rt", pure=True)
+        yaml.composer.warn_double_anchors = False
+        documents = yaml.compose_all(text)
         try:
             root: Node | None = next(iter(documents), None)
         except MarkedYAMLError as error:
