@@ -7,6 +7,7 @@ from types import ModuleType
 
 from click.testing import Result
 
+from minreg.commands.doctor import CouldNotLook, limited_time
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONFIG, REGISTRIES
 from tests.test_cli import run
@@ -151,6 +152,13 @@ class DoctorCommandTests(RulesTestCase):
             self.assertNotIn("\x1b", output)
             self.assertNotIn("\u202e", output)
         self.assertIn("\\x1b[31m\\u202ex", self.doctor().output)
+
+    def test_limited_time(self) -> None:
+        """Whatever takes for ever is given up in the end."""
+        with self.assertRaises(CouldNotLook) as raised, limited_time(0.01):
+            while True:
+                pass
+        self.assertIn("it takes more than 0.01 seconds", str(raised.exception))
 
     def test_missing_library(self) -> None:
         """Without its libraries it says which extra has them."""

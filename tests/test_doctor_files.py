@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from minreg.node.doctor.files import MOST_BYTES, NodeFiles
+from minreg.node.doctor.files import CLOSED, MOST_BYTES, NodeFiles
 
 _NAMES = st.sampled_from(["a", "b", "..", ".", "", "../..", "/etc", "/a/b", "\n"])
 
@@ -91,6 +91,14 @@ class NodeFilesTests(SynchronousTestCase):
             self.assertEqual(self.files.unread[path], "it is no plain file")
             self.assertFalse(self.files.is_file(path))
 
+    def test_no_names(self) -> None:
+        """What can be no file's name is noted, and nothing is."""
+        for path in ("/etc/a\0", "/\ud800"):
+            self.assertIsNone(self.read(path))
+            self.assertEqual(self.files.names(path), [])
+            self.assertFalse(self.files.is_file(path))
+            self.assertEqual(self.files.unread[path], "no file can be called that")
+
     def test_large(self) -> None:
         """Of a large file no more is read than shows that it is too large."""
         self.write("node/etc/large", b"")
@@ -99,11 +107,22 @@ class NodeFilesTests(SynchronousTestCase):
 
     def test_closed(self) -> None:
         """What this user may not read is noted."""
-        if os.geteuid() == 0:
-            raise SkipTest("root may read everything")
         os.chmod(self.prefix + "/etc/a", 0)
+        os.makedirs(self.prefix + "/root/b", mode=0o700)
+        os.chmod(self.prefix + "/root", 0o700)
+        if os.geteuid() == 0:
+            os.seteuid(65534)
+            self.addCleanup(os.seteuid, 0)
+        else:
+            os.chmod(self.prefix + "/root", 0)
         self.assertIsNone(self.read("/etc/a"))
-        self.assertEqual(self.files.unread, {"/etc/a": "this user may not read it"})
+        self.assertIsNone(self.read("/root/b/c"))
+        self.assertEqual(self.files.names("/root"), [])
+        self.assertFalse(self.files.is_directory("/root/b"))
+        self.assertEqual(
+            self.files.unread,
+            dict.fromkeys(("/etc/a", "/root/b/c", "/root", "/root/b"), CLOSED),
+        )
 
     def test_names(self) -> None:
         """Entries are named in order; without a directory there are none."""

@@ -93,6 +93,19 @@ class SyntaxRulesTests(RulesTestCase):
             )
         )
 
+    def test_half_a_character(self) -> None:
+        """Nor does half a character, however it is written."""
+        self.set_registries('mirrors:\n  docker.io:\n    endpoint: ["http://\\ud800"]\n')
+        (found,) = self.node.diagnose()
+        self.assertEqual(
+            (found.rule.id, found.line, found.problem),
+            (
+                "control-character",
+                3,
+                "the character 0xd800 has no place in YAML; K3s does not start with it",
+            ),
+        )
+
     def test_rule_too_large(self) -> None:
         """A file that nobody wrote by hand is not looked at."""
         self.set_registries(MIRRORS + "#" * MOST_BYTES)

@@ -1,14 +1,17 @@
 """``minreg doctor``: what keeps K3s on this node from its images."""
 
 import json
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
 
 import click
 
 from minreg.node.doctor.asking import ask, check_registry
 from minreg.node.doctor.changes import show_changes
-from minreg.node.doctor.diagnosis import diagnose
+from minreg.node.doctor.diagnosis import diagnose, order
 from minreg.node.doctor.files import CLOSED, NodeFiles
 from minreg.node.doctor.findings import Finding
 from minreg.node.doctor.node import Node, look_at_node
@@ -21,6 +24,8 @@ from minreg.node.doctor.report import (
 )
 from minreg.node.doctor.wanted import Answer, list_answers
 from minreg.words import printable
+
+_MOST_SECONDS = 120
 
 
 class CouldNotLook(click.ClickException):
@@ -54,12 +59,17 @@ class CouldNotLook(click.ClickException):
 def command(*, root_prefix: str, as_document: bool, fix: bool) -> None:
     """Look, and exit with the status that tells the outcome."""
     files = NodeFiles(root_prefix)
+    with limited_time(_MOST_SECONDS):
+        _look(files, as_document=as_document, fix=fix)
+
+
+def _look(files: NodeFiles, *, as_document: bool, fix: bool) -> None:
     node = look_at_node(files)
     known = [setup for setup in node.setups if setup.is_known]
     answers = [answer for setup in known for answer in list_answers(node, setup)]
     findings = diagnose(node)
     if files.is_live:
-        findings += check_registry(node, answers, ask)
+        findings = order([*findings, *check_registry(node, answers, ask)])
     difference = list(
         show_changes(files, [one for finding in findings for one in finding.changes])
     )
@@ -72,6 +82,22 @@ def command(*, root_prefix: str, as_document: bool, fix: bool) -> None:
     else:
         _show(_describe(findings, answers, files))
     _exit(node, findings, files)
+
+
+@contextmanager
+def limited_time(seconds: float) -> Iterator[None]:
+    """Give up in the end: disks may hang, and patterns and files be made to take for ever."""
+
+    def give_up(_signal: int, _frame: object) -> NoReturn:
+        raise CouldNotLook(f"it takes more than {seconds:g} seconds: is there a disk that hangs?")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _describe(
@@ -107,6 +133,6 @@ def _exit(node: Node, findings: Sequence[Finding], files: NodeFiles) -> None:
         if path in files.unread:
             reason = files.unread[path]
             mend = "run this as root" if reason == CLOSED else "put one there"
-            raise CouldNotLook(f"{path} could not be read, as {reason}: {mend}")
+            raise CouldNotLook(f"{printable(path)} could not be read, as {reason}: {mend}")
     if findings:
         sys.exit(1)

@@ -1,6 +1,6 @@
 """Asks all rules about a node."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from minreg.node.doctor.config_rules import check_config_names, check_tls_use
 from minreg.node.doctor.findings import Finding, Severity
@@ -86,4 +86,9 @@ def diagnose(node: Node) -> list[Finding]:
             if not any(cause.rule.severity is Severity.ERROR for cause in causes):
                 causes += check(node, setup)
         found += causes
-    return sorted(dict.fromkeys(found), key=lambda finding: finding.order)
+    return order(found)
+
+
+def order(findings: Iterable[Finding]) -> list[Finding]:
+    """Put findings into order, the worst first and none twice."""
+    return sorted(dict.fromkeys(findings), key=lambda finding: finding.order)

@@ -120,8 +120,9 @@ class NodeFiles:
         """Name the place of a path of the node, all links in it followed.
 
         Raises:
-            OSError: Links lead in a circle, or nobody may look.
+            OSError: Links lead in a circle, nobody may look, or no file can have this name.
         """
+        _check_path(path)
         done: list[str] = []
         names = deque(path.split("/"))
         links = 0
@@ -144,6 +145,15 @@ class NodeFiles:
             if target.startswith("/"):
                 done = []
         return os.path.join(self.prefix, *done)
+
+
+def _check_path(path: str) -> None:
+    try:
+        is_name = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_name = False
+    if not is_name:
+        raise OSError("no file can be called that")
 
 
 def _read(path: str, place: str) -> NodeFile:

@@ -40,10 +40,12 @@ class Node:
 
 def look_at_node(files: NodeFiles) -> Node:
     """Look at everything; what could not be read is noted in ``files``."""
-    found = (look_at_setup(files, distribution) for distribution in DISTRIBUTIONS)
+    found = [setup for one in DISTRIBUTIONS if (setup := look_at_setup(files, one))]
+    # Of a distribution there may be no more than a file that somebody put there.
+    installed = [setup for setup in found if setup.service is not None or setup.has_run]
     registry = look_at_registry(files)
     return Node(
-        [setup for setup in found if setup is not None],
+        installed or found,
         registry,
         look_at_tree(files, registry.root, registry.aliases),
         files.is_directory(registry.root),

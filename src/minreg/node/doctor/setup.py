@@ -46,7 +46,7 @@ class Setup:
 
     ``archives`` are imported at each start, but for unchanged ones if there is an import cache;
     ``lists`` name images that are pulled then. ``is_hidden`` says that this user could not read
-    all that K3s is told.
+    all that K3s is told, and ``has_run`` that it has left something behind.
     """
 
     distribution: Distribution
@@ -68,6 +68,7 @@ class Setup:
     layers: StoredLayers | None = None
     certificates: Mapping[str, NodeFile | None] = attrs.field(factory=dict)
     is_hidden: bool = False
+    has_run: bool = False
 
     @property
     def is_agent(self) -> bool:
@@ -145,6 +146,7 @@ def look_at_setup(files: NodeFiles, distribution: Distribution) -> Setup | None:
         look_at_layers(files, f"{data}/agent/containerd"),
         _read_certificates(files, registries),
         bool(files.unread.keys() & {path, settings.path, f"{settings.path}.d"}),
+        files.is_directory(f"{data}/agent"),
     )
 
 
