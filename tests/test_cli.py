@@ -65,7 +65,7 @@ class CommandLineTests(SynchronousTestCase):
             capture_output=True,
             text=True,
         )
-        message = "Error: minreg registries needs ruamel: pip install 'minreg[node]'\n"
+        message = "Error: minreg registries needs ruamel.yaml: pip install 'minreg[node]'\n"
         self.assertEqual((missing.returncode, missing.stderr), (1, message))
         node = [sys.executable, "-c", program, "node", "install", "--dry-run", "--program=/a/b"]
         self.assertNotIn(b"ruamel", subprocess.run(node, check=False, capture_output=True).stderr)

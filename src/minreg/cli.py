@@ -43,14 +43,12 @@ _COMMANDS: Mapping[str, _Entry] = {
 }
 
 
-_OPTIONAL: Mapping[str, str] = {
-    "urllib3": "fill",
-    "rich": "fill",
-    "zstandard": "fill",
+_EXTRAS: Mapping[str, str] = {
+    **dict.fromkeys(("urllib3", "rich", "zstandard"), "fill"),
     "ruamel": "node",
     "cryptography": "node",
 }
-"""What only some commands need, and the extra that brings it."""
+"""What only some commands need, by the extra that brings it."""
 
 
 class _Commands(click.Group):
@@ -67,11 +65,11 @@ class _Commands(click.Group):
         try:
             module = importlib.import_module(_COMMANDS[cmd_name].module)
         except ModuleNotFoundError as error:
-            name = (error.name or "").partition(".")[0]
-            if name not in _OPTIONAL:
+            extra = _EXTRAS.get((error.name or "").partition(".")[0])
+            if extra is None:
                 raise
             raise click.ClickException(
-                f"minreg {cmd_name} needs {name}: pip install 'minreg[{_OPTIONAL[name]}]'"
+                f"minreg {cmd_name} needs {error.name}: pip install 'minreg[{extra}]'"
             ) from None
         command: click.Command = module.command
         return command
