@@ -45,7 +45,7 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "tap": SERVING,
     "worker": SERVING,
     "fill": READING,
-    "node": READING,
+    "node": READING | {"settings"},
     "commands": SERVING | {"tap", "fill", "node"},
     "cli": frozenset({"commands"}),
     "__main__": frozenset({"cli"}),

@@ -32,6 +32,9 @@ _COMMANDS: Mapping[str, _Entry] = {
     "prune": _Entry("minreg.commands.prune", "Remove from a tree what no tag reaches."),
     "serve": _Entry("minreg.commands.serve", "Serve a registry tree in the foreground."),
     "node": _Entry("minreg.commands.node", "Make minreg a service of a K3s node."),
+    "doctor": _Entry(
+        "minreg.commands.doctor", "Find what keeps K3s on this node from its images."
+    ),
     "registries": _Entry(
         "minreg.commands.registries", "Write the registries.yaml that has K3s pull from minreg."
     ),
@@ -43,6 +46,7 @@ _COMMANDS: Mapping[str, _Entry] = {
 _EXTRAS: Mapping[str, str] = {
     **dict.fromkeys(("urllib3", "rich", "zstandard"), "fill"),
     "ruamel": "node",
+    "cryptography": "node",
 }
 """What only some commands need, by the extra that brings it."""
 

@@ -28,6 +28,8 @@ _TRUE = frozenset(["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", 
 _FALSE = frozenset(["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"])
 _KINDS = {MappingNode: "a mapping", SequenceNode: "a list", ScalarNode: "a single value"}
 _BARE_STAR = re.compile(r"\s*(- +)?\*\s*:")
+# An escape can bring in half a character, which no UTF-8 has.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
 
@@ -118,7 +120,13 @@ class YamlReader:
         if not isinstance(node, ScalarNode):
             self._wrong_type(node, what, "a single value")
             return None
-        return Word("" if is_null(node) else str(node.value), place_of(node))
+        text = "" if is_null(node) else str(node.value)
+        half = _SURROGATE.search(text)
+        if half is not None:
+            message = f"the character {ord(half[0]):#06x} has no place in YAML: take it out"
+            self.report("control-character", place_of(node), message)
+            return None
+        return Word(text, place_of(node))
 
     def flag(self, node: Node, what: str) -> bool:
         """Read a truth value; a null is false."""

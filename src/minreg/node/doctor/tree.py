@@ -1,0 +1,124 @@
+"""The registry tree of a node, looked at as the registry looks at it."""
+
+import os
+import stat
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from minreg.interfaces import ContentNotFound, RepositoryNotFound, StoreUnavailable
+from minreg.names import Digest, NameInvalid, parse_host
+from minreg.node.doctor.files import NodeFiles
+from minreg.store.images import HeldImage, look_at_image
+from minreg.store.tree import RegistryTree
+
+_MOST_IMAGES = 20_000
+_MOST_ENTRIES = 50_000
+_EXAMPLES = 3
+_LISTS = "k3s"
+_OTHERS_MAY_READ = stat.S_IROTH
+_OTHERS_MAY_ENTER = stat.S_IROTH | stat.S_IXOTH
+
+
+@attrs.frozen
+class Served:
+    """What the tree has for a request: a manifest or an index, and its bytes."""
+
+    place: str
+    digest: Digest
+    size: int
+
+
+@attrs.frozen
+class Tree:
+    """A tree as it lies there.
+
+    ``root`` is its path on the node. ``repositories`` are the places of repositories, and
+    ``images`` what their tags name. ``closed`` are paths that a user who owns nothing may not
+    read, the first few of them. ``lists`` are the lists of images of K3s releases, by release.
+    """
+
+    root: str
+    repositories: Sequence[str]
+    images: Sequence[HeldImage]
+    closed: Sequence[str] = ()
+    lists: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
+    _store: RegistryTree | None = None
+
+    def find(self, namespace: str | None, name: str, reference: str | Digest) -> Served | None:
+        """Look up what the registry would answer to a request.
+
+        Args:
+            namespace: The value of ``ns``, if it is sent.
+            name: The repository in the request's path.
+            reference: A tag or a digest.
+        """
+        if self._store is None:
+            return None
+        try:
+            host = parse_host(namespace) if namespace is not None else None
+            repository = self._store.find_repository(host, name)
+            content = repository.open_manifest(reference)
+        except (RepositoryNotFound, ContentNotFound, StoreUnavailable, NameInvalid):
+            return None
+        content.close()
+        return Served(repository.name, content.digest, content.size)
+
+
+def look_at_tree(files: NodeFiles, root: str, aliases: Mapping[str, str]) -> Tree | None:
+    """Look at a tree; None if there is no directory, or none that this user may read."""
+    if not files.is_directory(root):
+        return None
+    place = files.locate(root)
+    store = RegistryTree(place, aliases)
+    images: list[HeldImage] = []
+    repositories: list[str] = []
+    try:
+        for name in store.iterate_repositories(""):
+            repositories.append(name)
+            repository = store.find_repository(None, name)
+            images += [look_at_image(repository, tag) for tag in repository.list_tags()]
+            if len(images) > _MOST_IMAGES:
+                break
+    except (StoreUnavailable, RepositoryNotFound) as error:
+        files.unread[root] = str(error)
+        if not repositories:
+            return None
+    lists = _read_lists(files, f"{root}/{_LISTS}")
+    return Tree(root, repositories, images, _find_closed(place, root), lists, store)
+
+
+def _read_lists(files: NodeFiles, directory: str) -> Mapping[str, Sequence[str]]:
+    """Read the lists of releases that were kept when the tree was filled."""
+    names = [name for name in files.names(directory) if name.endswith(".txt")]
+    read = {name.removesuffix(".txt"): files.read(f"{directory}/{name}") for name in names}
+    return {
+        release: [line.strip() for line in file.text.splitlines() if line.strip()]
+        for release, file in read.items()
+        if file is not None
+    }
+
+
+def _find_closed(place: str, root: str) -> list[str]:
+    """Find what a user who owns nothing may not read, until there are a few examples."""
+    closed: list[str] = []
+    seen = 0
+    for directory, directories, names in os.walk(place):
+        for name in [*([] if seen else ["."]), *directories, *names]:
+            path = os.path.normpath(os.path.join(directory, name))
+            seen += 1
+            if not _is_open(path):
+                closed.append(os.path.normpath(os.path.join(root, os.path.relpath(path, place))))
+            if len(closed) >= _EXAMPLES or seen >= _MOST_ENTRIES:
+                return closed
+    return closed
+
+
+def _is_open(path: str) -> bool:
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return True
+    if stat.S_ISDIR(mode):
+        return mode & _OTHERS_MAY_ENTER == _OTHERS_MAY_ENTER
+    return not stat.S_ISREG(mode) or bool(mode & _OTHERS_MAY_READ)

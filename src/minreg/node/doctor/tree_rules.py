@@ -1,0 +1,132 @@
+"""Rules about the tree that the registry serves, and about what it has for this node."""
+
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from minreg.node.doctor.findings import Finding
+from minreg.node.doctor.node import Node
+from minreg.node.doctor.registry_service import RegistryService
+from minreg.node.doctor.rules import (
+    IMAGES_MISSING,
+    PAUSE_IMAGE,
+    PLATFORM,
+    ROOT_MISSING,
+    ROOT_UNREADABLE,
+)
+from minreg.node.doctor.setup import Setup
+from minreg.node.doctor.tree import Tree
+from minreg.node.doctor.wanted import Answer, find_pause_image, list_answers
+from minreg.store.images import HeldImage
+from minreg.words import count
+
+_SHOWN = 5
+
+
+def check_root(node: Node) -> Iterator[Finding]:
+    """There is a tree, with something in it."""
+    root = node.registry.root
+    if not node.registry.is_installed:
+        return
+    if not node.root_exists:
+        problem = "there is no such directory: minreg answers 503 until there is"
+        yield Finding(ROOT_MISSING, root, 0, problem, "unpack the tree there")
+    elif node.tree is not None and not node.tree.repositories:
+        problem = "there is no repository in it: minreg has no image to serve"
+        yield Finding(ROOT_MISSING, root, 0, problem, "unpack the tree there, not one level below")
+
+
+def check_rights(node: Node) -> Iterator[Finding]:
+    """The service, whose user owns nothing, may read the tree."""
+    if node.tree is None or not node.tree.closed or not _has_its_own_user(node.registry):
+        return
+    paths = _some(node.tree.closed)
+    problem = f"the service's user may not read {paths}: what lies there is not served"
+    yield Finding(ROOT_UNREADABLE, node.tree.root, 0, problem, f"chmod -R a+rX {node.tree.root}")
+
+
+def check_platforms(node: Node) -> Iterator[Finding]:
+    """Images are for the processor that this node has."""
+    if node.tree is None or not node.architecture:
+        return
+    foreign = [image for image in node.tree.images if _is_foreign(image, node.architecture)]
+    if not foreign:
+        return
+    problem = (
+        f"{count(len(foreign), 'image')} of the tree cannot run on this node, which is "
+        f"linux/{node.architecture}: {_some([_describe(image) for image in foreign])}"
+    )
+    mend = f"minreg download --platform linux/{node.architecture} them, and carry them here"
+    yield Finding(PLATFORM, node.tree.root, 0, problem, mend)
+
+
+def check_images(node: Node, setup: Setup) -> Iterator[Finding]:
+    """What the node will ask for is there."""
+    if node.tree is None or not node.tree.repositories or setup.archives:
+        return
+    pause = find_pause_image(setup)
+    missing = [answer for answer in list_answers(node, setup) if _is_missing(answer)]
+    of_pause = [one for one in missing if pause is not None and one.wanted.image == pause.image]
+    others = [answer for answer in missing if answer not in of_pause]
+    for answer in of_pause:
+        problem = f"{_explain(answer)}; without it no pod starts"
+        yield Finding(
+            PAUSE_IMAGE, _place(node.tree, setup, answer), 0, problem, _mend(node, answer)
+        )
+    if others:
+        first = others[0]
+        more = [str(answer.wanted.image) for answer in others[1:]]
+        also = f", and likewise {_some(more)}" if more else ""
+        problem = f"{_explain(first)} ({first.wanted.reason}){also}"
+        yield Finding(
+            IMAGES_MISSING, _place(node.tree, setup, first), 0, problem, _mend(node, first)
+        )
+
+
+def _has_its_own_user(registry: RegistryService) -> bool:
+    if registry.service is None:
+        return False
+    unit = registry.service.unit
+    return unit.text("Service", "DynamicUser").lower() in {"yes", "true", "1", "on"}
+
+
+def _is_foreign(image: HeldImage, architecture: str) -> bool:
+    """Tell whether an image is for other architectures only; one that says nothing is for all."""
+    platforms = image.present
+    return bool(platforms) and all(one.architecture != architecture for one in platforms)
+
+
+def _describe(image: HeldImage) -> str:
+    return f"{image} ({', '.join(map(str, image.present))})"
+
+
+def _is_missing(answer: Answer) -> bool:
+    """Tell whether nobody who is asked can have an image, as far as can be seen here."""
+    return answer.served is None and not answer.others
+
+
+def _place(tree: Tree, setup: Setup, answer: Answer) -> str:
+    """Name what is to be changed: the tree, or who is asked."""
+    return tree.root if answer.request is not None else setup.registries_path
+
+
+def _explain(answer: Answer) -> str:
+    image = answer.wanted.image
+    if answer.request is None:
+        asked = " and ".join(answer.before) or "nobody"
+        return f"{image} is asked for at {asked} only, not at this node's registry"
+    return f"{image} is asked for as {answer.request.url}, and is not in the tree"
+
+
+def _mend(node: Node, answer: Answer) -> str:
+    image = answer.wanted.image
+    if answer.request is None:
+        return f'add a mirror {image.host}, or "*", with this node\'s registry as its endpoint'
+    root = node.tree.root if node.tree is not None else ""
+    upstream = attrs.evolve(image, host=node.registry.aliases.get(image.host, image.host))
+    return f"minreg download {upstream} where there is a network, and carry it to {root}"
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
