@@ -15,7 +15,7 @@ from tests.modules import (
     room_of,
 )
 
-PURE = frozenset({"names", "media_types", "manifests", "errors", "words"})
+PURE = frozenset({"names", "media_types", "manifests", "references", "errors", "words"})
 READING = PURE | {"interfaces", "store"}
 SERVING = READING | {
     *("web", "daemon", "log", "lines", "limits", "settings", "service", "sharing", "workers"),
@@ -30,6 +30,7 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "errors": frozenset(),
     "words": frozenset(),
     "manifests": frozenset({"names", "media_types"}),
+    "references": frozenset({"names"}),
     "interfaces": PURE,
     "store": PURE | {"interfaces"},
     "web": READING,

@@ -12,9 +12,9 @@ import attrs
 from minreg.fill.addresses import redirected
 from minreg.fill.failures import FillFailure, UpstreamRefused
 from minreg.fill.places import RELEASES
-from minreg.fill.references import ImageReference, parse_references
 from minreg.fill.retries import Retries
 from minreg.fill.transport import Response, Transport, check_available, discard
+from minreg.references import ImageReference, parse_references
 
 CHANNEL_URL = "https://update.k3s.io/v1-release/channels"
 RELEASE_URL = "https://github.com/k3s-io/k3s/releases/download"
