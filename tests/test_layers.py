@@ -18,7 +18,18 @@ from tests.modules import (
 PURE = frozenset({"names", "media_types", "manifests", "references", "errors", "words"})
 READING = PURE | {"interfaces", "store"}
 SERVING = READING | {
-    *("web", "daemon", "log", "lines", "limits", "settings", "service", "sharing", "workers"),
+    *(
+        "preflight",
+        "web",
+        "daemon",
+        "log",
+        "lines",
+        "limits",
+        "settings",
+        "service",
+        "sharing",
+        "workers",
+    ),
     "assembly",
 }
 
@@ -33,7 +44,8 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "references": frozenset({"names"}),
     "interfaces": PURE,
     "store": PURE | {"interfaces"},
-    "web": READING,
+    "preflight": READING,
+    "web": READING | {"preflight"},
     "daemon": frozenset({"interfaces"}),
     "log": frozenset({"words"}),
     "lines": frozenset(),
@@ -46,7 +58,7 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "tap": SERVING,
     "worker": SERVING,
     "fill": READING,
-    "node": READING,
+    "node": READING | {"preflight"},
     "commands": SERVING | {"tap", "fill", "node"},
     "cli": frozenset({"commands"}),
     "__main__": frozenset({"cli"}),
