@@ -9,11 +9,14 @@ import attrs
 from minreg.manifests import Platform
 from minreg.media_types import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 from minreg.names import Digest
+from minreg.preflight.check import check_image
 from minreg.preflight.wanted import WantedImage
 from minreg.references import ImageReference
+from tests.store_support import StoreTestCase
 from tests.trees import TreeBuilder, descriptor, index
 
 VERSION = "v1.33.4+k3s1"
+PAUSE = "rancher/mirrored-pause:3.6"
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 IMAGES = (
     "klipper-helm:v0.9.8",
@@ -125,3 +128,25 @@ def wanted(text: str, registry: str | None = None) -> WantedImage:
     """Want an image, of the registry that it names or of another one."""
     image = ImageReference.parse(text)
     return WantedImage(image, "a test", registry or image.host)
+
+
+class CheckTestCase(StoreTestCase):
+    """A tree, and a look at an image of it."""
+
+    below = ""
+
+    def setUp(self) -> None:
+        """Make the tree."""
+        super().setUp()
+        os.rmdir(self.tree.path("blobs"))
+        os.rmdir(self.root)
+        self.release = ReleaseTree(self.root, self.below)
+
+    def problems(
+        self,
+        image: str = PAUSE,
+        platform: Platform | None = AMD64,
+        registry: str | None = None,
+    ) -> tuple[str, ...]:
+        """Say what is wrong with an image."""
+        return check_image(self.store, wanted(image, registry), platform).problems
