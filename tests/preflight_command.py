@@ -42,7 +42,7 @@ class PreflightCommandTestCase(SynchronousTestCase):
 
     def write(self, content: str) -> str:
         """Write a file, and return its path."""
-        path = self.mktemp()
+        path: str = self.mktemp()
         with open(path, "w", encoding="utf-8") as file:
             file.write(content)
         return path

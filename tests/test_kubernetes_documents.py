@@ -77,6 +77,10 @@ class ReadTests(SynchronousTestCase):
         )
         self.assertEqual(read("{a: b}"), [{"a": "b"}])
 
+    def test_directives(self) -> None:
+        """A document may say of which version of YAML it is."""
+        self.assertEqual(read("# image\n%YAML 1.1\n--- {image: a}\n", "image")[-1], {"image": "a"})
+
     def test_byte_order_mark(self) -> None:
         """An editor's mark does no harm."""
         self.assertEqual(read("\ufeffa: b\n"), [{"a": "b"}])

@@ -120,7 +120,8 @@ class ReleaseTests(PreflightCommandTestCase):
         self.assertEqual(
             refusal,
             f"Error: which images K3s 'stable' has is not known here: lists are kept of {VERSION};"
-            " minreg download --version keeps the list of a release\n",
+            " minreg download --version keeps that of a release, or put its k3s-images.txt into "
+            "the tree as k3s/VERSION.txt\n",
         )
 
     def test_together(self) -> None:

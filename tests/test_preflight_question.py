@@ -121,7 +121,8 @@ class FindImagesTests(StoreTestCase):
         self.assertEqual(
             self.failure(release=VERSION),
             "which images K3s 'v1.33.4+k3s1' has is not known here: no list of a release is kept; "
-            "minreg download --version keeps the list of a release",
+            "minreg download --version keeps that of a release, or put its k3s-images.txt into "
+            "the tree as k3s/VERSION.txt",
         )
         self.keep_release()
         for name in ("v1.33.5+k3s1", "stable", "../x", "\x1b[2J"):
@@ -138,6 +139,7 @@ class FindImagesTests(StoreTestCase):
             ("a:1\n<html>\n<body>\n", f"k3s/{VERSION}.txt:2: '<html>' names no image"),
             ("\x00", f"k3s/{VERSION}.txt:1: "),
             ("", "is empty: copy it again"),
+            ("a:1\n" * 5001, "names more than 5000 images"),
             ("# nothing\n", "no image is named there: nothing was checked"),
         ):
             self.keep(content)

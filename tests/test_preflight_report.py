@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.manifests import Platform
 from minreg.preflight.check import Checked
-from minreg.preflight.report import Report, make_report
+from minreg.preflight.report import Report, find_in, make_report
 from minreg.references import parse_references
 from tests.preflight_support import AMD64, ARM64, wanted
 from tests.support import ALIASES
@@ -12,7 +12,8 @@ from tests.support import ALIASES
 
 def report(*checked: Checked, platforms: tuple[Platform | None, ...] = (AMD64,)) -> Report:
     """Make a report of some images."""
-    return make_report(len(checked), platforms, checked, ALIASES)
+    findings = (finding for one in checked for finding in find_in(one, ALIASES))
+    return make_report(len(checked), platforms, findings)
 
 
 def checked(image: str, *problems: str, platform: Platform | None = AMD64) -> Checked:

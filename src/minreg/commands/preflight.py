@@ -14,7 +14,6 @@ from minreg.commands.reports import CouldNotLook, WrongUsage, hashing_bar, is_in
 from minreg.interfaces import StoreUnavailable
 from minreg.node.preflight import Preflight
 from minreg.preflight.components import COMPONENTS
-from minreg.preflight.platforms import this_machine
 from minreg.preflight.question import CannotLook, Question, QuestionInvalid
 from minreg.preflight.report import Report
 from minreg.preflight.upgrade import DEFAULT_CONTROLLER, DEFAULT_KUBECTL
@@ -151,7 +150,8 @@ def command(**options: Any) -> None:
     else:
         _print(report, named.notes)
         if not report.is_ready:
-            click.echo(_advice(wishes, has_hosts=preflight.has_hosts), err=True)
+            advice = _advise(report, wishes.directory, has_hosts=preflight.has_hosts)
+            click.echo(advice, err=True)
     if not report.is_ready:
         sys.exit(1)
 
@@ -222,11 +222,11 @@ def _print(report: Report, notes: Sequence[str]) -> None:
     click.echo(report.summary(), err=True)
 
 
-def _advice(wishes: Wishes, *, has_hosts: bool) -> str:
+def _advise(report: Report, directory: str, *, has_hosts: bool) -> str:
     """Say how what is missing can be had."""
-    platforms = "".join(f" --platform {name}" for name in wishes.platforms or (this_machine(),))
+    platforms = "".join(f" --platform {name}" for name in report.platforms)
     hosts = " --no-trim" if has_hosts else ""
     return (
         "to fetch these, pipe the list, where there is a network, into: minreg download "
-        f"--skip-k3s{platforms}{hosts} --directory {wishes.directory} --file -"
+        f"--skip-k3s{platforms}{hosts} --directory {directory} --file -"
     )

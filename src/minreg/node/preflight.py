@@ -9,7 +9,7 @@ from minreg.manifests import Descriptor
 from minreg.names import is_host
 from minreg.preflight.check import Checked, check_image
 from minreg.preflight.question import Question, find_images
-from minreg.preflight.report import Report, make_report
+from minreg.preflight.report import Report, find_in, make_report
 from minreg.store.directory import blob_path
 from minreg.store.hashing import Advanced, find_damage
 from minreg.store.tree import RegistryTree
@@ -68,8 +68,8 @@ class Preflight:
 
     def report(self) -> Report:
         """Put together what was found."""
-        platforms = self._question.platforms
-        return make_report(len(self._images), platforms, self._checked, self._aliases)
+        findings = (finding for one in self._checked for finding in find_in(one, self._aliases))
+        return make_report(len(self._images), self._question.platforms, findings)
 
     def _files(self) -> dict[str, Descriptor]:
         return {path: blob for one in self._checked for path, blob in self._blobs(one)}

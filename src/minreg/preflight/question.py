@@ -16,6 +16,7 @@ from minreg.references import ImageReference, parse_references
 from minreg.store.releases import match_release
 
 _MOST_KEPT = 10
+_MOST_IMAGES = 5000
 
 
 class QuestionInvalid(ValueError):
@@ -115,7 +116,8 @@ def find_release(store: IRegistryStore, wanted: str) -> str:
     if release is None:
         raise ReleaseUnknown(
             f"which images K3s {wanted[:80]!r} has is not known here: {_describe(kept)}; "
-            "minreg download --version keeps the list of a release"
+            "minreg download --version keeps that of a release, or put its k3s-images.txt "
+            "into the tree as k3s/VERSION.txt"
         )
     return release
 
@@ -126,6 +128,8 @@ def _read_list(store: IRegistryStore, release: str, registry: str | None) -> lis
         images = parse_references(lines, f"k3s/{release}.txt")
     except (ContentNotFound, NameInvalid) as error:
         raise CannotLook(str(error).partition("\n")[0]) from None
+    if len(images) > _MOST_IMAGES:
+        raise CannotLook(f"k3s/{release}.txt names more than {_MOST_IMAGES} images: cut it down")
     reason = f"K3s {release}"
     return [WantedImage(image, reason, registry or image.host) for image in images]
 

@@ -1,6 +1,6 @@
 """What a preflight found, for people, for programs, and for the next download."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -77,28 +77,26 @@ class Report:
         }
 
 
+def find_in(checked: Checked, aliases: Mapping[str, str]) -> Iterator[Finding]:
+    """Name what was found wrong with an image.
+
+    Args:
+        checked: What came of the image.
+        aliases: Names of this registry, each with the host that is meant by it.
+    """
+    image = str(checked.wanted.upstream(aliases))
+    for problem in checked.problems:
+        yield Finding(image, name_platform(checked.platform), problem, checked.wanted.reason)
+
+
 def make_report(
-    images: int,
-    platforms: Sequence[Platform | None],
-    checked: Iterable[Checked],
-    aliases: Mapping[str, str],
+    images: int, platforms: Iterable[Platform | None], findings: Iterable[Finding]
 ) -> Report:
     """Put together what was found.
 
     Args:
         images: How many were looked at.
         platforms: For which; None stands for all.
-        checked: What came of each.
-        aliases: Names of this registry, each with the host that is meant by it.
+        findings: What is wrong with them; what is said twice is reported once.
     """
-    findings = (
-        Finding(
-            str(one.wanted.upstream(aliases)),
-            name_platform(one.platform),
-            problem,
-            one.wanted.reason,
-        )
-        for one in checked
-        for problem in one.problems
-    )
     return Report(images, tuple(map(name_platform, platforms)), tuple(dict.fromkeys(findings)))

@@ -12,7 +12,7 @@ from minreg.errors import release_unknown, unavailable
 from minreg.interfaces import IRegistryStore
 from minreg.preflight.check import check_image
 from minreg.preflight.question import CannotLook, Question, ReleaseUnknown, find_images
-from minreg.preflight.report import Report, make_report
+from minreg.preflight.report import Finding, Report, find_in, make_report
 from minreg.web.disk import Disk
 from minreg.web.formats import send_lines, wants_list
 from minreg.web.question import parse_question
@@ -86,12 +86,12 @@ class PreflightResource(RegistryResource):
             raise release_unknown(str(error)) from None
         except CannotLook as error:
             raise unavailable(str(error)) from None
-        checked = [
-            await self._disk.run(check_image, self._store, wanted, platform)
-            for wanted in images
-            for platform in question.platforms
-        ]
-        return make_report(len(images), question.platforms, checked, self._aliases)
+        findings: list[Finding] = []
+        for wanted in images:
+            for platform in question.platforms:
+                checked = await self._disk.run(check_image, self._store, wanted, platform)
+                findings += find_in(checked, self._aliases)
+        return make_report(len(images), question.platforms, findings)
 
 
 def _write_lines(report: Report) -> bytes:

@@ -34,6 +34,7 @@ _DEEPEST = 100
 _MOST_MERGED = 100_000
 _MERGE = "<<"
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_DIRECTIVE = re.compile(r"^%.*", re.MULTILINE)
 _MARKER = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 
 
@@ -95,8 +96,9 @@ def _split(text: str) -> Iterator[tuple[int, str]]:
     """Divide a text at the markers between its documents; number the line of each part, from 0.
 
     Source: YAML 1.2.2, 9.1.2: what begins a line with three hyphens is a marker, wherever
-    it stands.
+    it stands; 6.8: directives stand before one.
     """
+    text = _DIRECTIVE.sub("", text)
     line, start = 0, 0
     for marker in _MARKER.finditer(text):
         yield line, text[start : marker.start()]
