@@ -18,7 +18,7 @@ from minreg.daemon.supervision import Supervision
 from minreg.limits import most_connections, raise_file_limit
 from minreg.lines import BatchedLines
 from minreg.log import make_observer
-from minreg.service import Listener, RegistryService
+from minreg.service import GiveUp, Listener, RegistryService, leave
 from minreg.settings import Endpoint, SettingInvalid, Settings
 from minreg.sharing import SharingReactor
 from minreg.store.awaited import AwaitedTree
@@ -30,13 +30,16 @@ from minreg.web.status import make_sites
 from minreg.workers import Workers
 
 
-def make_service(settings: Settings, log: TextIO, reactor: Any) -> RegistryService:
+def make_service(
+    settings: Settings, log: TextIO, reactor: Any, give_up: GiveUp = leave
+) -> RegistryService:
     """Build the daemon that some settings describe, not yet listening.
 
     Args:
         settings: What to serve, and where.
         log: What the log is written to.
         reactor: What it runs on.
+        give_up: Ends the program where it cannot listen.
 
     Raises:
         SettingInvalid: It cannot listen where it is to.
@@ -52,8 +55,9 @@ def make_service(settings: Settings, log: TextIO, reactor: Any) -> RegistryServi
         endpoints,
         _greeting(settings),
         make_observer(settings.log_format, BatchedLines(log, reactor)),
-        beside=[Listener(words, endpoint, status_site) for words, endpoint in status_endpoints],
+        beside=[Listener(*endpoint, status_site, give_up) for endpoint in status_endpoints],
         workers=_make_workers(settings, log, reactor),
+        give_up=give_up,
     )
     watch = RootWatch(partial(disk.run, store.check), reactor)
     if settings.waits_for_root:

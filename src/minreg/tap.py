@@ -12,7 +12,7 @@ from twisted.python.usage import UsageError
 from minreg import __version__
 from minreg.assembly import make_service
 from minreg.log import make_observer
-from minreg.service import RegistryService, complain
+from minreg.service import RegistryService, complain, leave, leave_unseen
 from minreg.settings import (
     DEFAULT_ALIAS,
     DEFAULT_INTERFACE,
@@ -124,8 +124,10 @@ def makeService(options: Options) -> RegistryService:
     """Build the daemon that ``options`` describe, not yet listening."""
     from twisted.internet import reactor  # noqa: PLC0415 - whoever runs us installs it first
 
+    parent = getattr(options, "parent", None) or {}
+    give_up = leave if parent.get("nodaemon", True) else leave_unseen
     try:
-        return make_service(options.settings, _open_log(options), reactor)
+        return make_service(options.settings, _open_log(options), reactor, give_up)
     except SettingInvalid as error:
         complain(str(error))
         raise SystemExit(2) from None

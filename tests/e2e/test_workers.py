@@ -2,8 +2,6 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable
 from http.client import HTTPConnection
 
 from tests.e2e.content import SAMPLE, write_sample
@@ -74,13 +72,6 @@ class WorkersTests(EndToEndTestCase):
             lines = [line.split() for line in file]
         local = f"0100007F:{self.daemon.port:04X}"
         return sum(line[1] == local and line[3] == "0A" for line in lines)
-
-    def wait_until(self, is_so: Callable[[], bool], seconds: float = 30) -> None:
-        """Wait for something that happens in the daemon."""
-        deadline = time.monotonic() + seconds
-        while not is_so():
-            self.assertLess(time.monotonic(), deadline, "the daemon does not come to it")
-            time.sleep(0.02)
 
 
 def connections(pid: int) -> int:
