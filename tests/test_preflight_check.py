@@ -33,6 +33,13 @@ class CheckTests(CheckTestCase):
         """Of what is not there at all, that is said."""
         self.assertEqual(self.problems(), ("there is no repository rancher/mirrored-pause",))
 
+    def test_circle(self) -> None:
+        """A place that cannot be looked at is not there, and why not is said."""
+        os.makedirs(self.release.path("rancher"))
+        os.symlink("mirrored-pause", self.release.path("rancher", "mirrored-pause"))
+        [problem] = self.problems()
+        self.assertIn("is a link that leads in a circle", problem)
+
     def test_no_tag(self) -> None:
         """So it is if only the tag is not there."""
         self.release.add(PAUSE)

@@ -76,6 +76,8 @@ class ReleaseTests(PreflightCommandTestCase):
         self.assertIn("does not hold what its name says: remove it and download again", line)
         os.unlink(self.release.blob(child.layer))
         self.assertIn("is missing", self.run_command("--k3s", VERSION, "--deep").stdout)
+        os.rename(self.release.path("rancher"), self.release.path("gone"))
+        self.assertEqual(len(self.lacking("--k3s", VERSION, "--deep")), len(IMAGES))
 
     def test_deep_complete(self) -> None:
         """Hashing finds nothing where nothing is wrong."""
