@@ -169,6 +169,7 @@ class HostsTests(PreflightCommandTestCase):
             ("--k3s", VERSION),
             ("--k3s", VERSION, option, "bootstrap-registry.airgap"),
             (*asked, "--registry-alias", "registry.example=docker.io"),
+            ("--k3s", VERSION, option, "bootstrap-registry.airgap", "--registry-alias", "x.y=a.b"),
         ):
             self.assertEqual(self.run_command(*arguments).exit_code, 0, arguments)
         self.assertEqual(len(self.lacking(*asked)), len(IMAGES))

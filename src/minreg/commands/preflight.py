@@ -127,9 +127,7 @@ class Wishes:
     "--registry-alias",
     metavar="NAME=HOST",
     multiple=True,
-    default=(DEFAULT_ALIAS,),
-    show_default=True,
-    help="As for 'minreg serve'. Repeatable.",
+    help=f"As for 'minreg serve', besides {DEFAULT_ALIAS}. Repeatable.",
 )
 @click.option("--allow-links-to", metavar="DIR", multiple=True, help="As for 'minreg serve'.")
 @click.option("--deep", is_flag=True, help="Hash all content, too.")
@@ -195,7 +193,7 @@ def _read_manifests(paths: Sequence[str]) -> _Named:
 
 
 def _make_preflight(wishes: Wishes, named: Sequence[WantedImage]) -> Preflight:
-    aliases = dict(parse_alias(text) for text in wishes.registry_alias)
+    aliases = dict(map(parse_alias, (DEFAULT_ALIAS, *wishes.registry_alias)))
     links = [check_directory(path) for path in wishes.allow_links_to]
     listed = [
         WantedImage(image, f"list {path}") for path in wishes.files for image in read_list(path)

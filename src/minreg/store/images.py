@@ -97,8 +97,8 @@ def look_at_image(
     Args:
         repository: The repository.
         reference: The image's tag or digest.
-        choose: Whoever has no use for the other manifests of an index, nor for what refers
-            to the image; all that belongs to it is looked at if None.
+        choose: Says which manifests of an index to look at, and then nothing that refers to
+            the image is; all that belongs to it is looked at if None.
     """
     return _Look(repository, choose).run(reference)
 
