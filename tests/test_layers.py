@@ -18,18 +18,8 @@ from tests.modules import (
 PURE = frozenset({"names", "media_types", "manifests", "references", "errors", "words"})
 READING = PURE | {"interfaces", "store"}
 SERVING = READING | {
-    *(
-        "preflight",
-        "web",
-        "daemon",
-        "log",
-        "lines",
-        "limits",
-        "settings",
-        "service",
-        "sharing",
-        "workers",
-    ),
+    *("preflight", "web", "daemon", "log", "lines", "limits", "settings", "service"),
+    *("sharing", "workers"),
     "assembly",
 }
 
