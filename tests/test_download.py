@@ -10,13 +10,13 @@ from minreg.fill.download import Download, Network, check_space
 from minreg.fill.events import BlobAdvanced, BlobEnded, Event, ImageEnded, Planned, Summary
 from minreg.fill.failures import TreeNotWritable
 from minreg.fill.plan import Plan
-from minreg.fill.references import ImageReference
 from minreg.fill.resolve import Selection
 from minreg.fill.retries import Retries
 from minreg.fill.upstreams import Upstreams
 from minreg.fill.writer import TreeWriter
 from minreg.manifests import Platform
 from minreg.names import Digest
+from minreg.references import ImageReference
 from minreg.store.tree import RegistryTree
 from tests.canned import Canned, CannedTransport, MemoryRegistry, Sent, quick_retries
 

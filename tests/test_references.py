@@ -1,12 +1,11 @@
-"""Tests for ``minreg.fill.references``."""
+"""Tests for ``minreg.references``."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import ReferencesInvalid
-from minreg.fill.references import ImageReference, parse_references
 from minreg.names import Digest, DigestInvalid, NameInvalid
+from minreg.references import ImageReference, ReferencesInvalid, parse_references
 
 DIGEST = Digest.of(b"x")
 

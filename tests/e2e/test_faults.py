@@ -7,13 +7,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.download import Download, Network
 from minreg.fill.events import Event, ImageEnded, Summary
-from minreg.fill.references import ImageReference
 from minreg.fill.resolve import Selection
 from minreg.fill.retries import Retries
 from minreg.fill.transport import Transport
 from minreg.fill.upstreams import Upstreams
 from minreg.fill.writer import TreeWriter
 from minreg.names import Digest
+from minreg.references import ImageReference
 from minreg.store.tree import RegistryTree
 from tests.e2e.fault_proxy import Answer, Fault, FaultProxy
 from tests.e2e.real_registry import Layout, start_registry

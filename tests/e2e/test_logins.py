@@ -11,12 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.download import Download, Network
 from minreg.fill.events import Event, ImageEnded
-from minreg.fill.references import ImageReference
 from minreg.fill.resolve import Selection
 from minreg.fill.retries import Retries
 from minreg.fill.transport import Transport
 from minreg.fill.upstreams import Upstreams
 from minreg.fill.writer import TreeWriter
+from minreg.references import ImageReference
 from tests.e2e.programs import need_programs
 from tests.e2e.real_registry import Layout, start_registry
 from tests.e2e.token_server import TokenServer

@@ -14,7 +14,6 @@ from minreg.commands.reports import WrongUsage, is_interruption, reported_failur
 from minreg.fill.download import Download, Network
 from minreg.fill.plan import Plan
 from minreg.fill.progress import Display, JsonLines, LiveBars, PlainLines
-from minreg.fill.references import ImageReference
 from minreg.fill.release import CHANNEL_URL, RELEASE_URL, Releases
 from minreg.fill.resolve import Selection
 from minreg.fill.retries import Retries
@@ -22,6 +21,7 @@ from minreg.fill.transport import Transport
 from minreg.fill.upstreams import Upstreams
 from minreg.fill.writer import TreeWriter
 from minreg.names import NameInvalid, parse_host
+from minreg.references import ImageReference
 from minreg.words import count, format_size
 
 

@@ -22,12 +22,12 @@ from minreg.fill.events import (
 from minreg.fill.failures import FillFailure, TreeNotWritable
 from minreg.fill.fetch import BlobFetch, Fetched
 from minreg.fill.plan import Missing, Plan, make_plan
-from minreg.fill.references import ImageReference
 from minreg.fill.resolve import Resolver, Selection
 from minreg.fill.retries import Retries
 from minreg.fill.transport import Transport
 from minreg.fill.upstreams import Upstreams
 from minreg.fill.writer import TreeWriter
+from minreg.references import ImageReference
 
 _RESERVE = 16 * 1024 * 1024
 

@@ -8,10 +8,10 @@ import attrs
 from minreg.fill.contents import TreeContents
 from minreg.fill.failures import FillFailure
 from minreg.fill.origins import Origins, origin_of
-from minreg.fill.references import ImageReference
 from minreg.fill.resolve import Resolved
 from minreg.manifests import Descriptor
 from minreg.names import Digest, NameInvalid
+from minreg.references import ImageReference
 
 
 @attrs.frozen

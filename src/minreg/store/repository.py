@@ -67,10 +67,7 @@ class TreeRepository:
         """See ``IRepository``."""
         if self._directory.exists(f"manifests/{digest}"):
             raise ContentNotFound(f"{digest} is a manifest, not a blob")
-        try:
-            opened = self._directory.open(f"blobs/{digest}")
-        except FileNotFoundError:
-            raise ContentNotFound(f"blob {digest} is not in this repository") from None
+        opened = self._open_blob(digest)
         with opened.closed_on_failure():
             if self._directory.is_manifest(opened):
                 raise ContentNotFound(f"{digest} is a manifest, not a blob")
@@ -103,10 +100,20 @@ class TreeRepository:
         """See ``IRepository``."""
         return self._directory.blob_size(digest)
 
+    def probe_blob(self, digest: Digest) -> None:
+        """See ``IRepository``."""
+        self._open_blob(digest).file.close()
+
     def sum_up(self) -> Overview:
         """See ``IRepository``."""
         with self._found():
             return make_overview(self._directory, self._survey(), self.list_tags())
+
+    def _open_blob(self, digest: Digest) -> OpenedFile:
+        try:
+            return self._directory.open(f"blobs/{digest}")
+        except FileNotFoundError:
+            raise ContentNotFound(f"blob {digest} is not in this repository") from None
 
     def _open_tag(self, tag: str) -> Content:
         try:

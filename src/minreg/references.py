@@ -9,7 +9,6 @@ from typing import Self
 
 import attrs
 
-from minreg.fill.failures import ReferencesInvalid
 from minreg.names import (
     DOCKER_HUB,
     Digest,
@@ -22,6 +21,10 @@ from minreg.names import (
 )
 
 _DEFAULT_TAG = "latest"
+
+
+class ReferencesInvalid(NameInvalid):
+    """Image references break their grammar; one line for each, with where it stands."""
 
 
 @attrs.frozen(order=True)
