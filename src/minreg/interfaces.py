@@ -118,11 +118,13 @@ class IRepository(Interface):
     def measure_blob(digest: Digest) -> int | None:
         """Tell how many bytes lie there for a blob; None if nothing does."""
 
-    def probe_blob(digest: Digest) -> None:
-        """Make sure that what lies there for a blob can be read, and may be.
+    def open_known_blob(digest: Digest) -> BinaryIO:
+        """Open what lies there for a blob, for one who knows already what it should be.
+
+        Other than with ``open_blob``, nothing is compared with what manifests say.
 
         Raises:
-            ContentNotFound: It cannot, or must not.
+            ContentNotFound: Nothing lies there that can, and may, be read.
         """
 
     def sum_up() -> Overview:

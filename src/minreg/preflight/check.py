@@ -126,7 +126,7 @@ class _Chain:
         """See whether a blob that is there can be read by whoever serves it."""
         if blob.digest not in self.held.faulty:
             try:
-                self.repository.probe_blob(blob.digest)
+                self.repository.open_known_blob(blob.digest).close()
             except ContentNotFound as error:
                 yield str(error)
 
@@ -139,7 +139,7 @@ class _Chain:
         if config.digest in self.held.faulty or config.size > LARGEST_CONFIG:
             return
         with suppress(ContentNotFound):
-            with self.repository.open_blob(config.digest).file as file:
+            with self.repository.open_known_blob(config.digest) as file:
                 found = read_platform(file)
             if found is None:
                 yield f"config {config.digest} does not say which platform it is for"

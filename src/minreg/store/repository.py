@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
+from typing import BinaryIO
 
 import attrs
 from zope.interface import implementer
@@ -67,7 +68,7 @@ class TreeRepository:
         """See ``IRepository``."""
         if self._directory.exists(f"manifests/{digest}"):
             raise ContentNotFound(f"{digest} is a manifest, not a blob")
-        opened = self._open_blob(digest)
+        opened = self._find_blob(digest)
         with opened.closed_on_failure():
             if self._directory.is_manifest(opened):
                 raise ContentNotFound(f"{digest} is a manifest, not a blob")
@@ -100,16 +101,16 @@ class TreeRepository:
         """See ``IRepository``."""
         return self._directory.blob_size(digest)
 
-    def probe_blob(self, digest: Digest) -> None:
+    def open_known_blob(self, digest: Digest) -> BinaryIO:
         """See ``IRepository``."""
-        self._open_blob(digest).file.close()
+        return self._find_blob(digest).file
 
     def sum_up(self) -> Overview:
         """See ``IRepository``."""
         with self._found():
             return make_overview(self._directory, self._survey(), self.list_tags())
 
-    def _open_blob(self, digest: Digest) -> OpenedFile:
+    def _find_blob(self, digest: Digest) -> OpenedFile:
         try:
             return self._directory.open(f"blobs/{digest}")
         except FileNotFoundError:
