@@ -42,9 +42,34 @@ class NodeCommandTests(SynchronousTestCase):
         self.assertIn("registries.yaml: does not name this registry: add\n", result.output)
         self.assertIn('      - "http://127.0.0.1:9080"\n', result.output)
 
+    def test_again(self) -> None:
+        """A later run keeps the root and the program that were installed, and says so."""
+        run("node", "install", self.destination, _PROGRAM, "--root=/srv/registry", "--no-route")
+        result = run("node", "install", self.destination)
+        self.assertEqual(result.exit_code, 0, result.output)
+        kept, *steps = result.output.splitlines()
+        self.assertEqual(
+            kept, "--program /opt/minreg/bin/twistd --root /srv/registry: as installed before"
+        )
+        self.assertEqual({step.partition(": ")[2] for step in steps}, {"is there already"})
+
+    def test_another_root(self) -> None:
+        """A root that is named takes the place of the one before."""
+        run("node", "install", self.destination, _PROGRAM, "--root=/srv/registry")
+        result = run("node", "install", self.destination, _PROGRAM, "--root=/srv/other/")
+        self.assertIn("minreg.service: brought up to date", result.output)
+        with open(f"{self.node}/etc/systemd/system/minreg.service", encoding="utf-8") as file:
+            self.assertIn("--root /srv/other --wait", file.read())
+
+    def test_program_is_looked_at(self) -> None:
+        """On the node itself a program that cannot run is refused."""
+        result = run("node", "install", "--dry-run", "--program=/opt/nosuch/bin/twistd")
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn("/opt/nosuch/bin/twistd is not there", result.stderr)
+
     def test_live(self) -> None:
         """On the node itself what is to be done next is said; a dry run says nothing of it."""
-        result = run("node", "install", "--dry-run", _PROGRAM)
+        result = run("node", "install", "--dry-run", "--program=/bin/sh")
         self.assertNotIn("now:", result.output)
         self.assertIn("would be", result.output)
 

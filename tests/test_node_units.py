@@ -3,13 +3,12 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.node.units import (
-    PathUnsuitable,
-    check_program,
-    check_root,
+    Choice,
     make_links,
     make_registries,
     make_units,
     names_mirror,
+    parse_choice,
 )
 
 _PROGRAM = "/opt/other/bin/twistd"
@@ -65,6 +64,21 @@ class MakeUnitsTests(SynchronousTestCase):
             )
 
 
+class ParseChoiceTests(SynchronousTestCase):
+    """Tests for ``parse_choice``."""
+
+    def test_service(self) -> None:
+        """What a service was made for can be read from it, also where somebody changed it."""
+        units = {unit.path: unit.text for unit in make_units(_PROGRAM, "/srv/registry")}
+        service = units["/etc/systemd/system/minreg.service"]
+        for text in (service, service.replace("RestartSec=1", "RestartSec=5")):
+            self.assertEqual(parse_choice(text), Choice(_PROGRAM, "/srv/registry"))
+
+    def test_other(self) -> None:
+        """What runs something else tells nothing."""
+        self.assertEqual(parse_choice("[Service]\nExecStart=/bin/true\n"), Choice())
+
+
 class MakeLinksTests(SynchronousTestCase):
     """Tests for ``make_links``."""
 
@@ -82,31 +96,6 @@ class MakeLinksTests(SynchronousTestCase):
             },
         )
         self.assertEqual(len(make_links(with_route=False)), 2)
-
-
-class CheckPathTests(SynchronousTestCase):
-    """Tests for what a unit can name."""
-
-    def test_plain(self) -> None:
-        """Ordinary paths pass."""
-        self.assertEqual(
-            check_program("/opt/min-reg_1.0/bin/twistd"), "/opt/min-reg_1.0/bin/twistd"
-        )
-        self.assertEqual(check_root("/var/lib/registry"), "/var/lib/registry")
-
-    def test_not_plain(self) -> None:
-        """What systemd would read in another way is refused, and the option named."""
-        for path in ("registry", "/a b", "/a%n", "/a/../b", "/a$HOME", "/a\n", "/", "/a/", "//a"):
-            error = self.assertRaises(PathUnsuitable, check_root, path)
-            self.assertIn("--root", str(error))
-
-    def test_hidden(self) -> None:
-        """What the service would not see is refused, with the mend."""
-        for path in ("/root/venv/bin/twistd", "/home/a/bin/twistd", "/var/venv/twistd"):
-            error = self.assertRaises(PathUnsuitable, check_program, path)
-            self.assertIn("install minreg below /opt", str(error))
-        error = self.assertRaises(PathUnsuitable, check_root, "/home/a/registry")
-        self.assertIn("keep the tree outside of homes", str(error))
 
 
 class NamesMirrorTests(SynchronousTestCase):

@@ -9,15 +9,16 @@ import click
 
 from minreg.commands.reports import WrongUsage
 from minreg.node.install import Installation, Step
+from minreg.node.paths import PathUnsuitable, check_program, check_root, check_runs
+from minreg.node.placement import Placement, read_file
 from minreg.node.routes import has_default_route
 from minreg.node.units import (
     DEFAULT_ROOT,
-    PathUnsuitable,
-    check_program,
-    check_root,
+    SERVICE,
     make_links,
     make_registries,
     make_units,
+    parse_choice,
 )
 
 _START = (
@@ -51,10 +52,13 @@ def _common(function: Callable[..., None]) -> Callable[..., None]:
 
 @command.command("install")
 @_common
-@click.option("--root", default=DEFAULT_ROOT, show_default=True, help="The registry tree.")
+@click.option(
+    "--root", help=f"The registry tree.  [default: what was installed before, or {DEFAULT_ROOT}]"
+)
 @click.option(
     "--program",
-    help="The twistd that runs minreg on the node.  [default: that of this installation]",
+    help="The twistd that runs minreg on the node.  "
+    "[default: what was installed before, or that of this installation]",
 )
 @click.option(
     "--route/--no-route",
@@ -63,21 +67,15 @@ def _common(function: Callable[..., None]) -> Callable[..., None]:
     "[default: if this node has none now]",
 )
 def install(
-    *, dry_run: bool, destdir: str, root: str, program: str | None, route: bool | None
+    *, dry_run: bool, destdir: str, root: str | None, program: str | None, route: bool | None
 ) -> None:
     """Write the systemd units and K3s' registries.yaml.
 
     What is there already stays; a file that was changed by hand is never overwritten: what
     minreg would have written is shown, and the exit status is 1.
     """
-    try:
-        units = make_units(
-            check_program(program or os.path.join(sysconfig.get_path("scripts"), "twistd")),
-            check_root(root),
-        )
-    except PathUnsuitable as error:
-        raise WrongUsage(str(error)) from None
     is_image = os.path.abspath(destdir) != "/"
+    units = _make_units(program, root, destdir, is_image=is_image)
     if route is None:
         route = not is_image and not has_default_route()
     installation = Installation(
@@ -98,6 +96,31 @@ def uninstall(*, dry_run: bool, destdir: str) -> None:
         make_units("/", "/"), make_links(with_route=True), make_registries(), destdir, not dry_run
     )
     _report(installation.uninstall(), "" if dry_run or is_image else _STOP)
+
+
+def _make_units(
+    program: str | None, root: str | None, destdir: str, *, is_image: bool
+) -> list[Placement]:
+    """Make the units for what is asked for, or was before, or else is usual."""
+    before = parse_choice(read_file(destdir, SERVICE) or "")
+    kept = [
+        f"--{option} {value}"
+        for option, given, value in (
+            ("program", program, before.program),
+            ("root", root, before.root),
+        )
+        if given is None and value is not None
+    ]
+    if kept:
+        click.echo(f"{' '.join(kept)}: as installed before")
+    ours = os.path.join(sysconfig.get_path("scripts"), "twistd")
+    try:
+        program = check_program(program or before.program or ours)
+        if not is_image:
+            check_runs(program)
+        return make_units(program, check_root(root or before.root or DEFAULT_ROOT))
+    except PathUnsuitable as error:
+        raise WrongUsage(str(error)) from None
 
 
 def _remember_plugins() -> None:

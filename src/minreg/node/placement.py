@@ -48,7 +48,7 @@ class Placement:
         Raises:
             OSError: It cannot be read.
         """
-        there = self._read(destination)
+        there = read_file(destination, self.path)
         if there is None:
             return State.ABSENT
         if there in (self.stamped, self.text):
@@ -57,25 +57,19 @@ class Placement:
 
     def is_ours(self, destination: str) -> bool:
         """Tell whether what is there is as some run of ours left it."""
-        there = self._read(destination)
+        there = read_file(destination, self.path)
         return there is not None and _is_untouched(there)
 
     def difference(self, destination: str) -> str:
         """Show what would have to change in the file that is there, as ``diff -u`` does."""
         return "".join(
             difflib.unified_diff(
-                _without_stamp(self._read(destination) or "").splitlines(keepends=True),
+                _without_stamp(read_file(destination, self.path) or "").splitlines(keepends=True),
                 self.text.splitlines(keepends=True),
                 self.path,
                 f"{self.path} (of minreg)",
             )
         )
-
-    def _read(self, destination: str) -> str | None:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            with open(locate(destination, self.path), encoding="utf-8", errors="replace") as file:
-                return file.read()
-        return None
 
 
 @attrs.frozen
@@ -94,6 +88,14 @@ class Link:
     def is_free(self, destination: str) -> bool:
         """Tell whether nothing is in its place."""
         return not os.path.lexists(locate(destination, self.path))
+
+
+def read_file(destination: str, path: str) -> str | None:
+    """Read a file of the node, if it is there."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        with open(locate(destination, path), encoding="utf-8", errors="replace") as file:
+            return file.read()
+    return None
 
 
 def locate(destination: str, path: str) -> str:

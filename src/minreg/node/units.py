@@ -4,6 +4,8 @@ import os
 import re
 from importlib.resources import files
 
+import attrs
+
 from minreg.node.placement import Link, Placement
 
 DEFAULT_ROOT = "/var/lib/rancher/k3s/server/registry"
@@ -11,58 +13,28 @@ ENDPOINT = "http://127.0.0.1:9080"
 
 _PROGRAM = "/opt/minreg/bin/twistd"
 _UNITS = "/etc/systemd/system"
+SERVICE = f"{_UNITS}/minreg.service"
 _NAMES = ("minreg.socket", "minreg.service", "minreg-root.service", "minreg-route.service")
 _REGISTRIES = "/etc/rancher/k3s/registries.yaml"
-_PLAIN = re.compile(r"(/[A-Za-z0-9@_+][A-Za-z0-9._@+-]*)+")
-_HOMES = ("/home/", "/root/", "/run/user/")
-_HIDDEN = (*_HOMES, "/tmp/", "/var/")  # noqa: S108 - not written to
+_COMMAND = re.compile(r"^ExecStart=(\S+) --nodaemon --pidfile= minreg --root (\S+) ", re.MULTILINE)
 
 
-class PathUnsuitable(ValueError):
-    """A path cannot stand in the units; the message says why, and the mend."""
+@attrs.frozen
+class Choice:
+    """What the units are made for; None stands for what nobody has chosen."""
+
+    program: str | None = None
+    root: str | None = None
 
 
-def check_path(path: str, option: str) -> str:
-    """Make sure that a path means the same in a unit as it does to whoever gave it.
+def parse_choice(text: str) -> Choice:
+    """Read what a service was made for.
 
-    Raises:
-        PathUnsuitable: It is not absolute, or has characters that systemd takes for its own.
+    Args:
+        text: The unit ``minreg.service``, as some run of ours wrote it, changed or not.
     """
-    if _PLAIN.fullmatch(path) is None:
-        raise PathUnsuitable(
-            f"{option} {path} cannot stand in a unit: give a whole path of letters, digits "
-            "and ._@+-"
-        )
-    return path
-
-
-def check_program(path: str) -> str:
-    """Make sure that the service will see its program.
-
-    Raises:
-        PathUnsuitable: It lies where the service sees nothing.
-    """
-    check_path(path, "--program")
-    if path.startswith(_HIDDEN):
-        raise PathUnsuitable(
-            f"{path} lies where the service sees nothing: install minreg below /opt, "
-            "or name its twistd with --program"
-        )
-    return path
-
-
-def check_root(path: str) -> str:
-    """Make sure that the service can be given the tree to see.
-
-    Raises:
-        PathUnsuitable: It lies where nothing is given to a service.
-    """
-    check_path(path, "--root")
-    if path.startswith(_HOMES):
-        raise PathUnsuitable(
-            f"--root {path} lies where no service looks: keep the tree outside of homes"
-        )
-    return path
+    found = _COMMAND.search(text)
+    return Choice() if found is None else Choice(*found.groups())
 
 
 def make_units(program: str, root: str) -> list[Placement]:
