@@ -67,6 +67,22 @@ class NodeCommandTests(SynchronousTestCase):
         self.assertEqual(result.exit_code, 2)
         self.assertIn("/opt/nosuch/bin/twistd is not there", result.stderr)
 
+    def test_rke2(self) -> None:
+        """RKE2 has a registries.yaml of its own, where it is installed or its tree is served."""
+        k3s, rke2 = (f"/etc/rancher/{name}/registries.yaml" for name in ("k3s", "rke2"))
+        root = "--root=/var/lib/rancher/rke2/server/registry"
+        result = run("node", "install", self.destination, _PROGRAM, root)
+        self.assertIn(f"{rke2}: written\n", result.output)
+        self.assertNotIn(k3s, result.output)
+        other = os.path.abspath(self.mktemp())
+        os.makedirs(f"{other}/etc/rancher/rke2")
+        result = run("node", "install", f"--destdir={other}", _PROGRAM)
+        self.assertIn(f"{k3s}: written\n", result.output)
+        self.assertIn(f"{rke2}: written\n", result.output)
+        result = run("node", "uninstall", f"--destdir={other}")
+        self.assertIn(f"{k3s}: removed\n", result.output)
+        self.assertIn(f"{rke2}: removed\n", result.output)
+
     def test_live(self) -> None:
         """On the node itself what is to be done next is said; a dry run says nothing of it."""
         result = run("node", "install", "--dry-run", "--program=/bin/sh")

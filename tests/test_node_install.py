@@ -25,7 +25,7 @@ class InstallationTestCase(SynchronousTestCase):
         return Installation(
             [Placement(_UNIT, text)],
             [Link(_LINK, _UNIT)],
-            Placement(_REGISTRIES, _MIRROR),
+            [Placement(_REGISTRIES, _MIRROR)],
             self.node,
             for_real,
         )

@@ -103,7 +103,7 @@ class NamesMirrorTests(SynchronousTestCase):
 
     def test_ours(self) -> None:
         """The file that is written names the mirror, on the first level that K3s looks at."""
-        text = make_registries().text
+        text = make_registries("k3s").text
         self.assertTrue(names_mirror(text))
         self.assertIn("\nmirrors:\n  bootstrap-registry.airgap:\n    endpoint:\n", text)
 

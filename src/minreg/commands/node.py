@@ -10,11 +10,13 @@ import click
 from minreg.commands.reports import WrongUsage
 from minreg.node.install import Installation, Step
 from minreg.node.paths import PathUnsuitable, check_program, check_root, check_runs
-from minreg.node.placement import Placement, read_file
+from minreg.node.placement import read_file
 from minreg.node.routes import has_default_route
 from minreg.node.units import (
     DEFAULT_ROOT,
+    DISTRIBUTIONS,
     SERVICE,
+    find_distributions,
     make_links,
     make_registries,
     make_units,
@@ -69,17 +71,21 @@ def _common(function: Callable[..., None]) -> Callable[..., None]:
 def install(
     *, dry_run: bool, destdir: str, root: str | None, program: str | None, route: bool | None
 ) -> None:
-    """Write the systemd units and K3s' registries.yaml.
+    """Write the systemd units, and the registries.yaml of K3s or RKE2.
 
     What is there already stays; a file that was changed by hand is never overwritten: what
     minreg would have written is shown, and the exit status is 1.
     """
     is_image = os.path.abspath(destdir) != "/"
-    units = _make_units(program, root, destdir, is_image=is_image)
+    program, root = _choose(program, root, destdir, is_image=is_image)
     if route is None:
         route = not is_image and not has_default_route()
     installation = Installation(
-        units, make_links(with_route=route), make_registries(), destdir, not dry_run
+        make_units(program, root),
+        make_links(with_route=route),
+        [make_registries(name) for name in find_distributions(root, destdir)],
+        destdir,
+        not dry_run,
     )
     if not dry_run:
         _remember_plugins()
@@ -93,15 +99,19 @@ def uninstall(*, dry_run: bool, destdir: str) -> None:
     is_image = os.path.abspath(destdir) != "/"
     # Of the files only their first lines matter now.
     installation = Installation(
-        make_units("/", "/"), make_links(with_route=True), make_registries(), destdir, not dry_run
+        make_units("/", "/"),
+        make_links(with_route=True),
+        [make_registries(name) for name in DISTRIBUTIONS],
+        destdir,
+        not dry_run,
     )
     _report(installation.uninstall(), "" if dry_run or is_image else _STOP)
 
 
-def _make_units(
+def _choose(
     program: str | None, root: str | None, destdir: str, *, is_image: bool
-) -> list[Placement]:
-    """Make the units for what is asked for, or was before, or else is usual."""
+) -> tuple[str, str]:
+    """Find the program and the root: what is asked for, or was before, or else is usual."""
     before = parse_choice(read_file(destdir, SERVICE) or "")
     kept = [
         f"--{option} {value}"
@@ -118,7 +128,7 @@ def _make_units(
         program = check_program(program or before.program or ours)
         if not is_image:
             check_runs(program)
-        return make_units(program, check_root(root or before.root or DEFAULT_ROOT))
+        return program, check_root(root or before.root or DEFAULT_ROOT)
     except PathUnsuitable as error:
         raise WrongUsage(str(error)) from None
 

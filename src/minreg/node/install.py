@@ -33,7 +33,7 @@ class Installation:
 
     units: Sequence[Placement]
     links: Sequence[Link]
-    registries: Placement
+    registries: Sequence[Placement]
     destination: str = "/"
     for_real: bool = True
 
@@ -43,14 +43,15 @@ class Installation:
             yield self._place(placement)
         for link in self.links:
             yield self._link(link)
-        yield self._place_registries()
+        for placement in self.registries:
+            yield self._place_registries(placement)
 
     def uninstall(self) -> Iterator[Step]:
         """Remove what is as we left it, and tell of everything that is there."""
         for link in self.links:
             if link.is_there(self.destination):
                 yield self._remove(link.path)
-        for placement in (*self.units, self.registries):
+        for placement in (*self.units, *self.registries):
             state = placement.compare(self.destination)
             if placement.is_ours(self.destination):
                 yield self._remove(placement.path)
@@ -69,15 +70,15 @@ class Installation:
         action = "written" if state is State.ABSENT else "brought up to date"
         return Step(placement.path, self._tense(action))
 
-    def _place_registries(self) -> Step:
-        state = self.registries.compare(self.destination)
+    def _place_registries(self, placement: Placement) -> Step:
+        state = placement.compare(self.destination)
         if state is not State.CHANGED:
-            return self._place(self.registries)
-        path = self.registries.path
+            return self._place(placement)
+        path = placement.path
         with open(locate(self.destination, path), encoding="utf-8", errors="replace") as file:
             if names_mirror(file.read()):
                 return Step(path, "names this registry already")
-        return Step(path, "does not name this registry: add", self.registries.text, is_left=True)
+        return Step(path, "does not name this registry: add", placement.text, is_left=True)
 
     def _link(self, link: Link) -> Step:
         if link.is_there(self.destination):

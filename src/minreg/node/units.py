@@ -6,16 +6,17 @@ from importlib.resources import files
 
 import attrs
 
-from minreg.node.placement import Link, Placement
+from minreg.node.placement import Link, Placement, locate
 
 DEFAULT_ROOT = "/var/lib/rancher/k3s/server/registry"
 ENDPOINT = "http://127.0.0.1:9080"
+DISTRIBUTIONS = ("k3s", "rke2")
+"""Who may have a ``registries.yaml``, below ``/etc/rancher``."""
 
 _PROGRAM = "/opt/minreg/bin/twistd"
 _UNITS = "/etc/systemd/system"
 SERVICE = f"{_UNITS}/minreg.service"
 _NAMES = ("minreg.socket", "minreg.service", "minreg-root.service", "minreg-route.service")
-_REGISTRIES = "/etc/rancher/k3s/registries.yaml"
 _COMMAND = re.compile(r"^ExecStart=(\S+) --nodaemon --pidfile= minreg --root (\S+) ", re.MULTILINE)
 
 
@@ -61,9 +62,24 @@ def make_links(*, with_route: bool) -> list[Link]:
     ]
 
 
-def make_registries() -> Placement:
-    """Make the file that tells K3s of the mirror."""
-    return Placement(_REGISTRIES, _read("registries.yaml"))
+def make_registries(distribution: str) -> Placement:
+    """Make the file that tells K3s, or RKE2, of the mirror."""
+    return Placement(f"/etc/rancher/{distribution}/registries.yaml", _read("registries.yaml"))
+
+
+def find_distributions(root: str, destination: str) -> list[str]:
+    """Find which of them this node has: whose tree it is, or who is set up already.
+
+    Args:
+        root: The registry tree.
+        destination: The directory that stands for the node's root.
+    """
+    return [
+        name
+        for name in DISTRIBUTIONS
+        if root.startswith(f"/var/lib/rancher/{name}/")
+        or os.path.isdir(locate(destination, f"/etc/rancher/{name}"))
+    ] or ["k3s"]
 
 
 def names_mirror(text: str) -> bool:
