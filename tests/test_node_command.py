@@ -1,9 +1,11 @@
 """Tests for ``minreg node``."""
 
+import errno
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from minreg.commands.node import find_mend
 from tests.test_cli import run
 
 _PROGRAM = "--program=/opt/minreg/bin/twistd"
@@ -104,9 +106,24 @@ class NodeCommandTests(SynchronousTestCase):
             self.assertEqual(result.exit_code, 2)
             self.assertEqual(result.stderr.count("\n"), 1)
 
-    def test_not_allowed(self) -> None:
-        """What cannot be written ends in one line with the mend."""
-        result = run("node", "install", "--destdir=/proc", _PROGRAM)
+    def test_cannot_write(self) -> None:
+        """What cannot be written ends in one line with the mend, behind what was done."""
+        path = f"{self.node}/etc/rancher/k3s/registries.yaml"
+        os.makedirs(path)
+        result = run("node", "install", self.destination, _PROGRAM)
         self.assertEqual(result.exit_code, 1)
-        self.assertIn("run this as root", result.stderr)
-        self.assertEqual(result.stderr.count("\n"), 1)
+        self.assertEqual(
+            result.stderr, f"Error: {path}: Is a directory: move away what is in its place\n"
+        )
+        self.assertEqual(result.stdout.count(": written\n"), 4)
+
+    def test_mends(self) -> None:
+        """The mend fits what happened."""
+        for number, mend in (
+            (errno.EACCES, "run this as root"),
+            (errno.EPERM, "run this as root"),
+            (errno.EROFS, "mount that file system for writing, or name an image with --destdir"),
+            (errno.ENOTDIR, "move away what is in its place"),
+            (errno.ENOSPC, "see to that, and run this again"),
+        ):
+            self.assertEqual(find_mend(OSError(number, "")), mend)

@@ -72,6 +72,12 @@ class InstallTests(InstallationTestCase):
         self.assertEqual(os.stat(self.node + _UNIT).st_mode & 0o777, 0o644)
         self.assertEqual(self.files(), {_UNIT, _LINK, _REGISTRIES})
 
+    def test_closed_mask(self) -> None:
+        """It is so whatever files of this user are otherwise (umask(2))."""
+        self.addCleanup(os.umask, os.umask(0o077))
+        self.install()
+        self.assertEqual(os.stat(self.node + _UNIT).st_mode & 0o777, 0o644)
+
     def test_again(self) -> None:
         """A second run finds all in place, and touches nothing."""
         self.install()

@@ -1,5 +1,6 @@
 """``minreg node``: minreg as a service of a K3s node."""
 
+import errno
 import os
 import sys
 import sysconfig
@@ -26,10 +27,18 @@ from minreg.node.units import (
 _START = (
     "now: systemctl daemon-reload && systemctl start minreg.socket && systemctl restart minreg"
 )
-_STOP = (
-    "before, or now: systemctl disable --now minreg.socket minreg minreg-route; "
-    "then: systemctl daemon-reload"
-)
+STOP = "systemctl stop 'minreg*'; systemctl daemon-reload"
+"""What stops all that was installed, once its files are gone."""
+
+_IN_THE_WAY = "move away what is in its place"
+_MENDS = {
+    errno.EACCES: "run this as root",
+    errno.EPERM: "run this as root",
+    errno.EROFS: "mount that file system for writing, or name an image with --destdir",
+    errno.EISDIR: _IN_THE_WAY,
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EEXIST: _IN_THE_WAY,
+}
 
 
 @click.group("node", help="Make minreg a service of this K3s node, or of an image of one.")
@@ -105,7 +114,7 @@ def uninstall(*, dry_run: bool, destdir: str) -> None:
         destdir,
         not dry_run,
     )
-    _report(installation.uninstall(), "" if dry_run or is_image else _STOP)
+    _report(installation.uninstall(), "" if dry_run or is_image else f"now: {STOP}")
 
 
 def _choose(
@@ -144,17 +153,25 @@ def _remember_plugins() -> None:
     list(getPlugins(IServiceMaker))
 
 
+def find_mend(error: OSError) -> str:
+    """Say what to do where a file cannot be written or removed."""
+    return _MENDS.get(error.errno or 0, "see to that, and run this again")
+
+
 def _report(steps: Iterable[Step], then: str) -> None:
+    """Carry out all steps, whoever listens, and then tell of them."""
+    lines: list[str] = []
     is_left = False
+    complaint = ""
     try:
         for step in steps:
-            click.echo(f"{step.path}: {step.action}")
-            click.echo(step.detail, nl=False)
+            lines.append(f"{step.path}: {step.action}\n{step.detail}")
             is_left |= step.is_left
     except OSError as error:
-        raise click.ClickException(
-            f"{error.filename}: {error.strerror}: run this as root"
-        ) from None
+        complaint = f"{error.filename}: {error.strerror}: {find_mend(error)}"
+    click.echo("".join(lines), nl=False)
+    if complaint:
+        raise click.ClickException(complaint)
     if then:
         click.echo(then)
     if is_left:

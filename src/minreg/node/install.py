@@ -108,6 +108,7 @@ def _write(path: str, text: str) -> None:
         os.unlink(new)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, 0o644)
         file.write(text)
         file.flush()
         os.fsync(descriptor)
