@@ -124,6 +124,16 @@ class InstallTests(InstallationTestCase):
         step = self.install()[1]
         self.assertEqual((step.action, step.is_left), ("is something else, and stays", True))
 
+    def test_links_in_an_image(self) -> None:
+        """What an image's links lead to is in the image, and all of it is removed again."""
+        os.makedirs(f"{self.node}/usr/etc")
+        os.symlink("/usr/etc", f"{self.node}/etc")
+        self.install()
+        self.assertEqual(self.files(), {f"/usr{path}" for path in (_UNIT, _LINK, _REGISTRIES)})
+        self.assertEqual(self.actions(self.install()), ["is there already"] * 3)
+        self.assertEqual(len(list(self.make().uninstall())), 3)
+        self.assertEqual(self.files(), set())
+
     def test_left_by_a_crash(self) -> None:
         """A file that a run before could not finish is in nobody's way."""
         self.write(f"{_UNIT}.minreg-new", "[Un")

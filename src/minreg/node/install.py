@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import attrs
 
-from minreg.node.placement import Link, Placement, State, locate
+from minreg.node.placement import Link, Placement, State, read_file
 from minreg.node.units import names_mirror
 
 
@@ -50,11 +50,11 @@ class Installation:
         """Remove what is as we left it, and tell of everything that is there."""
         for link in self.links:
             if link.is_there(self.destination):
-                yield self._remove(link.path)
+                yield self._remove(link)
         for placement in (*self.units, *self.registries):
             state = placement.compare(self.destination)
             if placement.is_ours(self.destination):
-                yield self._remove(placement.path)
+                yield self._remove(placement)
             elif state is not State.ABSENT:
                 yield Step(placement.path, "is not as minreg left it, and stays", is_left=True)
 
@@ -66,7 +66,7 @@ class Installation:
             difference = placement.difference(self.destination)
             return Step(placement.path, "was changed by hand, and stays", difference, is_left=True)
         if self.for_real:
-            _write(locate(self.destination, placement.path), placement.stamped)
+            _write(placement.locate(self.destination), placement.stamped)
         action = "written" if state is State.ABSENT else "brought up to date"
         return Step(placement.path, self._tense(action))
 
@@ -75,9 +75,8 @@ class Installation:
         if state is not State.CHANGED:
             return self._place(placement)
         path = placement.path
-        with open(locate(self.destination, path), encoding="utf-8", errors="replace") as file:
-            if names_mirror(file.read()):
-                return Step(path, "names this registry already")
+        if names_mirror(read_file(self.destination, path) or ""):
+            return Step(path, "names this registry already")
         return Step(path, "does not name this registry: add", placement.text, is_left=True)
 
     def _link(self, link: Link) -> Step:
@@ -86,15 +85,15 @@ class Installation:
         if not link.is_free(self.destination):
             return Step(link.path, "is something else, and stays", is_left=True)
         if self.for_real:
-            place = locate(self.destination, link.path)
+            place = link.locate(self.destination)
             os.makedirs(os.path.dirname(place), exist_ok=True)
             os.symlink(link.target, place)
         return Step(link.path, self._tense("linked"))
 
-    def _remove(self, path: str) -> Step:
+    def _remove(self, thing: Placement | Link) -> Step:
         if self.for_real:
-            os.unlink(locate(self.destination, path))
-        return Step(path, self._tense("removed"))
+            os.unlink(thing.locate(self.destination))
+        return Step(thing.path, self._tense("removed"))
 
     def _tense(self, action: str) -> str:
         return action if self.for_real else f"would be {action}"

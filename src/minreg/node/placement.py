@@ -5,6 +5,7 @@ to replace or to remove; after any change it is the operator's.
 """
 
 import difflib
+import errno
 import hashlib
 import os
 from contextlib import suppress
@@ -13,6 +14,9 @@ from enum import Enum
 import attrs
 
 _STAMP = "# Installed by minreg node install, which leaves it alone once it is changed. sha256:"
+
+_MOST_LINKS = 40
+"""Links on the way to a file, as the kernel has it (path_resolution(7))."""
 
 
 class State(Enum):
@@ -38,6 +42,10 @@ class Placement:
     def stamped(self) -> str:
         """The text behind the line that lets us know it again."""
         return f"{_STAMP}{_digest(self.text)}\n{self.text}"
+
+    def locate(self, destination: str) -> str:
+        """Find the place of the file."""
+        return locate(destination, self.path)
 
     def compare(self, destination: str) -> State:
         """Look at what is there.
@@ -82,12 +90,17 @@ class Link:
     def is_there(self, destination: str) -> bool:
         """Tell whether the link is as it should be."""
         with suppress(OSError):
-            return os.readlink(locate(destination, self.path)) == self.target
+            return os.readlink(self.locate(destination)) == self.target
         return False
 
     def is_free(self, destination: str) -> bool:
         """Tell whether nothing is in its place."""
-        return not os.path.lexists(locate(destination, self.path))
+        return not os.path.lexists(self.locate(destination))
+
+    def locate(self, destination: str) -> str:
+        """Find the place of the link itself."""
+        directory, name = os.path.split(self.path)
+        return os.path.join(locate(destination, directory), name)
 
 
 def read_file(destination: str, path: str) -> str | None:
@@ -99,8 +112,36 @@ def read_file(destination: str, path: str) -> str | None:
 
 
 def locate(destination: str, path: str) -> str:
-    """Find the place of a path of the node below the directory that stands for its root."""
-    return os.path.join(destination, path.lstrip("/"))
+    """Find the place of a path of the node below the directory that stands for its root.
+
+    Links lead to where they lead on the node: one to ``/data`` is one to that directory of
+    the node, as for chroot(2).
+
+    Raises:
+        OSError: There are too many links on the way.
+    """
+    place, parts, links = "/", path.split("/")[::-1], 0
+    while parts:
+        place = os.path.normpath(os.path.join(place, parts.pop()))
+        target = _target(os.path.join(destination, place[1:]))
+        if target is None:
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise OSError(
+                errno.ELOOP, os.strerror(errno.ELOOP), os.path.join(destination, path[1:])
+            )
+        place = os.path.dirname(place)
+        parts += target.split("/")[::-1]
+        if target.startswith("/"):
+            place = "/"
+    return os.path.join(destination, place[1:])
+
+
+def _target(path: str) -> str | None:
+    with suppress(OSError):
+        return os.readlink(path)
+    return None
 
 
 def _digest(text: str) -> str:
