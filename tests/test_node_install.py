@@ -155,7 +155,7 @@ class RegistriesTests(InstallationTestCase):
 
     def test_with_mirror(self) -> None:
         """If it names the registry in its own way, all is well."""
-        self.write(_REGISTRIES, "mirrors: {b: {endpoint: ['http://127.0.0.1:9080']}}\n")
+        self.write(_REGISTRIES, "mirrors: {'*': {endpoint: [http://127.0.0.1:9080]}}\n")
         self.assertEqual(self.install()[2], Step(_REGISTRIES, "names this registry already"))
 
 

@@ -5,9 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from minreg.node.units import (
     Choice,
     make_links,
-    make_registries,
     make_units,
-    names_mirror,
     parse_choice,
 )
 
@@ -96,19 +94,3 @@ class MakeLinksTests(SynchronousTestCase):
             },
         )
         self.assertEqual(len(make_links(with_route=False)), 2)
-
-
-class NamesMirrorTests(SynchronousTestCase):
-    """Tests for ``names_mirror``."""
-
-    def test_ours(self) -> None:
-        """The file that is written names the mirror, on the first level that K3s looks at."""
-        text = make_registries("k3s").text
-        self.assertTrue(names_mirror(text))
-        self.assertIn("\nmirrors:\n  bootstrap-registry.airgap:\n    endpoint:\n", text)
-
-    def test_others(self) -> None:
-        """Any mirror at our address counts, but none in a comment, or on another port."""
-        self.assertTrue(names_mirror('mirrors: {"*": {endpoint: ["http://localhost:9080"]}}'))
-        for text in ("", "# http://127.0.0.1:9080", "- http://127.0.0.1:90801", "- http://a:9080"):
-            self.assertFalse(names_mirror(text), text)

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import attrs
 
+from minreg.node.mirrors import names_mirror
 from minreg.node.placement import Link, Placement, State, read_file
-from minreg.node.units import names_mirror
 
 
 @attrs.frozen

@@ -82,12 +82,6 @@ def find_distributions(root: str, destination: str) -> list[str]:
     ] or ["k3s"]
 
 
-def names_mirror(text: str) -> bool:
-    """Tell whether a registries.yaml names this registry, comments apart."""
-    lines = (line.partition("#")[0] for line in text.splitlines())
-    return any(re.search(r"//(127\.0\.0\.1|localhost):9080\b", line) for line in lines)
-
-
 def _fill_in(name: str, program: str, root: str) -> str:
     """Put a program and a root in the place of those that the units themselves name."""
     above = f"mkdir -p -m 0700 {os.path.dirname(DEFAULT_ROOT)}\n"
