@@ -31,9 +31,7 @@ class MakeUnitsTests(SynchronousTestCase):
         """The root stands wherever the units name it, and the default nowhere."""
         service = self.unit("minreg.service", "/srv/registry")
         place = self.unit("minreg-root.service", "/srv/registry")
-        self.assertIn("BindReadOnlyPaths=/srv/registry", service)
-        self.assertIn("RequiresMountsFor=/srv/registry", service)
-        self.assertIn("RequiresMountsFor=/srv/registry", place)
+        self.assertIn("BindReadOnlyPaths=-/srv/registry", service)
         self.assertIn("ExecStart=mkdir -p -m 0755 /srv", place)
         self.assertIn("ExecStart=mkdir -p -m 0755 /srv/registry", place)
         self.assertNotIn("rancher/k3s/server", "\n".join(service + place))
@@ -42,6 +40,19 @@ class MakeUnitsTests(SynchronousTestCase):
         """Below /var, where the service sees the tree alone, what is above stays closed."""
         place = self.unit("minreg-root.service", "/var/lib/rancher/rke2/server/registry")
         self.assertIn("ExecStart=mkdir -p -m 0700 /var/lib/rancher/rke2/server", place)
+
+    def test_mounts(self) -> None:
+        """File systems that the root may lie on come first, by their names (systemd-escape(1))."""
+        for root, mounts in (
+            ("/srv/registry", "srv.mount srv-registry.mount"),
+            (
+                "/.a/b-c/.d_+@",
+                r"\x2ea.mount \x2ea-b\x2dc.mount \x2ea-b\x2dc-.d_\x2b\x40.mount",
+            ),
+        ):
+            place = self.unit("minreg-root.service", root)
+            self.assertIn(f"Wants={mounts}", place)
+            self.assertIn(f"After={mounts}", place)
 
     def test_before_k3s(self) -> None:
         """Whatever the units do is done before K3s and RKE2, server or agent, start."""

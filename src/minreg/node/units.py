@@ -17,6 +17,7 @@ _PROGRAM = "/opt/minreg/bin/twistd"
 _UNITS = "/etc/systemd/system"
 SERVICE = f"{_UNITS}/minreg.service"
 _NAMES = ("minreg.socket", "minreg.service", "minreg-root.service", "minreg-route.service")
+_ESCAPED = re.compile(r"[^A-Za-z0-9:_.]")
 _COMMAND = re.compile(r"^ExecStart=(\S+) --nodaemon --pidfile= minreg --root (\S+) ", re.MULTILINE)
 
 
@@ -91,8 +92,23 @@ def _fill_in(name: str, program: str, root: str) -> str:
         _read(name)
         .replace(_PROGRAM, program)
         .replace(above, f"mkdir -p -m {mode} {os.path.dirname(root)}\n")
+        .replace(_name_mounts(DEFAULT_ROOT), _name_mounts(root))
         .replace(DEFAULT_ROOT, root)
     )
+
+
+def _name_mounts(path: str) -> str:
+    """Name the units of all file systems that a path may lie on.
+
+    Source: systemd.unit(5), "String Escaping for Inclusion in Unit Names".
+    """
+    parts = [_ESCAPED.sub(_escape, part) for part in path[1:].split("/")]
+    parts[0] = re.sub(r"^\.", _escape, parts[0])
+    return " ".join("-".join(parts[:length]) + ".mount" for length in range(1, len(parts) + 1))
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"\\x{ord(found[0]):02x}"
 
 
 def _read(name: str) -> str:
