@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorThreads, IReactorTime, IStreamSe
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.logfile import LogFile
 
+from minreg.daemon.activation import PassedEndpoint
 from minreg.daemon.notify import find_notifier
 from minreg.daemon.reload import Reloader
 from minreg.daemon.root_watch import RootWatch
@@ -77,14 +78,13 @@ def make_endpoints(
     Raises:
         SettingInvalid: Twisted cannot make anything of a description.
     """
-    endpoints = []
+    endpoints: list[tuple[str, IStreamServerEndpoint]] = []
     for wanted in listen:
+        if wanted.descriptor is not None:
+            endpoints.append((wanted.words, PassedEndpoint(reactor, wanted.descriptor)))
+            continue
         try:
             endpoint = serverFromString(reactor, wanted.description)
-        except LookupError:
-            raise SettingInvalid(
-                f"{wanted.words}: systemd has passed no such socket: start minreg.socket"
-            ) from None
         except (ValueError, TypeError, OSError, ImportError) as error:
             raise SettingInvalid(
                 f"{wanted.words} is no endpoint ({error}): "
