@@ -19,6 +19,7 @@ class Answer:
     silent there; ``stated`` is the length that is stated, if not the true one.
     """
 
+    path: str
     status: int
     headers: dict[str, str]
     body: bytes
@@ -112,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {
             name: value for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP
         }
-        answer = Answer(response.status, headers, body)
+        answer = Answer(self.path, response.status, headers, body)
         if self.command == "HEAD":
             answer.stated = int(response.getheader("Content-Length") or 0)
         return answer

@@ -161,8 +161,7 @@ class FaultTests(SynchronousTestCase):
 
             def to_other_server(answer: Answer) -> None:
                 answer.status, answer.body = 307, b""
-                blob = self.proxy.requests[-1][1]
-                answer.headers["Location"] = f"http://{other.host}{blob}"
+                answer.headers["Location"] = f"http://{other.host}{answer.path}"
 
             self.proxy.faults["/blobs/"] = [to_other_server] * 2
             self.assertEqual(self.download().failed, ())
@@ -170,3 +169,13 @@ class FaultTests(SynchronousTestCase):
             self.assertEqual({authorization for _, _, authorization in other.requests}, {None})
         blobs = os.listdir(os.path.join(self.root, "blobs"))
         self.assertEqual(len(blobs), 2)
+
+    def test_redirect_to_itself(self) -> None:
+        """It may come from elsewhere on the same server as well."""
+
+        def to_itself(answer: Answer) -> None:
+            answer.status, answer.body = 307, b""
+            answer.headers["Location"] = f"{answer.path}?again"
+
+        self.check_mended("/blobs/", to_itself, to_itself)
+        self.assertEqual(self.waits, [])

@@ -26,6 +26,8 @@ CHUNK = 1024 * 1024
 _CONNECT_SECONDS = 30
 _SILENCE_SECONDS = 60
 _MOST_REDIRECTS = 10
+# Bytes that come sooner than a new connection does.
+_WORTH_READING = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT = frozenset({408, 429, 499, 500, 502, 503, 504, 522})
 
@@ -167,11 +169,15 @@ class Transport:
 
 
 def discard(response: Response) -> None:
-    """Be done with a response. Its connection is kept if nothing is left to read."""
-    if response.length_remaining == 0:
-        response.release_conn()
-    else:
-        response.close()
+    """Be done with a response, and keep its connection if that is worth the reading.
+
+    A connection can be used again once its response was read to the end, even if there is
+    nothing to read.
+    """
+    remaining = response.length_remaining
+    if remaining is not None and remaining <= _WORTH_READING:
+        response.drain_conn()
+    response.close()
 
 
 def check_available(response: Response, url: str) -> None:
