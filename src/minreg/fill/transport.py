@@ -5,7 +5,7 @@ import ssl
 import time
 import urllib.request
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from threading import Lock
 from urllib.parse import urlsplit
@@ -20,9 +20,7 @@ from minreg.fill.failures import FillFailure, UpstreamRefused, UpstreamUnavailab
 
 Response = urllib3.BaseHTTPResponse
 
-CHUNK = 1024 * 1024
-"""Bytes that are read at a time."""
-
+_CHUNK = 1024 * 1024
 _CONNECT_SECONDS = 30
 _SILENCE_SECONDS = 60
 _MOST_REDIRECTS = 10
@@ -108,7 +106,7 @@ class Transport:
         raise UpstreamRefused(f"{url} redirects more than {_MOST_REDIRECTS} times")
 
     def iterate_body(self, response: Response, url: str) -> Generator[bytes, None, None]:
-        """Give the bytes of a body as they come.
+        """Give the bytes of a body as they come, without waiting for more.
 
         Raises:
             UpstreamUnavailable: It broke off, or no byte came for too long.
@@ -117,7 +115,8 @@ class Transport:
             self._open.add(response)
         try:
             with network_failures(url):
-                yield from response.stream(CHUNK, decode_content=False)
+                while chunk := response.read1(_CHUNK, decode_content=False):
+                    yield chunk
         finally:
             with self._mutex:
                 self._open.discard(response)
@@ -127,7 +126,8 @@ class Transport:
         """Break off all bodies that are being read, so that nobody waits for them."""
         with self._mutex:
             for response in self._open:
-                if not response.closed:
+                # It may come to its end just now.
+                with suppress(RuntimeError, ValueError):
                     response.shutdown()
 
     def _pool_for(self, url: str) -> urllib3.PoolManager:
