@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import urllib3
-from urllib3.connectionpool import HTTPConnectionPool
 
 from minreg.fill.transport import Transport
 
@@ -15,7 +14,7 @@ Coming = bytes | Exception
 
 
 class MemoryTransport(Transport):
-    """Reaches every ``http`` server by way of ``answer``.
+    """Reaches every server by way of ``answer``; with ``https`` as well, there is no TLS.
 
     Args:
         answer: Given the head of a request, gives what the server sends, a piece for each
@@ -37,23 +36,29 @@ class MemoryTransport(Transport):
 
     def _make_pool(self, proxy: str) -> urllib3.PoolManager:
         """Have pools whose connections lead nowhere."""
-        transport = self
         pool = super()._make_pool(proxy)
-        ordinary: Any = pool.pool_classes_by_scheme["http"]
+        pool.pool_classes_by_scheme = {
+            scheme: self._make_pool_class(ordinary)
+            for scheme, ordinary in pool.pool_classes_by_scheme.items()
+        }
+        return pool
+
+    def _make_pool_class(self, ordinary: Any) -> Any:
+        transport = self
 
         class Connection(ordinary.ConnectionCls):
-            def _new_conn(self) -> Any:
-                return transport.connect()
+            def connect(self) -> None:
+                self.sock = transport.connect()
+                self.is_verified = True
 
             @property
             def is_connected(self) -> bool:
                 return self.sock is not None and not self.sock.is_closed
 
-        class Pool(HTTPConnectionPool):
+        class Pool(ordinary):
             ConnectionCls = Connection
 
-        pool.pool_classes_by_scheme = {"http": Pool}
-        return pool
+        return Pool
 
 
 class _Socket:

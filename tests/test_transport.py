@@ -8,10 +8,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from urllib3.exceptions import ProtocolError, SSLError
 
 from minreg.fill.failures import FillFailure, UpstreamRefused, UpstreamUnavailable
+from minreg.fill.network_failures import network_failures
 from minreg.fill.transport import (
     Transport,
     check_available,
-    network_failures,
     retry_after_seconds,
 )
 from tests.canned import Canned, CannedTransport, Sent

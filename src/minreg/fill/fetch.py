@@ -22,7 +22,7 @@ from minreg.manifests import Descriptor
 # A broken line is tried again without end as long as so many bytes come each time.
 _WORTHWHILE = 64 * 1024
 _REPORT_SECONDS = 0.1
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
 
 @attrs.frozen
@@ -119,7 +119,7 @@ class BlobFetch:
         expected = self._blob.size - partial.offset
         if length.isascii() and length.isdigit() and int(length[:18]) != expected:
             discard(response)
-            raise ContentMismatch(f"{url} has {length} bytes to come, and not {expected}")
+            raise ContentMismatch(f"{url} has {length[:18]} bytes to come, and not {expected}")
 
 
 def _continues(response: Response, offset: int, size: int) -> bool:

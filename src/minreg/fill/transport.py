@@ -4,19 +4,19 @@ import ipaddress
 import ssl
 import time
 import urllib.request
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Mapping
+from contextlib import closing, suppress
 from email.utils import parsedate_to_datetime
 from threading import Lock
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, LocationParseError, ProxyError, SSLError
 from urllib3.util import Timeout, make_headers, parse_url
 
 from minreg import __version__
 from minreg.fill.addresses import is_loopback, is_same_origin, redirected
 from minreg.fill.failures import FillFailure, UpstreamRefused, UpstreamUnavailable
+from minreg.fill.network_failures import network_failures
 
 Response = urllib3.BaseHTTPResponse
 
@@ -122,6 +122,21 @@ class Transport:
                 self._open.discard(response)
             discard(response)
 
+    def read_body(self, response: Response, url: str, most: int) -> bytes:
+        """Read a body of at most ``most`` bytes.
+
+        Raises:
+            UpstreamRefused: It has more.
+            UpstreamUnavailable: It broke off, or no byte came for too long.
+        """
+        content = bytearray()
+        with closing(self.iterate_body(response, url)) as chunks:
+            for chunk in chunks:
+                content += chunk
+                if len(content) > most:
+                    raise UpstreamRefused(f"{url} is larger than {most} bytes")
+        return bytes(content)
+
     def interrupt(self) -> None:
         """Break off all bodies that are being read, so that nobody waits for them."""
         with self._mutex:
@@ -212,22 +227,6 @@ def retry_after_seconds(value: str, now: float) -> float | None:
         return None
 
 
-@contextmanager
-def network_failures(url: str) -> Iterator[None]:
-    """Say of an error of the network what could not be reached, and the mend."""
-    host = urlsplit(url).netloc
-    try:
-        yield
-    except ProxyError as error:
-        raise UpstreamUnavailable(f"the proxy for {host} does not answer: {error}") from None
-    except SSLError as error:
-        raise UpstreamRefused(f"{host}: {_tls_mend(str(error), host)}") from None
-    except LocationParseError:
-        raise UpstreamRefused(f"{url[:160]!r} is no web address") from None
-    except (HTTPError, OSError) as error:
-        raise UpstreamUnavailable(f"{host}: {error}") from None
-
-
 def _is_in_network(hostname: str, network: str) -> bool:
     """Tell whether an address lies in a network such as ``10.0.0.0/8``."""
     try:
@@ -236,11 +235,3 @@ def _is_in_network(hostname: str, network: str) -> bool:
         )
     except ValueError:
         return False
-
-
-def _tls_mend(reason: str, host: str) -> str:
-    if "CERTIFICATE_VERIFY_FAILED" in reason:
-        return "its certificate is from no authority known here: name one with --ca-file"
-    if "WRONG_VERSION_NUMBER" in reason or "RECORD_LAYER_FAILURE" in reason:
-        return f"it does not talk TLS: if it should not, say --plain-http {host}"
-    return reason
