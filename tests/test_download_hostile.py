@@ -91,10 +91,10 @@ class HostileUpstreamTestCase(SynchronousTestCase):
     """A good registry, and an evil one that wants a token, with an account there."""
 
     def setUp(self) -> None:
-        """Fill both registries, and log in."""
+        """Fill both registries, with images that share blobs, and log in."""
         self.registries = {"good.example": MemoryRegistry(), "evil.example": MemoryRegistry()}
         for host, registry in self.registries.items():
-            image = registry.add_image("a", host, host.encode("ascii"))
+            image = registry.add_image("a", "amd64", b"shared", host.encode("ascii"))
             registry.add_index("a", image, tag="1")
         home = os.path.abspath(self.mktemp())
         os.makedirs(os.path.join(home, ".docker"))
