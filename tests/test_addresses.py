@@ -13,7 +13,7 @@ class AddressTests(SynchronousTestCase):
 
     def test_base_url(self) -> None:
         """A registry is asked by https, unless it is on this machine or said to be plain."""
-        plain = frozenset({"plain.example:5000"})
+        plain = frozenset({"plain.example:5000", "usual.example"})
         for host, url in {
             "docker.io": "https://registry-1.docker.io",
             "quay.io": "https://quay.io",
@@ -22,6 +22,11 @@ class AddressTests(SynchronousTestCase):
             "[::1]:5000": "http://[::1]:5000",
             "plain.example:5000": "http://plain.example:5000",
             "plain.example": "https://plain.example",
+            "quay.io:443": "https://quay.io:443",
+            "localhost:443": "http://localhost:443",
+            "plain.example:80": "https://plain.example:80",
+            "usual.example:80": "http://usual.example:80",
+            "usual.example": "http://usual.example",
         }.items():
             self.assertEqual(base_url(host, plain), url)
 

@@ -83,6 +83,13 @@ class DownloadTests(DownloadTestCase):
         again = self.download("example.com/a:1", "example.com/b:1")
         self.assertEqual((again.failed, again.fetched_blobs), ((), 1))
 
+    def test_usual_port(self) -> None:
+        """A port that is named is asked, though the registry's name is kept without it."""
+        self.assertEqual(self.download("example.com:80/a:1", trimmed=False).failed, ())
+        self.assertEqual(self.tags("example.com/a"), ["1"])
+        urls = {request.url[: len("https://example.com:80/")] for request in self.transport.sent}
+        self.assertEqual(urls, {"https://example.com:80/"})
+
     def test_by_digest(self) -> None:
         """An image without a tag is kept under its digest, and remembered."""
         image = f"example.com/a@{self.a['digest']}"

@@ -4,22 +4,24 @@ import ipaddress
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from minreg.fill.failures import UpstreamRefused
-from minreg.names import DOCKER_HUB
+from minreg.names import DOCKER_HUB, parse_host
 
 _PORTS = {"http": 80, "https": 443}
 
 
-def base_url(host: str, plain_http: frozenset[str]) -> str:
-    """Give the address of a registry's API, without ``/v2/``.
+def base_url(address: str, plain_http: frozenset[str]) -> str:
+    """Give the URL of a registry's API, without ``/v2/``.
 
     Args:
-        host: The registry, as ``parse_host`` spells it.
-        plain_http: The hosts that talk plain HTTP. Those on this machine do anyway.
+        address: The registry's host, with each port that it was named with.
+        plain_http: The hosts that talk plain HTTP, as ``parse_host`` spells them. Those on
+            this machine do anyway.
     """
-    if host == DOCKER_HUB:
+    if address == DOCKER_HUB:
         return "https://registry-1.docker.io"
-    is_plain = host in plain_http or is_loopback(urlsplit(f"//{host}").hostname or "")
-    return f"{'http' if is_plain else 'https'}://{host}"
+    hostname = urlsplit(f"//{address}").hostname or ""
+    is_plain = parse_host(address) in plain_http or is_loopback(hostname)
+    return f"{'http' if is_plain else 'https'}://{address}"
 
 
 def is_same_origin(one: str, other: str) -> bool:
