@@ -21,14 +21,17 @@ def network_failures(url: str) -> Iterator[None]:
     except LocationParseError:
         raise UpstreamRefused(f"{url[:160]!r} is no web address") from None
     except SSLError as error:
-        raise UpstreamRefused(f"{host}: {_tls_mend(str(error), host)}") from None
+        raise _tls_failure(str(error), host) from None
     except (HTTPError, HTTPException, OSError) as error:
         raise UpstreamUnavailable(f"{host}: {error}") from None
 
 
-def _tls_mend(reason: str, host: str) -> str:
+def _tls_failure(reason: str, host: str) -> UpstreamRefused | UpstreamUnavailable:
+    """Tell what a person must mend from what may work the next time."""
     if "CERTIFICATE_VERIFY_FAILED" in reason:
-        return "its certificate is from no authority known here: name one with --ca-file"
+        mend = "its certificate is from no authority known here: name one with --ca-file"
+        return UpstreamRefused(f"{host}: {mend}")
     if "WRONG_VERSION_NUMBER" in reason or "RECORD_LAYER_FAILURE" in reason:
-        return f"it does not talk TLS: if it should not, say --plain-http {host}"
-    return reason
+        mend = f"it does not talk TLS: if it should not, say --plain-http {host}"
+        return UpstreamRefused(f"{host}: {mend}")
+    return UpstreamUnavailable(f"{host}: {reason}")

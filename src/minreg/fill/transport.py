@@ -27,7 +27,8 @@ _MOST_REDIRECTS = 10
 # Bytes that come sooner than a new connection does.
 _WORTH_READING = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_TRANSIENT = frozenset({408, 429, 499, 500, 502, 503, 504, 522})
+# Besides all from 500 on. 499 is what proxies say of one that was in a hurry.
+_TRANSIENT = frozenset({408, 429, 499})
 
 
 class Transport:
@@ -201,7 +202,7 @@ def check_available(response: Response, url: str) -> None:
     Raises:
         UpstreamUnavailable: Its status says so.
     """
-    if response.status not in _TRANSIENT:
+    if response.status < 500 and response.status not in _TRANSIENT:
         return
     discard(response)
     wait = retry_after_seconds(response.headers.get("Retry-After", ""), time.time())
