@@ -199,9 +199,14 @@ def _download(
 
 def _describe_plan(plan: Plan) -> None:
     for image in plan.images:
-        digests = {blob.digest for blob in image.blobs} & plan.missing.keys()
-        size = sum(plan.missing[digest].blob.size for digest in digests)
-        click.echo(f"{image.image}: {count(len(digests), 'blob')} to fetch, {format_size(size)}")
+        sizes = [
+            claim.blob.size
+            for missing in plan.missing.values()
+            for claim in missing.claims
+            if claim.image is image
+        ]
+        wanted = f"{count(len(sizes), 'blob')} to fetch, {format_size(sum(sizes))}"
+        click.echo(f"{image.image}: {wanted}")
     click.echo(
         f"would fetch {count(len(plan.missing), 'blob')} ({format_size(plan.fetch_bytes)}), "
         f"go on with {format_size(plan.partial_bytes)} that came earlier, "

@@ -77,7 +77,7 @@ class Resolver:
             UpstreamRefused, UpstreamUnavailable, ContentMismatch: It cannot be had.
         """
         place = parse_place(image.place(trimmed=self._selection.trimmed))
-        upstream = self._upstreams.find(image.host)
+        upstream = self._upstreams.find(image.address)
         resolution = _Resolution(image, place, upstream, self._contents, self._selection)
         return resolution.run()
 
