@@ -9,7 +9,7 @@ from twisted.web.http_headers import Headers
 
 from minreg.errors import RegistryError, size_invalid, unavailable
 from minreg.web.deadline import Deadline
-from minreg.web.outgoing import format_head, format_refusal, send_now
+from minreg.web.outgoing import Departures, format_head, format_refusal
 from minreg.web.pacing import STALL_TIMEOUT, PacedChannel
 from minreg.web.request import RegistryRequest
 
@@ -44,6 +44,7 @@ class Connections(Protocol):
     """What a connection tells its site."""
 
     shortcut: "Answers"
+    departures: Departures
 
     def admit(self, channel: "RegistryChannel") -> bool:
         """Count a connection, and tell whether it is not one too many."""
@@ -96,12 +97,13 @@ class RegistryChannel(PacedChannel):
             self.refuse(_ENCRYPTED)
         if self._is_closing:
             return
+        self.send_held()
         self._asked = b""
         if self._is_at_rest and not (self._is_blocked or self._is_last):
             answer = self.site.shortcut.find(data, self.getPeer())
             if answer is not None:
                 self.resetTimeout()
-                send_now(self.transport, answer)
+                self.hold(answer)
                 return
             self._asked = data
         self._is_at_rest = False
@@ -185,8 +187,12 @@ class RegistryChannel(PacedChannel):
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
         """Send an answer's head, and let the request know what it was."""
-        self.requests[0].head = format_head(b"%s %s %s" % (version, code, reason), headers)
-        self.transport.write(self.requests[0].head)
+        request = self.requests[0]
+        request.head = format_head(b"%s %s %s" % (version, code, reason), headers)
+        if request.asked and request.producer is None:
+            self.hold(request.head)
+        else:
+            self.transport.write(request.head)
 
     def lineLengthExceeded(self, _line: bytes) -> None:
         """Refuse a line that is longer than any that makes sense."""
@@ -218,4 +224,5 @@ class RegistryChannel(PacedChannel):
             self._is_closing = True
             self._arrival.clear()
             self._acceptance.set(patience)
+            self.send_held()
             super().loseConnection()

@@ -1,13 +1,52 @@
 """How bytes leave a connection with as little ado as possible."""
 
-from contextlib import suppress
 from http import HTTPStatus
+from typing import Protocol
 
-from twisted.internet.interfaces import ITransport
+from twisted.internet.interfaces import IReactorTime, ITransport
 from twisted.internet.tcp import Connection
 from twisted.web.http_headers import Headers
 
 from minreg.web.request import API_VERSION, SERVER, http_date
+
+_MOST_TOGETHER = 64
+"""Connections whose answers leave together: each may have one of 64 KiB in memory."""
+
+
+class Holder(Protocol):
+    """A connection that holds an answer back."""
+
+    def send_held(self) -> None:
+        """Send what is held."""
+
+
+class Departures:
+    """Lets answers that are made in one turn of the reactor leave together.
+
+    Each answer wakes its client, and that takes the kernel longer than all the rest of
+    sending it; a client of several connections that is awake already need not be woken.
+    Nobody waits longer than a turn takes.
+
+    Args:
+        clock: Whose turns count.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._holders: list[Holder] = []
+
+    def add(self, holder: Holder) -> None:
+        """Have a connection send what it holds, before the reactor waits again."""
+        if not self._holders:
+            self._clock.callLater(0, self._leave)
+        self._holders.append(holder)
+        if len(self._holders) >= _MOST_TOGETHER:
+            self._leave()
+
+    def _leave(self) -> None:
+        holders, self._holders = self._holders, []
+        for holder in holders:
+            holder.send_held()
 
 
 def format_head(status_line: bytes, headers: Headers) -> bytes:
@@ -41,7 +80,11 @@ def send_now(transport: ITransport, content: bytes) -> None:
     answer. What the kernel does not take at once goes that way, and errors show there.
     """
     if isinstance(transport, Connection) and not has_unsent(transport):
-        with suppress(OSError):
-            content = content[transport.socket.send(content) :]
-    if content:
-        transport.write(content)
+        try:
+            sent = transport.socket.send(content)
+        except OSError:
+            sent = 0
+        if sent == len(content):
+            return
+        content = content[sent:]
+    transport.write(content)

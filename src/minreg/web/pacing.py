@@ -1,6 +1,7 @@
 """One connection: how its client takes what it is sent."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import connectionDone
@@ -8,10 +9,17 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
 from minreg.web.deadline import Deadline
+from minreg.web.outgoing import Departures, send_now
 from minreg.web.request import NOT_TAKEN, RegistryRequest
 
 STALL_TIMEOUT = 300
 """Seconds that a client may take to accept the next piece of an answer, or its end."""
+
+
+class Turns(Protocol):
+    """What a connection shares with others."""
+
+    departures: Departures
 
 
 class PacedChannel(HTTPChannel):
@@ -20,11 +28,17 @@ class PacedChannel(HTTPChannel):
     Twisted's own pausing has gaps: a producer that is registered while the client takes
     nothing is not paused, one that is paused twice never goes on, and requests are read,
     and kept, while answers pile up.
+
+    An answer may be held until the reactor's turn ends (``hold``), before it calls anyone
+    who has more to send. Whatever else arrives, or ends the connection, sends it first.
     """
+
+    site: Turns
 
     transport: ITCPTransport
     requests: list[RegistryRequest]
     _is_blocked = False
+    _held = b""
 
     def connectionMade(self) -> None:
         """Begin."""
@@ -33,8 +47,32 @@ class PacedChannel(HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End."""
+        self._held = b""
         self._acceptance.clear()
         super().connectionLost(reason)
+
+    def hold(self, content: bytes) -> None:
+        """Send an answer, or its head, together with those of other connections."""
+        if not self._held:
+            self.site.departures.add(self)
+        self._held += content
+
+    def send_held(self) -> None:
+        """Send what is held."""
+        held, self._held = self._held, b""
+        if held:
+            send_now(self.transport, held)
+
+    def write(self, data: bytes) -> None:
+        """Send a part of an answer's body; the first one goes with its head."""
+        if self._held:
+            self._held += data
+        else:
+            super().write(data)
+
+    def writeSequence(self, iovec: Sequence[bytes]) -> None:
+        """Send a part of an answer's body that is made of several pieces."""
+        self.write(b"".join(iovec))
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: FBT001
         """Send what a producer makes, once there is room for it."""

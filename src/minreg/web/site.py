@@ -12,6 +12,7 @@ from twisted.web.server import Site
 
 from minreg.errors import RegistryError
 from minreg.web.channel import RegistryChannel
+from minreg.web.outgoing import Departures
 from minreg.web.request import RegistryRequest, name_client
 from minreg.web.resource import RegistryResource
 from minreg.web.shortcut import Shortcut
@@ -50,6 +51,7 @@ class RegistrySite(Site):
         # Logger is a descriptor, and makes a new Logger each time that it is asked for.
         self._publish = self._log.observer
         self.shortcut = Shortcut(reactor, self)
+        self.departures = Departures(reactor)
         self._most_connections = most_connections
         self._witnesses = witnesses
         self._channels: set[RegistryChannel] = set()
