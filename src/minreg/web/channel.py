@@ -11,6 +11,7 @@ from minreg.errors import RegistryError, size_invalid, unavailable
 from minreg.web.deadline import Deadline
 from minreg.web.outgoing import Departures, format_head, format_refusal
 from minreg.web.pacing import STALL_TIMEOUT, PacedChannel
+from minreg.web.plain import parse_plain
 from minreg.web.request import RegistryRequest
 
 RECEIVE_TIMEOUT = 30
@@ -63,11 +64,13 @@ class RegistryChannel(PacedChannel):
     """
 
     site: Connections
+    requestFactory: type[RegistryRequest]
     is_answering = False
     _is_new = True
     _is_at_rest = True
     _asked = b""
     _peer: IAddress | None = None
+    _host: IAddress | None = None
     _is_closing = False
     _is_last = False
 
@@ -107,13 +110,26 @@ class RegistryChannel(PacedChannel):
                 return
             self._asked = data
         self._is_at_rest = False
-        super().dataReceived(data)
+        if not (self._asked and self._receive_plain(data)):
+            super().dataReceived(data)
         if self._is_blocked:
             self._networkProducer.pauseProducing()
         elif not self._has_begun():
             self._arrival.clear()
         elif not self._arrival.is_set:
             self._arrival.set(RECEIVE_TIMEOUT)
+
+    def _receive_plain(self, data: bytes) -> bool:
+        """Begin to answer what is here, if that is one plain request."""
+        if (plain := parse_plain(data)) is None:
+            return False
+        request = self.requestFactory(self)
+        request.requestHeaders = plain.headers
+        request.gotLength(0)
+        self.requests.append(request)
+        self._command, self._path, self._version = plain.method, plain.target, b"HTTP/1.1"
+        self.allContentReceived()
+        return True
 
     def _has_begun(self) -> bool:
         """Whether a part of a request is here, and the rest of it is not."""
@@ -184,6 +200,12 @@ class RegistryChannel(PacedChannel):
         if self._peer is None:
             self._peer = super().getPeer()
         return self._peer
+
+    def getHost(self) -> IAddress:
+        """Name the registry, as its client does. Twisted asks the kernel every time."""
+        if self._host is None:
+            self._host = super().getHost()
+        return self._host
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
         """Send an answer's head, and let the request know what it was."""
