@@ -51,10 +51,12 @@ class Departures:
 
 def format_head(status_line: bytes, headers: Headers) -> bytes:
     """Write the head of an answer as one piece."""
-    lines = [status_line]
+    parts = [status_line]
     for name, values in headers.getAllRawHeaders():
-        lines += [b"%s: %s" % (name, value) for value in values]
-    return b"\r\n".join((*lines, b"", b""))
+        for value in values:
+            parts += (b"\r\n", name, b": ", value)
+    parts.append(b"\r\n\r\n")
+    return b"".join(parts)
 
 
 def format_refusal(status: int, body: bytes) -> bytes:
