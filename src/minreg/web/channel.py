@@ -9,8 +9,8 @@ from twisted.web.http_headers import Headers
 
 from minreg.errors import RegistryError, size_invalid, unavailable
 from minreg.web.deadline import Deadline
-from minreg.web.outgoing import Departures, format_head, format_refusal
-from minreg.web.pacing import STALL_TIMEOUT, PacedChannel
+from minreg.web.outgoing import format_head, format_refusal
+from minreg.web.pacing import STALL_TIMEOUT, PacedChannel, Turns
 from minreg.web.plain import parse_plain
 from minreg.web.request import RegistryRequest
 
@@ -41,11 +41,10 @@ class Answers(Protocol):
         """Find the answer to a request that has been answered before."""
 
 
-class Connections(Protocol):
+class Connections(Turns, Protocol):
     """What a connection tells its site."""
 
     shortcut: "Answers"
-    departures: Departures
 
     def admit(self, channel: "RegistryChannel") -> bool:
         """Count a connection, and tell whether it is not one too many."""
@@ -77,7 +76,7 @@ class RegistryChannel(PacedChannel):
     def connectionMade(self) -> None:
         """Begin, or say at once that there are too many connections already."""
         self._arrival = Deadline(
-            self.callLater, lambda: self.abort("the request did not arrive in time")
+            self.site.reactor, lambda: self.abort("the request did not arrive in time")
         )
         super().connectionMade()
         if ITCPTransport.providedBy(self.transport):
@@ -88,7 +87,7 @@ class RegistryChannel(PacedChannel):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Forget the connection."""
         self._is_closing = True
-        self._arrival.clear()
+        self._arrival.end()
         super().connectionLost(reason)
         self.site.forget(self)
 

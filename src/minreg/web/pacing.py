@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.interfaces import IReactorTime, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
@@ -20,6 +20,7 @@ class Turns(Protocol):
     """What a connection shares with others."""
 
     departures: Departures
+    reactor: IReactorTime
 
 
 class PacedChannel(HTTPChannel):
@@ -42,14 +43,16 @@ class PacedChannel(HTTPChannel):
 
     def connectionMade(self) -> None:
         """Begin."""
-        self._acceptance = Deadline(self.callLater, lambda: self.abort(NOT_TAKEN))
+        self._acceptance = Deadline(self.site.reactor, lambda: self.abort(NOT_TAKEN))
+        self._rest = Deadline(self.site.reactor, self.timeoutConnection)
         super().connectionMade()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End."""
         self._held = b""
-        self._acceptance.clear()
         super().connectionLost(reason)
+        self._acceptance.end()
+        self._rest.end()
 
     def hold(self, content: bytes) -> None:
         """Send an answer, or its head, together with those of other connections."""
@@ -101,6 +104,20 @@ class PacedChannel(HTTPChannel):
         self._is_blocked = False
         self._acceptance.clear()
         super().resumeProducing()
+
+    def setTimeout(self, period: int | None) -> int | None:
+        """Set how many seconds the connection may be idle; Twisted makes a call each time."""
+        before, self.timeOut = self.timeOut, period
+        if period is None:
+            self._rest.clear()
+        else:
+            self._rest.set(period)
+        return before
+
+    def resetTimeout(self) -> None:
+        """Let the time for being idle begin anew, if it runs."""
+        if self._rest.is_set and self.timeOut is not None:
+            self._rest.set(self.timeOut)
 
     def timeoutConnection(self) -> None:
         """End a connection that is idle. One that still has an answer to take is not."""

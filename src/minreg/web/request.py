@@ -69,7 +69,9 @@ class RegistryRequest(Request):
         self.setHeader(b"date", http_date())
         self.setHeader(b"docker-distribution-api-version", API_VERSION)
         self.prepath = []
-        self.postpath = [unquote_to_bytes(part) for part in _path(self.path).split(b"/")]
+        self.postpath = _path(self.path).split(b"/")
+        if b"%" in self.path:
+            self.postpath = [unquote_to_bytes(part) for part in self.postpath]
         try:
             self.site.getResourceFor(self).render(self)
         except Exception:  # noqa: BLE001 - whatever it is, this client gets an answer
