@@ -7,7 +7,12 @@ from twisted.internet.interfaces import IReactorTime, ITransport
 from twisted.internet.tcp import Connection
 from twisted.web.http_headers import Headers
 
-from minreg.web.request import API_VERSION, SERVER, http_date
+from minreg import __version__
+from minreg.web.request import http_date
+
+_BEFORE_DATE = f"\r\nServer: minreg/{__version__}\r\nDate: ".encode("ascii")
+_AFTER_DATE = b"\r\nDocker-Distribution-Api-Version: registry/2.0"
+"""What all answers say."""
 
 _MOST_TOGETHER = 64
 """Connections whose answers leave together: each may have one of 64 KiB in memory."""
@@ -50,8 +55,8 @@ class Departures:
 
 
 def format_head(status_line: bytes, headers: Headers) -> bytes:
-    """Write the head of an answer as one piece."""
-    parts = [status_line]
+    """Write the head of an answer as one piece, and what all answers say into it."""
+    parts = [status_line, _BEFORE_DATE, http_date(), _AFTER_DATE]
     for name, values in headers.getAllRawHeaders():
         for value in values:
             parts += (b"\r\n", name, b": ", value)
@@ -61,13 +66,12 @@ def format_head(status_line: bytes, headers: Headers) -> bytes:
 
 def format_refusal(status: int, body: bytes) -> bytes:
     """Write a whole answer to what did not become a request, the last on its connection."""
-    head = (
-        b"HTTP/1.1 %d %s\r\nServer: %s\r\nDate: %s\r\n"
-        b"Docker-Distribution-API-Version: %s\r\nConnection: close\r\n"
-        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    )
+    headers = Headers()
+    headers.setRawHeaders(b"connection", [b"close"])
+    headers.setRawHeaders(b"content-type", [b"application/json"])
+    headers.setRawHeaders(b"content-length", [b"%d" % len(body)])
     reason = HTTPStatus(status).phrase.encode("ascii")
-    return head % (status, reason, SERVER, http_date(), API_VERSION, len(body)) + body
+    return format_head(b"HTTP/1.1 %d %s" % (status, reason), headers) + body
 
 
 def has_unsent(transport: Connection) -> bool:
