@@ -44,6 +44,13 @@ class TogetherTests(WebTestCase):
         connection = self.arrive(PING, nowhere[:9], nowhere[9:], PING)
         self.assertEqual(self.answers(connection), [200, 404, 200])
 
+    def test_streamed(self) -> None:
+        """The head of an answer is sent before anything makes its body."""
+        connection = self.connect()
+        connection.channel.hold(b"head")
+        connection.channel.registerProducer(object(), streaming=True)
+        self.assertEqual(connection.transport.waiting, b"head")
+
     def test_refused(self) -> None:
         """A refusal does not pass the answer before it."""
         self.assertEqual(self.answers(self.arrive(PING, b"nonsense\r\n\r\n")), [200, 400])

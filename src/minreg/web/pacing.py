@@ -30,8 +30,8 @@ class PacedChannel(HTTPChannel):
     nothing is not paused, one that is paused twice never goes on, and requests are read,
     and kept, while answers pile up.
 
-    An answer may be held until the reactor's turn ends (``hold``), before it calls anyone
-    who has more to send. Whatever else arrives, or ends the connection, sends it first.
+    An answer may be held until the reactor's turn ends (``hold``). Whatever else arrives, is
+    sent, or ends the connection, sends it first.
     """
 
     site: Turns
@@ -79,6 +79,7 @@ class PacedChannel(HTTPChannel):
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: FBT001
         """Send what a producer makes, once there is room for it."""
+        self.send_held()
         super().registerProducer(producer, streaming)
         if self._is_blocked:
             super().pauseProducing()
