@@ -112,6 +112,21 @@ class RegistryServiceTests(WebTestCase):
             failure = self.assertRaises(StartFailed, service.privilegedStartService)
             self.assertIn(mend, str(failure))
 
+    def test_mends_of_paths(self) -> None:
+        """A socket with a path fails for other reasons."""
+
+        class Closed(MemoryReactorClock):
+            """A reactor that may not write there."""
+
+            def listenUNIX(self, *_more: object, **_options: object) -> None:
+                """Refuse."""
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+        endpoint = UNIXServerEndpoint(Closed(), "/run/x.sock")
+        listener = Listener("--status-listen unix:/run/x.sock", endpoint, self.site, leave_unseen)
+        failure = self.assertRaises(StartFailed, listener.privilegedStartService)
+        self.assertIn("the service has /run/minreg for that", str(failure))
+
     def test_log_of_application(self) -> None:
         """The application's log is written by our observer from its first line on."""
         application = Application("minreg")

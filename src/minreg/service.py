@@ -25,6 +25,13 @@ _MENDS = {
     errno.EADDRNOTAVAIL: "no interface of this machine has that address: choose another",
     errno.EACCES: "run it as root, or choose a --port from 1024 on",
 }
+_WRITABLE = (
+    "choose a directory that is there and may be written to: the service has /run/minreg for that"
+)
+_MENDS_OF_PATHS = {
+    errno.EADDRINUSE: _MENDS[errno.EADDRINUSE],
+    **dict.fromkeys((errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS), _WRITABLE),
+}
 
 _log = Logger()
 
@@ -190,7 +197,8 @@ class Listener(Service):
     def _fail(self, failure: Failure) -> NoReturn:
         problem = getattr(failure.value, "socketError", failure.value)
         reason = getattr(problem, "strerror", None) or str(problem)
-        mend = _MENDS.get(getattr(problem, "errno", 0), _MEND)
+        mends = _MENDS_OF_PATHS if "listen unix:" in self._words else _MENDS
+        mend = mends.get(getattr(problem, "errno", 0), _MEND)
         self._give_up(f"{self._words}: cannot listen there: {reason}: {mend}")
 
 

@@ -1,6 +1,5 @@
 """What ``twistd -n minreg`` runs: from the command line to a service."""
 
-import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -16,9 +15,8 @@ from minreg.assembly import make_service
 from minreg.daemon.activation import (
     PassedSocket,
     choose_sockets,
-    find_sockets,
+    find_passed,
     is_passed,
-    read_environment,
 )
 from minreg.log import make_observer
 from minreg.service import RegistryService, complain, leave, leave_unseen
@@ -105,7 +103,8 @@ class Options(UsageOptions):
         awaits = bool(self["wait-for-root"])
         if self["listen"] and (port, interface) != (None, None):
             raise SettingInvalid("--listen takes the place of --port and --interface: drop these")
-        passed = find_sockets(read_environment(), os.getpid())
+        wanted = [*self["listen"], self["status-listen"] or ""]
+        passed = find_passed() if any(map(is_passed, wanted)) else []
         status, sockets = find_status(self["status-listen"], passed)
         listen = [find_endpoints("--listen", text, sockets) for text in self["listen"]]
         return Settings(

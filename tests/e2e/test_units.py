@@ -136,6 +136,18 @@ class OptionsTests(UnitsTestCase):
             systemd.run("kill", "-CONT", first)
         self.assertEqual(systemd.run("cat", children), worker)
 
+    def test_several(self) -> None:
+        """Options that are given as the unit proposes all have their effect."""
+        text = read_file(os.path.join(self.units, "minreg.service")).decode()
+        example = text.partition("systemctl edit minreg\n")[2].partition("\n\n")[0]
+        self.drop_in(
+            "minreg.service",
+            example.replace("#     ", "") + "\nStandardOutput=append:/run/log\n",
+        )
+        systemd = self.boot()
+        self.assertEqual(self.ask("/minreg/style.css")[0], 404)
+        self.assertEqual(systemd.run("cat", "/run/log")[0], "{")
+
     def test_second_socket(self) -> None:
         """What the unit of the socket proposes adds a place, and takes none away."""
         text = read_file(os.path.join(self.units, "minreg.socket")).decode()

@@ -29,16 +29,6 @@ class PassedSocket:
     name: str
 
 
-def read_environment() -> Mapping[str, str]:
-    """Read what this process was started with, for Twisted takes out what it has seen.
-
-    Source: proc_pid_environ(5).
-    """
-    with open("/proc/self/environ", "rb") as file:
-        entries = os.fsdecode(file.read()).split("\0")
-    return {name: value for name, _, value in (entry.partition("=") for entry in entries)}
-
-
 def find_sockets(environment: Mapping[str, str], process: int) -> list[PassedSocket]:
     """Find the sockets that were passed.
 
@@ -53,6 +43,18 @@ def find_sockets(environment: Mapping[str, str], process: int) -> list[PassedSoc
     if len(names) != int(count):
         names = [_NAMELESS] * int(count)
     return [PassedSocket(descriptor, name) for descriptor, name in enumerate(names, _FIRST)]
+
+
+def find_passed() -> list[PassedSocket]:
+    """Find the sockets that were passed to this process.
+
+    They are read from what it was started with (proc_pid_environ(5)), for Twisted takes out of
+    the environment what it has seen.
+    """
+    with open("/proc/self/environ", "rb") as file:
+        entries = os.fsdecode(file.read()).split("\0")
+    environment = {name: value for name, _, value in (entry.partition("=") for entry in entries)}
+    return find_sockets(environment, os.getpid())
 
 
 def is_passed(description: str) -> bool:
