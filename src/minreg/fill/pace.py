@@ -94,20 +94,24 @@ class PacedResponse(HTTPResponse):
         return super().read1(n)
 
 
-class _Connection(HTTPConnection):
+class Connection(HTTPConnection):
+    """A connection whose responses are read at a pace."""
+
     response_class = PacedResponse
 
 
-class _TlsConnection(HTTPSConnection):
+class TlsConnection(HTTPSConnection):
+    """The same, with TLS."""
+
     response_class = PacedResponse
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls = Connection
 
 
 class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
+    ConnectionCls = TlsConnection
 
 
 POOLS = {"http": _Pool, "https": _TlsPool}
