@@ -35,6 +35,10 @@ class ContentBroken(ContentNotFound):
     """
 
 
+class ContentUnreadable(ContentBroken):
+    """Something is there, as far as can be seen, but this user may not read it."""
+
+
 class StoreUnavailable(Exception):
     """The place where content lies cannot be read at all just now."""
 

@@ -15,7 +15,7 @@ from io import FileIO
 
 import attrs
 
-from minreg.interfaces import ContentBroken, StoreUnavailable
+from minreg.interfaces import ContentBroken, ContentUnreadable, StoreUnavailable
 
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 _DELETED = " (deleted)"
@@ -110,7 +110,8 @@ class Enclosure:
         """Tell whether there is a directory at a path below the root, links followed.
 
         Raises:
-            ContentBroken: This user must not look, or the link leads in a circle.
+            ContentBroken: The link leads in a circle.
+            ContentUnreadable: This user may not look.
             StoreUnavailable: The disk does not answer.
         """
         place = os.path.join(self.root, path)
@@ -135,11 +136,24 @@ class Enclosure:
         Raises:
             StoreUnavailable: It is not, or cannot be read.
         """
-        os.close(self._open_root(os.O_RDONLY))
+        with self._faults_of_root():
+            os.close(self._open_root(os.O_RDONLY))
+            # Who may list its names need not be allowed to get at what they name.
+            os.stat(os.path.join(self.root, "."))
 
     def _open_root(self, flags: int) -> int:
-        try:
+        with self._faults_of_root():
             return os.open(self.root, flags | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    @contextmanager
+    def _faults_of_root(self) -> Iterator[None]:
+        try:
+            yield
+        except PermissionError:
+            raise StoreUnavailable(
+                f"root {self.root} cannot be read by this user: give it the right to "
+                "(chmod -R a+rX), and to the directories above (chmod a+x)"
+            ) from None
         except OSError as error:
             raise StoreUnavailable(f"root {self.root}: {error.strerror}") from None
 
@@ -209,7 +223,7 @@ def _faults_of(path: str) -> Iterator[None]:
         if error.errno in _ABSENT:
             raise FileNotFoundError(error.errno, error.strerror, path) from None
         if error.errno in (errno.EACCES, errno.EPERM):
-            raise ContentBroken(
+            raise ContentUnreadable(
                 f"{path} cannot be read by this user: give it the right to (chmod a+rX)"
             ) from None
         if error.errno == errno.ELOOP:

@@ -11,7 +11,12 @@ from contextlib import suppress
 
 from zope.interface import implementer
 
-from minreg.interfaces import ContentBroken, IRegistryStore, RepositoryNotFound
+from minreg.interfaces import (
+    ContentBroken,
+    ContentUnreadable,
+    IRegistryStore,
+    RepositoryNotFound,
+)
 from minreg.names import is_repository
 from minreg.store.documents import Documents
 from minreg.store.enclosure import Enclosure, directory_status
@@ -51,6 +56,27 @@ class RegistryTree:
 
     def find_repository(self, namespace: str | None, name: str) -> TreeRepository:
         """See ``IRegistryStore``."""
+        try:
+            found = self._find(namespace, name)
+        except ContentUnreadable:
+            # If the root itself is closed, that is not this repository's fault.
+            self.check()
+            raise
+        if found is None:
+            self.check()
+            raise RepositoryNotFound(name)
+        return found
+
+    def iterate_repositories(self, after: str) -> Iterator[str]:
+        """See ``IRegistryStore``."""
+        self.check()
+        return self._walk("", after, frozenset())
+
+    def check(self) -> None:
+        """See ``IRegistryStore``."""
+        self._files.check_root()
+
+    def _find(self, namespace: str | None, name: str) -> TreeRepository | None:
         begun = self._now()
         absent: list[str] = []
         for candidate in candidates(namespace, name, self._aliases):
@@ -65,17 +91,7 @@ class RegistryTree:
                     Evidence(self._files.root, begun, tuple(absent)),
                 )
             absent.append(manifests)
-        self._files.check_root()
-        raise RepositoryNotFound(name)
-
-    def iterate_repositories(self, after: str) -> Iterator[str]:
-        """See ``IRegistryStore``."""
-        self._files.check_root()
-        return self._walk("", after, frozenset())
-
-    def check(self) -> None:
-        """See ``IRegistryStore``."""
-        self._files.check_root()
+        return None
 
     def _walk(self, path: str, after: str, above: frozenset[_Identity]) -> Iterator[str]:
         """Go through a directory in the order of the names that lie in it and below it.
