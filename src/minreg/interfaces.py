@@ -47,6 +47,10 @@ class StoreAwaited(StoreUnavailable):
     """The place where content will lie is not there yet: the daemon was told to wait for it."""
 
 
+class TooMuch(Exception):
+    """The repository holds so much that saying it in a few words would take long."""
+
+
 @attrs.frozen
 class Content:
     """Content that is about to be sent; whoever gets it closes ``file``.
@@ -123,7 +127,11 @@ class IRepository(Interface):
         """Tell how many bytes lie there for a blob; None if nothing does."""
 
     def sum_up() -> Overview:
-        """Say in a few words what it holds."""
+        """Say in a few words what it holds.
+
+        Raises:
+            TooMuch: That would take long.
+        """
 
 
 class IRegistryStore(Interface):

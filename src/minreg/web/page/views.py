@@ -57,7 +57,8 @@ class PageViews:
         """Show the repositories, or those that a search finds."""
         text, after = _argument(request, b"q"), _argument(request, b"after")
         listed = await Listing(self._store, self._disk, self._clock).find(text, after, home.PAGE)
-        shown_here: Tag | str = home.Rows(self._store, self._disk).table(listed)
+        rows = home.rows_of(self._store, self._disk, self._clock)
+        shown_here: Tag | str = rows.table(listed.names)
         if not listed.names:
             shown_here = tags.p(_nothing(text, after, is_exhausted=listed.is_exhausted))
         return await write_page(
@@ -122,7 +123,7 @@ class PageViews:
         found = await self._disk.run(self._list_tags, name)
         behind = [tag for tag in found if tag > after]
         names = behind[: repository.PAGE]
-        rows = repository.Tags(self._store, self._disk, name)
+        rows = repository.rows_of(self._store, self._disk, self._clock, name)
         goes_on = len(behind) > len(names)
         return await write_page(
             name,
@@ -130,7 +131,7 @@ class PageViews:
             _path(""),
             tags.h1(name),
             rows.table(names) if names else tags.p("No tags.", class_="quiet"),
-            rows.navigation(names, goes_on=goes_on, after=after),
+            repository.navigation(name, names, goes_on=goes_on, after=after),
         )
 
     def _list_tags(self, name: str) -> list[str]:
