@@ -73,16 +73,6 @@ class HomeTests(PageTestCase):
         self.assertIn(("value", "Pause rancher"), page.attributes)
         self.assertIn("No repository has “zz” in its name.", self.show("/?q=zz").text)
 
-    def test_long_search(self) -> None:
-        """A search that takes long shows what it has, and can go on."""
-        for number in range(80):
-            self.tree.add_repository(f"r{number:03d}")
-        moments = iter(range(0, 10_000, 2))
-        self.patch(self.clock, "seconds", lambda: next(moments))
-        page = self.show("/?q=r079")
-        self.assertIn("Nothing so far", page.text)
-        self.assertIn("r079", self.show(page.links["Search on →"]).text)
-
 
 class RepositoryPageTests(PageTestCase):
     """Tests for the page of a repository."""

@@ -97,3 +97,22 @@ class RowsTests(PageTestCase):
         self.assertEqual(len(threads), 1, "nothing more is looked at")
         [line] = self.logged("request")
         self.assertEqual(line["failure"], "the client left")
+
+    def test_turns(self) -> None:
+        """Of many lists that are asked for at once, two are written at a time."""
+        threads = HeldThreads()
+        self.serve(self.store, threads)
+        connections = [self.connect() for _ in range(6)]
+        for connection, path in zip(connections, ["/", "/minreg/images/a"] * 3, strict=True):
+            connection.send(write_request(path, headers=BROWSER))
+        connections.pop(2).leave()
+        most = 0
+        while len(threads):
+            most = max(most, threads.names().count("look"))
+            threads.run()
+            for connection in connections:
+                connection.pump()
+        self.assertEqual(most, 2)
+        for connection in connections:
+            self.assertIn(b"200 OK", connection.received())
+        self.assertEqual(self.flushLoggedErrors(), [])

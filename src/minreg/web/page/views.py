@@ -1,7 +1,10 @@
 """All pages: each reads its request, looks, and writes."""
 
+from collections.abc import Callable, Coroutine
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.template import Tag, tags
 
@@ -26,6 +29,9 @@ from minreg.web.page.names import pull_names, url_of
 from minreg.web.page.parts import IMAGES, MISSING, image_path, link, shown
 from minreg.web.plan import StatusPlan
 from minreg.web.request import RegistryRequest
+
+_AT_ONCE = 2
+"""Lists that are written at once: the more, the longer a pull waits between their rows."""
 
 
 class PageViews:
@@ -52,24 +58,12 @@ class PageViews:
         self._clock = clock
         self._misses = misses
         self._plan = plan
+        self._listing = Listing(store, disk, clock)
+        self._turns = DeferredSemaphore(_AT_ONCE)
 
     async def home(self, request: RegistryRequest) -> bytes:
         """Show the repositories, or those that a search finds."""
-        text, after = _argument(request, b"q"), _argument(request, b"after")
-        listed = await Listing(self._store, self._disk, self._clock).find(text, after, home.PAGE)
-        rows = home.rows_of(self._store, self._disk, self._clock)
-        shown_here: Tag | str = rows.table(listed.names)
-        if not listed.names:
-            shown_here = tags.p(_nothing(text, after, is_exhausted=listed.is_exhausted))
-        return await write_page(
-            f"{text} – search" if text else "Repositories",  # noqa: RUF001 - a dash
-            len(self._misses),
-            tags.h1("Repositories"),
-            home.search_form(text),
-            shown_here,
-            home.navigation(listed, text, after),
-            here="" if text or after else "/",
-        )
+        return await self._take_turn(self._write_home, request)
 
     async def image(self, request: RegistryRequest) -> bytes:
         """Show the repository or the image that the path names.
@@ -80,7 +74,7 @@ class PageViews:
         name, reference = _parse_place(request)
         try:
             if reference is None:
-                return await self._repository(request, name)
+                return await self._take_turn(self._write_repository, request, name)
             image = await self._disk.run(self._look, name, reference)
         except (RepositoryNotFound, ContentNotFound):
             raise name_unknown(name) from None
@@ -118,7 +112,35 @@ class PageViews:
             tags.p(link("/", "All repositories")),
         )
 
-    async def _repository(self, request: RegistryRequest, name: str) -> bytes:
+    async def _take_turn(
+        self, write: Callable[..., Coroutine[Any, Any, bytes]], *args: object
+    ) -> bytes:
+        page: bytes = await self._turns.run(lambda: Deferred.fromCoroutine(write(*args)))
+        return page
+
+    async def _write_home(self, request: RegistryRequest) -> bytes:
+        text, after = _argument(request, b"q"), _argument(request, b"after")
+        if text.split():
+            listed = await self._listing.search(text, after, home.PAGE)
+        else:
+            listed = await self._listing.list(after, home.PAGE)
+        rows = home.rows_of(self._store, self._disk, self._clock)
+        shown_here: Tag | str = rows.table(listed.names)
+        if not listed.names:
+            shown_here = tags.p(_nothing(text, after, is_exhausted=listed.is_exhausted))
+        page = await write_page(
+            f"{text} – search" if text else "Repositories",  # noqa: RUF001 - a dash
+            len(self._misses),
+            tags.h1("Repositories"),
+            home.search_form(text),
+            shown_here,
+            home.navigation(listed, text, after),
+            here="" if text or after else "/",
+        )
+        self._listing.make_ready()
+        return page
+
+    async def _write_repository(self, request: RegistryRequest, name: str) -> bytes:
         after = _argument(request, b"after")
         found = await self._disk.run(self._list_tags, name)
         behind = [tag for tag in found if tag > after]
