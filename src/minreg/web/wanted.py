@@ -50,9 +50,15 @@ def make_witness(misses: Misses) -> Callable[[Mapping[str, Any]], None]:
             return
         wanted = parse_wanted(event)
         if wanted is not None:
-            misses.add(wanted, event["user_agent"])
+            misses.add(wanted, event["user_agent"], event["client"])
 
     return note
+
+
+def names_registry(wanted: Wanted) -> bool:
+    """Tell whether the client said which registry it means, in whatever way."""
+    first, _, rest = wanted.repository.partition("/")
+    return bool(wanted.namespace) or (bool(rest) and is_host(first))
 
 
 def image_of(wanted: Wanted, aliases: Mapping[str, str]) -> str:
