@@ -172,12 +172,14 @@ class ImagePageTests(PageTestCase):
 class ElsewhereTests(PageTestCase):
     """Tests for pages that are not where the registry is."""
 
-    plan = StatusPlan(ALIASES, url="http://127.0.0.1:9080")
+    plan = StatusPlan(ALIASES, is_elsewhere=True)
 
     def test_endpoint(self) -> None:
-        """The lines to paste lead to the registry."""
+        """The lines to paste lead to the registry, wherever it really listens."""
         self.tree.add_image("a", "1")
-        self.assertIn('- "http://127.0.0.1:9080"', self.show("/minreg/images/a:1").pastes[2])
+        for url, shown in (("", "http://127.0.0.1:9080"), ("https://[::1]:5000",) * 2):
+            self.registry.url = url
+            self.assertIn(f'- "{shown}"', self.show("/minreg/images/a:1").pastes[2])
 
 
 class MissingPageTests(PageTestCase):

@@ -31,7 +31,7 @@ MOST_BYTES = 256 * 1024
 
 AGAIN = 8.0
 """Seconds after which asking again is another occasion. The kubelet waits ten before it tries
-to pull an image again (``backOffPeriod`` in its kubelet.go)."""
+to pull an image again (``imageBackOffPeriod`` in kubernetes/pkg/kubelet/kubelet.go)."""
 
 _LONGEST_USER_AGENT = 120
 _NODES = ("containerd/", "kubelet/", "cri-o/")

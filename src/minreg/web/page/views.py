@@ -5,11 +5,10 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from twisted.internet.defer import Deferred, DeferredSemaphore
-from twisted.internet.interfaces import IReactorTime
 from twisted.web.template import Tag, tags
 
 from minreg.errors import RegistryError, manifest_unknown, name_unknown
-from minreg.interfaces import ContentNotFound, IRegistryStore, RepositoryNotFound
+from minreg.interfaces import ContentNotFound, RepositoryNotFound
 from minreg.names import (
     Digest,
     DigestInvalid,
@@ -18,8 +17,6 @@ from minreg.names import (
     parse_repository,
 )
 from minreg.store.images import HeldImage, look_at_image
-from minreg.web.disk import Disk
-from minreg.web.misses import Misses
 from minreg.web.page import home, repository
 from minreg.web.page.image import describe_image
 from minreg.web.page.layout import write_page
@@ -27,7 +24,7 @@ from minreg.web.page.listing import Listing
 from minreg.web.page.missed import describe_misses
 from minreg.web.page.names import pull_names, url_of
 from minreg.web.page.parts import IMAGES, MISSING, image_path, link, shown
-from minreg.web.plan import StatusPlan
+from minreg.web.plan import StatusPlan, Watched
 from minreg.web.request import RegistryRequest
 
 _AT_ONCE = 2
@@ -38,27 +35,18 @@ class PageViews:
     """Writes pages about a store.
 
     Args:
-        store: The store.
-        disk: Where it is looked at.
-        clock: Measures how long that takes.
-        misses: What was missed.
-        plan: How the registry is called, and where it listens.
+        watched: The registry that has the store.
+        plan: How the registry is called, and whether it is elsewhere.
     """
 
-    def __init__(
-        self,
-        store: IRegistryStore,
-        disk: Disk,
-        clock: IReactorTime,
-        misses: Misses,
-        plan: StatusPlan,
-    ) -> None:
-        self._store = store
-        self._disk = disk
-        self._clock = clock
-        self._misses = misses
+    def __init__(self, watched: Watched, plan: StatusPlan) -> None:
+        self._site = watched.site
+        self._store = watched.store
+        self._disk = watched.disk
+        self._clock = watched.clock
+        self._misses = watched.misses
         self._plan = plan
-        self._listing = Listing(store, disk, clock)
+        self._listing = Listing(watched.store, watched.disk, watched.clock)
         self._turns = DeferredSemaphore(_AT_ONCE)
 
     async def home(self, request: RegistryRequest) -> bytes:
@@ -80,7 +68,7 @@ class PageViews:
             raise name_unknown(name) from None
         if image.root is None:
             raise manifest_unknown("; ".join(image.problems), {})
-        names = pull_names(name, self._plan.aliases, self._plan.url or url_of(request, _EXAMPLE))
+        names = pull_names(name, self._plan.aliases, self._url(request))
         separator = "@" if isinstance(reference, Digest) else ":"
         return await write_page(
             str(image),
@@ -155,6 +143,11 @@ class PageViews:
             rows.table(names) if names else tags.p("No tags.", class_="quiet"),
             repository.navigation(name, names, goes_on=goes_on, after=after),
         )
+
+    def _url(self, request: RegistryRequest) -> str:
+        """Tell where the registry is: as the browser reached it, if it reached that."""
+        known = self._site.url or _EXAMPLE
+        return known if self._plan.is_elsewhere else url_of(request, known)
 
     def _list_tags(self, name: str) -> list[str]:
         found: list[str] = self._store.find_repository(None, name).list_tags()
