@@ -2,7 +2,7 @@
 
 import os
 
-from minreg.media_types import OCI_MANIFEST
+from minreg.media_types import OCI_LAYER, OCI_MANIFEST
 from minreg.names import Digest
 from minreg.web.plan import StatusPlan
 from tests.page_support import PageTestCase
@@ -138,6 +138,30 @@ class ImagePageTests(PageTestCase):
         page = self.show("/minreg/images/a:1")
         self.assertIn(f"layer {digest} is missing", page.text)
         self.assertIn(f"layer {digest.encoded[:12]} not here", page.text)
+
+    def test_senseless(self) -> None:
+        """An image is not complete where it names parts that nobody can look for."""
+        layer = {"mediaType": OCI_LAYER, "digest": str(Digest.of(b"absent")), "size": 7}
+        for number, (key, value, reason) in enumerate(
+            (
+                ("mediaType", None, "layers[0] has no media type"),
+                ("mediaType", "<x>", "layers[0] has no media type"),
+                ("size", -1, "layers[0] has no size"),
+                ("digest", "md5:0", "layers[0]: 'md5:0' is no digest"),
+            )
+        ):
+            image = self.tree.image(layers=[{**layer, key: value}, "odd"])
+            digest = self.tree.add_manifest("a", image, f"t{number}")
+            page = self.show(f"/minreg/images/a:t{number}")
+            self.assertNotIn("Complete", page.text)
+            self.assertIn(f"manifest {digest} makes no sense: {reason}", page.text)
+            self.assertIn(", and 1 more like that", page.text)
+            self.assertIn(f"t{number} incomplete", self.show("/minreg/images/a").text)
+
+    def test_senseless_subject(self) -> None:
+        """What an image says it is about is no part of it."""
+        self.tree.add_manifest("a", self.tree.image(subject={"digest": "x"}), "1")
+        self.assertIn("Complete: all of its parts", self.show("/minreg/images/a:1").text)
 
     def test_sparse(self) -> None:
         """Platforms that the index names and nobody stored are told."""
