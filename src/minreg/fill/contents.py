@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 from minreg.fill.places import BLOBS, MANIFESTS, PRIVATE, parse_place
-from minreg.interfaces import ContentNotFound, RepositoryNotFound
+from minreg.interfaces import ContentBroken, ContentNotFound, RepositoryNotFound
 from minreg.names import Digest, NameInvalid
 from minreg.store.documents import Documents
 from minreg.store.enclosure import Enclosure
@@ -52,15 +52,41 @@ class TreeContents:
             digest: The blob's digest. It is not computed again: ``verify`` does that.
             size: The blob's bytes; a file of another size is not the blob.
         """
-        own = os.path.join(self.root, place, BLOBS, str(digest))
-        return has_size(own, size) or has_size(os.path.join(self.root, BLOBS, str(digest)), size)
+        return any(
+            self.has_file(os.path.join(above, BLOBS, str(digest)), size) for above in (place, "")
+        )
+
+    def has_file(self, path: str, size: int | None = None) -> bool:
+        """Tell whether the registry would find a file at a path below the root.
+
+        Args:
+            path: The path.
+            size: The bytes that it must have; any number if None.
+        """
+        measured = self._measure(path)
+        return measured is not None and size in (None, measured)
+
+    def read_file(self, path: str, size: int) -> bytes | None:
+        """Read a file of so many bytes, below the root; None if there is no such."""
+        if not self.has_file(path, size):
+            return None
+        try:
+            with self._files.open_file(path).file as file:
+                return file.read(size + 1)
+        except (FileNotFoundError, ContentBroken):
+            return None
 
     def partial_size(self, digest: Digest) -> int:
         """Tell how many bytes of a blob are here from an earlier, broken attempt."""
+        return self._measure(os.path.join(PRIVATE, "partial", str(digest))) or 0
+
+    def _measure(self, path: str) -> int | None:
+        if not os.path.isdir(self.root):
+            return None
         try:
-            return os.stat(partial_path(self.root, digest)).st_size
-        except OSError:
-            return 0
+            return self._files.measure(path)
+        except (FileNotFoundError, ContentBroken):
+            return None
 
     def _walk(self, above: str, seen: frozenset[tuple[int, int]]) -> Iterator[str]:
         try:
@@ -78,19 +104,6 @@ class TreeContents:
             if os.path.isdir(os.path.join(self.root, place, MANIFESTS)):
                 yield place
             yield from self._walk(f"{place}/", seen | {(status.st_dev, status.st_ino)})
-
-
-def partial_path(root: str, digest: Digest) -> str:
-    """Name the file for a blob that is still coming."""
-    return os.path.join(root, PRIVATE, "partial", str(digest))
-
-
-def has_size(path: str, size: int) -> bool:
-    """Tell whether there is a file of so many bytes."""
-    try:
-        return os.stat(path).st_size == size and os.path.isfile(path)
-    except OSError:
-        return False
 
 
 def _could_lead(path: str) -> bool:
