@@ -116,7 +116,11 @@ class IRepository(Interface):
         """Describe the manifests whose subject is ``digest``, in a stable order."""
 
     def measure_blob(digest: Digest) -> int | None:
-        """Tell how many bytes lie there for a blob; None if nothing does."""
+        """Tell how many bytes lie there for a blob; None if nothing does.
+
+        Raises:
+            ContentBroken: What lies there must not, or cannot, be read.
+        """
 
     def sum_up() -> Overview:
         """Say in a few words what it holds."""

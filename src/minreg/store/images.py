@@ -17,6 +17,10 @@ from minreg.names import Digest
 LARGEST_CONFIG = 8 * 1024 * 1024
 """Bytes of a config that are read to learn an image's platform."""
 
+_DEEPEST = 32
+"""How many manifests may lead to each other. Clients follow one index or two; what refers to
+an image, and to that, adds a few."""
+
 _UNKNOWN = "unknown"
 
 
@@ -107,6 +111,7 @@ class _Look:
         self._absent: list[Platform] = []
         self._problems: list[str] = []
         self._is_readable = True
+        self._depth = 0
 
     def run(self, reference: str | Digest) -> HeldImage:
         try:
@@ -149,11 +154,15 @@ class _Look:
         images = [child for child in index.manifests if not is_attestation(child)]
         held = [self._try_to_add(child, "") for child in index.manifests]
         if images and not any(held):
+            # What belongs to them may be here, and cannot be known.
+            self._is_readable = False
             self._problems.append("none of its platforms is here")
 
     def _try_to_add(self, child: Descriptor, what: str) -> bool:
         """Add a child, and tell whether it is there; a platform may be absent."""
+        self._depth += 1
         try:
+            self._check_depth()
             self._add(child.digest, child.platform)
         except ContentBroken as error:
             self._is_readable = False
@@ -162,7 +171,13 @@ class _Look:
             if child.platform is not None and not is_attestation(child):
                 self._absent.append(child.platform)
             return False
+        finally:
+            self._depth -= 1
         return True
+
+    def _check_depth(self) -> None:
+        if self._depth > _DEEPEST:
+            raise ContentBroken(f"{_DEEPEST} others lead to it, more than any client follows")
 
     def _add_blobs(self, manifest: Manifest) -> None:
         for blob in manifest.blobs:
@@ -171,7 +186,12 @@ class _Look:
                 self._check_presence(blob, "config" if blob is manifest.config else "layer")
 
     def _check_presence(self, blob: Descriptor, kind: str) -> None:
-        size = self._repository.measure_blob(blob.digest)
+        try:
+            size = self._repository.measure_blob(blob.digest)
+        except ContentBroken as error:
+            self._faulty.add(blob.digest)
+            self._problems.append(f"{kind} {blob.digest}: {error}")
+            return
         if size != blob.size:
             self._faulty.add(blob.digest)
         if size is None:
@@ -185,7 +205,8 @@ class _Look:
         if manifest.subject is not None or manifest.config is None:
             return None
         known = stated or self._read_platform(manifest.config)
-        return known if known is not None and known.os != _UNKNOWN else None
+        # cosign's configs name no system at all.
+        return known if known is not None and known.os not in ("", _UNKNOWN) else None
 
     def _read_platform(self, config: Descriptor) -> Platform | None:
         if config.size > LARGEST_CONFIG:
