@@ -2,53 +2,14 @@
 
 import os
 
-from click.testing import CliRunner, Result
-from twisted.trial.unittest import SynchronousTestCase
-
-from minreg.cli import cli
 from minreg.fill.failures import TreeNotWritable
 from minreg.fill.writer import TreeWriter
 from minreg.names import Digest, NameInvalid
 from tests.filled_tree import FilledTree
+from tests.hostile_tree import HostileTreeTestCase
 
 BLOB = b"a blob"
 DIGEST = Digest.of(BLOB)
-
-
-class HostileTreeTestCase(SynchronousTestCase):
-    """A tree with an image, and a directory outside of it with a file that is precious."""
-
-    def setUp(self) -> None:
-        """Have both."""
-        above = os.path.abspath(self.mktemp())
-        self.tree = FilledTree(os.path.join(above, "tree"))
-        self.tree.add_image("a", "amd64", b"layer", tags=("1",))
-        self.outside = os.path.join(above, "outside")
-        os.mkdir(self.outside)
-        self.victim = os.path.join(self.outside, "victim")
-        with open(self.victim, "wb") as file:
-            file.write(b"precious")
-
-    def run_command(self, command: str, *arguments: str, keep: str = "") -> Result:
-        """Run a command on the tree, and make sure that it does no harm outside."""
-        given = [command, "-d", self.tree.root, *arguments]
-        result = CliRunner().invoke(cli, given, input=keep)
-        self.assertIn(type(result.exception), (type(None), SystemExit))
-        self.check_outside()
-        return result
-
-    def check_outside(self) -> None:
-        """Make sure that nothing outside of the tree was changed."""
-        self.assertEqual(os.listdir(self.outside), ["victim"])
-        with open(self.victim, "rb") as file:
-            self.assertEqual(file.read(), b"precious")
-
-    def refusal(self, command: str, *arguments: str, keep: str = "") -> str:
-        """Tell in which one line a command refuses the tree."""
-        result = self.run_command(command, *arguments, keep=keep)
-        self.assertEqual((result.exit_code, result.stdout), (1, ""))
-        [line] = result.stderr.splitlines()
-        return line
 
 
 class PrivateTests(HostileTreeTestCase):
@@ -135,3 +96,79 @@ class WriterTests(HostileTreeTestCase):
             partial.commit(len(BLOB))
         self.assertFalse(os.path.islink(path))
         self.check_outside()
+
+
+class ReadingTests(HostileTreeTestCase):
+    """Tests for commands that look at trees with links out of them."""
+
+    def setUp(self) -> None:
+        """Have another tree outside, with an image."""
+        super().setUp()
+        self.other = FilledTree(f"{self.outside}-tree")
+        self.other.add_image("x", "amd64", b"other", tags=("1",))
+
+    def test_repository(self) -> None:
+        """A repository elsewhere is told, and nothing is removed there or here."""
+        for name, target in (("b", "x"), ("c/manifests", "x/manifests"), ("d", ".")):
+            path = self.tree.path(name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            os.symlink(self.other.path(target), path)
+            said = self.refusal("prune", "--yes", "--keep-file", "-", keep="quay.io/none:1")
+            self.assertIn("so nothing is removed: ", said)
+            self.assertIn(f"{path} leads out of the root", said)
+            for command in ("list", "verify"):
+                result = self.run_command(command)
+                self.assertEqual(result.exit_code, 1)
+                self.assertIn(f"not looked at: {path} leads out of the root", result.output)
+                self.assertIn("a:1", result.stdout)
+            os.unlink(path)
+        self.assertTrue(os.path.lexists(self.other.path("x", "manifests", "1")))
+
+    def test_allowed(self) -> None:
+        """Where links may lead there, it is looked at, and kept with all that it needs."""
+        os.symlink(self.other.path("x"), self.tree.path("b"))
+        layer = self.tree.add_blob("a", "x/y", b"other")
+        self.tree.add_blob("a", "x/y", b"orphan")
+        allowing = ("--allow-links-to", self.other.root)
+        self.assertIn("b:1: complete", self.run_command("verify", *allowing).stdout)
+        self.assertIn("b:1", self.run_command("list", *allowing).stdout)
+        keep = ("--keep-file", "-")
+        said = self.run_command("prune", "--yes", *keep, *allowing, keep="quay.io/a:1").stdout
+        self.assertEqual(said, "removed 0 images, 0 manifests and 1 blob (6 B)\n")
+        self.assertTrue(os.path.exists(self.tree.path("blobs", layer["digest"])))
+        self.assertEqual(self.run_command("verify", *allowing).exit_code, 0)
+
+    def test_blob(self) -> None:
+        """A blob that the registry would not serve is none: it is a link out, or no file."""
+        path = self.tree.blob_path(b"layer")
+        os.unlink(path)
+        os.symlink(self.other.blob_path(b"other"), path)
+        result = self.run_command("verify")
+        self.assertEqual(result.exit_code, 1)
+        name = os.path.basename(path)
+        link = self.tree.path("a", "blobs", name)
+        self.assertIn(f"a:1: BROKEN: layer {name}: {link} leads out of the root", result.stdout)
+        os.unlink(path)
+        os.mkfifo(path)
+        self.assertIn(f"{path} is not a file: remove it", self.run_command("verify").stdout)
+
+    def test_many_names(self) -> None:
+        """Links among a few directories end neither list nor prune, but are told."""
+        names = [f"d{number}" for number in range(12)]
+        for name in names:
+            os.mkdir(self.tree.path(name))
+        for name in names:
+            for other in names:
+                if other != name:
+                    os.symlink(f"../{other}", self.tree.path(name, other))
+        self.assertIn("names by links: remove some", self.run_command("list").stderr)
+        self.assertIn("names by links: remove some", self.refusal("prune"))
+
+    def test_nested(self) -> None:
+        """Indexes within indexes end in one line, and nothing is removed."""
+        index = self.tree.add_index("b", tag="1")
+        for _ in range(600):
+            index = self.tree.add_index("b", index, tag="1")
+        self.assertIn("b:1: BROKEN: manifest ", self.run_command("verify").stdout)
+        self.assertEqual(self.run_command("list").exit_code, 0)
+        self.assertIn("more than any client follows", self.refusal("prune"))

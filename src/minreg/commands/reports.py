@@ -1,4 +1,4 @@
-"""How a command says that it failed: in one line, with an exit status."""
+"""How a command says what it did, or in one line, with an exit status, that it failed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +8,7 @@ import click
 from minreg.fill.failures import FillFailure
 from minreg.interfaces import StoreUnavailable
 from minreg.names import NameInvalid
+from minreg.words import printable
 
 
 class WrongUsage(click.ClickException):
@@ -22,7 +23,12 @@ def reported_failures() -> Iterator[None]:
     try:
         yield
     except (FillFailure, NameInvalid, StoreUnavailable) as failure:
-        raise click.ClickException(str(failure)) from None
+        raise click.ClickException(printable(str(failure))) from None
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Write a line for people. What came from elsewhere and stands in it does nothing else."""
+    click.echo(printable(line), err=err)
 
 
 def is_interruption(error: BaseException) -> bool:
