@@ -176,7 +176,7 @@ class Enclosure:
             return
         raise ContentBroken(
             f"{self._find_link(path, real_root)} leads out of the root, to {real_path}: "
-            f"copy the content into the root, or start with --allow-links-to "
+            f"copy the content into the root, or give --allow-links-to "
             f"{os.path.dirname(real_path)}"
         )
 
