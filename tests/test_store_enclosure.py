@@ -43,7 +43,7 @@ class OpenFileTests(EnclosureTestCase):
         self.assertEqual(
             str(error),
             f"{self.root}/a/link leads out of the root, to {self.secret}: copy the content "
-            f"into the root, or start with --allow-links-to {self.outside}",
+            f"into the root, or give --allow-links-to {self.outside}",
         )
 
     def test_directory_link_out(self) -> None:

@@ -124,7 +124,11 @@ class IRepository(Interface):
         """Describe the manifests whose subject is ``digest``, in a stable order."""
 
     def measure_blob(digest: Digest) -> int | None:
-        """Tell how many bytes lie there for a blob; None if nothing does."""
+        """Tell how many bytes lie there for a blob; None if nothing does.
+
+        Raises:
+            ContentBroken: What lies there must not, or cannot, be read.
+        """
 
     def open_known_blob(digest: Digest) -> BinaryIO:
         """Open what lies there for a blob, for one who knows already what it should be.

@@ -19,6 +19,13 @@ directory_option = click.option(
     help="The root of the tree.",
 )
 
+links_option = click.option(
+    "--allow-links-to",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="A directory outside of the tree that its links may lead to, as for serving. Repeatable.",
+)
+
 
 def parse_platforms(texts: Sequence[str]) -> tuple[Platform, ...]:
     """Read platforms; none stands for all of them.

@@ -175,7 +175,9 @@ def _names(options: _Options, registry: str) -> tuple[list[str], list[str]]:
     notes = []
     hosts: list[str] = []
     if directory is not None:
-        hosts, has_others = hosts_of(TreeContents(directory).iterate_places())
+        walk = TreeContents(directory).walk()
+        hosts, has_others = hosts_of(walk.iterate_places())
+        notes += walk.unread
         if not hosts and not has_others:
             notes.append(f"{directory} holds no repository")
         elif has_others and not named:

@@ -1,4 +1,4 @@
-"""How a command says that it failed: in one line, with an exit status."""
+"""How a command says what it did, or in one line, with an exit status, that it failed."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -54,6 +54,11 @@ def hashing_bar(size: int) -> Iterator[Callable[[int], None]]:
                 bar.update(more)
 
         yield advanced
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Write a line for people. What came from elsewhere and stands in it does nothing else."""
+    click.echo(printable(line), err=err)
 
 
 def is_interruption(error: BaseException) -> bool:

@@ -1,11 +1,13 @@
 """What a registry tree holds, read without changing anything."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from minreg.fill.places import BLOBS, MANIFESTS, PRIVATE, parse_place
-from minreg.interfaces import ContentNotFound, RepositoryNotFound
-from minreg.names import Digest, NameInvalid
+from minreg.fill.failures import TreeUnreadable
+from minreg.fill.places import BLOBS, MANIFESTS, PRIVATE
+from minreg.fill.walk import Walk
+from minreg.interfaces import ContentBroken, ContentNotFound, RepositoryNotFound
+from minreg.names import Digest, DigestInvalid, is_tag
 from minreg.store.documents import Documents
 from minreg.store.enclosure import Enclosure
 from minreg.store.repository import TreeRepository
@@ -17,11 +19,12 @@ class TreeContents:
 
     Args:
         root: The tree's root; it need not be there.
+        allow_links_to: Directories outside of the root that links may lead to.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, allow_links_to: Sequence[str] = ()) -> None:
         self.root = root
-        self._files = Enclosure(root)
+        self._files = Enclosure(root, allow_links_to)
         self._documents = Documents()
         self._surveys = Surveys()
 
@@ -29,9 +32,47 @@ class TreeContents:
         """Give the repository at a place; whether it is there, its methods tell."""
         return TreeRepository(place, False, self._files, self._documents, self._surveys)  # noqa: FBT003 - the store's own order
 
-    def iterate_places(self) -> Iterator[str]:
-        """Name the places of all repositories, those below a host's name too, in order."""
-        yield from self._walk("", frozenset())
+    def walk(self) -> Walk:
+        """Begin to walk through the tree, from repository to repository."""
+        return Walk(self._files)
+
+    def list_tags(self, place: str) -> list[str]:
+        """List the tags of a repository, in order, those too that lead nowhere.
+
+        Raises:
+            FileNotFoundError: There is no such repository.
+            ContentBroken: It cannot, or must not, be read.
+        """
+        with self._files.scan(f"{place}/{MANIFESTS}") as (_, entries):
+            return sorted(entry.name for entry in entries if is_tag(entry.name))
+
+    def list_blobs(self, path: str) -> dict[Digest, int]:
+        """List the files in a directory that are named after digests, with their bytes.
+
+        Args:
+            path: The directory's path below the root; it need not be there.
+
+        Raises:
+            TreeUnreadable: It is there and cannot, or must not, be read.
+        """
+        try:
+            with self._files.scan(path) as (_, entries):
+                return dict(_measure_files(entries))
+        except FileNotFoundError:
+            return {}
+        except ContentBroken as error:
+            raise TreeUnreadable(str(error)) from None
+
+    def identify(self, path: str) -> tuple[int, int] | None:
+        """Tell which directory a path below the root leads to, whatever else it is called.
+
+        None if there is none, or if it lies out of the root, and not where links may lead.
+        """
+        try:
+            status = self._files.status(path)
+        except (FileNotFoundError, ContentBroken):
+            return None
+        return status.st_dev, status.st_ino
 
     def read_manifest(self, place: str, reference: str | Digest) -> tuple[Digest, bytes] | None:
         """Read a manifest or index that is there and sound; None if there is no such."""
@@ -52,52 +93,48 @@ class TreeContents:
             digest: The blob's digest. It is not computed again: ``verify`` does that.
             size: The blob's bytes; a file of another size is not the blob.
         """
-        own = os.path.join(self.root, place, BLOBS, str(digest))
-        return has_size(own, size) or has_size(os.path.join(self.root, BLOBS, str(digest)), size)
+        return any(
+            self.has_file(os.path.join(above, BLOBS, str(digest)), size) for above in (place, "")
+        )
+
+    def has_file(self, path: str, size: int | None = None) -> bool:
+        """Tell whether the registry would find a file at a path below the root.
+
+        Args:
+            path: The path.
+            size: The bytes that it must have; any number if None.
+        """
+        measured = self._measure(path)
+        return measured is not None and size in (None, measured)
+
+    def read_file(self, path: str, size: int) -> bytes | None:
+        """Read a file of so many bytes, below the root; None if there is no such."""
+        if not self.has_file(path, size):
+            return None
+        try:
+            with self._files.open_file(path).file as file:
+                return file.read(size + 1)
+        except (FileNotFoundError, ContentBroken):
+            return None
 
     def partial_size(self, digest: Digest) -> int:
         """Tell how many bytes of a blob are here from an earlier, broken attempt."""
+        return self._measure(os.path.join(PRIVATE, "partial", str(digest))) or 0
+
+    def _measure(self, path: str) -> int | None:
+        if not os.path.isdir(self.root):
+            return None
         try:
-            return os.stat(partial_path(self.root, digest)).st_size
-        except OSError:
-            return 0
+            return self._files.measure(path)
+        except (FileNotFoundError, ContentBroken):
+            return None
 
-    def _walk(self, above: str, seen: frozenset[tuple[int, int]]) -> Iterator[str]:
+
+def _measure_files(entries: Iterable[os.DirEntry[str]]) -> Iterator[tuple[Digest, int]]:
+    for entry in entries:
         try:
-            with os.scandir(os.path.join(self.root, above)) as entries:
-                names = sorted(entry.name for entry in entries if entry.is_dir())
-        except OSError:
-            return
-        for name in names:
-            place = f"{above}{name}"
-            if name in {PRIVATE, BLOBS, MANIFESTS} or not _could_lead(place):
-                continue
-            status = os.stat(os.path.join(self.root, place))
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            if os.path.isdir(os.path.join(self.root, place, MANIFESTS)):
-                yield place
-            yield from self._walk(f"{place}/", seen | {(status.st_dev, status.st_ino)})
-
-
-def partial_path(root: str, digest: Digest) -> str:
-    """Name the file for a blob that is still coming."""
-    return os.path.join(root, PRIVATE, "partial", str(digest))
-
-
-def has_size(path: str, size: int) -> bool:
-    """Tell whether there is a file of so many bytes."""
-    try:
-        return os.stat(path).st_size == size and os.path.isfile(path)
-    except OSError:
-        return False
-
-
-def _could_lead(path: str) -> bool:
-    """Tell whether a directory can be a repository's, or lead to one."""
-    try:
-        # A host alone is no place, but "localhost:5000/x" below it is.
-        parse_place(path if "/" in path else f"{path}/x")
-    except NameInvalid:
-        return False
-    return True
+            digest = Digest.parse(entry.name)
+            if not entry.is_dir(follow_symlinks=False):
+                yield digest, entry.stat().st_size
+        except (DigestInvalid, FileNotFoundError):
+            continue

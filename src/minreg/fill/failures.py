@@ -13,6 +13,10 @@ class TreeNotWritable(FillFailure):
     """A part of the tree cannot be written, or is not laid out as a tree is."""
 
 
+class TreeUnreadable(FillFailure):
+    """A part of the tree cannot, or must not, be read, and what it holds is not known."""
+
+
 class ContentMismatch(FillFailure):
     """Bytes are not what their digest or size says; they were not stored."""
 

@@ -19,7 +19,7 @@ from minreg.fill.writer import TreeWriter
 from minreg.manifests import Descriptor, Platform
 from minreg.names import Digest, NameInvalid
 from minreg.references import ImageReference
-from minreg.store.images import is_attestation
+from minreg.store.held import is_attestation
 
 
 @attrs.frozen

@@ -1,26 +1,58 @@
-"""All images of a tree, in order."""
+"""All images of a tree, in order, and what may hold more of them."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+import attrs
 
 from minreg.fill.contents import TreeContents
 from minreg.fill.origins import Origins
-from minreg.fill.places import MANIFESTS
-from minreg.names import is_tag
-from minreg.store.images import HeldImage, look_at_image
+from minreg.interfaces import ContentBroken, RepositoryNotFound
+from minreg.names import Digest
+from minreg.store.held import HeldImage
+from minreg.store.images import look_at_image
 
 
-def iterate_images(contents: TreeContents) -> Iterator[HeldImage]:
+@attrs.frozen
+class Inventory:
+    """What a tree holds.
+
+    ``places`` are those of all repositories. ``unread`` is what could not be looked at, one
+    line each that says what to do: there may be images in it that are not in ``images``.
+    """
+
+    places: tuple[str, ...]
+    images: tuple[HeldImage, ...]
+    unread: tuple[str, ...]
+
+
+def take_inventory(contents: TreeContents) -> Inventory:
     """Look at all images of a tree, in the order of their names."""
+    walk = contents.walk()
     origins = Origins(contents.root)
-    for place in contents.iterate_places():
-        for tag in _list_tags(contents.root, place):
-            yield look_at_image(contents.repository(place), tag)
-        for digest in origins.list_digests(place):
-            yield look_at_image(contents.repository(place), digest)
+    places: list[str] = []
+    images: list[HeldImage] = []
+    unread: list[str] = []
+    for place in walk.iterate_places():
+        places.append(place)
+        try:
+            images += _look_at_images(contents, origins, place)
+        except ContentBroken as error:
+            unread.append(str(error))
+        except FileNotFoundError:
+            continue
+    return Inventory(tuple(places), tuple(images), (*walk.unread, *unread))
 
 
-def _list_tags(root: str, place: str) -> list[str]:
-    """List the tags, those too that lead nowhere."""
-    names = os.listdir(os.path.join(root, place, MANIFESTS))
-    return sorted(name for name in names if is_tag(name))
+def _look_at_images(contents: TreeContents, origins: Origins, place: str) -> Iterator[HeldImage]:
+    yield from _look_at(contents, place, contents.list_tags(place))
+    yield from _look_at(contents, place, origins.list_digests(place))
+
+
+def _look_at(
+    contents: TreeContents, place: str, references: Sequence[str | Digest]
+) -> Iterator[HeldImage]:
+    for reference in references:
+        # Who removes a repository meanwhile has no use for what was in it.
+        with suppress(RepositoryNotFound):
+            yield look_at_image(contents.repository(place), reference)

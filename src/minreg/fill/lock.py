@@ -10,8 +10,10 @@ import os
 from types import TracebackType
 from typing import Self
 
+from minreg.fill.directories import Directory
 from minreg.fill.failures import TreeLocked
 
+_NAME = "lock"
 _LONGEST_HOLDER = 4096
 
 
@@ -19,13 +21,13 @@ class TreeLock:
     """The right to write a tree, held between ``with`` and its end.
 
     Args:
-        path: The lock's file. Its directory exists.
+        directory: Where the lock's file lies.
         root: The tree's root, for the message.
         command: What the holder does, such as ``minreg download``.
     """
 
-    def __init__(self, path: str, root: str, command: str) -> None:
-        self._path = path
+    def __init__(self, directory: Directory, root: str, command: str) -> None:
+        self._directory = directory
         self._root = root
         self._command = command
         self._descriptor = -1
@@ -35,8 +37,9 @@ class TreeLock:
 
         Raises:
             TreeLocked: Another process has it; the text says which.
+            TreeNotWritable: Its file is none that may be written.
         """
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._descriptor = self._directory.open_file(_NAME, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(self._descriptor, 0)

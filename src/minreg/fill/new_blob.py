@@ -2,10 +2,9 @@
 
 import hashlib
 import os
-from contextlib import suppress
 from typing import BinaryIO
 
-from minreg.fill.durable import rename, writing
+from minreg.fill.directories import Directory, writing
 from minreg.names import Digest
 
 
@@ -16,21 +15,23 @@ class NewBlob:
     ``finish`` and ``commit``, so that there can be any number of them.
 
     Args:
-        path: A file that nobody looks at, and that is removed should the process die.
-        directory: Where blobs belong, on the same file system.
+        directory: Where files lie that nobody looks at, and that are removed should the
+            process die.
+        name: A file there that is still to be made.
+        blobs: Where blobs belong, on the same file system.
         algorithm: That of the digest.
     """
 
-    def __init__(self, path: str, directory: str, algorithm: str) -> None:
-        self._path = path
+    def __init__(self, directory: Directory, name: str, blobs: Directory, algorithm: str) -> None:
         self._directory = directory
+        self._name = name
+        self._blobs = blobs
         self._hash = hashlib.new(algorithm)
         self._is_committed = False
         self.size = 0
         """Bytes that were written."""
-        with writing(path):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            self._file = os.fdopen(os.open(path, flags, 0o666), "wb", buffering=0)
+        descriptor = directory.open_file(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        self._file = os.fdopen(descriptor, "wb", buffering=0)
 
     @property
     def digest(self) -> Digest:
@@ -43,7 +44,7 @@ class NewBlob:
         Raises:
             TreeNotWritable: The disk does not take them.
         """
-        with writing(self._path):
+        with writing(self._directory.path_of(self._name)):
             rest = memoryview(content)
             while rest:
                 rest = rest[self._file.write(rest) :]
@@ -56,7 +57,7 @@ class NewBlob:
 
     def open(self) -> BinaryIO:
         """Open what was written; the caller closes it."""
-        return open(self._path, "rb")
+        return self._directory.read_file(self._name)
 
     def commit(self) -> None:
         """Make it part of the tree, unless that was done.
@@ -66,20 +67,16 @@ class NewBlob:
         """
         if self._is_committed:
             return
-        destination = os.path.join(self._directory, str(self.digest))
-        with writing(destination):
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            rename(self._path, destination)
-        self._path = destination
+        name = str(self.digest)
+        with writing(self._blobs.path_of(name)):
+            with self.open() as file:
+                os.fsync(file.fileno())
+            self._blobs.take(name, self._directory, self._name)
+        self._directory, self._name = self._blobs, name
         self._is_committed = True
 
     def discard(self) -> None:
         """Drop it, unless it was committed."""
         self._file.close()
         if not self._is_committed:
-            with writing(self._path), suppress(FileNotFoundError):
-                os.unlink(self._path)
+            self._directory.remove(self._name)

@@ -7,44 +7,55 @@ its digest is kept here is what keeps it.
 
 import os
 
-import attrs
-
+from minreg.fill.failures import TreeUnreadable
 from minreg.fill.places import MANIFESTS, PRIVATE
 from minreg.fill.writer import TreeWriter
-from minreg.names import Digest, DigestInvalid
+from minreg.interfaces import ContentBroken
+from minreg.names import Digest
 from minreg.references import ImageReference
+from minreg.store.directory import digest_in_name
+from minreg.store.enclosure import Enclosure
 
 _ORIGINS = os.path.join(PRIVATE, "origins")
 _LONGEST = 4096
 
 
-@attrs.frozen
 class Origins:
-    """Reads what is known of the images below a root directory."""
+    """Reads what is known of the images below a root directory.
 
-    root: str
+    Args:
+        root: The directory.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._files = Enclosure(root)
 
     def find(self, place: str, reference: str) -> str | None:
-        """Name the upstream repository, with its host, that a tag or digest came from."""
+        """Name the upstream repository, with its host, that a tag or digest came from.
+
+        Raises:
+            TreeUnreadable: That cannot be read.
+        """
         try:
-            with open(os.path.join(self.root, _path(place, reference)), "rb") as file:
+            with self._files.open_file(_path(place, reference)).file as file:
                 return file.read(_LONGEST).decode(errors="replace").strip() or None
-        except OSError:
+        except FileNotFoundError:
             return None
+        except ContentBroken as error:
+            raise TreeUnreadable(str(error)) from None
 
     def list_digests(self, place: str) -> list[Digest]:
-        """List the digests that were asked for without a tag."""
-        digests = []
+        """List the digests that were asked for without a tag.
+
+        Raises:
+            ContentBroken: That cannot be read.
+        """
         try:
-            names = os.listdir(os.path.join(self.root, _path(place, "")))
-        except OSError:
+            with self._files.scan(_path(place, "")) as (_, entries):
+                names = sorted(entry.name for entry in entries)
+        except FileNotFoundError:
             return []
-        for name in sorted(names):
-            try:
-                digests.append(Digest.parse(name))
-            except DigestInvalid:
-                continue
-        return digests
+        return [digest for digest in map(digest_in_name, names) if digest is not None]
 
 
 def origin_of(image: ImageReference) -> str:

@@ -5,7 +5,7 @@ import os
 from types import TracebackType
 from typing import Self
 
-from minreg.fill.durable import rename, writing
+from minreg.fill.directories import Directory, writing
 from minreg.fill.failures import ContentMismatch
 from minreg.names import Digest
 
@@ -16,19 +16,23 @@ class Partial:
     """The beginning of a blob. It stays on the disk until it is committed.
 
     Args:
-        path: Its file, which may hold the beginning that an earlier process got.
-        destination: Where the blob belongs.
+        directory: Where partial blobs lie; a file there may hold the beginning that an
+            earlier process got.
+        blobs: Where blobs belong.
         digest: What the whole blob must hash to.
+
+    Raises:
+        TreeNotWritable: What lies there is no file that may be written.
     """
 
-    def __init__(self, path: str, destination: str, digest: Digest) -> None:
-        self._path = path
-        self._destination = destination
+    def __init__(self, directory: Directory, blobs: Directory, digest: Digest) -> None:
+        self._directory = directory
+        self._blobs = blobs
         self._digest = digest
-        with writing(destination):
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-            # Unbuffered: every byte that came is in the file, should the process be killed.
-            self._file = os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)
+        self._destination = blobs.path_of(str(digest))
+        descriptor = directory.open_file(str(digest), os.O_RDWR | os.O_CREAT)
+        # Unbuffered: every byte that came is in the file, should the process be killed.
+        self._file = os.fdopen(descriptor, "r+b", buffering=0)
         self._hash = hashlib.new(digest.algorithm)
         self.offset = 0
         """Bytes that are here already."""
@@ -87,7 +91,7 @@ class Partial:
             raise ContentMismatch(f"{self._digest} was expected, and the bytes are {wrong}")
         with writing(self._destination):
             os.fsync(self._file.fileno())
-            rename(self._path, self._destination)
+            self._blobs.take(str(self._digest), self._directory, str(self._digest))
         self._file.close()
 
     def close(self) -> None:
@@ -96,7 +100,7 @@ class Partial:
             return
         self._file.close()
         if self.offset == 0:
-            os.unlink(self._path)
+            self._directory.remove(str(self._digest))
 
     def _read_beginning(self) -> None:
         while chunk := self._file.read(_CHUNK):

@@ -6,8 +6,6 @@ lie in ``<repository>/manifests``. What is nobody's content lies in ``<root>/.mi
 which can be neither a repository nor a tag.
 """
 
-import os
-
 from minreg.names import NameInvalid, is_host, is_repository, parse_host
 
 PRIVATE = ".minreg"
@@ -39,9 +37,3 @@ def levels(place: str) -> list[str]:
     """Name the directories that lead to a repository, the topmost first, itself last."""
     parts = place.split("/")
     return ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
-
-
-def lies_within(path: str, directory: str) -> bool:
-    """Tell whether a path, links followed, lies in a directory or is that directory."""
-    real, real_directory = os.path.realpath(path), os.path.realpath(directory)
-    return os.path.commonpath([real, real_directory]) == real_directory

@@ -11,13 +11,14 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from minreg.fill.contents import TreeContents, has_size, partial_path
-from minreg.fill.durable import NewFiles, make_directories, writing
-from minreg.fill.failures import ManifestMissing, TreeNotWritable
+from minreg.fill.contents import TreeContents
+from minreg.fill.directories import Directories, Directory
+from minreg.fill.durable import NewFiles, make_directories
+from minreg.fill.failures import ManifestMissing
 from minreg.fill.lock import TreeLock
 from minreg.fill.new_blob import NewBlob
 from minreg.fill.partial import Partial
-from minreg.fill.places import BLOBS, MANIFESTS, PRIVATE, levels, lies_within, parse_place
+from minreg.fill.places import BLOBS, MANIFESTS, PRIVATE, levels, parse_place
 from minreg.names import Digest, NameInvalid, is_tag
 
 
@@ -26,7 +27,8 @@ class TreeWriter:
 
     Repositories are named by their place in the tree: their name, below that of their
     host or without it. Everything here raises ``TreeNotWritable`` where a part of the
-    tree cannot be written, and ``NameInvalid`` for a place that a tree cannot have.
+    tree cannot be written or leads out of it (see ``minreg.fill.directories``), and
+    ``NameInvalid`` for a place that a tree cannot have.
 
     Args:
         root: The tree's root directory; it is made if it is not there.
@@ -37,12 +39,10 @@ class TreeWriter:
         self.root = root
         self.contents = TreeContents(root)
         self._command = command
-        self._private = os.path.join(root, PRIVATE)
-        self._shared = os.path.join(root, BLOBS)
-        self._new = NewFiles(os.path.join(self._private, "new"))
+        self._directories = Directories(root)
         self._held = ExitStack()
         self._mutex = Lock()
-        self._own_blobs: dict[str, str] = {}
+        self._ready: set[str] = set()
 
     def __enter__(self) -> Self:
         """Make the tree's own directories, and lock it.
@@ -50,14 +50,16 @@ class TreeWriter:
         Raises:
             TreeLocked: Another process writes it.
         """
-        make_directories(self._shared)
-        for name in ("partial", "new"):
-            make_directories(os.path.join(self._private, name))
-        self._check_within(self._shared)
-        lock = os.path.join(self._private, "lock")
-        with writing(lock):
-            self._held.enter_context(TreeLock(lock, self.root, self._command))
-        self._new.discard_leftovers()
+        make_directories(self.root)
+        with ExitStack() as held:
+            self._private = self._hold(held, PRIVATE)
+            held.enter_context(TreeLock(self._private, self.root, self._command))
+            self._partial = self._hold(held, f"{PRIVATE}/partial")
+            self._new_directory = self._hold(held, f"{PRIVATE}/new")
+            self._blobs = self._hold(held, BLOBS)
+            self._new = NewFiles(self._new_directory)
+            self._new.discard_leftovers()
+            self._held = held.pop_all()
         return self
 
     def __exit__(
@@ -77,7 +79,7 @@ class TreeWriter:
 
         Once it is committed, ``link_blob`` makes it part of a repository.
         """
-        return Partial(partial_path(self.root, digest), self._shared_path(digest), digest)
+        return Partial(self._partial, self._blobs, digest)
 
     def new_blob(self, algorithm: str) -> NewBlob:
         """Begin a blob whose digest is known once all of it is there.
@@ -85,17 +87,16 @@ class TreeWriter:
         Whoever gets it discards it. Once it is committed, ``link_blob`` makes it part of
         a repository.
         """
-        return NewBlob(self._new.name_new(), self._shared, algorithm)
+        return NewBlob(self._new_directory, self._new.name_new(), self._blobs, algorithm)
 
     def find_blob(self, digest: Digest, size: int) -> str | None:
         """Find the file of a blob that the tree has for all repositories."""
-        path = self._shared_path(digest)
-        return path if has_size(path, size) else None
+        path = f"{BLOBS}/{digest}"
+        return os.path.join(self.root, path) if self.contents.has_file(path, size) else None
 
     def measure_room(self) -> int:
         """Tell how many bytes still fit on the disk."""
-        with writing(self._private):
-            status = os.statvfs(self._private)
+        status = os.statvfs(self._private.descriptor)
         return status.f_bavail * status.f_frsize
 
     def link_blob(self, repository: str, digest: Digest, size: int) -> None:
@@ -104,18 +105,17 @@ class TreeWriter:
         That takes more than the links above it only where the repository keeps blobs in
         a directory of its own.
         """
-        path = os.path.join(self._blobs_of(repository), str(digest))
-        if not has_size(path, size):
-            self._new.place_hard_link(path, self._shared_path(digest))
+        self._make_ready(repository)
+        path = f"{repository}/{BLOBS}"
+        if not self.contents.has_file(f"{path}/{digest}", size):
+            with self._directories.open(path) as own:
+                self._new.place_hard_link(own, str(digest), self._blobs)
 
     def write_manifest(self, repository: str, content: bytes, algorithm: str = "sha256") -> Digest:
         """Write a manifest or an index under its digest, unless it is there."""
         digest = Digest.of(content, algorithm)
-        path = self._manifest_path(repository, str(digest))
-        self._blobs_of(repository)
-        if _read_file(path, len(content)) != content:
-            make_directories(os.path.dirname(path))
-            self._new.place_file(path, content)
+        self._make_ready(repository)
+        self.keep_file(f"{repository}/{MANIFESTS}/{digest}", content)
         return digest
 
     def tag(self, repository: str, tag: str, digest: Digest) -> bool:
@@ -127,92 +127,69 @@ class TreeWriter:
         """
         if not is_tag(tag):
             raise NameInvalid(f"{tag[:160]!r} is no tag")
-        if not os.path.isfile(self._manifest_path(repository, str(digest))):
+        directory = f"{parse_place(repository)}/{MANIFESTS}"
+        if not self.contents.has_file(f"{directory}/{digest}"):
             raise ManifestMissing(f"{repository} has no manifest {digest} to tag as {tag}")
-        path = self._manifest_path(repository, tag)
-        if os.path.islink(path) and os.readlink(path) == str(digest):
-            return False
-        self._new.place_link(path, str(digest))
+        with self._directories.open(directory) as opened:
+            if opened.read_link(tag) == str(digest):
+                return False
+            self._new.place_link(opened, tag, str(digest))
         return True
 
     def keep_file(self, path: str, content: bytes) -> None:
-        """Keep a file that is no registry content, unless it is there as it should be.
+        """Keep a file, unless it is there as it should be.
 
         Args:
             path: Its path below the root.
             content: All of its bytes.
         """
-        whole_path = os.path.join(self.root, path)
-        if _read_file(whole_path, len(content)) != content:
-            make_directories(os.path.dirname(whole_path))
-            self._new.place_file(whole_path, content)
+        if self.contents.read_file(path, len(content)) == content:
+            return
+        above, name = os.path.split(path)
+        self._directories.make(above)
+        with self._directories.open(above) as directory:
+            self._new.place_file(directory, name, content)
 
     def remove_tag(self, repository: str, tag: str) -> None:
         """Remove a tag; what it named stays."""
-        self.remove_file(os.path.join(repository, MANIFESTS, tag))
+        self.remove_file(f"{repository}/{MANIFESTS}/{tag}")
 
     def remove_file(self, path: str) -> None:
         """Remove a file or a link below the root, if it is there."""
-        whole_path = os.path.join(self.root, path)
-        with writing(whole_path):
-            with suppress(FileNotFoundError):
-                os.unlink(whole_path)
+        above, name = os.path.split(path)
+        with suppress(FileNotFoundError), self._directories.open(above) as directory:
+            directory.remove(name)
 
     def remove_empty(self, repository: str) -> None:
         """Remove a repository without manifests, and each level that leads to no other."""
         with self._mutex:
-            self._own_blobs.clear()
-        self._remove_directory(os.path.join(repository, MANIFESTS))
+            self._ready.clear()
+        self._remove_directory(f"{repository}/{MANIFESTS}")
         for level in reversed(levels(parse_place(repository))):
-            directory = os.path.join(self.root, level)
-            blobs = os.path.join(directory, BLOBS)
-            if os.listdir(directory) == [BLOBS] and os.path.islink(blobs):
-                self.remove_file(os.path.join(level, BLOBS))
+            with suppress(FileNotFoundError), self._directories.open(level) as directory:
+                if directory.list_names() == [BLOBS] and directory.read_link(BLOBS):
+                    directory.remove(BLOBS)
             self._remove_directory(level)
 
     def _remove_directory(self, path: str) -> None:
-        with suppress(OSError):
-            os.rmdir(os.path.join(self.root, path))
+        above, name = os.path.split(path)
+        with suppress(FileNotFoundError), self._directories.open(above) as directory:
+            directory.remove_directory(name)
 
-    def _shared_path(self, digest: Digest) -> str:
-        return os.path.join(self._shared, str(digest))
+    def _hold(self, held: ExitStack, path: str) -> Directory:
+        """Make a directory of the tree's own, and keep it open."""
+        self._directories.make(path)
+        return held.enter_context(self._directories.open(path))
 
-    def _manifest_path(self, repository: str, name: str) -> str:
-        return os.path.join(self.root, parse_place(repository), MANIFESTS, name)
-
-    def _blobs_of(self, repository: str) -> str:
-        """Find the directory that holds a repository's blobs; make the links to it."""
+    def _make_ready(self, repository: str) -> None:
+        """Make the directories above a repository, and the links to its blobs."""
         with self._mutex:
-            if repository not in self._own_blobs:
-                for level in levels(parse_place(repository)):
-                    self._make_level(os.path.join(self.root, level))
-                own = os.path.join(self.root, repository, BLOBS)
-                self._check_within(own)
-                self._own_blobs[repository] = os.path.realpath(own)
-            return self._own_blobs[repository]
-
-    def _make_level(self, directory: str) -> None:
-        make_directories(directory)
-        blobs = os.path.join(directory, BLOBS)
-        if not os.path.lexists(blobs):
-            self._new.place_link(blobs, os.path.join(os.pardir, BLOBS))
-
-    def _check_within(self, directory: str) -> None:
-        if not os.path.isdir(directory):
-            raise TreeNotWritable(f"{directory} leads to no directory: remove it")
-        if not lies_within(directory, self.root):
-            raise TreeNotWritable(
-                f"{directory} leads out of the tree, to {os.path.realpath(directory)}: "
-                "put the content in its place, or fill another directory"
-            )
-
-
-def _read_file(path: str, size: int) -> bytes | None:
-    """Read a file, unless its size shows that it is another than the one expected."""
-    if not has_size(path, size):
-        return None
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return None
+            if repository in self._ready:
+                return
+            for level in levels(parse_place(repository)):
+                self._directories.make(level)
+                with self._directories.open(level) as directory:
+                    if not directory.has(BLOBS):
+                        self._new.place_link(directory, BLOBS, f"{os.pardir}/{BLOBS}")
+            self._directories.check(f"{repository}/{BLOBS}")
+            self._ready.add(repository)

@@ -60,7 +60,7 @@ class Preflight:
                 one,
                 problems=(
                     *one.problems,
-                    *(damaged[path] for path, _ in self._blobs(one) if path in damaged),
+                    *(str(damaged[path]) for path, _ in self._blobs(one) if path in damaged),
                 ),
             )
             for one in self._checked

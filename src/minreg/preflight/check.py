@@ -12,14 +12,8 @@ from minreg.media_types import DOCKER_CONFIG, OCI_CONFIG
 from minreg.names import Digest
 from minreg.preflight.platforms import choose, is_of, runnable, variants
 from minreg.preflight.wanted import WantedImage
-from minreg.store.images import (
-    LARGEST_CONFIG,
-    HeldImage,
-    HeldManifest,
-    is_attestation,
-    look_at_image,
-    read_platform,
-)
+from minreg.store.held import HeldImage, HeldManifest, is_attestation
+from minreg.store.images import LARGEST_CONFIG, look_at_image, read_platform
 
 _IMAGE_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 

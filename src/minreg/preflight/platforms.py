@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from minreg.manifests import Descriptor, Manifest, Platform
-from minreg.store.images import is_attestation
+from minreg.store.held import is_attestation
 
 _ARCHITECTURES = {
     "x86_64": "amd64",

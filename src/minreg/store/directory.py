@@ -72,9 +72,15 @@ class RepositoryDirectory:
         return self._files.look(f"{self.name}/{place}")
 
     def blob_size(self, digest: Digest) -> int | None:
-        """Tell how many bytes lie there for a blob; None if nothing does."""
-        looked = self.look(f"blobs/{digest}")
-        return None if looked is None else looked.st_size
+        """Tell how many bytes lie there for a blob; None if nothing does.
+
+        Raises:
+            ContentBroken: What lies there must not, or cannot, be read.
+        """
+        try:
+            return self._files.measure(f"{self.name}/blobs/{digest}")
+        except FileNotFoundError:
+            return None
 
     def status(self) -> os.stat_result:
         """Look at ``manifests``, which changes with the set of files in it."""

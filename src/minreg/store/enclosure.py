@@ -48,6 +48,12 @@ class _Location:
     status: os.stat_result
     path: str
 
+    def check_file(self) -> None:
+        if not stat.S_ISREG(self.status.st_mode):
+            raise ContentBroken(f"{self.path} is not a file: remove it")
+        if self.status.st_size == 0:
+            raise ContentBroken(f"{self.path} is empty: copy it again")
+
     def reopen(self, flags: int) -> int:
         return os.open(f"/proc/self/fd/{self.descriptor}", flags | os.O_CLOEXEC)
 
@@ -71,12 +77,15 @@ class Enclosure:
             StoreUnavailable: The root is not there, or the disk does not answer.
         """
         with self._locate(path) as location:
-            if not stat.S_ISREG(location.status.st_mode):
-                raise ContentBroken(f"{location.path} is not a file: remove it")
-            if location.status.st_size == 0:
-                raise ContentBroken(f"{location.path} is empty: copy it again")
+            location.check_file()
             file = FileIO(location.reopen(os.O_RDONLY))
             return OpenedFile(file, os.fstat(file.fileno()), location.path)
+
+    def measure(self, path: str) -> int:
+        """Tell how many bytes a regular file has; raises as ``open_file`` does."""
+        with self._locate(path) as location:
+            location.check_file()
+            return location.status.st_size
 
     @contextmanager
     def scan(self, path: str) -> Iterator[tuple[os.stat_result, Iterator[os.DirEntry[str]]]]:
@@ -179,7 +188,7 @@ class Enclosure:
             return
         raise ContentBroken(
             f"{self._find_link(path, real_root)} leads out of the root, to {real_path}: "
-            f"copy the content into the root, or start with --allow-links-to "
+            f"copy the content into the root, or give --allow-links-to "
             f"{os.path.dirname(real_path)}"
         )
 

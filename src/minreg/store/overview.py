@@ -1,6 +1,6 @@
 """What a repository holds, in a few words: for a list of many."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 
 from minreg.interfaces import ContentBroken, Overview, TooMuch
@@ -46,10 +46,16 @@ def make_overview(directory: RepositoryDirectory, survey: Survey, tags: Sequence
         platforms=tuple(sorted(set(_platforms(directory, survey, documents)), key=str)),
         size=sum(document.size for document in documents.values()) + sum(blobs.values()),
         missing=sum(
-            directory.blob_size(digest) not in sizes for digest, sizes in survey.blob_sizes.items()
+            not _is_whole(directory, digest, sizes) for digest, sizes in survey.blob_sizes.items()
         ),
         changed=directory.status().st_mtime,
     )
+
+
+def _is_whole(directory: RepositoryDirectory, digest: Digest, sizes: Collection[int]) -> bool:
+    with suppress(ContentBroken):
+        return directory.blob_size(digest) in sizes
+    return False
 
 
 def _platforms(

@@ -9,7 +9,8 @@ import attrs
 from minreg.interfaces import ContentNotFound, RepositoryNotFound, StoreUnavailable
 from minreg.names import Digest, NameInvalid, parse_host
 from minreg.node.doctor.files import NodeFiles
-from minreg.store.images import HeldImage, look_at_image
+from minreg.store.held import HeldImage
+from minreg.store.images import look_at_image
 from minreg.store.tree import RegistryTree
 
 _MOST_IMAGES = 20_000

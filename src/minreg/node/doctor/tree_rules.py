@@ -17,7 +17,7 @@ from minreg.node.doctor.rules import (
 from minreg.node.doctor.setup import Setup
 from minreg.node.doctor.tree import Tree
 from minreg.node.doctor.wanted import Answer, find_pause_image, list_answers
-from minreg.store.images import HeldImage
+from minreg.store.held import HeldImage
 from minreg.words import count
 
 _SHOWN = 5

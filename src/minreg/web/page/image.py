@@ -6,7 +6,7 @@ from twisted.web.template import Tag, tags
 
 from minreg.manifests import Descriptor
 from minreg.names import Digest
-from minreg.store.images import HeldImage, HeldManifest
+from minreg.store.held import HeldImage, HeldManifest
 from minreg.web.page.names import PullNames
 from minreg.web.page.parts import (
     Part,

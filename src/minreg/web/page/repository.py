@@ -6,7 +6,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.template import Tag, tags
 
 from minreg.interfaces import IRegistryStore
-from minreg.store.images import HeldImage, look_at_image
+from minreg.store.held import HeldImage
+from minreg.store.images import look_at_image
 from minreg.web.disk import Disk
 from minreg.web.page.home import platforms_of
 from minreg.web.page.parts import cell, image_path, link, query, short_digest

@@ -16,7 +16,8 @@ from minreg.names import (
     parse_reference,
     parse_repository,
 )
-from minreg.store.images import HeldImage, look_at_image
+from minreg.store.held import HeldImage
+from minreg.store.images import look_at_image
 from minreg.web.page import home, repository
 from minreg.web.page.image import describe_image
 from minreg.web.page.layout import write_page
