@@ -63,6 +63,8 @@ class MissingTests(StatusTestCase):
             "/v2/quay.io/e/manifests/1?ns=bootstrap-registry.airgap": "quay.io/e:1",
             "/v2/quay.io/f/manifests/1?ns=ghcr.io": "ghcr.io/quay.io/f:1",
             "/v2/g%2Fh/manifests/1?ns=localhost:5000": "localhost:5000/g/h:1",
+            "/v2/i/%6danifests/1?ns=quay.io": "quay.io/i:1",
+            "http://127.0.0.1:9080/v2/j/k/manifests/1?ns=quay.io": "quay.io/j/k:1",
         }.items():
             self.request(path, headers=NODE)
             self.assertIn(image, self.images(), path)
