@@ -170,9 +170,9 @@ def write_request(
     path: str, method: str = "GET", headers: Mapping[str, str] | None = None
 ) -> bytes:
     """Write a request without a body."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
-    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+    fields = {"Host": "localhost", **(headers or {})}
+    lines = [f"{name}: {value}" for name, value in fields.items()]
+    return "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode("latin-1")
 
 
 def parse_response(content: bytes) -> Response:
