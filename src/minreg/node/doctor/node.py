@@ -47,7 +47,7 @@ def look_at_node(files: NodeFiles) -> Node:
     return Node(
         installed or found,
         registry,
-        look_at_tree(files, registry.root, registry.aliases),
+        look_at_tree(files, registry),
         files.is_directory(registry.root),
         look_at_kernel() if files.is_live else None,
         find_architecture(files),

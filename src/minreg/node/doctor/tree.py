@@ -2,13 +2,15 @@
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import attrs
 
-from minreg.interfaces import ContentNotFound, RepositoryNotFound, StoreUnavailable
+from minreg.interfaces import ContentBroken, ContentNotFound, RepositoryNotFound, StoreUnavailable
 from minreg.names import Digest, NameInvalid, parse_host
 from minreg.node.doctor.files import NodeFiles
+from minreg.node.doctor.registry_service import RegistryService
 from minreg.store.images import HeldImage, look_at_image
 from minreg.store.tree import RegistryTree
 
@@ -35,13 +37,15 @@ class Tree:
 
     ``root`` is its path on the node. ``repositories`` are the places of repositories, and
     ``images`` what their tags name. ``closed`` are paths that a user who owns nothing may not
-    read, the first few of them. ``lists`` are the lists of images of K3s releases, by release.
+    read, the first few of them. ``troubles`` are the repositories that cannot be served, each with
+    the reason and what to do. ``lists`` are the lists of images of K3s releases, by release.
     """
 
     root: str
     repositories: Sequence[str]
     images: Sequence[HeldImage]
     closed: Sequence[str] = ()
+    troubles: Mapping[str, str] = attrs.field(factory=dict)
     lists: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
     _store: RegistryTree | None = None
 
@@ -65,27 +69,41 @@ class Tree:
         return Served(repository.name, content.digest, content.size)
 
 
-def look_at_tree(files: NodeFiles, root: str, aliases: Mapping[str, str]) -> Tree | None:
+def look_at_tree(files: NodeFiles, registry: RegistryService) -> Tree | None:
     """Look at a tree; None if there is no directory, or none that this user may read."""
+    root = registry.root
     if not files.is_directory(root):
         return None
     place = files.locate(root)
-    store = RegistryTree(place, aliases)
+    links = [files.locate(path) for path in registry.links if files.is_directory(path)]
+    store = RegistryTree(place, registry.aliases, links)
+    troubles: dict[str, str] = {}
     images: list[HeldImage] = []
     repositories: list[str] = []
     try:
         for name in store.iterate_repositories(""):
             repositories.append(name)
-            repository = store.find_repository(None, name)
-            images += [look_at_image(repository, tag) for tag in repository.list_tags()]
+            try:
+                images += _look_at_images(files, store, name)
+            except ContentBroken as error:
+                troubles[name] = files.as_on_node(str(error))
             if len(images) > _MOST_IMAGES:
                 break
-    except (StoreUnavailable, RepositoryNotFound) as error:
-        files.unread[root] = str(error)
+    except StoreUnavailable as error:
+        files.unread[root] = files.as_on_node(str(error))
         if not repositories:
             return None
     lists = _read_lists(files, f"{root}/{_LISTS}")
-    return Tree(root, repositories, images, _find_closed(place, root), lists, store)
+    closed = _find_closed(place, root)
+    return Tree(root, repositories, images, closed, troubles, lists, store)
+
+
+def _look_at_images(files: NodeFiles, store: RegistryTree, name: str) -> Iterator[HeldImage]:
+    with suppress(RepositoryNotFound):  # It may be removed meanwhile.
+        repository = store.find_repository(None, name)
+        for tag in repository.list_tags():
+            image = look_at_image(repository, tag)
+            yield attrs.evolve(image, problems=tuple(map(files.as_on_node, image.problems)))
 
 
 def _read_lists(files: NodeFiles, directory: str) -> Mapping[str, Sequence[str]]:

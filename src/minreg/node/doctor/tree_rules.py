@@ -8,6 +8,7 @@ from minreg.node.doctor.findings import Finding
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.registry_service import RegistryService
 from minreg.node.doctor.rules import (
+    IMAGES_BROKEN,
     IMAGES_MISSING,
     PAUSE_IMAGE,
     PLATFORM,
@@ -60,6 +61,23 @@ def check_platforms(node: Node) -> Iterator[Finding]:
     yield Finding(PLATFORM, node.tree.root, 0, problem, mend)
 
 
+def check_contents(node: Node) -> Iterator[Finding]:
+    """Of images for this node, each layer is there, and as long as it should be."""
+    if node.tree is None:
+        return
+    for name, trouble in node.tree.troubles.items() if not node.tree.closed else ():
+        what, _, mend = trouble.partition(": ")
+        problem = f"nothing of {name} can be pulled: {what}"
+        yield Finding(IMAGES_BROKEN, node.tree.root, 0, problem, mend)
+    faults = [(image, _find_fault(node, image)) for image in node.tree.images]
+    broken = [f"{image} ({fault})" for image, fault in faults if fault]
+    if broken:
+        root = node.tree.root
+        problem = f"{count(len(broken), 'image')} of the tree cannot be pulled: {_some(broken)}"
+        mend = f"carry the tree to {root} again; minreg verify -d {root} names all that is wrong"
+        yield Finding(IMAGES_BROKEN, root, 0, problem, mend)
+
+
 def check_images(node: Node, setup: Setup) -> Iterator[Finding]:
     """What the node will ask for is there."""
     if node.tree is None or not node.tree.repositories or setup.archives:
@@ -94,6 +112,21 @@ def _is_foreign(image: HeldImage, architecture: str) -> bool:
     """Tell whether an image is for other architectures only; one that says nothing is for all."""
     platforms = image.present
     return bool(platforms) and all(one.architecture != architecture for one in platforms)
+
+
+def _find_fault(node: Node, image: HeldImage) -> str:
+    """Say what is wrong with an image; what is for other processors may be missing."""
+    tree = node.tree
+    if not image.is_readable and tree is not None and not tree.closed:
+        return image.problems[0]
+    for held in image.manifests:
+        platform = held.platform.architecture if held.platform is not None else ""
+        if held.is_referrer or (platform and node.architecture and platform != node.architecture):
+            continue
+        for blob in held.manifest.blobs:
+            if blob.digest in image.faulty:
+                return f"{blob.digest} is missing, or cut short"
+    return ""
 
 
 def _describe(image: HeldImage) -> str:
