@@ -94,9 +94,14 @@ class TreeRulesTests(RulesTestCase):
                     "https://registry-1.docker.io only, not at this node's registry; without it "
                     "no pod starts"
                 ),
-                'add a mirror docker.io, or "*", with this node\'s registry as its endpoint',
+                f"minreg registries docker.io --merge {REGISTRIES} --output {REGISTRIES}",
             )
         )
+        for path in (REGISTRIES, "/etc/systemd/system/minreg.socket"):
+            self.node.replace(path, ":9080", ":9081")
+        self.node.restart_k3s()
+        (finding,) = self.node.diagnose()
+        self.assertIn("docker.io --endpoint http://127.0.0.1:9081 --merge", finding.mend)
 
     def test_other_registries(self) -> None:
         """What another registry may have is not said to be missing."""

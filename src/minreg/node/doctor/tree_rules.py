@@ -18,6 +18,7 @@ from minreg.node.doctor.rules import (
 from minreg.node.doctor.setup import Setup
 from minreg.node.doctor.tree import Tree
 from minreg.node.doctor.wanted import Answer, find_pause_image, list_answers
+from minreg.node.units import ENDPOINT
 from minreg.store.images import HeldImage
 from minreg.words import count
 
@@ -80,7 +81,8 @@ def check_contents(node: Node) -> Iterator[Finding]:
 
 def check_images(node: Node, setup: Setup) -> Iterator[Finding]:
     """What the node will ask for is there."""
-    if node.tree is None or not node.tree.repositories or setup.archives:
+    tree = node.tree
+    if tree is None or not tree.repositories or setup.archives:
         return
     pause = find_pause_image(setup)
     missing = [answer for answer in list_answers(node, setup) if _is_missing(answer)]
@@ -89,7 +91,7 @@ def check_images(node: Node, setup: Setup) -> Iterator[Finding]:
     for answer in of_pause:
         problem = f"{_explain(answer)}; without it no pod starts"
         yield Finding(
-            PAUSE_IMAGE, _place(node.tree, setup, answer), 0, problem, _mend(node, answer)
+            PAUSE_IMAGE, _place(tree, setup, answer), 0, problem, _mend(tree, node, setup, answer)
         )
     if others:
         first = others[0]
@@ -97,7 +99,7 @@ def check_images(node: Node, setup: Setup) -> Iterator[Finding]:
         also = f", and likewise {_some(more)}" if more else ""
         problem = f"{_explain(first)} ({first.wanted.reason}){also}"
         yield Finding(
-            IMAGES_MISSING, _place(node.tree, setup, first), 0, problem, _mend(node, first)
+            IMAGES_MISSING, _place(tree, setup, first), 0, problem, _mend(tree, node, setup, first)
         )
 
 
@@ -151,13 +153,14 @@ def _explain(answer: Answer) -> str:
     return f"{image} is asked for as {answer.request.url}, and is not in the tree"
 
 
-def _mend(node: Node, answer: Answer) -> str:
-    image = answer.wanted.image
+def _mend(tree: Tree, node: Node, setup: Setup, answer: Answer) -> str:
+    image, path = answer.wanted.image, setup.registries_path
     if answer.request is None:
-        return f'add a mirror {image.host}, or "*", with this node\'s registry as its endpoint'
-    root = node.tree.root if node.tree is not None else ""
+        urls = [address.url for address in node.registry.addresses[:1]]
+        options = "".join(f" --endpoint {url}" for url in urls if url != ENDPOINT)
+        return f"minreg registries {image.host}{options} --merge {path} --output {path}"
     upstream = attrs.evolve(image, host=node.registry.aliases.get(image.host, image.host))
-    return f"minreg download {upstream} where there is a network, and carry it to {root}"
+    return f"minreg download {upstream} where there is a network, and carry it to {tree.root}"
 
 
 def _some(names: Sequence[str]) -> str:
