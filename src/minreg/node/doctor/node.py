@@ -48,7 +48,7 @@ def look_at_node(files: NodeFiles) -> Node:
         installed or found,
         registry,
         look_at_tree(files, registry),
-        files.is_directory(registry.root),
+        files.is_directory(registry.root) or registry.root in files.unread,
         look_at_kernel() if files.is_live else None,
         find_architecture(files),
     )
