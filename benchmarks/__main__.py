@@ -15,6 +15,7 @@ import time
 from contextlib import ExitStack
 from statistics import median
 
+from benchmarks.browse import measure_page
 from benchmarks.cold import measure_cold
 from benchmarks.content import Content, make_content
 from benchmarks.crowds import measure_crowds, measure_start
@@ -62,7 +63,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="how often each server is asked")
     parser.add_argument("--seconds", type=int, default=3, help="how long wrk asks each time")
     parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES))
-    parser.add_argument("--crowds", action="store_true", help="measure many clients, a slow disk")
+    parser.add_argument("--crowds", action="store_true", help="measure crowds, pages, a slow disk")
     parser.add_argument("--json", metavar="FILE", help="write all samples there")
     return parser.parse_args()
 
@@ -99,6 +100,7 @@ def _measure(
 def _measure_crowds(content: Content) -> dict[str, float]:
     starter = Starter(content)
     figures = measure_crowds(starter, content) | measure_start(starter, content.directory)
+    figures |= measure_page(starter, content.directory)
     for name in (MINREG, NGINX):
         figures |= measure_cold(starter, content, name)
     return figures

@@ -11,7 +11,7 @@ import threading
 import time
 from contextlib import suppress
 
-from benchmarks.clients import ask
+from benchmarks.clients import ask, percentile, time_lookups
 from benchmarks.content import Content
 from benchmarks.servers import Server, Starter
 
@@ -29,7 +29,7 @@ def measure_cold(starter: Starter, content: Content, name: str) -> dict[str, flo
     base = content.config.rpartition("/")[0]
     server = starter.start(name)
     try:
-        quiet = _latencies(server, content.manifest, 3)
+        quiet = time_lookups(server.port, content.manifest, 3)
         _throttle(server, content.directory)
         for blob in blobs:
             _forget(os.path.join(content.directory, base.lstrip("/"), blob))
@@ -38,15 +38,15 @@ def measure_cold(starter: Starter, content: Content, name: str) -> dict[str, flo
         reader = threading.Thread(target=_discard, args=(streams, received))
         reader.start()
         begun = time.monotonic()
-        busy = _latencies(server, content.manifest, _SECONDS)
+        busy = time_lookups(server.port, content.manifest, _SECONDS)
         rate = received[0] / (time.monotonic() - begun) / 1e6
         for stream in streams:
             with suppress(OSError):
                 stream.shutdown(socket.SHUT_RDWR)
         reader.join()
         return {
-            f"{name}: manifest p99 without streams, ms": _percentile(quiet),
-            f"{name}: manifest p99 beside 16 cold streams, ms": _percentile(busy),
+            f"{name}: manifest p99 without streams, ms": percentile(quiet),
+            f"{name}: manifest p99 beside 16 cold streams, ms": percentile(busy),
             f"{name}: slowest manifest beside them, ms": max(busy),
             f"{name}: what the streams bring, MB/s": rate,
         }
@@ -97,22 +97,3 @@ def _discard(streams: list[socket.socket], received: list[int]) -> None:
                 waiting.remove(stream)
                 stream.close()
         time.sleep(0.001)
-
-
-def _latencies(server: Server, path: str, seconds: float) -> list[float]:
-    """Ask on one connection, every two milliseconds, and return how long each took."""
-    found = []
-    request = f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode("ascii")
-    with socket.create_connection(("127.0.0.1", server.port)) as client:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            begun = time.monotonic()
-            client.sendall(request)
-            client.recv(1 << 16)
-            found.append((time.monotonic() - begun) * 1000)
-            time.sleep(0.002)
-    return found
-
-
-def _percentile(values: list[float]) -> float:
-    return sorted(values)[int(len(values) * 0.99)]

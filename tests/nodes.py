@@ -20,7 +20,6 @@ CONFIG = "/etc/rancher/k3s/config.yaml"
 SERVICE = "/etc/systemd/system/k3s.service"
 PAUSE = "rancher/mirrored-pause"
 
-_REGISTRY = "bootstrap-registry.airgap"
 _PROGRAM = "/opt/minreg/bin/twistd"
 # As K3s' install script writes it.
 _K3S_SERVICE = """\
@@ -100,7 +99,7 @@ class NodeBuilder:
         """Put minreg there, with a tree that has K3s' pause image."""
         units = make_units(_PROGRAM, DEFAULT_ROOT)
         links = make_links(with_route=False)
-        steps = Installation(units, links, make_registries(_REGISTRY), self.prefix).install()
+        steps = Installation(units, links, [make_registries("k3s")], self.prefix).install()
         assert not any(step.is_left for step in steps)
         self.tree.add_image(PAUSE, "amd64", b"pause", tags=("3.6",))
 

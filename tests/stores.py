@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface import implementer
 
-from minreg.interfaces import Content, IRegistryStore, IRepository, Overview
+from minreg.interfaces import Content, ContentNotFound, IRegistryStore, IRepository, Overview
 from minreg.manifests import Descriptor
 from minreg.media_types import OCI_MANIFEST
 from minreg.names import Digest
@@ -104,9 +104,23 @@ class OneContentStore:
         self.list_tags()
         return self._size
 
+    def open_known_blob(self, digest: Digest) -> BinaryIO:
+        """See ``IRepository``."""
+        return self.open_blob(digest).file
+
     def sum_up(self) -> Overview:
         """See ``IRepository``."""
         return Overview(tuple(self.list_tags()), (), self._size, 0, 0.0)
+
+    def list_releases(self) -> list[str]:
+        """See ``IRegistryStore``."""
+        self.list_tags()
+        return []
+
+    def read_release(self, version: str) -> bytes:
+        """See ``IRegistryStore``."""
+        self.list_tags()
+        raise ContentNotFound(version)
 
     def check(self) -> None:
         """See ``IRegistryStore``."""

@@ -6,9 +6,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.contents import TreeContents
 from minreg.fill.origins import Origins, origin_of, record_origin
-from minreg.fill.references import ImageReference
 from minreg.fill.writer import TreeWriter
 from minreg.names import Digest
+from minreg.references import ImageReference
 
 MANIFEST = b'{"schemaVersion":2,"config":{},"layers":[]}'
 DIGEST = Digest.of(MANIFEST)

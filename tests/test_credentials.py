@@ -56,6 +56,13 @@ class FindCredentialsTests(SynchronousTestCase):
         self.assertEqual(self.find(), ALICE)
         self.assertIsNone(self.find("ghcr.io"))
 
+    def test_usual_port(self) -> None:
+        """The usual port of TLS, if it is named, is the same registry; another is not."""
+        self.write_auths(**{"quay.io": ALICE_ENTRY, "ghcr.io:443": ALICE_ENTRY})
+        self.assertEqual(self.find("quay.io:443"), ALICE)
+        self.assertEqual(self.find("ghcr.io:443"), ALICE)
+        self.assertIsNone(self.find("quay.io:80"))
+
     def test_docker_hub(self) -> None:
         """The Docker Hub's account stands under its old address."""
         self.write_auths(**{"https://index.docker.io/v1/": ALICE_ENTRY})

@@ -2,7 +2,6 @@
 
 import io
 import os
-import tarfile
 
 from minreg.fill.importer import Importer
 from minreg.fill.origins import Origins
@@ -24,6 +23,7 @@ from tests.image_archives import (
     make_k3s_layout,
     make_layout,
     make_tar,
+    unpack,
 )
 from tests.importing import AMD64, ARM64, S390X, ImporterTestCase
 
@@ -95,8 +95,7 @@ class ImportTests(ImporterTestCase):
     def test_directory(self) -> None:
         """A layout that is a directory is taken as it lies."""
         source = self.mktemp()
-        with tarfile.open(fileobj=io.BytesIO(make_tar(make_image_layout(AMD64)))) as tar:
-            tar.extractall(source, filter="data")
+        unpack(make_tar(make_image_layout(AMD64)), source)
         with TreeWriter(self.root, "a test") as tree:
             Importer(tree).import_archive(source, io.BytesIO())
         self.assertEqual(self.read_manifest("rancher/mirrored-pause", "3.6")[1], AMD64.manifest)

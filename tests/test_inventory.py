@@ -7,11 +7,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from minreg.fill.contents import TreeContents
 from minreg.fill.inventory import iterate_images
 from minreg.fill.origins import record_origin
-from minreg.fill.references import ImageReference
 from minreg.fill.writer import TreeWriter
 from minreg.manifests import Platform
 from minreg.media_types import OCI_LAYER, OCI_MANIFEST
 from minreg.names import Digest
+from minreg.references import ImageReference
 from minreg.store.images import HeldImage
 from tests.filled_tree import FilledTree
 

@@ -9,9 +9,9 @@ from minreg.cli import cli
 from minreg.fill.failures import FillFailure
 from minreg.fill.origins import record_origin
 from minreg.fill.prune import plan_removal
-from minreg.fill.references import ImageReference
 from minreg.fill.writer import TreeWriter
 from minreg.names import Digest
+from minreg.references import ImageReference
 from tests.filled_tree import FilledTree
 
 

@@ -6,13 +6,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.contents import TreeContents
 from minreg.fill.failures import UpstreamRefused
-from minreg.fill.references import ImageReference
 from minreg.fill.resolve import Resolved, Resolver, Selection
 from minreg.fill.upstreams import Upstreams
 from minreg.fill.writer import TreeWriter
 from minreg.manifests import Platform
 from minreg.media_types import OCI_INDEX, OCI_MANIFEST
 from minreg.names import Digest, NameInvalid
+from minreg.references import ImageReference
 from tests.canned import CannedTransport, MemoryRegistry, quick_retries
 
 AMD64 = Platform("linux", "amd64")

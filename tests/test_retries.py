@@ -54,6 +54,21 @@ class RetriesTests(SynchronousTestCase):
         self.assertRaises(UpstreamRefused, self.run_failing, 5, UpstreamRefused("no"))
         self.assertEqual(self.waits, [])
 
+    def test_progress(self) -> None:
+        """What fails, and gets further each time, is tried as often as it takes."""
+        reached = iter([1, 2, 3, 3])
+        furthest = 0
+
+        def attempt() -> None:
+            nonlocal furthest
+            furthest = next(reached)
+            raise UpstreamUnavailable(f"broke off at {furthest}")
+
+        retries = Retries(1, self.stop, self.wait, lambda: 1.0)
+        failure = self.assertRaises(UpstreamUnavailable, retries.run, attempt, lambda: furthest)
+        self.assertEqual(str(failure), "broke off at 3")
+        self.assertEqual((list(reached), self.waits), ([], [1.0] * 3))
+
     def test_requested_wait(self) -> None:
         """An upstream that names a time is left alone for that long."""
         self.run_failing(1, UpstreamUnavailable("busy", 17))

@@ -1,6 +1,8 @@
 """Tests for ``minreg.service``."""
 
+import errno
 import io
+import os
 import sys
 
 from twisted.application.service import Application
@@ -12,16 +14,29 @@ from twisted.logger import FileLogObserver, ILogObserver
 
 from minreg.log import make_observer
 from minreg.names import Digest
-from minreg.service import Listener, RegistryService
+from minreg.service import (
+    GiveUp,
+    Listener,
+    RegistryService,
+    StartFailed,
+    leave,
+    leave_unseen,
+)
 from tests.support import WebTestCase, write_request
 
 
 class Deaf(MemoryReactorClock):
-    """A reactor whose ports are all taken."""
+    """A reactor on which nothing can be listened to, because of a number in ``errno``."""
+
+    def __init__(self, number: int = errno.EADDRINUSE) -> None:
+        super().__init__()
+        self._number = number
 
     def listenTCP(self, port: int, *_more: object, **_options: object) -> None:
         """Refuse."""
-        raise CannotListenError("127.0.0.1", port, OSError(98, "Address already in use"))
+        raise CannotListenError(
+            "127.0.0.1", port, OSError(self._number, os.strerror(self._number))
+        )
 
 
 class RegistryServiceTests(WebTestCase):
@@ -33,12 +48,16 @@ class RegistryServiceTests(WebTestCase):
         self.reactor = MemoryReactorClock()
         self.complaints = io.StringIO()
         self.patch(sys, "__stderr__", self.complaints)
+        sys.tracebacklimit = 1000
+        self.addCleanup(delattr, sys, "tracebacklimit")
 
-    def make_service(self, *endpoints: IStreamServerEndpoint) -> RegistryService:
+    def make_service(
+        self, *endpoints: IStreamServerEndpoint, give_up: GiveUp = leave
+    ) -> RegistryService:
         """Make a service that is not started."""
         observer: FileLogObserver = make_observer("text", io.StringIO())
         words = [("--port 9080", endpoint) for endpoint in endpoints]
-        return RegistryService(self.site, words, "/srv/registry", observer)
+        return RegistryService(self.site, words, "/srv/registry", observer, give_up=give_up)
 
     def test_greeting(self) -> None:
         """When it listens, the log says what is served and how a client reaches it."""
@@ -68,6 +87,45 @@ class RegistryServiceTests(WebTestCase):
         complaint = self.complaints.getvalue()
         self.assertIn("--port 9080: cannot listen there: Address already in use", complaint)
         self.assertEqual(complaint.count("\n"), 1)
+        self.assertEqual(self.logged("deaf"), [])
+
+    def test_taken_port_in_background(self) -> None:
+        """Without a terminal that is logged, and told to twistd, which waits for it there."""
+        service = self.make_service(TCP4ServerEndpoint(Deaf(), 9080), give_up=leave_unseen)
+        failure = self.assertRaises(StartFailed, service.privilegedStartService)
+        self.assertIn("--port 9080: cannot listen there", str(failure))
+        [deaf] = self.logged("deaf")
+        self.assertEqual(deaf["reason"], str(failure))
+        self.assertEqual(sys.tracebacklimit, 0)
+
+    def test_mends(self) -> None:
+        """What to do depends on why it cannot listen there."""
+        for number, mend in (
+            (errno.EADDRINUSE, "stop what else listens there"),
+            (errno.EADDRNOTAVAIL, "no interface of this machine has that address"),
+            (errno.EACCES, "a --port from 1024 on"),
+            (errno.EMFILE, "choose another --port"),
+        ):
+            service = self.make_service(
+                TCP4ServerEndpoint(Deaf(number), 9080), give_up=leave_unseen
+            )
+            failure = self.assertRaises(StartFailed, service.privilegedStartService)
+            self.assertIn(mend, str(failure))
+
+    def test_mends_of_paths(self) -> None:
+        """A socket with a path fails for other reasons."""
+
+        class Closed(MemoryReactorClock):
+            """A reactor that may not write there."""
+
+            def listenUNIX(self, *_more: object, **_options: object) -> None:
+                """Refuse."""
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+        endpoint = UNIXServerEndpoint(Closed(), "/run/x.sock")
+        listener = Listener("--status-listen unix:/run/x.sock", endpoint, self.site, leave_unseen)
+        failure = self.assertRaises(StartFailed, listener.privilegedStartService)
+        self.assertIn("the service has /run/minreg for that", str(failure))
 
     def test_log_of_application(self) -> None:
         """The application's log is written by our observer from its first line on."""

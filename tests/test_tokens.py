@@ -78,6 +78,13 @@ class AuthorizerTests(SynchronousTestCase):
         self.clock.advance(56)
         self.assertEqual(self.authorizer.authorization("a/b"), "Bearer t2")
 
+    def test_long_life(self) -> None:
+        """A token that claims to hold for ever is replaced after a day."""
+        self.answers = [Canned(200, b'{"token":"first","expires_in":' + b"9" * 400 + b"}")]
+        self.assertEqual(self.authorize(), "Bearer first")
+        self.clock.advance(86400)
+        self.assertEqual(self.authorizer.authorization("a/b"), "Bearer t2")
+
     def test_other_repository(self) -> None:
         """Each repository has its token, fetched before the registry asks."""
         self.authorize()

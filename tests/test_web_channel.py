@@ -64,6 +64,7 @@ class ConnectionTests(WebTestCase):
         transport = StringTransport(peerAddress=UNIXAddress(None))
         channel.makeConnection(transport)
         channel.dataReceived(PING)
+        self.clock.advance(0)
         self.assertEqual(parse_response(transport.value()).code, 200)
 
     def test_nothing_left_behind(self) -> None:

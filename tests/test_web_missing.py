@@ -2,8 +2,8 @@
 
 from urllib.parse import quote
 
-from minreg.fill.references import parse_references
 from minreg.names import Digest
+from minreg.references import parse_references
 from tests.status_support import HOSTILE, NODE, StatusTestCase
 
 DIGEST = str(Digest.of(b"absent"))

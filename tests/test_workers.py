@@ -23,7 +23,10 @@ from minreg.workers import RESTART_DELAY, Workers
 
 SETTINGS = Settings(
     root="/srv",
-    listen=(Endpoint("--port 1", "tcp:1"),),
+    listen=(
+        Endpoint("--port 1", "tcp:1"),
+        Endpoint("--listen systemd", "systemd", descriptor=5),
+    ),
     log_format="json",
     aliases={"a": "docker.io"},
     allow_links_to=("/mnt",),
@@ -80,12 +83,12 @@ class WorkersTests(SynchronousTestCase):
         self.workers.startService()
 
     def test_start(self) -> None:
-        """Each worker is told all settings, and writes to the log."""
+        """Each worker is told all settings, writes to the log, and has what systemd passed."""
         self.assertEqual(len(self.reactor.started), 2)
         for process in self.reactor.started:
             self.assertEqual(process.arguments[1:3], ["-m", "minreg.worker"])
             self.assertEqual(read_settings(process.arguments[3]), SETTINGS)
-            self.assertEqual(process.descriptors, {0: "w", 1: 7, 2: 2})
+            self.assertEqual(process.descriptors, {0: "w", 1: 7, 2: 2, 5: 5})
 
     def test_replace(self) -> None:
         """One that ends is replaced a moment later, and the log says so."""

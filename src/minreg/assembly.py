@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorThreads, IReactorTime, IStreamSe
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.logfile import LogFile
 
+from minreg.daemon.activation import PassedEndpoint
 from minreg.daemon.notify import find_notifier
 from minreg.daemon.reload import Reloader
 from minreg.daemon.root_watch import RootWatch
@@ -18,7 +19,7 @@ from minreg.daemon.supervision import Supervision
 from minreg.limits import most_connections, raise_file_limit
 from minreg.lines import BatchedLines
 from minreg.log import make_observer
-from minreg.service import Listener, RegistryService
+from minreg.service import GiveUp, Listener, RegistryService, leave
 from minreg.settings import Endpoint, SettingInvalid, Settings
 from minreg.sharing import SharingReactor
 from minreg.store.awaited import AwaitedTree
@@ -30,13 +31,16 @@ from minreg.web.status import make_sites
 from minreg.workers import Workers
 
 
-def make_service(settings: Settings, log: TextIO, reactor: Any) -> RegistryService:
+def make_service(
+    settings: Settings, log: TextIO, reactor: Any, give_up: GiveUp = leave
+) -> RegistryService:
     """Build the daemon that some settings describe, not yet listening.
 
     Args:
         settings: What to serve, and where.
         log: What the log is written to.
         reactor: What it runs on.
+        give_up: Ends the program where it cannot listen.
 
     Raises:
         SettingInvalid: It cannot listen where it is to.
@@ -52,8 +56,9 @@ def make_service(settings: Settings, log: TextIO, reactor: Any) -> RegistryServi
         endpoints,
         _greeting(settings),
         make_observer(settings.log_format, BatchedLines(log, reactor)),
-        beside=[Listener(words, endpoint, status_site) for words, endpoint in status_endpoints],
+        beside=[Listener(*endpoint, status_site, give_up) for endpoint in status_endpoints],
         workers=_make_workers(settings, log, reactor),
+        give_up=give_up,
     )
     watch = RootWatch(partial(disk.run, store.check), reactor)
     if settings.waits_for_root:
@@ -73,14 +78,13 @@ def make_endpoints(
     Raises:
         SettingInvalid: Twisted cannot make anything of a description.
     """
-    endpoints = []
+    endpoints: list[tuple[str, IStreamServerEndpoint]] = []
     for wanted in listen:
+        if wanted.descriptor is not None:
+            endpoints.append((wanted.words, PassedEndpoint(reactor, wanted.descriptor)))
+            continue
         try:
             endpoint = serverFromString(reactor, wanted.description)
-        except LookupError:
-            raise SettingInvalid(
-                f"{wanted.words}: systemd has passed no such socket: start minreg.socket"
-            ) from None
         except (ValueError, TypeError, OSError, ImportError) as error:
             raise SettingInvalid(
                 f"{wanted.words} is no endpoint ({error}): "

@@ -118,6 +118,15 @@ class IRepository(Interface):
     def measure_blob(digest: Digest) -> int | None:
         """Tell how many bytes lie there for a blob; None if nothing does."""
 
+    def open_known_blob(digest: Digest) -> BinaryIO:
+        """Open what lies there for a blob, for one who knows already what it should be.
+
+        Other than with ``open_blob``, nothing is compared with what manifests say.
+
+        Raises:
+            ContentNotFound: Nothing lies there that can, and may, be read.
+        """
+
     def sum_up() -> Overview:
         """Say in a few words what it holds."""
 
@@ -143,6 +152,16 @@ class IRegistryStore(Interface):
 
     def iterate_repositories(after: str) -> Iterator[str]:
         """Name the repositories that sort behind ``after``, in the order of their bytes."""
+
+    def list_releases() -> list[str]:
+        """Name the K3s releases whose lists of images are kept, in order."""
+
+    def read_release(version: str) -> bytes:
+        """Read the list of the images of a K3s release, as it was published.
+
+        Raises:
+            ContentNotFound: There is no such list that could be read.
+        """
 
     def check() -> None:
         """Make sure that the store can be read at all."""

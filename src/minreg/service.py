@@ -1,7 +1,8 @@
 """The daemon as a service: it listens, says so, and ends without cutting anyone off."""
 
+import errno
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from twisted.application.service import IService, MultiService, Service
@@ -16,6 +17,57 @@ from minreg.web.site import RegistrySite
 DRAIN_TIMEOUT = 30
 """Seconds that transfers under way may take to finish once the daemon is told to stop."""
 
+GiveUp = Callable[[str], NoReturn]
+
+_MEND = "choose another --port, --interface or --listen"
+_MENDS = {
+    errno.EADDRINUSE: f"stop what else listens there, or {_MEND}",
+    errno.EADDRNOTAVAIL: "no interface of this machine has that address: choose another",
+    errno.EACCES: "run it as root, or choose a --port from 1024 on",
+}
+_WRITABLE = (
+    "choose a directory that is there and may be written to: the service has /run/minreg for that"
+)
+_MENDS_OF_PATHS = {
+    errno.EADDRINUSE: _MENDS[errno.EADDRINUSE],
+    **dict.fromkeys((errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS), _WRITABLE),
+}
+
+_log = Logger()
+
+
+class StartFailed(Exception):
+    """The daemon does not start; the message says why, and the mend."""
+
+
+def leave(message: str) -> NoReturn:
+    """End the program with a complaint.
+
+    Raises:
+        SystemExit: Always.
+    """
+    complain(message)
+    raise SystemExit(1)
+
+
+def leave_unseen(message: str) -> NoReturn:
+    """End a program that is not at its terminal any more.
+
+    Raises:
+        StartFailed: Always. ``twistd`` waits there for it to say so, and only then exits.
+    """
+    _log.error("{reason}", event="deaf", reason=message)
+    # Python is about to write its own account of that into the log: one line is enough.
+    sys.tracebacklimit = 0
+    raise StartFailed(message)
+
+
+def complain(message: str) -> None:
+    """Tell whoever starts the daemon why it does not start, past any log."""
+    stream = sys.__stderr__ or sys.stderr
+    stream.write(f"minreg: {message}\n")
+    stream.flush()
+
 
 class RegistryService(MultiService):
     """Serves a site on some endpoints.
@@ -28,9 +80,8 @@ class RegistryService(MultiService):
         observer: Writes the log.
         beside: Listeners for what is served beside the site. They end last.
         workers: Serves the same in other processes.
+        give_up: Ends the program where it cannot listen.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -41,13 +92,14 @@ class RegistryService(MultiService):
         *,
         beside: Sequence["Listener"] = (),
         workers: Service | None = None,
+        give_up: GiveUp = leave,
     ) -> None:
         super().__init__()
         self.observer = observer
         self._site = site
         self._greeting = greeting
         self._workers = workers or Service()
-        self._listeners = [Listener(words, endpoint, site) for words, endpoint in endpoints]
+        self._listeners = [Listener(*endpoint, site, give_up) for endpoint in endpoints]
         self._beside = beside
         for listener in (*self._listeners, *beside):
             listener.setServiceParent(self)
@@ -65,12 +117,12 @@ class RegistryService(MultiService):
         if not self._greeting:
             return
         places = ", ".join(listener.describe() for listener in self._listeners)
-        self._log.info(
+        _log.info(
             "serving {greeting} at {places}", event="start", greeting=self._greeting, places=places
         )
         if self._beside:
             places = ", ".join(listener.describe() for listener in self._beside)
-            self._log.info("status is at {places}", event="status", places=places)
+            _log.info("status is at {places}", event="status", places=places)
 
     def stopService(self) -> Deferred[None]:
         """Refuse new connections, and wait for the transfers that are under way."""
@@ -79,13 +131,13 @@ class RegistryService(MultiService):
     def hurry(self) -> None:
         """End a stop at once, here and in the other processes: wait for no transfer."""
         if self._greeting:
-            self._log.info("told to stop once more", event="stop")
+            _log.info("told to stop once more", event="stop")
         self._site.cut_off()
         self._workers.stopService()
 
     async def _stop(self) -> None:
         if self._greeting:
-            self._log.info("stopping: transfers under way may finish", event="stop")
+            _log.info("stopping: transfers under way may finish", event="stop")
         workers = maybeDeferred(self._workers.stopService)
         company = [service for service in self if service not in self._beside]
         await gatherResults([maybeDeferred(each.stopService) for each in reversed(company)])
@@ -98,10 +150,15 @@ class RegistryService(MultiService):
 class Listener(Service):
     """Listens on one endpoint, or ends the program: a deaf daemon is of no use."""
 
-    _log = Logger()
-
-    def __init__(self, words: str, endpoint: IStreamServerEndpoint, site: RegistrySite) -> None:
+    def __init__(
+        self,
+        words: str,
+        endpoint: IStreamServerEndpoint,
+        site: RegistrySite,
+        give_up: GiveUp = leave,
+    ) -> None:
         self._words = words
+        self._give_up = give_up
         self._endpoint = endpoint
         self._site = site
         self._port: IListeningPort | None = None
@@ -112,7 +169,7 @@ class Listener(Service):
         failures: list[Failure] = []
         self._endpoint.listen(self._site).addCallbacks(self._keep, failures.append)
         for failure in failures:
-            self._give_up(failure)
+            self._fail(failure)
 
     def startService(self) -> None:
         """Listen, if that has not happened yet."""
@@ -137,23 +194,12 @@ class Listener(Service):
     def _keep(self, port: IListeningPort) -> None:
         self._port = port
 
-    def _give_up(self, failure: Failure) -> NoReturn:
+    def _fail(self, failure: Failure) -> NoReturn:
         problem = getattr(failure.value, "socketError", failure.value)
         reason = getattr(problem, "strerror", None) or str(problem)
-        message = (
-            f"{self._words}: cannot listen there: {reason}: "
-            "stop what else listens there, or choose another --port, --interface or --listen"
-        )
-        self._log.error("{reason}", event="deaf", reason=message)
-        complain(message)
-        raise SystemExit(1)
-
-
-def complain(message: str) -> None:
-    """Tell whoever starts the daemon why it does not start, past any log."""
-    stream = sys.__stderr__ or sys.stderr
-    stream.write(f"minreg: {message}\n")
-    stream.flush()
+        mends = _MENDS_OF_PATHS if "listen unix:" in self._words else _MENDS
+        mend = mends.get(getattr(problem, "errno", 0), _MEND)
+        self._give_up(f"{self._words}: cannot listen there: {reason}: {mend}")
 
 
 def _url(address: IAddress, words: str) -> str:

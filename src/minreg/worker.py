@@ -71,7 +71,6 @@ def main() -> None:
     from twisted.internet import reactor  # noqa: PLC0415 - only who serves needs one
 
     settings = read_settings(sys.argv[1])
-    os.environ["LISTEN_PID"] = str(os.getpid())
     # A socket's file has one process that listens on it.
     endpoints = [
         (words, endpoint)

@@ -83,12 +83,13 @@ class Workers(Service):
             return
         worker = _Worker()
         settings = json.dumps(attrs.asdict(self._settings))
+        passed = {endpoint.descriptor for endpoint in self._settings.listen} - {None}
         self._reactor.spawnProcess(
             worker,
             sys.executable,
             [sys.executable, "-m", "minreg.worker", settings],
             env=dict(self._environment),
-            childFDs={0: "w", 1: self._log_descriptor, 2: 2},
+            childFDs={0: "w", 1: self._log_descriptor, 2: 2, **{n: n for n in passed}},
         )
         self._running[worker] = worker.ended.addCallback(self._replace, worker)
 

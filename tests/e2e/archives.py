@@ -3,7 +3,6 @@
 import gzip
 import json
 import sys
-import tarfile
 
 from tests.e2e.content import ARCHITECTURE, sample_image
 from tests.e2e.images import Image
@@ -36,12 +35,6 @@ def pack_layout(image: Image, path: str) -> None:
     }
     with open(path, "wb") as file:
         file.write(make_tar(make_layout(contents, [descriptor])))
-
-
-def unpack(archive: str, directory: str) -> None:
-    """Unpack an archive."""
-    with tarfile.open(archive) as tar:
-        tar.extractall(directory, filter="data")
 
 
 def pack_legacy(path: str) -> None:

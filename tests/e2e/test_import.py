@@ -13,7 +13,7 @@ from subprocess import DEVNULL, PIPE
 import zstandard
 
 from minreg.names import Digest
-from tests.e2e.archives import NAME, import_archive, pack_layout, pack_legacy, unpack
+from tests.e2e.archives import NAME, import_archive, pack_layout, pack_legacy
 from tests.e2e.containerd import ALIAS
 from tests.e2e.content import ARCHITECTURE, sample_image, skopeo_copy
 from tests.e2e.images import read_directory, read_file
@@ -21,7 +21,7 @@ from tests.e2e.programs import run
 from tests.e2e.pulls import ContainerdTestCase
 from tests.e2e.support import EndToEndTestCase
 from tests.e2e.trees import read_tree
-from tests.image_archives import Image, make_image_layout, make_tar
+from tests.image_archives import Image, make_image_layout, make_tar, unpack
 
 REPOSITORY = "rancher/mirrored-pause"
 IMAGE = f"{ALIAS}/{REPOSITORY}:3.6"
@@ -54,7 +54,7 @@ class ImportTests(ContainerdTestCase):
 
     def test_oci_archive(self) -> None:
         """What skopeo packs keeps its digests through a tree and back."""
-        unpack(self.layout, f"{self.directory}/unpacked")
+        unpack(read_file(self.layout), f"{self.directory}/unpacked")
         skopeo_copy(f"oci:{self.directory}/unpacked", f"oci-archive:{self.archive}:{NAME}")
         self.assert_imported(self.archive)
         self.assertEqual(read_tree(self.root, REPOSITORY, "3.6"), sample_image())
@@ -65,13 +65,13 @@ class ImportTests(ContainerdTestCase):
 
     def test_oci_directory(self) -> None:
         """So does a layout that was never packed."""
-        unpack(self.layout, self.archive)
+        unpack(read_file(self.layout), self.archive)
         self.assert_imported(self.archive)
         self.assertEqual(read_tree(self.root, REPOSITORY, "3.6"), sample_image())
 
     def test_docker_archive(self) -> None:
         """What skopeo writes for ``docker load`` gets the manifest that containerd makes."""
-        unpack(self.layout, f"{self.directory}/unpacked")
+        unpack(read_file(self.layout), f"{self.directory}/unpacked")
         source = f"oci:{self.directory}/unpacked"
         run("skopeo", "--insecure-policy", "copy", source, f"docker-archive:{self.archive}:{NAME}")
         self.assert_imported(self.archive)

@@ -1,5 +1,7 @@
 """The default route that K3s wants, in a network of its own and under a real systemd."""
 
+from ipaddress import ip_interface
+
 from minreg.node.routes import has_default_route
 from tests.e2e.programs import ProgramFailed, run
 from tests.e2e.systemd import Systemd
@@ -42,7 +44,7 @@ class RouteTests(UnitsTestCase):
         self.systemd.control("start", _ROUTE)
         (route,) = self.routes()
         self.assertTrue(
-            route.startswith("default via 169.254.255.255 dev minreg0 metric 65535"), route
+            route.startswith("default via 203.0.113.255 dev minreg0 metric 65535"), route
         )
         self.assertTrue(has_default_route(self.table(self.systemd)))
         self.systemd.control("stop", _ROUTE)
@@ -51,6 +53,19 @@ class RouteTests(UnitsTestCase):
         self.systemd.control("restart", _ROUTE)
         self.systemd.control("start", _ROUTE)
         self.assertEqual(len(self.routes()), 1)
+
+    def test_address(self) -> None:
+        """The address is one that K3s takes for the node's (``IP.IsGlobalUnicast`` of Go)."""
+        self.systemd.control("start", _ROUTE)
+        shown = self.systemd.run("ip", "-4", "-oneline", "address", "show", "dev", "minreg0")
+        address = ip_interface(shown.split()[3]).ip
+        self.assertFalse(
+            address.is_link_local
+            or address.is_loopback
+            or address.is_multicast
+            or address.is_unspecified,
+            address,
+        )
 
     def test_some(self) -> None:
         """A node that has one keeps it, and nothing else is added."""
@@ -65,6 +80,27 @@ class RouteTests(UnitsTestCase):
         (route,) = self.routes()
         self.assertIn("dev lan", route)
         self.assertEqual(self.state(), "inactive")
+
+    def test_set_down(self) -> None:
+        """An interface that is set down and up again has the route again."""
+        self.systemd.control("start", _ROUTE)
+        for state in ("down", "up"):
+            self.systemd.run("ip", "link", "set", "minreg0", state)
+        self.wait_until(lambda: len(self.routes()) == 1)
+        self.assertEqual(self.state(), "active")
+
+    def test_removed(self) -> None:
+        """An interface that is removed is made again."""
+        self.systemd.control("start", _ROUTE)
+        self.systemd.run("ip", "link", "delete", "minreg0")
+        self.wait_until(lambda: len(self.routes()) == 1)
+
+    def test_left_over(self) -> None:
+        """An interface that something left behind, or a part of its setup, is in nobody's way."""
+        self.systemd.run("ip", "link", "add", "minreg0", "type", self.kind)
+        self.systemd.run("ip", "address", "add", "203.0.113.254/31", "dev", "minreg0")
+        self.systemd.control("start", _ROUTE)
+        self.assertEqual(len(self.routes()), 1)
 
     def test_boot(self) -> None:
         """Once it is enabled, the route is there again after each boot, before K3s starts."""

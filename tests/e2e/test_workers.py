@@ -2,8 +2,6 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable
 from http.client import HTTPConnection
 
 from tests.e2e.content import SAMPLE, write_sample
@@ -60,9 +58,7 @@ class WorkersTests(EndToEndTestCase):
 
     def workers(self) -> list[int]:
         """Name the processes that the daemon has started."""
-        path = f"/proc/{self.daemon.pid}/task/{self.daemon.pid}/children"
-        with open(path, encoding="ascii") as children:
-            return [int(pid) for pid in children.read().split()]
+        return children(self.daemon.pid)
 
     def processes(self) -> list[int]:
         """Name all processes of the daemon."""
@@ -75,12 +71,11 @@ class WorkersTests(EndToEndTestCase):
         local = f"0100007F:{self.daemon.port:04X}"
         return sum(line[1] == local and line[3] == "0A" for line in lines)
 
-    def wait_until(self, is_so: Callable[[], bool], seconds: float = 30) -> None:
-        """Wait for something that happens in the daemon."""
-        deadline = time.monotonic() + seconds
-        while not is_so():
-            self.assertLess(time.monotonic(), deadline, "the daemon does not come to it")
-            time.sleep(0.02)
+
+def children(pid: int) -> list[int]:
+    """Name the processes that a process has started."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(child) for child in file.read().split()]
 
 
 def connections(pid: int) -> int:

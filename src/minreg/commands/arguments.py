@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import click
 
 from minreg.commands.reports import WrongUsage
-from minreg.fill.failures import ReferencesInvalid
-from minreg.fill.references import ImageReference, parse_references
 from minreg.manifests import Platform
+from minreg.references import ImageReference, ReferencesInvalid, parse_references
 
 ALL_PLATFORMS = "all"
 

@@ -1,12 +1,11 @@
 """``minreg verify``: whether a tree is complete and undamaged."""
 
 import sys
-from threading import Lock
 
 import click
 
 from minreg.commands.arguments import directory_option, parse_platforms
-from minreg.commands.reports import reported_failures
+from minreg.commands.reports import hashing_bar, reported_failures
 from minreg.fill.verify import Finding, Report, Verification
 from minreg.words import count, format_size
 
@@ -44,18 +43,7 @@ def command(*, directory: str, quick: bool, platforms: tuple[str, ...]) -> None:
 
 def _run_with_bar(verification: Verification) -> Report:
     """Hash all files, with a bar on a terminal."""
-    mutex = Lock()
-    with click.progressbar(
-        length=verification.total_bytes,
-        label=f"hashing {format_size(verification.total_bytes)}",
-        file=sys.stderr,
-        hidden=not sys.stderr.isatty(),
-    ) as bar:
-
-        def advanced(size: int) -> None:
-            with mutex:
-                bar.update(size)
-
+    with hashing_bar(verification.total_bytes) as advanced:
         return verification.run(advanced)
 
 

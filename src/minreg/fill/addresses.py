@@ -4,22 +4,24 @@ import ipaddress
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from minreg.fill.failures import UpstreamRefused
-from minreg.names import DOCKER_HUB
+from minreg.names import DOCKER_HUB, parse_host
 
 _PORTS = {"http": 80, "https": 443}
 
 
-def base_url(host: str, plain_http: frozenset[str]) -> str:
-    """Give the address of a registry's API, without ``/v2/``.
+def base_url(address: str, plain_http: frozenset[str]) -> str:
+    """Give the URL of a registry's API, without ``/v2/``.
 
     Args:
-        host: The registry, as ``parse_host`` spells it.
-        plain_http: The hosts that talk plain HTTP. Those on this machine do anyway.
+        address: The registry's host, with each port that it was named with.
+        plain_http: The hosts that talk plain HTTP, as ``parse_host`` spells them. Those on
+            this machine do anyway.
     """
-    if host == DOCKER_HUB:
+    if address == DOCKER_HUB:
         return "https://registry-1.docker.io"
-    is_plain = host in plain_http or is_loopback(urlsplit(f"//{host}").hostname or "")
-    return f"{'http' if is_plain else 'https'}://{host}"
+    hostname = urlsplit(f"//{address}").hostname or ""
+    is_plain = parse_host(address) in plain_http or is_loopback(hostname)
+    return f"{'http' if is_plain else 'https'}://{address}"
 
 
 def is_same_origin(one: str, other: str) -> bool:
@@ -44,7 +46,7 @@ def redirected(url: str, location: str) -> str:
     """
     try:
         target = urljoin(url, location)
-        parts, origin = urlsplit(target), urlsplit(url)
+        parts, origin = _split(target), urlsplit(url)
         hostname = parts.hostname or ""
     except ValueError:
         raise UpstreamRefused(f"{url} redirects to {location[:160]!r}, which is no URL") from None
@@ -64,14 +66,15 @@ def check_realm(registry_url: str, realm: str) -> None:
             the registry is public.
     """
     try:
-        parts, registry = urlsplit(realm), urlsplit(registry_url)
-        hostname = parts.hostname or ""
+        parts = _split(realm)
     except ValueError:
-        hostname = ""
+        parts = urlsplit("")
+    hostname, registry = parts.hostname or "", urlsplit(registry_url)
     if not hostname or parts.scheme not in _PORTS:
-        raise UpstreamRefused(f"{registry_url} names a token server that is no URL: {realm!r}")
+        reason = f"names a token server that is no URL: {realm[:160]!r}"
+        raise UpstreamRefused(f"{registry_url} {reason}")
     if parts.scheme == "http" and registry.scheme != "http":
-        raise UpstreamRefused(f"{registry_url} names a token server without TLS: {realm}")
+        raise UpstreamRefused(f"{registry_url} names a token server without TLS: {realm[:160]}")
     _refuse_private(registry_url, registry.hostname or "", hostname)
 
 
@@ -94,5 +97,18 @@ def _address(hostname: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | N
         return None
 
 
+def _split(url: str) -> SplitResult:
+    """Split a URL.
+
+    Raises:
+        ValueError: It has no such form, or a port that there is not.
+    """
+    parts = urlsplit(url)
+    if parts.port == 0:
+        raise ValueError("port 0 is none")
+    return parts
+
+
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    port = _PORTS.get(parts.scheme) if parts.port is None else parts.port
+    return parts.scheme, parts.hostname, port

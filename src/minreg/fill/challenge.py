@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - the grammar's word
-_SCHEME = re.compile(rf"[\s,]*({_TOKEN})(?:\s+|\s*(?=,|\Z))(?!\s*=)")
+_SCHEME = re.compile(rf"[\s,]*({_TOKEN})(?:\s+(?![\s=])|\s*(?=,|\Z))")
 _PARAMETER = re.compile(rf'[\s,]*({_TOKEN})\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 

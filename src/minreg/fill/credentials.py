@@ -39,7 +39,7 @@ def find_credentials(
     """Find the account for a repository, in the files of docker first, then of podman.
 
     Args:
-        host: The registry, as ``parse_host`` spells it.
+        host: The registry, with each port that it was named with.
         repository: The repository; podman may know an account for it alone.
         environment: Where the files are, as the process's environment says.
 
@@ -82,7 +82,9 @@ def _read_document(path: str) -> Mapping[str, Any]:
 def _keys(host: str, repository: str) -> Iterator[str]:
     """Name what an account may be kept under, the narrowest first."""
     parts = repository.split("/")
-    hosts = [host, "index.docker.io", "registry-1.docker.io"] if host == DOCKER_HUB else [host]
+    hosts = list(dict.fromkeys([host, host.removesuffix(":443")]))
+    if host == DOCKER_HUB:
+        hosts += ["index.docker.io", "registry-1.docker.io"]
     for name in hosts:
         for end in range(len(parts), 0, -1):
             yield "/".join([name, *parts[:end]])

@@ -21,10 +21,6 @@ class ManifestMissing(FillFailure):
     """A tag was to be set on a manifest that the repository does not hold."""
 
 
-class ReferencesInvalid(FillFailure):
-    """Image references break their grammar; one line for each, with where it stands."""
-
-
 class UpstreamRefused(FillFailure):
     """An upstream registry answered, and the answer is no; asking again does not help.
 

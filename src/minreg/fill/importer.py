@@ -14,11 +14,11 @@ from minreg.fill.archives.source import Advance, ignore, open_members
 from minreg.fill.origins import Origins, origin_of, record_origin
 from minreg.fill.places import parse_place
 from minreg.fill.platforms import is_wanted
-from minreg.fill.references import ImageReference
 from minreg.fill.spool import TreeSpool
 from minreg.fill.writer import TreeWriter
 from minreg.manifests import Descriptor, Platform
 from minreg.names import Digest, NameInvalid
+from minreg.references import ImageReference
 from minreg.store.images import is_attestation
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from minreg.fill.contents import TreeContents
 from minreg.fill.origins import Origins
-from minreg.fill.places import BLOBS, MANIFESTS
-from minreg.names import Digest, is_tag
+from minreg.fill.places import MANIFESTS
+from minreg.names import is_tag
 from minreg.store.images import HeldImage, look_at_image
 
 
@@ -18,11 +18,6 @@ def iterate_images(contents: TreeContents) -> Iterator[HeldImage]:
             yield look_at_image(contents.repository(place), tag)
         for digest in origins.list_digests(place):
             yield look_at_image(contents.repository(place), digest)
-
-
-def blob_path(root: str, place: str, digest: Digest) -> str:
-    """Name the file where the registry looks for a blob of a repository."""
-    return os.path.join(root, place, BLOBS, str(digest))
 
 
 def _list_tags(root: str, place: str) -> list[str]:

@@ -10,9 +10,9 @@ import os
 import attrs
 
 from minreg.fill.places import MANIFESTS, PRIVATE
-from minreg.fill.references import ImageReference
 from minreg.fill.writer import TreeWriter
 from minreg.names import Digest, DigestInvalid
+from minreg.references import ImageReference
 
 _ORIGINS = os.path.join(PRIVATE, "origins")
 _LONGEST = 4096

@@ -13,8 +13,6 @@ from minreg.names import NameInvalid, is_host, is_repository, parse_host
 PRIVATE = ".minreg"
 BLOBS = "blobs"
 MANIFESTS = "manifests"
-RELEASES = "k3s"
-"""The directory for the lists of images of K3s releases."""
 
 
 def parse_place(text: str) -> str:

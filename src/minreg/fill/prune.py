@@ -14,10 +14,10 @@ from minreg.fill.failures import FillFailure
 from minreg.fill.inventory import iterate_images
 from minreg.fill.origins import forget_origin
 from minreg.fill.places import BLOBS, MANIFESTS, PRIVATE, lies_within
-from minreg.fill.references import ImageReference
 from minreg.fill.verify import known_digests, list_blobs
 from minreg.fill.writer import TreeWriter
 from minreg.names import Digest
+from minreg.references import ImageReference
 from minreg.store.images import HeldImage
 
 

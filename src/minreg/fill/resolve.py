@@ -11,11 +11,11 @@ from minreg.fill.contents import TreeContents
 from minreg.fill.failures import UpstreamRefused
 from minreg.fill.places import parse_place
 from minreg.fill.platforms import select_children
-from minreg.fill.references import ImageReference
 from minreg.fill.upstream import Document, Upstream
 from minreg.fill.upstreams import Upstreams
 from minreg.manifests import Descriptor, Manifest, Platform, parse_manifest
 from minreg.names import Digest
+from minreg.references import ImageReference
 from minreg.store.survey import fallback_tag
 
 _DEEPEST = 4
@@ -77,7 +77,7 @@ class Resolver:
             UpstreamRefused, UpstreamUnavailable, ContentMismatch: It cannot be had.
         """
         place = parse_place(image.place(trimmed=self._selection.trimmed))
-        upstream = self._upstreams.find(image.host)
+        upstream = self._upstreams.find(image.address)
         resolution = _Resolution(image, place, upstream, self._contents, self._selection)
         return resolution.run()
 

@@ -37,23 +37,34 @@ class Retries:
         self._wait = wait or stop.wait
         self._jitter = jitter
 
-    def run(self, attempt: Callable[[], Result]) -> Result:
+    def run(
+        self, attempt: Callable[[], Result], progress: Callable[[], int] = lambda: 0
+    ) -> Result:
         """Call ``attempt`` until it works.
+
+        Args:
+            attempt: What is to work.
+            progress: Tells how far all attempts have got. Those before one that got
+                further do not count.
 
         Raises:
             UpstreamUnavailable, ContentMismatch: It failed so each time; the last one.
             Stopped: All work is to end.
         """
-        for number in range(self._count):
+        failures = furthest = 0
+        while True:
             self.check_stopped()
             try:
                 return attempt()
             except (UpstreamUnavailable, ContentMismatch) as failure:
                 self.check_stopped()
-                if self._wait(self._pause(number, failure)):
+                if progress() > furthest:
+                    failures, furthest = 0, progress()
+                if failures == self._count:
+                    raise
+                if self._wait(self._pause(failures, failure)):
                     raise Stopped("stopped while waiting to try again") from None
-        self.check_stopped()
-        return attempt()
+                failures += 1
 
     def check_stopped(self) -> None:
         """Go no further if all work is to end.

@@ -5,6 +5,7 @@ Source: the distribution project's token authentication (scope, token and OAuth 
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable, Iterable
 from threading import Lock
@@ -17,10 +18,13 @@ from minreg.fill.addresses import check_realm
 from minreg.fill.challenge import Challenge, parse_challenges
 from minreg.fill.credentials import Credentials
 from minreg.fill.failures import UpstreamRefused, UpstreamUnavailable
-from minreg.fill.transport import Response, Transport, check_available, network_failures
+from minreg.fill.transport import Response, Transport, check_available
 
 _LARGEST_TOKEN = 64 * 1024
 _DEFAULT_LIFE = 60.0
+_LONGEST_LIFE = 86400.0
+# What a header can carry as one word; tokens keep to less (RFC 6750, 2.1).
+_TOKEN = re.compile(r"[!-~]+")
 # A token that is about to expire may have expired when the request arrives.
 _MARGIN = 5.0
 _NO_OAUTH = frozenset({400, 401, 404, 405})
@@ -157,9 +161,7 @@ class Authorizer:
 
     def _read_token(self, response: Response, realm: str) -> _Authorization:
         check_available(response, realm)
-        with network_failures(realm):
-            body = response.read(_LARGEST_TOKEN, decode_content=False)
-        response.close()
+        body = self._transport.read_body(response, realm, _LARGEST_TOKEN)
         host = urlsplit(self._url).netloc
         if response.status != 200:
             raise UpstreamRefused(
@@ -169,10 +171,10 @@ class Authorizer:
             )
         answer = _as_object(body)
         token = answer.get("token") or answer.get("access_token")
-        if not isinstance(token, str) or not token.isprintable() or " " in token:
+        if not isinstance(token, str) or _TOKEN.fullmatch(token) is None:
             raise UpstreamUnavailable(f"{realm} answered without a token")
         life = answer.get("expires_in")
-        seconds = float(life) if isinstance(life, int) and life > 0 else _DEFAULT_LIFE
+        seconds = min(life, _LONGEST_LIFE) if isinstance(life, int) and life > 0 else _DEFAULT_LIFE
         return _Authorization(f"Bearer {token}", self._clock() + seconds - _MARGIN)
 
 
@@ -199,6 +201,6 @@ def _basic(credentials: Credentials) -> str:
 def _as_object(body: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, dict) else {}

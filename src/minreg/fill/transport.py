@@ -4,30 +4,31 @@ import ipaddress
 import ssl
 import time
 import urllib.request
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping
+from contextlib import closing, suppress
 from email.utils import parsedate_to_datetime
 from threading import Lock
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, LocationParseError, ProxyError, SSLError
 from urllib3.util import Timeout, make_headers, parse_url
 
 from minreg import __version__
 from minreg.fill.addresses import is_loopback, is_same_origin, redirected
 from minreg.fill.failures import FillFailure, UpstreamRefused, UpstreamUnavailable
+from minreg.fill.network_failures import network_failures
 
 Response = urllib3.BaseHTTPResponse
 
-CHUNK = 1024 * 1024
-"""Bytes that are read at a time."""
-
+_CHUNK = 1024 * 1024
 _CONNECT_SECONDS = 30
 _SILENCE_SECONDS = 60
 _MOST_REDIRECTS = 10
+# Bytes that come sooner than a new connection does.
+_WORTH_READING = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_TRANSIENT = frozenset({408, 429, 499, 500, 502, 503, 504, 522})
+# Besides all from 500 on. 499 is what proxies say of one that was in a hurry.
+_TRANSIENT = frozenset({408, 429, 499})
 
 
 class Transport:
@@ -106,7 +107,7 @@ class Transport:
         raise UpstreamRefused(f"{url} redirects more than {_MOST_REDIRECTS} times")
 
     def iterate_body(self, response: Response, url: str) -> Generator[bytes, None, None]:
-        """Give the bytes of a body as they come.
+        """Give the bytes of a body as they come, without waiting for more.
 
         Raises:
             UpstreamUnavailable: It broke off, or no byte came for too long.
@@ -115,17 +116,34 @@ class Transport:
             self._open.add(response)
         try:
             with network_failures(url):
-                yield from response.stream(CHUNK, decode_content=False)
+                while chunk := response.read1(_CHUNK, decode_content=False):
+                    yield chunk
         finally:
             with self._mutex:
                 self._open.discard(response)
             discard(response)
 
+    def read_body(self, response: Response, url: str, most: int) -> bytes:
+        """Read a body of at most ``most`` bytes.
+
+        Raises:
+            UpstreamRefused: It has more.
+            UpstreamUnavailable: It broke off, or no byte came for too long.
+        """
+        content = bytearray()
+        with closing(self.iterate_body(response, url)) as chunks:
+            for chunk in chunks:
+                content += chunk
+                if len(content) > most:
+                    raise UpstreamRefused(f"{url} is larger than {most} bytes")
+        return bytes(content)
+
     def interrupt(self) -> None:
         """Break off all bodies that are being read, so that nobody waits for them."""
         with self._mutex:
             for response in self._open:
-                if not response.closed:
+                # It may come to its end just now.
+                with suppress(RuntimeError, ValueError):
                     response.shutdown()
 
     def _pool_for(self, url: str) -> urllib3.PoolManager:
@@ -167,11 +185,15 @@ class Transport:
 
 
 def discard(response: Response) -> None:
-    """Be done with a response. Its connection is kept if nothing is left to read."""
-    if response.length_remaining == 0:
-        response.release_conn()
-    else:
-        response.close()
+    """Be done with a response, and keep its connection if that is worth the reading.
+
+    A connection can be used again once its response was read to the end, even if there is
+    nothing to read.
+    """
+    remaining = response.length_remaining
+    if remaining is not None and remaining <= _WORTH_READING:
+        response.drain_conn()
+    response.close()
 
 
 def check_available(response: Response, url: str) -> None:
@@ -180,7 +202,7 @@ def check_available(response: Response, url: str) -> None:
     Raises:
         UpstreamUnavailable: Its status says so.
     """
-    if response.status not in _TRANSIENT:
+    if response.status < 500 and response.status not in _TRANSIENT:
         return
     discard(response)
     wait = retry_after_seconds(response.headers.get("Retry-After", ""), time.time())
@@ -206,22 +228,6 @@ def retry_after_seconds(value: str, now: float) -> float | None:
         return None
 
 
-@contextmanager
-def network_failures(url: str) -> Iterator[None]:
-    """Say of an error of the network what could not be reached, and the mend."""
-    host = urlsplit(url).netloc
-    try:
-        yield
-    except ProxyError as error:
-        raise UpstreamUnavailable(f"the proxy for {host} does not answer: {error}") from None
-    except SSLError as error:
-        raise UpstreamRefused(f"{host}: {_tls_mend(str(error), host)}") from None
-    except LocationParseError:
-        raise UpstreamRefused(f"{url[:160]!r} is no web address") from None
-    except (HTTPError, OSError) as error:
-        raise UpstreamUnavailable(f"{host}: {error}") from None
-
-
 def _is_in_network(hostname: str, network: str) -> bool:
     """Tell whether an address lies in a network such as ``10.0.0.0/8``."""
     try:
@@ -230,11 +236,3 @@ def _is_in_network(hostname: str, network: str) -> bool:
         )
     except ValueError:
         return False
-
-
-def _tls_mend(reason: str, host: str) -> str:
-    if "CERTIFICATE_VERIFY_FAILED" in reason:
-        return "its certificate is from no authority known here: name one with --ca-file"
-    if "WRONG_VERSION_NUMBER" in reason or "RECORD_LAYER_FAILURE" in reason:
-        return f"it does not talk TLS: if it should not, say --plain-http {host}"
-    return reason

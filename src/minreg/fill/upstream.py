@@ -9,7 +9,7 @@ from collections.abc import Generator, Mapping
 import attrs
 
 from minreg.fill.addresses import is_same_origin
-from minreg.fill.failures import ContentMismatch, UpstreamRefused
+from minreg.fill.failures import ContentMismatch, UpstreamRefused, UpstreamUnavailable
 from minreg.fill.retries import Retries
 from minreg.fill.tokens import Authorizer
 from minreg.fill.transport import Response, Transport, check_available, discard
@@ -22,6 +22,7 @@ LARGEST_MANIFEST = 8 * 1024 * 1024
 
 _ACCEPT = ", ".join(sorted(MANIFESTS | INDEXES))
 _MOST_CHALLENGES = 3
+_LARGEST_ERROR = 64 * 1024
 _LONGEST_REASON = 300
 
 
@@ -99,7 +100,7 @@ class Upstream:
         response, url = self._send("GET", path, repository, {"Accept": _ACCEPT})
         if response.status != 200:
             raise self._refusal(response.status, self._read_reason(response, url), url)
-        content = self._read(response, url, LARGEST_MANIFEST)
+        content = self._transport.read_body(response, url, LARGEST_MANIFEST)
         expected = reference if isinstance(reference, Digest) else _stated_digest(response)
         algorithm = expected.algorithm if expected is not None else "sha256"
         digest = Digest.of(content, algorithm)
@@ -114,7 +115,7 @@ class Upstream:
         if response.status != 200 or content_type != OCI_INDEX:
             discard(response)
             return None
-        content = self._read(response, url, LARGEST_MANIFEST)
+        content = self._transport.read_body(response, url, LARGEST_MANIFEST)
         return Document(Digest.of(content), content, _parse(content, response, url))
 
     def _send(
@@ -138,16 +139,12 @@ class Upstream:
             self._authorizer.answer(lines, repository, authorization)
         raise UpstreamRefused(f"{url}: the login is not accepted, or may not read this", 401)
 
-    def _read(self, response: Response, url: str, limit: int) -> bytes:
-        content = bytearray()
-        for chunk in self._transport.iterate_body(response, url):
-            content += chunk
-            if len(content) > limit:
-                raise UpstreamRefused(f"{url} is larger than {limit} bytes, and so no manifest")
-        return bytes(content)
-
     def _read_reason(self, response: Response, url: str) -> bytes:
-        return self._read(response, url, LARGEST_MANIFEST)
+        """Read an error document. Without one, the status has to do."""
+        try:
+            return self._transport.read_body(response, url, _LARGEST_ERROR)
+        except (UpstreamRefused, UpstreamUnavailable):
+            return b""
 
     def _refusal(self, status: int, body: bytes, url: str) -> UpstreamRefused:
         reason = _reason(body) or {
@@ -186,6 +183,6 @@ def _reason(body: bytes) -> str:
     try:
         [first, *_] = json.loads(body)["errors"]
         reason = f"{first['code']} {first.get('message') or ''}".strip()
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ""
     return " ".join(reason.split())[:_LONGEST_REASON]

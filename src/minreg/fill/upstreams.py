@@ -12,7 +12,7 @@ from minreg.fill.upstream import Upstream
 
 
 class Upstreams:
-    """Gives the registry of a host, the same to every thread.
+    """Gives the registry at an address, the same to every thread.
 
     Args:
         transport: The way there.
@@ -35,15 +35,15 @@ class Upstreams:
         self._known: dict[str, Upstream] = {}
         self._mutex = Lock()
 
-    def find(self, host: str) -> Upstream:
-        """Give the registry of ``host``, as ``parse_host`` spells it."""
+    def find(self, address: str) -> Upstream:
+        """Give the registry at an address: a host, with each port that it was named with."""
         with self._mutex:
-            if host not in self._known:
-                url = base_url(host, self._plain_http)
+            if address not in self._known:
+                url = base_url(address, self._plain_http)
                 authorizer = Authorizer(
                     self._transport,
                     url,
-                    lambda repository: find_credentials(host, repository, self._environment),
+                    lambda repository: find_credentials(address, repository, self._environment),
                 )
-                self._known[host] = Upstream(url, self._transport, authorizer, self._retries)
-            return self._known[host]
+                self._known[address] = Upstream(url, self._transport, authorizer, self._retries)
+            return self._known[address]

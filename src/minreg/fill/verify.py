@@ -1,23 +1,19 @@
 """Checks that a tree holds what its tags promise, byte for byte if wanted."""
 
-import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterator, Sequence
 
 import attrs
 
 from minreg.fill.contents import TreeContents
-from minreg.fill.inventory import blob_path, iterate_images
+from minreg.fill.inventory import iterate_images
 from minreg.fill.places import BLOBS
 from minreg.fill.platforms import is_wanted
 from minreg.manifests import Platform
 from minreg.names import Digest, DigestInvalid
+from minreg.store.directory import blob_path
+from minreg.store.hashing import Advanced, find_damage
 from minreg.store.images import HeldImage
-
-_CHUNK = 1024 * 1024
-
-Advanced = Callable[[int], None]
 
 
 @attrs.frozen
@@ -73,18 +69,10 @@ class Verification:
 
         Args:
             advanced: Told how many more bytes were hashed, in any thread.
-            threads: How many to hash with; as many as there are processors if None.
+            threads: As for ``find_damage``.
         """
-        broken: dict[str, str] = {}
-        with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-            futures = {
-                pool.submit(_find_fault, path, digest, advanced): path
-                for path, (digest, _) in self._files.items()
-            }
-            for future in as_completed(futures):
-                fault = future.result()
-                if fault:
-                    broken[futures[future]] = fault
+        files = {path: digest for path, (digest, _) in self._files.items()}
+        broken = find_damage(files, advanced, threads)
         return self._report(broken, len(self._files), self.total_bytes)
 
     def run_quickly(self) -> Report:
@@ -155,18 +143,3 @@ def list_blobs(directory: str) -> dict[Digest, int]:
     except OSError:
         return {}
     return found
-
-
-def _find_fault(path: str, digest: Digest, advanced: Advanced) -> str:
-    """Hash a file, and say what is wrong with it; empty if nothing is."""
-    hashed = hashlib.new(digest.algorithm)
-    try:
-        with open(path, "rb", buffering=0) as file:
-            while chunk := file.read(_CHUNK):
-                hashed.update(chunk)
-                advanced(len(chunk))
-    except OSError as error:
-        return f"{path} cannot be read: {error.strerror}"
-    if hashed.hexdigest() != digest.encoded:
-        return f"{path} does not hold what its name says: remove it and download again"
-    return ""

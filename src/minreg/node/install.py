@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from minreg.node.placement import Link, Placement, State, locate
-from minreg.node.units import names_mirror
+from minreg.node.mirrors import names_mirror
+from minreg.node.placement import Link, Placement, State, read_file
 from minreg.node.writing import write_file
 
 
@@ -33,7 +33,7 @@ class Installation:
 
     units: Sequence[Placement]
     links: Sequence[Link]
-    registries: Placement
+    registries: Sequence[Placement]
     destination: str = "/"
     for_real: bool = True
 
@@ -43,17 +43,18 @@ class Installation:
             yield self._place(placement)
         for link in self.links:
             yield self._link(link)
-        yield self._place_registries()
+        for placement in self.registries:
+            yield self._place_registries(placement)
 
     def uninstall(self) -> Iterator[Step]:
         """Remove what is as we left it, and tell of everything that is there."""
         for link in self.links:
             if link.is_there(self.destination):
-                yield self._remove(link.path)
-        for placement in (*self.units, self.registries):
+                yield self._remove(link)
+        for placement in (*self.units, *self.registries):
             state = placement.compare(self.destination)
             if placement.is_ours(self.destination):
-                yield self._remove(placement.path)
+                yield self._remove(placement)
             elif state is not State.ABSENT:
                 yield Step(placement.path, "is not as minreg left it, and stays", is_left=True)
 
@@ -65,19 +66,18 @@ class Installation:
             difference = placement.difference(self.destination)
             return Step(placement.path, "was changed by hand, and stays", difference, is_left=True)
         if self.for_real:
-            write_file(locate(self.destination, placement.path), placement.stamped)
+            write_file(placement.locate(self.destination), placement.stamped)
         action = "written" if state is State.ABSENT else "brought up to date"
         return Step(placement.path, self._tense(action))
 
-    def _place_registries(self) -> Step:
-        state = self.registries.compare(self.destination)
+    def _place_registries(self, placement: Placement) -> Step:
+        state = placement.compare(self.destination)
         if state is not State.CHANGED:
-            return self._place(self.registries)
-        path = self.registries.path
-        with open(locate(self.destination, path), encoding="utf-8", errors="replace") as file:
-            if names_mirror(file.read()):
-                return Step(path, "names this registry already")
-        return Step(path, "does not name this registry: add", self.registries.text, is_left=True)
+            return self._place(placement)
+        path = placement.path
+        if names_mirror(read_file(self.destination, path) or ""):
+            return Step(path, "names this registry already")
+        return Step(path, "does not name this registry: add", placement.text, is_left=True)
 
     def _link(self, link: Link) -> Step:
         if link.is_there(self.destination):
@@ -85,15 +85,15 @@ class Installation:
         if not link.is_free(self.destination):
             return Step(link.path, "is something else, and stays", is_left=True)
         if self.for_real:
-            place = locate(self.destination, link.path)
+            place = link.locate(self.destination)
             os.makedirs(os.path.dirname(place), exist_ok=True)
             os.symlink(link.target, place)
         return Step(link.path, self._tense("linked"))
 
-    def _remove(self, path: str) -> Step:
+    def _remove(self, thing: Placement | Link) -> Step:
         if self.for_real:
-            os.unlink(locate(self.destination, path))
-        return Step(path, self._tense("removed"))
+            os.unlink(thing.locate(self.destination))
+        return Step(thing.path, self._tense("removed"))
 
     def _tense(self, action: str) -> str:
         return action if self.for_real else f"would be {action}"

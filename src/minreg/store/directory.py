@@ -98,6 +98,11 @@ class RepositoryDirectory:
         return digest is not None and self.exists(f"blobs/{digest}")
 
 
+def blob_path(root: str, name: str, digest: Digest) -> str:
+    """Name the file where a blob of a repository is looked for."""
+    return os.path.join(root, name, "blobs", str(digest))
+
+
 def digest_in_name(path: str) -> Digest | None:
     """Read the digest that a file is named after, if it is."""
     try:

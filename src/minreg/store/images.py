@@ -5,7 +5,7 @@ was filled for one platform has only that.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO
 
 import attrs
@@ -41,8 +41,9 @@ class HeldImage:
 
     ``documents`` has the size of each manifest and index, ``blobs`` the descriptor of
     each config and layer, of the image and of what refers to it, and ``faulty`` those that
-    are not there, or not whole. ``is_readable`` is False if a manifest could not be read,
-    so that there may be more that belongs to it.
+    are not there, or not whole. ``absent_manifests`` are named by an index and not there.
+    ``is_readable`` is False if a manifest could not be read, so that there may be more that
+    belongs to it.
     """
 
     place: str
@@ -51,7 +52,7 @@ class HeldImage:
     manifests: tuple[HeldManifest, ...]
     blobs: Mapping[Digest, Descriptor]
     faulty: frozenset[Digest]
-    absent: tuple[Platform, ...]
+    absent_manifests: tuple[Descriptor, ...]
     problems: tuple[str, ...]
     is_readable: bool
 
@@ -66,6 +67,15 @@ class HeldImage:
         return tuple(held.platform for held in self.manifests if held.platform is not None)
 
     @property
+    def absent(self) -> tuple[Platform, ...]:
+        """The platforms that an index names and that are not here."""
+        return tuple(
+            child.platform
+            for child in self.absent_manifests
+            if child.platform is not None and not is_attestation(child)
+        )
+
+    @property
     def size(self) -> int:
         """Bytes of all that it is made of."""
         return sum(self.documents.values()) + sum(blob.size for blob in self.blobs.values())
@@ -75,9 +85,22 @@ class HeldImage:
         return f"{self.place}{separator}{self.reference}"
 
 
-def look_at_image(repository: IRepository, reference: str | Digest) -> HeldImage:
-    """Look at all that an image of a repository is made of."""
-    return _Look(repository).run(reference)
+Choose = Callable[[Manifest], Sequence[Descriptor]]
+"""Chooses the manifests of an index that matter to somebody."""
+
+
+def look_at_image(
+    repository: IRepository, reference: str | Digest, choose: Choose | None = None
+) -> HeldImage:
+    """Look at what an image of a repository is made of.
+
+    Args:
+        repository: The repository.
+        reference: The image's tag or digest.
+        choose: Says which manifests of an index to look at, and then nothing that refers to
+            the image is; all that belongs to it is looked at if None.
+    """
+    return _Look(repository, choose).run(reference)
 
 
 def is_attestation(child: Descriptor) -> bool:
@@ -99,12 +122,13 @@ def read_platform(config: BinaryIO) -> Platform | None:
 class _Look:
     """The looking at one image."""
 
-    def __init__(self, repository: IRepository) -> None:
+    def __init__(self, repository: IRepository, choose: Choose | None) -> None:
         self._repository = repository
+        self._choose = choose
         self._manifests: dict[Digest, HeldManifest] = {}
         self._blobs: dict[Digest, Descriptor] = {}
         self._faulty: set[Digest] = set()
-        self._absent: list[Platform] = []
+        self._absent: list[Descriptor] = []
         self._problems: list[str] = []
         self._is_readable = True
 
@@ -141,11 +165,16 @@ class _Look:
             self._add_children(manifest)
         else:
             self._add_blobs(manifest)
-        for referrer in self._repository.list_referrers(digest):
-            self._try_to_add(referrer, "what refers to it, ")
+        if self._choose is None:
+            for referrer in self._repository.list_referrers(digest):
+                self._try_to_add(referrer, "what refers to it, ")
         return digest
 
     def _add_children(self, index: Manifest) -> None:
+        if self._choose is not None:
+            for child in self._choose(index):
+                self._try_to_add(child, "")
+            return
         images = [child for child in index.manifests if not is_attestation(child)]
         held = [self._try_to_add(child, "") for child in index.manifests]
         if images and not any(held):
@@ -159,8 +188,7 @@ class _Look:
             self._is_readable = False
             self._problems.append(f"{what}manifest {child.digest}: {error}")
         except ContentNotFound:
-            if child.platform is not None and not is_attestation(child):
-                self._absent.append(child.platform)
+            self._absent.append(child)
             return False
         return True
 

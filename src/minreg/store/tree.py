@@ -17,6 +17,7 @@ from minreg.store.documents import Documents
 from minreg.store.enclosure import Enclosure, directory_status
 from minreg.store.evidence import Evidence
 from minreg.store.lookup import candidates
+from minreg.store.releases import list_releases, read_release
 from minreg.store.repository import TreeRepository
 from minreg.store.surveys import Surveys
 
@@ -72,6 +73,16 @@ class RegistryTree:
         """See ``IRegistryStore``."""
         self._files.check_root()
         return self._walk("", after, frozenset())
+
+    def list_releases(self) -> list[str]:
+        """See ``IRegistryStore``."""
+        self.check()
+        return list_releases(self._files)
+
+    def read_release(self, version: str) -> bytes:
+        """See ``IRegistryStore``."""
+        self.check()
+        return read_release(self._files, version)
 
     def check(self) -> None:
         """See ``IRegistryStore``."""

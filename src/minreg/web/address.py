@@ -46,7 +46,10 @@ class _SmallContent:
 
     def open(self) -> Content:
         """Make content of it that can be sent."""
-        return attrs.evolve(self.content, file=BytesIO(self.body))
+        known = self.content
+        return Content(
+            BytesIO(self.body), known.size, known.digest, known.media_type, known.is_current
+        )
 
 
 @attrs.frozen
@@ -60,21 +63,29 @@ class RepositoryAddress:
 
     _log = Logger(namespace="minreg.store")
 
+    def recall(self, request: RegistryRequest, place: str) -> Content | None:
+        """Return content that is in memory, for it is small and was opened lately.
+
+        Args:
+            request: The request.
+            place: What the content is called in the repository.
+        """
+        known: _Answered[_SmallContent] | None = self.disk.known.find(self._key(place))
+        if known is None:
+            return None
+        self._tell_namespace(request, known)
+        return known.answer.open()
+
     async def open(
         self, request: RegistryRequest, place: str, question: Callable[[IRepository], Content]
     ) -> Content:
-        """Open content as ``ask`` would; what is small and known needs no thread.
+        """Open content as ``ask`` would, so that it can be recalled if it is small.
 
         Args:
             request: The request.
             place: What the content is called in the repository.
             question: Opens it.
         """
-        key = (self.namespace, self.name, place)
-        known: _Answered[_SmallContent] | None = self.disk.known.find(key)
-        if known is not None:
-            self._tell_namespace(request, known)
-            return known.answer.open()
         answered = await self._look(lambda repository: _read_small(question(repository)))
         self._tell_namespace(request, answered)
         small = answered.answer
@@ -83,8 +94,11 @@ class RepositoryAddress:
         if small.content.is_current is not None:
             cost = len(small.body) + _OVERHEAD
             kept = _Answered(small, answered.by_namespace)
-            self.disk.known.keep(key, kept, small.content.is_current, cost)
+            self.disk.known.keep(self._key(place), kept, small.content.is_current, cost)
         return small.open()
+
+    def _key(self, place: str) -> tuple[str | None, str, str]:
+        return self.namespace, self.name, place
 
     async def ask(
         self, request: RegistryRequest, question: Callable[[IRepository], Answer]

@@ -47,31 +47,8 @@ class RegistryAPI(RegistryResource):
             repository = _parse_name(name)
         except RegistryError as error:
             return RefusingResource(error)
-        request.postpath[:] = [endpoint, reference]
-        return RepositoryResource(
-            RepositoryAddress(self._store, self._disk, namespace, repository)
-        )
-
-
-class RepositoryResource(RegistryResource):
-    """A repository: its children are manifests, blobs, lists of tags and of referrers."""
-
-    def __init__(self, address: RepositoryAddress) -> None:
-        super().__init__()
-        self._address = address
-
-    def getChild(self, path: bytes, request: RegistryRequest) -> RegistryResource:
-        """Find the leaf that the last two parts of a path name."""
-        reference = request.postpath[0].decode("utf-8", "backslashreplace")
-        if path == b"manifests":
-            return ManifestResource(self._address, reference)
-        if path == b"blobs":
-            return BlobResource(self._address, reference)
-        if path == b"referrers":
-            return ReferrersResource(self._address, reference)
-        if reference == "list":
-            return TagsResource(self._address)
-        return RefusingResource(not_an_endpoint())
+        address = RepositoryAddress(self._store, self._disk, namespace, repository)
+        return _find_leaf(address, endpoint, reference.decode("utf-8", "backslashreplace"))
 
 
 def make_root(store: IRegistryStore, disk: Disk) -> RegistryResource:
@@ -97,6 +74,19 @@ def parse_namespace(request: RegistryRequest) -> str | None:
         return parse_host(request.namespace)
     except NameInvalid as error:
         raise name_invalid(f"ns {error}") from None
+
+
+def _find_leaf(address: RepositoryAddress, endpoint: bytes, reference: str) -> RegistryResource:
+    """Find what the last two parts of a path name in a repository."""
+    if endpoint == b"manifests":
+        return ManifestResource(address, reference)
+    if endpoint == b"blobs":
+        return BlobResource(address, reference)
+    if endpoint == b"referrers":
+        return ReferrersResource(address, reference)
+    if reference == "list":
+        return TagsResource(address)
+    return RefusingResource(not_an_endpoint())
 
 
 def _parse_name(parts: list[bytes]) -> str:

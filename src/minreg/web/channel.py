@@ -9,8 +9,9 @@ from twisted.web.http_headers import Headers
 
 from minreg.errors import RegistryError, size_invalid, unavailable
 from minreg.web.deadline import Deadline
-from minreg.web.outgoing import format_head, format_refusal, send_now
-from minreg.web.pacing import STALL_TIMEOUT, PacedChannel
+from minreg.web.outgoing import format_head, format_refusal
+from minreg.web.pacing import STALL_TIMEOUT, PacedChannel, Turns
+from minreg.web.plain import parse_plain
 from minreg.web.request import RegistryRequest
 
 RECEIVE_TIMEOUT = 30
@@ -40,7 +41,7 @@ class Answers(Protocol):
         """Find the answer to a request that has been answered before."""
 
 
-class Connections(Protocol):
+class Connections(Turns, Protocol):
     """What a connection tells its site."""
 
     shortcut: "Answers"
@@ -62,18 +63,20 @@ class RegistryChannel(PacedChannel):
     """
 
     site: Connections
+    requestFactory: type[RegistryRequest]
     is_answering = False
     _is_new = True
     _is_at_rest = True
     _asked = b""
     _peer: IAddress | None = None
+    _host: IAddress | None = None
     _is_closing = False
     _is_last = False
 
     def connectionMade(self) -> None:
         """Begin, or say at once that there are too many connections already."""
         self._arrival = Deadline(
-            self.callLater, lambda: self.abort("the request did not arrive in time")
+            self.site.reactor, lambda: self.abort("the request did not arrive in time")
         )
         super().connectionMade()
         if ITCPTransport.providedBy(self.transport):
@@ -84,7 +87,7 @@ class RegistryChannel(PacedChannel):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Forget the connection."""
         self._is_closing = True
-        self._arrival.clear()
+        self._arrival.end()
         super().connectionLost(reason)
         self.site.forget(self)
 
@@ -96,22 +99,36 @@ class RegistryChannel(PacedChannel):
             self.refuse(_ENCRYPTED)
         if self._is_closing:
             return
+        self.send_held()
         self._asked = b""
         if self._is_at_rest and not (self._is_blocked or self._is_last):
             answer = self.site.shortcut.find(data, self.getPeer())
             if answer is not None:
                 self.resetTimeout()
-                send_now(self.transport, answer)
+                self.hold(answer)
                 return
             self._asked = data
         self._is_at_rest = False
-        super().dataReceived(data)
+        if not (self._asked and self._receive_plain(data)):
+            super().dataReceived(data)
         if self._is_blocked:
             self._networkProducer.pauseProducing()
         elif not self._has_begun():
             self._arrival.clear()
         elif not self._arrival.is_set:
             self._arrival.set(RECEIVE_TIMEOUT)
+
+    def _receive_plain(self, data: bytes) -> bool:
+        """Begin to answer what is here, if that is one plain request."""
+        if (plain := parse_plain(data)) is None:
+            return False
+        request = self.requestFactory(self)
+        request.requestHeaders = plain.headers
+        request.gotLength(0)
+        self.requests.append(request)
+        self._command, self._path, self._version = plain.method, plain.target, b"HTTP/1.1"
+        self.allContentReceived()
+        return True
 
     def _has_begun(self) -> bool:
         """Whether a part of a request is here, and the rest of it is not."""
@@ -183,10 +200,20 @@ class RegistryChannel(PacedChannel):
             self._peer = super().getPeer()
         return self._peer
 
+    def getHost(self) -> IAddress:
+        """Name the registry, as its client does. Twisted asks the kernel every time."""
+        if self._host is None:
+            self._host = super().getHost()
+        return self._host
+
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
         """Send an answer's head, and let the request know what it was."""
-        self.requests[0].head = format_head(b"%s %s %s" % (version, code, reason), headers)
-        self.transport.write(self.requests[0].head)
+        request = self.requests[0]
+        request.head = format_head(b"%s %s %s" % (version, code, reason), headers)
+        if request.asked and request.producer is None:
+            self.hold(request.head)
+        else:
+            self.transport.write(request.head)
 
     def lineLengthExceeded(self, _line: bytes) -> None:
         """Refuse a line that is longer than any that makes sense."""
@@ -218,4 +245,5 @@ class RegistryChannel(PacedChannel):
             self._is_closing = True
             self._arrival.clear()
             self._acceptance.set(patience)
+            self.send_held()
             super().loseConnection()

@@ -1,14 +1,18 @@
 """Answers with stored content: whole, in part, or not at all if the client has it."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from minreg.errors import range_invalid, unavailable
-from minreg.interfaces import Content
+from twisted.web.server import NOT_DONE_YET
+
+from minreg.errors import RegistryError, range_invalid, unavailable
+from minreg.interfaces import Content, ContentNotFound, IRepository
+from minreg.web.address import RepositoryAddress
 from minreg.web.conditions import entity_tag, is_not_modified, is_range_current
 from minreg.web.disk import Disk
 from minreg.web.ranges import ByteRange, RangeNotSatisfiable, parse_range
 from minreg.web.request import RegistryRequest
+from minreg.web.resource import RegistryResource
 from minreg.web.streaming import SMALL, stream_parts, stream_range
 
 FOR_EVER = b"public, max-age=31536000, immutable"
@@ -16,6 +20,60 @@ FOR_EVER = b"public, max-age=31536000, immutable"
 
 ASK_AGAIN = b"no-cache"
 """Caching of what a tag addresses: it may be another manifest tomorrow."""
+
+
+class ContentResource(RegistryResource):
+    """A manifest or a blob of a repository.
+
+    Args:
+        repository: The repository.
+        text: How the request names what it wants: a tag or a digest, if it is right.
+    """
+
+    isLeaf = True
+
+    def __init__(self, repository: RepositoryAddress, text: str) -> None:
+        super().__init__()
+        self.repository = repository
+        self.text = text
+
+    def answer_with(
+        self,
+        request: RegistryRequest,
+        place: str,
+        question: Callable[[IRepository], Content],
+        caching: bytes,
+    ) -> int:
+        """Send content: at once if it is in memory, or else when it was found.
+
+        Args:
+            request: The request.
+            place: What the content is called in the repository.
+            question: Opens it.
+            caching: The value of ``Cache-Control``.
+        """
+        content = self.repository.recall(request, place)
+        if content is None:
+            return self.answer_later(request, self._send(request, place, question, caching))
+        send_recalled(request, content, caching, self.repository.disk)
+        return NOT_DONE_YET
+
+    async def _send(
+        self,
+        request: RegistryRequest,
+        place: str,
+        question: Callable[[IRepository], Content],
+        caching: bytes,
+    ) -> None:
+        try:
+            content = await self.repository.open(request, place, question)
+        except ContentNotFound as error:
+            raise self.not_found(error) from None
+        await send_content(request, content, caching, self.repository.disk)
+
+    def not_found(self, error: ContentNotFound) -> RegistryError:
+        """Say what is not there."""
+        raise NotImplementedError
 
 
 async def send_content(
@@ -34,6 +92,26 @@ async def send_content(
         RegistryError: Nothing of it is in the range that was asked for, or it cannot be
             read; the answer has not begun.
     """
+    ranges = _begin(request, content, caching)
+    if ranges is None:
+        return
+    first = ranges[0] if ranges else ByteRange(0, content.size)
+    with content.closed_on_failure():
+        await disk.make_ready(content.file, first.offset, first.size)
+    _send_body(request, content, ranges, disk)
+
+
+def send_recalled(request: RegistryRequest, content: Content, caching: bytes, disk: Disk) -> None:
+    """Send content as ``send_content`` does; it is in memory, so that nothing waits."""
+    ranges = _begin(request, content, caching)
+    if ranges is not None:
+        _send_body(request, content, ranges, disk)
+
+
+def _begin(
+    request: RegistryRequest, content: Content, caching: bytes
+) -> Sequence[ByteRange] | None:
+    """Write the head; answer if that is all, or else tell which ranges are wanted, if any."""
     tag = entity_tag(str(content.digest))
     request.setHeader(b"content-type", content.media_type.encode("ascii"))
     request.setHeader(b"content-length", b"%d" % content.size)
@@ -45,15 +123,12 @@ async def send_content(
         content.close()
         request.setResponseCode(304)
         request.finish()
-    elif request.method == b"HEAD":
+        return None
+    if request.method == b"HEAD":
         content.close()
         request.respond_with(b"", content.is_current)
-    else:
-        ranges = _wanted_ranges(request, content, tag)
-        first = ranges[0] if ranges else ByteRange(0, content.size)
-        with content.closed_on_failure():
-            await disk.make_ready(content.file, first.offset, first.size)
-        _send_body(request, content, ranges, disk)
+        return None
+    return _wanted_ranges(request, content, tag)
 
 
 def _wanted_ranges(request: RegistryRequest, content: Content, tag: str) -> Sequence[ByteRange]:

@@ -36,6 +36,7 @@ class SiteCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Make all families anew."""
         figures = self._figures
+        figures.settle()
         requests = CounterMetricFamily(
             "minreg_requests", "Answered requests.", labels=["endpoint", "method", "status"]
         )

@@ -7,14 +7,12 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from minreg.errors import RegistryError
+from minreg.web.formats import send_lines, wants_list
 from minreg.web.misses import Miss, Misses
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
 from minreg.web.wanted import image_of, join_reference
 from minreg.words import count, printable
-
-_FORMATS = ("json", "list")
 
 
 class MissingResource(RegistryResource):
@@ -38,16 +36,8 @@ class MissingResource(RegistryResource):
         Raises:
             RegistryError: There is no such format.
         """
-        wanted = request.args.get(b"format", [b""])[-1].decode("utf-8", "replace")
-        if not wanted:
-            accepted = request.header(b"accept") or ""
-            wanted = "list" if "text/plain" in accepted else "json"
-        if wanted not in _FORMATS:
-            raise RegistryError(400, "UNSUPPORTED", f"format is one of {', '.join(_FORMATS)}")
-        request.setHeader(b"cache-control", b"no-store")
-        request.setHeader(b"vary", b"accept")
-        if wanted == "list":
-            return request.respond(self._as_list(), b"text/plain; charset=utf-8")
+        if wants_list(request):
+            return send_lines(request, self._as_list())
         return request.respond(self._as_json(), b"application/json")
 
     def _as_json(self) -> bytes:

@@ -1,17 +1,26 @@
 """One connection: how its client takes what it is sent."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.interfaces import IReactorTime, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
 from minreg.web.deadline import Deadline
+from minreg.web.outgoing import Departures, send_now
 from minreg.web.request import NOT_TAKEN, RegistryRequest
 
 STALL_TIMEOUT = 300
 """Seconds that a client may take to accept the next piece of an answer, or its end."""
+
+
+class Turns(Protocol):
+    """What a connection shares with others."""
+
+    departures: Departures
+    reactor: IReactorTime
 
 
 class PacedChannel(HTTPChannel):
@@ -20,24 +29,57 @@ class PacedChannel(HTTPChannel):
     Twisted's own pausing has gaps: a producer that is registered while the client takes
     nothing is not paused, one that is paused twice never goes on, and requests are read,
     and kept, while answers pile up.
+
+    An answer may be held until the reactor's turn ends (``hold``). Whatever else arrives, is
+    sent, or ends the connection, sends it first.
     """
+
+    site: Turns
 
     transport: ITCPTransport
     requests: list[RegistryRequest]
     _is_blocked = False
+    _held = b""
 
     def connectionMade(self) -> None:
         """Begin."""
-        self._acceptance = Deadline(self.callLater, lambda: self.abort(NOT_TAKEN))
+        self._acceptance = Deadline(self.site.reactor, lambda: self.abort(NOT_TAKEN))
+        self._rest = Deadline(self.site.reactor, self.timeoutConnection)
         super().connectionMade()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End."""
-        self._acceptance.clear()
+        self._held = b""
         super().connectionLost(reason)
+        self._acceptance.end()
+        self._rest.end()
+
+    def hold(self, content: bytes) -> None:
+        """Send an answer, or its head, together with those of other connections."""
+        if not self._held:
+            self.site.departures.add(self)
+        self._held += content
+
+    def send_held(self) -> None:
+        """Send what is held."""
+        held, self._held = self._held, b""
+        if held:
+            send_now(self.transport, held)
+
+    def write(self, data: bytes) -> None:
+        """Send a part of an answer's body; the first one goes with its head."""
+        if self._held:
+            self._held += data
+        else:
+            super().write(data)
+
+    def writeSequence(self, iovec: Sequence[bytes]) -> None:
+        """Send a part of an answer's body that is made of several pieces."""
+        self.write(b"".join(iovec))
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: FBT001
         """Send what a producer makes, once there is room for it."""
+        self.send_held()
         super().registerProducer(producer, streaming)
         if self._is_blocked:
             super().pauseProducing()
@@ -63,6 +105,20 @@ class PacedChannel(HTTPChannel):
         self._is_blocked = False
         self._acceptance.clear()
         super().resumeProducing()
+
+    def setTimeout(self, period: int | None) -> int | None:
+        """Set how many seconds the connection may be idle; Twisted makes a call each time."""
+        before, self.timeOut = self.timeOut, period
+        if period is None:
+            self._rest.clear()
+        else:
+            self._rest.set(period)
+        return before
+
+    def resetTimeout(self) -> None:
+        """Let the time for being idle begin anew, if it runs."""
+        if self._rest.is_set and self.timeOut is not None:
+            self._rest.set(self.timeOut)
 
     def timeoutConnection(self) -> None:
         """End a connection that is idle. One that still has an answer to take is not."""

@@ -14,11 +14,8 @@ from twisted.python.failure import Failure
 from twisted.web.http import datetimeToString
 from twisted.web.server import NOT_DONE_YET, Request
 
-from minreg import __version__
 from minreg.errors import RegistryError, unavailable
 
-SERVER = f"minreg/{__version__}".encode("ascii")
-API_VERSION = b"registry/2.0"
 CLIENT_LEFT = "the client left"
 NOT_TAKEN = "the client did not take the answer"
 """What is said of answers that did not reach their end through the client's fault."""
@@ -65,11 +62,10 @@ class RegistryRequest(Request):
         self.site = self.channel.site
         self.started = self.site.reactor.seconds()
         self.has_arrived = True
-        self.setHeader(b"server", SERVER)
-        self.setHeader(b"date", http_date())
-        self.setHeader(b"docker-distribution-api-version", API_VERSION)
         self.prepath = []
-        self.postpath = [unquote_to_bytes(part) for part in _path(self.path).split(b"/")]
+        self.postpath = _path(self.path).split(b"/")
+        if b"%" in self.path:
+            self.postpath = [unquote_to_bytes(part) for part in self.postpath]
         try:
             self.site.getResourceFor(self).render(self)
         except Exception:  # noqa: BLE001 - whatever it is, this client gets an answer

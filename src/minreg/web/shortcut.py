@@ -31,6 +31,7 @@ pushes others out; those are answered the ordinary way then.
 """
 
 from collections.abc import Callable, Mapping
+from time import time
 from typing import Protocol
 
 import attrs
@@ -77,7 +78,7 @@ class Log(Protocol):
         """Make the event of a request."""
 
     def publish(self, event: LogEvent) -> None:
-        """Log an event as one of now."""
+        """Log an event. In ``log_kept`` it may note what only its time does not change."""
 
 
 @attrs.frozen
@@ -119,7 +120,8 @@ class Shortcut:
             if len(answer.events) >= _MOST_EVENTS:
                 answer.events.clear()
             event = answer.events[name] = self._log.make_event(name, answer.description, 0.0)
-        self._log.publish(event)
+            event["log_kept"] = {}
+        self._log.publish({**event, "log_time": time()})
         return b"".join((answer.before, http_date(), answer.after))
 
     def keep(self, request: RegistryRequest, body: bytes, is_current: Callable[[], bool]) -> None:

@@ -12,6 +12,7 @@ from twisted.web.server import Site
 
 from minreg.errors import RegistryError
 from minreg.web.channel import RegistryChannel
+from minreg.web.outgoing import Departures
 from minreg.web.request import RegistryRequest, name_client
 from minreg.web.resource import RegistryResource
 from minreg.web.shortcut import Shortcut
@@ -50,6 +51,7 @@ class RegistrySite(Site):
         # Logger is a descriptor, and makes a new Logger each time that it is asked for.
         self._publish = self._log.observer
         self.shortcut = Shortcut(reactor, self)
+        self.departures = Departures(reactor)
         self._most_connections = most_connections
         self._witnesses = witnesses
         self._channels: set[RegistryChannel] = set()
@@ -144,37 +146,40 @@ class RegistrySite(Site):
         self._log_request(name_client(channel.getPeer()), description, 0.0)
 
     def _log_request(self, client: str, description: Mapping[str, object], seconds: float) -> None:
-        self.publish(self.make_event(client, description, seconds))
+        event = self.make_event(client, description, seconds)
+        event["log_time"] = time()
+        self.publish(event)
 
     def make_event(
         self, client: str, description: Mapping[str, object], seconds: float
     ) -> LogEvent:
-        """Make the event of a request, as ``Logger.emit`` would.
+        """Make the event of a request, as ``Logger.emit`` would, but for its time.
 
         ``log_words`` spares our own log the formatting of ``log_format``, which would take
-        as long as all the rest; in ``log_kept`` it may note what does not change when the
-        event is published more than once.
+        as long as all the rest.
         """
-        event = {"event": "request", "client": client, **description, "seconds": seconds}
-        return event | {
+        return {
+            "event": "request",
+            "client": client,
+            **description,
+            "seconds": seconds,
             "log_format": "{log_words()}",
-            "log_words": partial(_words, event),
-            "log_kept": {},
+            "log_words": partial(_words, client, description, seconds),
             "log_level": LogLevel.info,
             "log_namespace": "minreg.access",
         }
 
     def publish(self, event: LogEvent) -> None:
-        """Give an event to all who want the log, as one of now, and to the witnesses."""
+        """Give an event to all who want the log, and to the witnesses."""
         self._answered += 1
-        self._publish({**event, "log_time": time()})
+        self._publish(event)
         for witness in self._witnesses:
             witness(event)
 
 
-def _words(event: Mapping[str, Any]) -> str:
+def _words(client: str, description: Mapping[str, Any], seconds: float) -> str:
     return (
-        f"{event['client']} {event['method']} {event['path']} ns={event['ns']!r} "
-        f"{event['status']} {event['bytes']}B {event['seconds']:.3f}s "
-        f"{event['user_agent']!r} {event['failure']}"
+        f"{client} {description['method']} {description['path']} ns={description['ns']!r} "
+        f"{description['status']} {description['bytes']}B {seconds:.3f}s "
+        f"{description['user_agent']!r} {description['failure']}"
     )

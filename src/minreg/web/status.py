@@ -18,6 +18,7 @@ from minreg.web.metrics import MetricsResource
 from minreg.web.misses import Misses
 from minreg.web.missing import MissingResource
 from minreg.web.plan import StatusPlan
+from minreg.web.preflight import PreflightResource
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RefusingResource, RegistryResource
 from minreg.web.site import RegistrySite
@@ -64,6 +65,7 @@ def put_status(root: RegistryResource, watched: Watched, plan: StatusPlan) -> No
     root.putChild(b"livez", LiveResource())
     root.putChild(b"readyz", ReadyResource(site, watched.store, watched.disk))
     root.putChild(b"metrics", MetricsResource(site, watched.figures, misses))
+    below.putChild(b"preflight", PreflightResource(watched.store, watched.disk, plan.aliases))
     missing = MissingResource(misses, plan.aliases)
     if not plan.has_page:
         below.putChild(b"missing", missing)

@@ -9,7 +9,6 @@ from typing import Self
 
 import attrs
 
-from minreg.fill.failures import ReferencesInvalid
 from minreg.names import (
     DOCKER_HUB,
     Digest,
@@ -24,17 +23,23 @@ from minreg.names import (
 _DEFAULT_TAG = "latest"
 
 
+class ReferencesInvalid(NameInvalid):
+    """Image references break their grammar; one line for each, with where it stands."""
+
+
 @attrs.frozen(order=True)
 class ImageReference:
     """An image at an upstream registry: by tag, by digest, or by digest with a tag to set.
 
-    ``tag`` is empty for an image that is named by its digest alone.
+    ``tag`` is empty for an image that is named by its digest alone. ``port`` is what the
+    name has and ``host`` lacks: ``:443`` or ``:80``, which make no other registry of it.
     """
 
     host: str
     repository: str
     tag: str
     digest: Digest | None = None
+    port: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -47,16 +52,21 @@ class ImageReference:
         named, at, digest_text = text.partition("@")
         digest = Digest.parse(digest_text) if at else None
         name, tag = _split_tag(named)
-        host, repository = _split_host(name)
+        host, port, repository = _split_host(name)
         if tag and not is_tag(tag):
             raise NameInvalid(f"{tag[:160]!r} is no tag")
         if not tag and digest is None:
             tag = _DEFAULT_TAG
-        return cls(host, parse_repository(repository), tag, digest)
+        return cls(host, parse_repository(repository), tag, digest, port)
 
     def place(self, *, trimmed: bool) -> str:
         """Name the place in a registry tree, with the host's name or ``trimmed`` of it."""
         return self.repository if trimmed else f"{self.host}/{self.repository}"
+
+    @property
+    def address(self) -> str:
+        """The registry as it is to be asked: its host, with each port that the name has."""
+        return f"{self.host}{self.port}"
 
     @property
     def reference(self) -> str:
@@ -66,7 +76,7 @@ class ImageReference:
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest is not None else ""
-        return f"{self.host}/{self.repository}{tag}{digest}"
+        return f"{self.address}/{self.repository}{tag}{digest}"
 
 
 def parse_references(lines: Iterable[str], source: str) -> list[ImageReference]:
@@ -108,12 +118,14 @@ def _split_tag(named: str) -> tuple[str, str]:
     return name, tag
 
 
-def _split_host(name: str) -> tuple[str, str]:
+def _split_host(name: str) -> tuple[str, str, str]:
+    """Split a name into host, port as far as the host lacks it, and repository."""
     first, slash, rest = name.partition("/")
     if not slash or not is_host(first):
-        host, repository = DOCKER_HUB, name
+        host, port, repository = DOCKER_HUB, "", name
     else:
         host, repository = parse_host(first), rest
+        port = first.lower().removeprefix(host) if host != DOCKER_HUB else ""
     if host == DOCKER_HUB and "/" not in repository:
         repository = f"library/{repository}"
-    return host, repository
+    return host, port, repository
