@@ -8,6 +8,7 @@ from types import ModuleType
 from click.testing import Result
 
 from minreg.commands.doctor import CouldNotLook, limited_time
+from minreg.node.units import DEFAULT_ROOT
 from tests.doctor_support import MIRRORS, RulesTestCase, another_user
 from tests.nodes import CONFIG, REGISTRIES
 from tests.test_cli import run
@@ -97,6 +98,14 @@ class DoctorCommandTests(RulesTestCase):
             f"{_PAUSE.replace('3.6', '9')} {_URL.replace('3.6', '9')} not in the tree", rows
         )
         self.assertIn("quay.io/a/b:1 asked for at https://quay.io", rows)
+
+    def test_list(self) -> None:
+        """A list of a release's images that cannot be read is said to be so."""
+        self.node.write(f"{DEFAULT_ROOT}/k3s/v1.33.4+k3s1.txt", "!\n")
+        _, image, left_out, summary = self.doctor().stdout.splitlines()
+        self.assertIn(_PAUSE, image)
+        self.assertEqual(summary, "nothing to mend in what could be looked at")
+        self.assertIn("k3s/v1.33.4+k3s1.txt:1: '!' names no image", left_out)
 
     def test_fix(self) -> None:
         """What to change in files is a diff; what else there is to do is said beside it."""

@@ -51,7 +51,7 @@ class RegistryServiceTests(RulesTestCase):
         """A service without a socket has a port and an interface."""
         self.node.remove("/etc/systemd/system/minreg.socket")
         service = "/etc/systemd/system/minreg.service"
-        self.node.replace(service, "--listen systemd:domain=INET:index=0", "-p 5000 -i 0.0.0.0")
+        self.node.replace(service, "--listen systemd", "-p 5000 -i 0.0.0.0")
         self.assertEqual(self.addresses(), [("", "5000", False)])
         self.node.replace(service, "-p 5000 -i 0.0.0.0", "")
         self.assertEqual(self.addresses(), [("127.0.0.1", "9080", False)])

@@ -5,7 +5,7 @@ import os
 from minreg.names import Digest
 from minreg.node.units import DEFAULT_ROOT
 from tests.doctor_support import RulesTestCase
-from tests.nodes import CONFIG, CONTAINERD, PAUSE, REGISTRIES, elf
+from tests.nodes import CONFIG, CONTAINERD, PAUSE, REGISTRIES, SERVICE, elf
 
 _PAUSE = f"{DEFAULT_ROOT}/{PAUSE}"
 _MANIFESTS = f"{_PAUSE}/manifests"
@@ -140,6 +140,13 @@ class TreeRulesTests(RulesTestCase):
         self.node.write(_LIST, "docker.io/rancher/mirrored-pause:3.6\n")
         self.node.write(_LIST.replace("v1.33.4", "v1.9.9"), "docker.io/rancher/gone:1\n")
         self.assert_nothing_found()
+
+    def test_disabled(self) -> None:
+        """What K3s was told to leave out needs no images."""
+        self.node.write(_LIST, "docker.io/rancher/mirrored-library-traefik:3\n")
+        self.assert_nothing_found()
+        self.node.replace(SERVICE, "'--disable=traefik'", "'--debug'")
+        self.assertEqual([one.rule.id for one in self.node.diagnose()], ["images-missing"])
 
     def test_rule_images_broken(self) -> None:
         """A tree that was carried over in part lacks layers, or has parts of them."""
