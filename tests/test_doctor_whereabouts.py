@@ -1,5 +1,6 @@
-"""Tests for the doctor's rule about endpoints on the node that are not the node's registry."""
+"""Tests for the doctor's rules about endpoints that lead past the registry, and about links."""
 
+from minreg.node.units import DEFAULT_ROOT
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import REGISTRIES
 
@@ -54,3 +55,13 @@ class WhereaboutsTests(RulesTestCase):
         self.node.replace(_SOCKET, "127.0.0.1:9080", "9080")
         self.set_registries(MIRRORS.replace("127.0.0.1", "127.0.0.2"))
         self.assert_found()
+
+
+class TreeWhereaboutsTests(RulesTestCase):
+    """Tests for trees that are not where they should be."""
+
+    def test_circle(self) -> None:
+        """A link that leads to itself leads to no tree."""
+        self.node.remove(DEFAULT_ROOT)
+        self.node.link(DEFAULT_ROOT, DEFAULT_ROOT)
+        self.assertEqual([one.rule.id for one in self.node.diagnose()], ["root-missing"])
