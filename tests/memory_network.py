@@ -1,8 +1,8 @@
 """A network in memory: urllib3 and ``http.client`` work as always, on pretended sockets."""
 
 import io
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import urllib3
@@ -68,7 +68,8 @@ class _Socket:
         self._transport = transport
         self._request = bytearray()
         self._timeout: float | None = None
-        self.coming: deque[Coming] = deque()
+        self._coming: Iterator[Coming] = iter(())
+        self._rest = b""
         self.is_closed = False
 
     def sendall(self, content: bytes) -> None:
@@ -77,7 +78,16 @@ class _Socket:
             request = bytes(self._request)
             self._request.clear()
             self._transport.requests.append(request)
-            self.coming.extend(self._transport.answer(request))
+            self._coming = chain(self._coming, self._transport.answer(request))
+
+    def take(self, size: int) -> bytes:
+        """Take one piece of what comes, or as much of it as there is room for."""
+        piece = self._rest or next(self._coming, b"")
+        if isinstance(piece, Exception):
+            raise piece
+        self.is_closed = not piece
+        self._rest = piece[size:]
+        return piece[:size]
 
     def makefile(self, *_: object, **__: object) -> io.BufferedReader:
         return io.BufferedReader(_Incoming(self))
@@ -89,7 +99,7 @@ class _Socket:
         return self._timeout
 
     def shutdown(self, _: int) -> None:
-        self.coming.clear()
+        self._coming, self._rest = iter(()), b""
 
     def close(self) -> None:
         self.is_closed = True
@@ -105,16 +115,8 @@ class _Incoming(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Take one piece, or as much of it as there is room for."""
-        if not self._socket.coming:
-            self._socket.is_closed = True
-            return 0
-        piece = self._socket.coming.popleft()
-        if isinstance(piece, Exception):
-            raise piece
-        taken = piece[: len(buffer)]
-        if piece[len(taken) :]:
-            self._socket.coming.appendleft(piece[len(taken) :])
+        """Take what comes."""
+        taken = self._socket.take(len(buffer))
         buffer[: len(taken)] = taken
         return len(taken)
 

@@ -19,20 +19,24 @@ class HeldThreads:
     """Threads in which work waits until a test lets it run."""
 
     def __init__(self) -> None:
-        self._held: list[tuple[Deferred[Any], Callable[[], Any]]] = []
+        self._held: list[tuple[str, Deferred[Any], Callable[[], Any]]] = []
 
     def __call__(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
         """Take work, and promise its result."""
         done: Deferred[Any] = Deferred()
-        self._held.append((done, lambda: work(*args, **kwargs)))
+        self._held.append((work.__name__, done, lambda: work(*args, **kwargs)))
         return done
 
     def __len__(self) -> int:
         return len(self._held)
 
+    def names(self) -> list[str]:
+        """Name the functions that wait."""
+        return [name for name, _, _ in self._held]
+
     def run(self) -> None:
         """Do the oldest work."""
-        done, work = self._held.pop(0)
+        _, done, work = self._held.pop(0)
         maybeDeferred(work).chainDeferred(done)
 
 

@@ -86,10 +86,3 @@ class PartialTests(SynchronousTestCase):
             partial.write(CONTENT)
             partial.commit(len(CONTENT))
         self.assertEqual(self.read_blob(), CONTENT)
-
-    def test_abandon(self) -> None:
-        """An abandoned blob leaves nothing."""
-        with self.open_partial() as partial:
-            partial.write(CONTENT)
-            partial.abandon()
-        self.assertEqual(os.listdir(self.root), [])

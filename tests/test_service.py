@@ -6,7 +6,7 @@ import os
 import sys
 
 from twisted.application.service import Application
-from twisted.internet.endpoints import TCP4ServerEndpoint, UNIXServerEndpoint
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, UNIXServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.testing import MemoryReactorClock
@@ -22,6 +22,7 @@ from minreg.service import (
     leave,
     leave_unseen,
 )
+from minreg.store.tree import RegistryTree
 from tests.support import WebTestCase, write_request
 
 
@@ -73,6 +74,21 @@ class RegistryServiceTests(WebTestCase):
         self.assertEqual(len(self.reactor.tcpServers), 2)
         self.assertEqual(len(self.reactor.unixServers), 1)
         self.assertIn("--port 9080", started["places"])
+
+    def test_url(self) -> None:
+        """The site knows where it can be reached: a page tells that to people."""
+        for endpoints, url in (
+            ([UNIXServerEndpoint(self.reactor, "/run/minreg.sock")], ""),
+            ([TCP4ServerEndpoint(self.reactor, 9081)], "http://127.0.0.1:9081"),
+            ([TCP6ServerEndpoint(self.reactor, 9082)], "http://[::1]:9082"),
+            (
+                [TCP4ServerEndpoint(self.reactor, port) for port in (9083, 9084)],
+                "http://127.0.0.1:9083",
+            ),
+        ):
+            self.site = self.make_site(RegistryTree(self.root))
+            self.make_service(*endpoints).startService()
+            self.assertEqual(self.site.url, url)
 
     def test_starts_without_privileges(self) -> None:
         """It listens also where nobody asks for the privileged part of the start."""

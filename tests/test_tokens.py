@@ -91,6 +91,15 @@ class AuthorizerTests(SynchronousTestCase):
         self.assertEqual(self.authorizer.authorization("c"), "Bearer t2")
         self.assertIn("scope=repository%3Ac%3Apull", self.transport.sent[1].url)
 
+    def test_one_repository_is_wrong(self) -> None:
+        """A challenge that cannot be answered says nothing of other repositories."""
+        line = 'Bearer realm="https://auth.example.com:99999/token"'
+        self.assertRaises(UpstreamRefused, self.authorizer.answer, [line], "c", None)
+        self.assertIsNone(self.authorizer.authorization("a/b"))
+        self.assertEqual(self.authorize(), "Bearer t1")
+        self.assertRaises(UpstreamRefused, self.authorizer.answer, [line], "c", None)
+        self.assertEqual(self.authorizer.authorization("d"), "Bearer t2")
+
     def test_expired_early(self) -> None:
         """A token that is refused is fetched anew, with what else was demanded."""
         self.authorize()

@@ -72,7 +72,7 @@ class HealthTests(StatusTestCase):
 class ApartTests(StatusTestCase):
     """Tests for status that has a place of its own."""
 
-    plan = StatusPlan(ALIASES, url="http://127.0.0.1:9080")
+    plan = StatusPlan(ALIASES, is_elsewhere=True)
 
     def test_apart(self) -> None:
         """The registry does not show its status, and the other place is no registry."""

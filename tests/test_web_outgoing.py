@@ -33,10 +33,14 @@ class TogetherTests(WebTestCase):
 
     def test_many(self) -> None:
         """No more than a few dozen answers wait for others."""
-        self.site = self.make_site(RegistryTree(self.root, ALIASES), most_connections=65)
-        connections = [self.arrive(PING) for _ in range(65)]
+        self.site = self.make_site(RegistryTree(self.root, ALIASES), most_connections=130)
+        connections = [self.connect() for _ in range(130)]
+        for connection in connections:
+            connection.channel.dataReceived(PING)
         waiting = [bool(connection.transport.waiting) for connection in connections]
-        self.assertEqual(waiting, [True] * 64 + [False])
+        self.assertEqual(waiting, [True] * 128 + [False] * 2)
+        for connection in connections:
+            self.assertEqual(self.answers(connection), [200])
 
     def test_two_reads(self) -> None:
         """A connection that is read twice in a turn, as TLS may be, keeps its order."""

@@ -116,8 +116,8 @@ def make_all_sites(
 
 
 def _plan_status(settings: Settings) -> StatusPlan:
-    url = "" if settings.status_listen is None else settings.listen[0].url
-    return StatusPlan(settings.aliases, url, settings.has_page)
+    is_elsewhere = settings.status_listen is not None
+    return StatusPlan(settings.aliases, is_elsewhere, settings.has_page)
 
 
 def _make_workers(settings: Settings, log: TextIO, reactor: Any) -> Workers | None:

@@ -35,12 +35,20 @@ class ContentBroken(ContentNotFound):
     """
 
 
+class ContentUnreadable(ContentBroken):
+    """Something is there, as far as can be seen, but this user may not read it."""
+
+
 class StoreUnavailable(Exception):
     """The place where content lies cannot be read at all just now."""
 
 
 class StoreAwaited(StoreUnavailable):
     """The place where content will lie is not there yet: the daemon was told to wait for it."""
+
+
+class TooMuch(Exception):
+    """The repository holds so much that saying it in a few words would take long."""
 
 
 @attrs.frozen
@@ -128,7 +136,11 @@ class IRepository(Interface):
         """
 
     def sum_up() -> Overview:
-        """Say in a few words what it holds."""
+        """Say in a few words what it holds.
+
+        Raises:
+            TooMuch: That would take long.
+        """
 
 
 class IRegistryStore(Interface):

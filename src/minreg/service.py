@@ -33,6 +33,9 @@ _MENDS_OF_PATHS = {
     **dict.fromkeys((errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS), _WRITABLE),
 }
 
+_ON_THIS_MACHINE = {"//0.0.0.0:": "//127.0.0.1:", "//[::]:": "//[::1]:"}
+"""Addresses that stand for all of a machine, and how it reaches itself."""
+
 _log = Logger()
 
 
@@ -189,10 +192,14 @@ class Listener(Service):
 
     def describe(self) -> str:
         """Name the place as a client would: a URL, or a socket's path."""
-        return self._words if self._port is None else _url(self._port.getHost(), self._words)
+        return (self._port and _url(self._port.getHost(), self._words)) or self._words
 
     def _keep(self, port: IListeningPort) -> None:
         self._port = port
+        url = _url(port.getHost(), self._words)
+        for every, here in _ON_THIS_MACHINE.items():
+            url = url.replace(every, here)
+        self._site.url = self._site.url or url
 
     def _fail(self, failure: Failure) -> NoReturn:
         problem = getattr(failure.value, "socketError", failure.value)
@@ -203,8 +210,9 @@ class Listener(Service):
 
 
 def _url(address: IAddress, words: str) -> str:
+    """Write a place as a client would; empty if that is a socket's file."""
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     if host is None or port is None:
-        return words
+        return ""
     scheme = "https" if "listen ssl:" in words else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

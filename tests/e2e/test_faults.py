@@ -1,6 +1,7 @@
 """What networks and registries do to a download, with a real registry behind a proxy."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -57,6 +58,16 @@ def break_early(answer: Answer) -> None:
 def slow(answer: Answer) -> None:
     """Send a body as a slow line does."""
     answer.pause = 0.1
+
+
+def drip(answer: Answer) -> None:
+    """Send a body so slowly that it never ends, and never go silent."""
+    answer.piece, answer.pause = 1, 0.02
+
+
+def drip_head(answer: Answer) -> None:
+    """Do so with the header."""
+    answer.head_pause = 0.02
 
 
 def wrong_bytes(answer: Answer) -> None:
@@ -204,6 +215,14 @@ class FaultTests(SynchronousTestCase):
     def test_stays_silent(self) -> None:
         """A registry that stays silent is an error."""
         self.check_refused("/manifests/", stall, "timed out")
+
+    def test_drip(self) -> None:
+        """One that sends a byte now and then, for ever, is asked again, and given up."""
+        self.check_mended("/blobs/", drip, drip_head)
+        shutil.rmtree(self.root)
+        self.check_refused("/manifests/", drip_head, "timed out")
+        shutil.rmtree(self.root)
+        self.check_refused("/manifests/", drip, "timed out")
 
     def test_redirect(self) -> None:
         """A blob may come from another server, which sees no Authorization."""

@@ -10,7 +10,7 @@ import click
 from minreg.fill.failures import FillFailure
 from minreg.interfaces import StoreUnavailable
 from minreg.names import NameInvalid
-from minreg.words import format_size
+from minreg.words import format_size, printable
 
 
 class WrongUsage(click.ClickException):
@@ -31,7 +31,8 @@ def reported_failures() -> Iterator[None]:
     try:
         yield
     except (FillFailure, NameInvalid, StoreUnavailable) as failure:
-        raise click.ClickException(str(failure)) from None
+        lines = map(printable, str(failure).split("\n"))
+        raise click.ClickException("\n".join(lines)) from None
 
 
 @contextmanager

@@ -13,7 +13,7 @@ _CHUNK = 1024 * 1024
 
 
 class Partial:
-    """The beginning of a blob. It stays on the disk until it is committed or abandoned.
+    """The beginning of a blob. It stays on the disk until it is committed.
 
     Args:
         path: Its file, which may hold the beginning that an earlier process got.
@@ -89,11 +89,6 @@ class Partial:
             os.fsync(self._file.fileno())
             rename(self._path, self._destination)
         self._file.close()
-
-    def abandon(self) -> None:
-        """Drop the blob and the bytes that came."""
-        self.offset = 0
-        self.close()
 
     def close(self) -> None:
         """Leave the bytes for the next one who opens this partial."""

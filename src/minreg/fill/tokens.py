@@ -89,9 +89,10 @@ class Authorizer:
             known = self._known.get(repository)
             if known is not None and known.header != refused:
                 return
-            self._challenge = challenge
             scope = challenge.parameters.get("scope", "")
             self._authorize(challenge, repository, scope)
+            # What could be answered is a way into the other repositories as well.
+            self._challenge = challenge
 
     def _authorize(self, challenge: Challenge, repository: str, scope: str) -> _Authorization:
         credentials = self._find(repository)

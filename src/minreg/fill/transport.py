@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping
 from contextlib import closing, suppress
 from email.utils import parsedate_to_datetime
 from threading import Lock
+from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
@@ -17,10 +18,12 @@ from minreg import __version__
 from minreg.fill.addresses import is_loopback, is_same_origin, redirected
 from minreg.fill.failures import FillFailure, UpstreamRefused, UpstreamUnavailable
 from minreg.fill.network_failures import network_failures
+from minreg.fill.pace import POOLS
 
 Response = urllib3.BaseHTTPResponse
 
-_CHUNK = 1024 * 1024
+# Bytes. TLS gives 16 KiB at a time, and a much larger buffer for each costs more than it saves.
+_CHUNK = 256 * 1024
 _CONNECT_SECONDS = 30
 _SILENCE_SECONDS = 60
 _MOST_REDIRECTS = 10
@@ -154,18 +157,18 @@ class Transport:
             return self._pools[proxy]
 
     def _make_pool(self, proxy: str) -> urllib3.PoolManager:
-        if not proxy:
-            return urllib3.PoolManager(
-                num_pools=32, maxsize=self._connections, ssl_context=self._tls
-            )
-        account = parse_url(proxy).auth
-        return urllib3.ProxyManager(
-            proxy,
-            num_pools=32,
-            maxsize=self._connections,
-            ssl_context=self._tls,
-            proxy_headers=make_headers(proxy_basic_auth=account) if account else None,
-        )
+        options: Any = {
+            "num_pools": 32,
+            "maxsize": self._connections,
+            "ssl_context": self._tls,
+        }
+        pool = urllib3.PoolManager(**options)
+        if proxy:
+            account = parse_url(proxy).auth
+            headers = make_headers(proxy_basic_auth=account) if account else None
+            pool = urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
+        pool.pool_classes_by_scheme = POOLS
+        return pool
 
     def _proxy_for(self, url: str) -> str:
         """Find the proxy for a URL; empty if it is asked directly."""

@@ -42,8 +42,8 @@ class HeldImage:
     ``documents`` has the size of each manifest and index, ``blobs`` the descriptor of
     each config and layer, of the image and of what refers to it, and ``faulty`` those that
     are not there, or not whole. ``absent_manifests`` are named by an index and not there.
-    ``is_readable`` is False if a manifest could not be read, so that there may be more that
-    belongs to it.
+    ``is_readable`` is False if a manifest could not be read, or not all of it, so that there
+    may be more that belongs to it.
     """
 
     place: str
@@ -161,6 +161,7 @@ class _Look:
             return digest
         known = None if manifest.is_index else self._find_platform(manifest, platform)
         self._manifests[digest] = HeldManifest(digest, content.size, manifest, known)
+        self._check_sense(digest, manifest)
         if manifest.is_index:
             self._add_children(manifest)
         else:
@@ -169,6 +170,14 @@ class _Look:
             for referrer in self._repository.list_referrers(digest):
                 self._try_to_add(referrer, "what refers to it, ")
         return digest
+
+    def _check_sense(self, digest: Digest, manifest: Manifest) -> None:
+        """Tell of parts that cannot be looked for; what it refers to is no part of it."""
+        senseless = [what for what in manifest.malformed if not what.startswith("subject")]
+        if senseless:
+            self._is_readable = False
+            more = f", and {len(senseless) - 1} more like that" if senseless[1:] else ""
+            self._problems.append(f"manifest {digest} makes no sense: {senseless[0]}{more}")
 
     def _add_children(self, index: Manifest) -> None:
         if self._choose is not None:

@@ -3,13 +3,28 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from minreg.interfaces import ContentBroken, Overview
+from minreg.interfaces import ContentBroken, Overview, TooMuch
 from minreg.manifests import Descriptor, Manifest, Platform
 from minreg.names import Digest
 from minreg.store.directory import RepositoryDirectory
 from minreg.store.documents import Document
 from minreg.store.images import LARGEST_CONFIG, read_platform
 from minreg.store.survey import Survey
+
+MOST_MANIFESTS = 500
+"""Files of manifests and tags that are summed up: half a second's work on a slow node."""
+
+
+def check_extent(directory: RepositoryDirectory) -> None:
+    """Make sure that a repository is not too large to be summed up.
+
+    Raises:
+        TooMuch: It is.
+        FileNotFoundError: It is there no longer.
+    """
+    with directory.scan() as (_, entries):
+        if sum(not entry.is_symlink() for entry in entries) > MOST_MANIFESTS:
+            raise TooMuch(f"{directory.name} has more than {MOST_MANIFESTS} manifests")
 
 
 def make_overview(directory: RepositoryDirectory, survey: Survey, tags: Sequence[str]) -> Overview:

@@ -23,7 +23,7 @@ from minreg.store.directory import RepositoryDirectory, digest_in_name
 from minreg.store.documents import Document, Documents
 from minreg.store.enclosure import Enclosure, OpenedFile
 from minreg.store.evidence import Evidence
-from minreg.store.overview import make_overview
+from minreg.store.overview import check_extent, make_overview
 from minreg.store.signatures import Signature
 from minreg.store.survey import (
     Survey,
@@ -108,6 +108,7 @@ class TreeRepository:
     def sum_up(self) -> Overview:
         """See ``IRepository``."""
         with self._found():
+            check_extent(self._directory)
             return make_overview(self._directory, self._survey(), self.list_tags())
 
     def _find_blob(self, digest: Digest) -> OpenedFile:

@@ -7,11 +7,12 @@ from typing import Any, Generic, TypeVar
 import attrs
 from twisted.logger import Logger
 
-from minreg.errors import name_unknown
+from minreg.errors import name_unknown, unavailable
 from minreg.interfaces import (
     Content,
     ContentBroken,
     ContentNotFound,
+    ContentUnreadable,
     IRegistryStore,
     IRepository,
     RepositoryNotFound,
@@ -109,7 +110,7 @@ class RepositoryAddress:
         Proxying").
 
         Raises:
-            RegistryError: There is no such repository.
+            RegistryError: There is no such repository, or it may not be read.
             ContentNotFound: The repository does not hold what the question is about.
             StoreUnavailable: The disk does not answer.
         """
@@ -124,9 +125,13 @@ class RepositoryAddress:
             raise name_unknown(self.name) from None
         except ContentBroken as error:
             self._log.warn("{reason}", event="broken", reason=str(error))
-            raise ContentNotFound(
-                f"what {self.name} holds there is damaged: the registry's log says how to mend it"
-            ) from None
+            raise self._refuse_broken(error) from None
+
+    def _refuse_broken(self, error: ContentBroken) -> Exception:
+        where, mend = f"what {self.name} holds there", "the registry's log says how to mend it"
+        if isinstance(error, ContentUnreadable):
+            return unavailable(f"{where} cannot be read: {mend}")
+        return ContentNotFound(f"{where} is damaged: {mend}")
 
     def _tell_namespace(self, request: RegistryRequest, answered: _Answered[Any]) -> None:
         if answered.by_namespace and self.namespace is not None:

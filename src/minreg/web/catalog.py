@@ -22,9 +22,7 @@ class CatalogResource(RegistryResource):
         return self.answer_later(request, self._send(request, parse_page(request)))
 
     async def _send(self, request: RegistryRequest, page: Page) -> None:
-        taken, more = await self._disk.run(self._look, page)
+        names = await self._disk.run(self._store.iterate_repositories, page.last)
+        taken, more = page.cut(await self._disk.take(names, page.size + 1))
         following = taken[-1] if more and taken else None
         send_page(request, "/v2/_catalog", {"repositories": taken}, page, following)
-
-    def _look(self, page: Page) -> tuple[list[str], bool]:
-        return page.cut(self._store.iterate_repositories(page.last))

@@ -11,7 +11,7 @@ from minreg.web.formats import send_lines, wants_list
 from minreg.web.misses import Miss, Misses
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
-from minreg.web.wanted import image_of, join_reference
+from minreg.web.wanted import image_of, join_reference, names_registry
 from minreg.words import count, printable
 
 
@@ -50,6 +50,7 @@ class MissingResource(RegistryResource):
                     "kind": "blob" if miss.wanted.is_blob else "manifest",
                     "image": image_of(miss.wanted, self._aliases),
                     "count": miss.count,
+                    "occasions": miss.occasions,
                     "first": format_time(miss.first),
                     "last": format_time(miss.last),
                     "user_agent": miss.user_agent,
@@ -77,6 +78,9 @@ def _as_line(miss: Miss, image: str) -> str:
         f"# {count(miss.count, 'time')}, last {format_time(miss.last)}, "
         f"by {printable(miss.user_agent)}"
     )
+    if image and not names_registry(miss.wanted) and miss.occasions == 1:
+        # Whoever tries names at random says no registry, and does not come back.
+        return f"# of no registry that was named, perhaps: {image}  {remark}\n"
     if image:
         return f"{image}  {remark}\n"
     wanted = miss.wanted

@@ -42,11 +42,11 @@ class Departures:
 
     def add(self, holder: Holder) -> None:
         """Have a connection send what it holds, before the reactor waits again."""
+        if len(self._holders) >= _MOST_TOGETHER:
+            self._leave()
         if not self._holders:
             self._clock.callLater(0, self._leave)
         self._holders.append(holder)
-        if len(self._holders) >= _MOST_TOGETHER:
-            self._leave()
 
     def _leave(self) -> None:
         holders, self._holders = self._holders, []

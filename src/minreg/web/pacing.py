@@ -56,9 +56,10 @@ class PacedChannel(HTTPChannel):
 
     def hold(self, content: bytes) -> None:
         """Send an answer, or its head, together with those of other connections."""
-        if not self._held:
-            self.site.departures.add(self)
+        is_first = not self._held
         self._held += content
+        if is_first:
+            self.site.departures.add(self)
 
     def send_held(self) -> None:
         """Send what is held."""

@@ -27,6 +27,9 @@ Witness = Callable[[Mapping[str, Any]], None]
 class RegistrySite(Site):
     """Serves a tree of resources to a bounded number of connections.
 
+    ``url`` is where it can be reached from the same machine, once that is known: a socket's
+    file has none.
+
     Args:
         resource: The root of the tree.
         reactor: Measures time.
@@ -37,6 +40,7 @@ class RegistrySite(Site):
     protocol = RegistryChannel  # type: ignore[assignment]  # Twisted's is a function
     requestFactory = RegistryRequest
     noisy = False
+    url = ""
     _log = Logger(namespace="minreg.access")
 
     def __init__(

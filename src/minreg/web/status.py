@@ -4,7 +4,6 @@ import importlib.resources
 from functools import cache, partial
 from time import time
 
-import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from minreg.errors import not_an_endpoint
@@ -17,24 +16,12 @@ from minreg.web.health import LiveResource, ReadyResource
 from minreg.web.metrics import MetricsResource
 from minreg.web.misses import Misses
 from minreg.web.missing import MissingResource
-from minreg.web.plan import StatusPlan
+from minreg.web.plan import StatusPlan, Watched
 from minreg.web.preflight import PreflightResource
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RefusingResource, RegistryResource
 from minreg.web.site import RegistrySite
 from minreg.web.wanted import make_witness
-
-
-@attrs.frozen
-class Watched:
-    """What there is to be looked at: a site, what it serves, what it did and missed."""
-
-    site: RegistrySite
-    store: IRegistryStore
-    disk: Disk
-    clock: IReactorTime
-    figures: Figures
-    misses: Misses
 
 
 def make_sites(
@@ -52,9 +39,11 @@ def make_sites(
     figures, misses = Figures(), Misses(time)
     root = make_root(store, disk)
     site = RegistrySite(root, clock, most_connections, [figures.count, make_witness(misses)])
-    status_root = RegistryResource() if plan.url else root
+    status_root = RegistryResource() if plan.is_elsewhere else root
     put_status(status_root, Watched(site, store, disk, clock, figures, misses), plan)
-    return site, RegistrySite(status_root, clock, most_connections) if plan.url else site
+    if not plan.is_elsewhere:
+        return site, site
+    return site, RegistrySite(status_root, clock, most_connections)
 
 
 def put_status(root: RegistryResource, watched: Watched, plan: StatusPlan) -> None:
@@ -109,4 +98,4 @@ def _load_views(watched: Watched, plan: StatusPlan) -> Views:
     # Where nobody browses, nothing of this is loaded.
     from minreg.web.page.views import PageViews  # noqa: PLC0415
 
-    return PageViews(watched.store, watched.disk, watched.clock, watched.misses, plan)
+    return PageViews(watched, plan)

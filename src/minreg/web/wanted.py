@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from minreg.names import (
     Digest,
@@ -14,7 +13,7 @@ from minreg.names import (
     parse_repository,
 )
 from minreg.store.lookup import upstream_of
-from minreg.web.endpoints import endpoint_of
+from minreg.web.endpoints import endpoint_of, split_path
 from minreg.web.misses import Misses, Wanted
 
 _LOOKED_UP = frozenset({"manifests", "blobs"})
@@ -29,12 +28,12 @@ def parse_wanted(event: Mapping[str, Any]) -> Wanted | None:
     endpoint = endpoint_of(event["path"])
     if event["status"] != 404 or endpoint not in _LOOKED_UP:
         return None
-    name, _, text = unquote(event["path"].removeprefix("/v2/")).rsplit("/", 2)
+    _, *name, _, text = split_path(event["path"])
     namespace = event["ns"]
     try:
         return Wanted(
             parse_host(namespace) if namespace else "",
-            parse_repository(name),
+            parse_repository("/".join(name)),
             str(parse_reference(text)),
             is_blob=endpoint == "blobs",
         )
@@ -50,9 +49,15 @@ def make_witness(misses: Misses) -> Callable[[Mapping[str, Any]], None]:
             return
         wanted = parse_wanted(event)
         if wanted is not None:
-            misses.add(wanted, event["user_agent"])
+            misses.add(wanted, event["user_agent"], event["client"])
 
     return note
+
+
+def names_registry(wanted: Wanted) -> bool:
+    """Tell whether the client said which registry it means, in whatever way."""
+    first, _, rest = wanted.repository.partition("/")
+    return bool(wanted.namespace) or (bool(rest) and is_host(first))
 
 
 def image_of(wanted: Wanted, aliases: Mapping[str, str]) -> str:

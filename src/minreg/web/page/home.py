@@ -1,30 +1,16 @@
 """The first page: which repositories there are, a part at a time, and a search."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from twisted.internet.defer import Deferred
-from twisted.logger import Logger
+from twisted.internet.interfaces import IReactorTime
 from twisted.web.template import Tag, tags
 
-from minreg.interfaces import (
-    ContentBroken,
-    IRegistryStore,
-    Overview,
-    RepositoryNotFound,
-)
+from minreg.interfaces import IRegistryStore, Overview
 from minreg.manifests import Platform
 from minreg.web.disk import Disk
 from minreg.web.page.listing import Listed
-from minreg.web.page.parts import (
-    Part,
-    cell,
-    image_path,
-    link,
-    query,
-    shown,
-    table,
-    time_of,
-)
+from minreg.web.page.parts import Part, cell, image_path, link, query, shown, time_of
+from minreg.web.page.rows import Rows, Subject
 from minreg.words import count, format_size
 
 PAGE = 50
@@ -60,41 +46,20 @@ def search_form(text: str) -> Tag:
     )
 
 
-class Rows:
-    """The rows of the table of repositories, each made when its turn comes.
+def rows_of(store: IRegistryStore, disk: Disk, clock: IReactorTime) -> Rows[Overview]:
+    """Make the rows of the table of repositories.
 
     Args:
         store: Which has the repositories.
         disk: Where they are looked at.
+        clock: Measures how long that takes.
     """
 
-    _log = Logger(namespace="minreg.store")
-
-    def __init__(self, store: IRegistryStore, disk: Disk) -> None:
-        self._store = store
-        self._disk = disk
-
-    def table(self, listed: Listed) -> Tag:
-        """Make the table."""
-        return table(_HEADINGS, self._rows(listed))
-
-    def _rows(self, listed: Listed) -> Iterator[Deferred[Part]]:
-        for name in listed.names:
-            yield Deferred.fromCoroutine(self._row(name))
-
-    async def _row(self, name: str) -> Part:
-        try:
-            overview = await self._disk.run(self._sum_up, name)
-        except RepositoryNotFound:
-            return ""
-        except ContentBroken as error:
-            self._log.warn("{reason}", event="broken", reason=str(error))
-            return tags.tr(cell("name", shown(name)), cell("flag", "cannot be read: see the log"))
-        return _row_of(name, overview)
-
-    def _sum_up(self, name: str) -> Overview:
-        found: Overview = self._store.find_repository(None, name).sum_up()
+    def look(name: str) -> Overview:
+        found: Overview = store.find_repository(None, name).sum_up()
         return found
+
+    return Rows(Subject(_HEADINGS, "", look, _cells_of, _flag_of), disk, clock)
 
 
 def navigation(listed: Listed, text: str, after: str) -> Tag:
@@ -110,17 +75,17 @@ def navigation(listed: Listed, text: str, after: str) -> Tag:
     return tags.nav(steps, class_="pages", **{"aria-label": "Pages"})
 
 
-def _row_of(name: str, overview: Overview) -> Tag:
-    flag: list[Part] = []
-    if overview.missing:
-        flag = [" ", tags.span(f"lacks {count(overview.missing, 'blob')}", class_="flag")]
-    return tags.tr(
-        cell("name", link(image_path(name), shown(name)), flag),
+def _flag_of(overview: Overview) -> str:
+    return f"lacks {count(overview.missing, 'blob')}" if overview.missing else ""
+
+
+def _cells_of(name: str, overview: Overview) -> list[Tag]:
+    return [
         cell("tags", _tags_of(name, overview)),
         cell("platforms", platforms_of(overview.platforms)),
         cell("number", format_size(overview.size)),
         cell("time", time_of(overview.changed)),
-    )
+    ]
 
 
 def _tags_of(name: str, overview: Overview) -> list[Tag]:

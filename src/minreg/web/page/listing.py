@@ -1,26 +1,24 @@
-"""Looks through the names of repositories, a few at a time, so that nobody has to wait."""
+"""Finds repositories: all behind a name, or those that a search is for."""
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from bisect import bisect_right
+from collections.abc import Sequence
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from minreg.interfaces import IRegistryStore
 from minreg.web.disk import Disk
+from minreg.web.page.index import NameIndex, Names
 
-_AT_A_TIME = 32
-"""Names that are looked at before others get their turn."""
-
-_PATIENCE = 3.0
-"""Seconds after which a search shows what it has found so far."""
+_AT_A_TIME = 2000
+"""Names that one page looks through where none are kept."""
 
 
 @attrs.frozen
 class Listed:
     """A part of the list: names, and behind which one it goes on, if it may.
 
-    ``is_exhausted`` is False where the search ended for want of time, not of room.
+    ``is_exhausted`` is False where the search ended for want of names, not of room.
     """
 
     names: Sequence[str]
@@ -28,64 +26,66 @@ class Listed:
     is_exhausted: bool
 
 
-@attrs.define
-class _Search:
-    """A search under way."""
-
-    names: Iterator[str]
-    words: Sequence[str]
-    found: list[str] = attrs.field(factory=list)
-    last: str = ""
-    is_done: bool = False
-
-
 class Listing:
-    """Looks through a store's names.
+    """Finds the names of a store's repositories.
 
     Args:
         store: Whose names.
         disk: Where they are looked at.
-        clock: Measures how long that takes.
+        clock: Measures how old they are.
     """
 
     def __init__(self, store: IRegistryStore, disk: Disk, clock: IReactorTime) -> None:
         self._store = store
         self._disk = disk
-        self._clock = clock
+        self._index = NameIndex(store, disk, clock)
 
-    async def find(self, text: str, after: str, size: int) -> Listed:
-        """Find the first names behind ``after`` that have all words of ``text`` in them.
+    async def list(self, after: str, size: int) -> Listed:
+        """Find the first names behind ``after``, as they are at this moment.
 
         Args:
-            text: Words, of which case does not matter; none finds all names.
             after: The name behind which to begin; empty for the beginning.
             size: How many names to find at most.
 
         Raises:
             StoreUnavailable: The disk does not answer.
         """
-        begun = self._clock.seconds()
-        names = await self._disk.run(self._store.iterate_repositories, after)
-        search = _Search(names, text.lower().split())
-        while True:
-            await self._disk.run(_look_on, search, size + 1 - len(search.found))
-            if search.is_done or len(search.found) > size:
-                break
-            if self._clock.seconds() - begun > _PATIENCE:
-                return Listed(search.found, search.last, is_exhausted=False)
-        following = search.found[size - 1] if len(search.found) > size else ""
-        return Listed(search.found[:size], following, is_exhausted=True)
+        walk = await self._disk.run(self._store.iterate_repositories, after)
+        return _cut(await self._disk.take(walk, size + 1), size)
+
+    def make_ready(self) -> None:
+        """Have names at hand: who looks at a list may search it next."""
+        self._index.refresh()
+
+    async def search(self, text: str, after: str, size: int) -> Listed:
+        """Find the first names behind ``after`` that have all words of ``text`` in them.
+
+        Args:
+            text: Words, of which case does not matter.
+            after: As for ``list``.
+            size: As for ``list``.
+
+        Raises:
+            StoreUnavailable: The disk does not answer.
+        """
+        names = await self._index.recall()
+        if not names.reach_behind(after):
+            walk = await self._disk.run(self._store.iterate_repositories, after)
+            few = await self._disk.take(walk, _AT_A_TIME)
+            names = Names(names.begun, few, are_all=len(few) < _AT_A_TIME)
+        return await self._disk.run(_search, names, text.lower().split(), after, size)
 
 
-def _look_on(search: _Search, room: int) -> None:
-    """Look at a few more names."""
-    looked = 0
-    for name in islice(search.names, _AT_A_TIME):
-        looked += 1
-        search.last = name
-        if all(word in name for word in search.words):
-            search.found.append(name)
-            room -= 1
-            if not room:
-                return
-    search.is_done = looked < _AT_A_TIME
+def _cut(names: Sequence[str], size: int) -> Listed:
+    following = names[size - 1] if len(names) > size else ""
+    return Listed(names[:size], following, is_exhausted=True)
+
+
+def _search(names: Names, words: Sequence[str], after: str, size: int) -> Listed:
+    known, are_all = list(names.known), names.are_all
+    found = known[bisect_right(known, after) :]
+    for word in words:
+        found = [name for name in found if word in name]
+    if len(found) > size or are_all:
+        return _cut(found, size)
+    return Listed(found, known[-1] if known else after, is_exhausted=False)

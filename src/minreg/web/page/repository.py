@@ -1,15 +1,16 @@
 """The page of one repository: its tags, each with what it names."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.web.template import Tag, tags
 
-from minreg.interfaces import IRegistryStore, RepositoryNotFound
+from minreg.interfaces import IRegistryStore
 from minreg.store.images import HeldImage, look_at_image
 from minreg.web.disk import Disk
 from minreg.web.page.home import platforms_of
-from minreg.web.page.parts import Part, cell, image_path, link, query, short_digest, shown, table
+from minreg.web.page.parts import cell, image_path, link, query, short_digest
+from minreg.web.page.rows import Rows, Subject
 from minreg.words import format_size
 
 PAGE = 50
@@ -23,52 +24,42 @@ _HEADINGS = (
 )
 
 
-class Tags:
-    """The rows of a repository's tags, each made when its turn comes.
+def rows_of(
+    store: IRegistryStore, disk: Disk, clock: IReactorTime, repository: str
+) -> Rows[HeldImage]:
+    """Make the rows of the table of a repository's tags.
 
     Args:
         store: Which has the repository.
         disk: Where it is looked at.
+        clock: Measures how long that takes.
         repository: Its name.
     """
 
-    def __init__(self, store: IRegistryStore, disk: Disk, repository: str) -> None:
-        self._store = store
-        self._disk = disk
-        self._repository = repository
+    def look(tag: str) -> HeldImage:
+        return look_at_image(store.find_repository(None, repository), tag)
 
-    def table(self, names: Sequence[str]) -> Tag:
-        """Make the table."""
-        return table(_HEADINGS, self._rows(names))
+    return Rows(Subject(_HEADINGS, repository, look, _cells_of, _flag_of), disk, clock)
 
-    def navigation(self, names: Sequence[str], *, goes_on: bool, after: str) -> Tag:
-        """Lead to the other parts of the list."""
-        path = image_path(self._repository)
-        steps = [link(path, "← First")] if after else []
-        if goes_on:
-            steps.append(link(query(path, {"after": names[-1]}), "Next →", rel="next"))
-        return tags.nav(steps, class_="pages", **{"aria-label": "Pages"})
 
-    def _rows(self, names: Sequence[str]) -> Iterator[Deferred[Part]]:
-        for name in names:
-            yield Deferred.fromCoroutine(self._row(name))
+def navigation(repository: str, names: Sequence[str], *, goes_on: bool, after: str) -> Tag:
+    """Lead to the other parts of the list."""
+    path = image_path(repository)
+    steps = [link(path, "← First")] if after else []
+    if goes_on:
+        steps.append(link(query(path, {"after": names[-1]}), "Next →", rel="next"))
+    return tags.nav(steps, class_="pages", **{"aria-label": "Pages"})
 
-    async def _row(self, tag: str) -> Part:
-        try:
-            image = await self._disk.run(self._look, tag)
-        except RepositoryNotFound:
-            return ""
-        flag = tags.span(" incomplete", class_="flag") if image.problems else ""
-        return tags.tr(
-            cell("name", link(image_path(self._repository, tag), shown(tag)), flag),
-            cell(
-                "platforms",
-                platforms_of(image.present),
-                platforms_of(image.absent, class_="absent"),
-            ),
-            cell("digest", "" if image.root is None else short_digest(image.root)),
-            cell("number", format_size(image.size)),
-        )
 
-    def _look(self, tag: str) -> HeldImage:
-        return look_at_image(self._store.find_repository(None, self._repository), tag)
+def _flag_of(image: HeldImage) -> str:
+    return "incomplete" if image.problems else ""
+
+
+def _cells_of(_tag: str, image: HeldImage) -> list[Tag]:
+    return [
+        cell(
+            "platforms", platforms_of(image.present), platforms_of(image.absent, class_="absent")
+        ),
+        cell("digest", "" if image.root is None else short_digest(image.root)),
+        cell("number", format_size(image.size)),
+    ]

@@ -1,12 +1,14 @@
 """All pages: each reads its request, looks, and writes."""
 
+from collections.abc import Callable, Coroutine
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.web.template import Tag, tags
 
 from minreg.errors import RegistryError, manifest_unknown, name_unknown
-from minreg.interfaces import ContentNotFound, IRegistryStore, RepositoryNotFound
+from minreg.interfaces import ContentNotFound, RepositoryNotFound
 from minreg.names import (
     Digest,
     DigestInvalid,
@@ -15,8 +17,6 @@ from minreg.names import (
     parse_repository,
 )
 from minreg.store.images import HeldImage, look_at_image
-from minreg.web.disk import Disk
-from minreg.web.misses import Misses
 from minreg.web.page import home, repository
 from minreg.web.page.image import describe_image
 from minreg.web.page.layout import write_page
@@ -24,51 +24,34 @@ from minreg.web.page.listing import Listing
 from minreg.web.page.missed import describe_misses
 from minreg.web.page.names import pull_names, url_of
 from minreg.web.page.parts import IMAGES, MISSING, image_path, link, shown
-from minreg.web.plan import StatusPlan
+from minreg.web.plan import StatusPlan, Watched
 from minreg.web.request import RegistryRequest
+
+_AT_ONCE = 2
+"""Lists that are written at once: the more, the longer a pull waits between their rows."""
 
 
 class PageViews:
     """Writes pages about a store.
 
     Args:
-        store: The store.
-        disk: Where it is looked at.
-        clock: Measures how long that takes.
-        misses: What was missed.
-        plan: How the registry is called, and where it listens.
+        watched: The registry that has the store.
+        plan: How the registry is called, and whether it is elsewhere.
     """
 
-    def __init__(
-        self,
-        store: IRegistryStore,
-        disk: Disk,
-        clock: IReactorTime,
-        misses: Misses,
-        plan: StatusPlan,
-    ) -> None:
-        self._store = store
-        self._disk = disk
-        self._clock = clock
-        self._misses = misses
+    def __init__(self, watched: Watched, plan: StatusPlan) -> None:
+        self._site = watched.site
+        self._store = watched.store
+        self._disk = watched.disk
+        self._clock = watched.clock
+        self._misses = watched.misses
         self._plan = plan
+        self._listing = Listing(watched.store, watched.disk, watched.clock)
+        self._turns = DeferredSemaphore(_AT_ONCE)
 
     async def home(self, request: RegistryRequest) -> bytes:
         """Show the repositories, or those that a search finds."""
-        text, after = _argument(request, b"q"), _argument(request, b"after")
-        listed = await Listing(self._store, self._disk, self._clock).find(text, after, home.PAGE)
-        shown_here: Tag | str = home.Rows(self._store, self._disk).table(listed)
-        if not listed.names:
-            shown_here = tags.p(_nothing(text, after, is_exhausted=listed.is_exhausted))
-        return await write_page(
-            f"{text} – search" if text else "Repositories",  # noqa: RUF001 - a dash
-            len(self._misses),
-            tags.h1("Repositories"),
-            home.search_form(text),
-            shown_here,
-            home.navigation(listed, text, after),
-            here="" if text or after else "/",
-        )
+        return await self._take_turn(self._write_home, request)
 
     async def image(self, request: RegistryRequest) -> bytes:
         """Show the repository or the image that the path names.
@@ -79,13 +62,13 @@ class PageViews:
         name, reference = _parse_place(request)
         try:
             if reference is None:
-                return await self._repository(request, name)
+                return await self._take_turn(self._write_repository, request, name)
             image = await self._disk.run(self._look, name, reference)
         except (RepositoryNotFound, ContentNotFound):
             raise name_unknown(name) from None
         if image.root is None:
             raise manifest_unknown("; ".join(image.problems), {})
-        names = pull_names(name, self._plan.aliases, self._plan.url or url_of(request, _EXAMPLE))
+        names = pull_names(name, self._plan.aliases, self._url(request))
         separator = "@" if isinstance(reference, Digest) else ":"
         return await write_page(
             str(image),
@@ -117,12 +100,40 @@ class PageViews:
             tags.p(link("/", "All repositories")),
         )
 
-    async def _repository(self, request: RegistryRequest, name: str) -> bytes:
+    async def _take_turn(
+        self, write: Callable[..., Coroutine[Any, Any, bytes]], *args: object
+    ) -> bytes:
+        page: bytes = await self._turns.run(lambda: Deferred.fromCoroutine(write(*args)))
+        return page
+
+    async def _write_home(self, request: RegistryRequest) -> bytes:
+        text, after = _argument(request, b"q"), _argument(request, b"after")
+        if text.split():
+            listed = await self._listing.search(text, after, home.PAGE)
+        else:
+            listed = await self._listing.list(after, home.PAGE)
+        rows = home.rows_of(self._store, self._disk, self._clock)
+        shown_here: Tag | str = rows.table(listed.names)
+        if not listed.names:
+            shown_here = tags.p(_nothing(text, after, is_exhausted=listed.is_exhausted))
+        page = await write_page(
+            f"{text} – search" if text else "Repositories",  # noqa: RUF001 - a dash
+            len(self._misses),
+            tags.h1("Repositories"),
+            home.search_form(text),
+            shown_here,
+            home.navigation(listed, text, after),
+            here="" if text or after else "/",
+        )
+        self._listing.make_ready()
+        return page
+
+    async def _write_repository(self, request: RegistryRequest, name: str) -> bytes:
         after = _argument(request, b"after")
         found = await self._disk.run(self._list_tags, name)
         behind = [tag for tag in found if tag > after]
         names = behind[: repository.PAGE]
-        rows = repository.Tags(self._store, self._disk, name)
+        rows = repository.rows_of(self._store, self._disk, self._clock, name)
         goes_on = len(behind) > len(names)
         return await write_page(
             name,
@@ -130,8 +141,13 @@ class PageViews:
             _path(""),
             tags.h1(name),
             rows.table(names) if names else tags.p("No tags.", class_="quiet"),
-            rows.navigation(names, goes_on=goes_on, after=after),
+            repository.navigation(name, names, goes_on=goes_on, after=after),
         )
+
+    def _url(self, request: RegistryRequest) -> str:
+        """Tell where the registry is: as the browser reached it, if it reached that."""
+        known = self._site.url or _EXAMPLE
+        return known if self._plan.is_elsewhere else url_of(request, known)
 
     def _list_tags(self, name: str) -> list[str]:
         found: list[str] = self._store.find_repository(None, name).list_tags()
