@@ -1,6 +1,10 @@
 """What the tests of the doctor's rules share."""
 
-from twisted.trial.unittest import SynchronousTestCase
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.nodes import REGISTRIES, make_healthy_node
 
@@ -40,3 +44,31 @@ class RulesTestCase(SynchronousTestCase):
     def assert_nothing_found(self) -> None:
         """Check that all is well."""
         self.assert_found()
+
+
+@contextmanager
+def another_user(prefix: str, closed: str) -> Iterator[None]:
+    """Be a user who may not read what only its owner may.
+
+    Args:
+        prefix: Where the node is.
+        closed: A path on it that is closed to others; to its owner too, where one cannot be
+            another user.
+    """
+    if os.geteuid() != 0:
+        path = prefix + closed
+        mode = os.stat(path).st_mode
+        os.chmod(path, 0)
+        yield
+        os.chmod(path, mode)
+        return
+    # Trial makes a directory for each test that is for its owner alone.
+    os.chmod(os.path.join(prefix, "../.."), 0o755)
+    os.chmod(os.path.join(prefix, ".."), 0o755)
+    os.seteuid(65534)
+    try:
+        if not os.access(prefix, os.X_OK, effective_ids=True):
+            raise SkipTest("others may not enter the directory of the tests")
+        yield
+    finally:
+        os.seteuid(0)

@@ -8,7 +8,8 @@ from types import ModuleType
 from click.testing import Result
 
 from minreg.commands.doctor import CouldNotLook, limited_time
-from tests.doctor_support import MIRRORS, RulesTestCase
+from minreg.node.units import DEFAULT_ROOT
+from tests.doctor_support import MIRRORS, RulesTestCase, another_user
 from tests.nodes import CONFIG, REGISTRIES
 from tests.test_cli import run
 
@@ -63,7 +64,7 @@ class DoctorCommandTests(RulesTestCase):
     def test_json(self) -> None:
         """Programs get the same, as a document."""
         self.node.write("/etc/rancher/k3s/registries.yml", "")
-        os.mkfifo(self.node.place(f"{CONFIG}.d"))
+        os.mkfifo(self.node.place("/var/lib/rancher/k3s/agent/images"))
         result = self.doctor("--json")
         self.assertEqual(result.exit_code, 1)
         document = json.loads(result.output)
@@ -98,6 +99,14 @@ class DoctorCommandTests(RulesTestCase):
         )
         self.assertIn("quay.io/a/b:1 asked for at https://quay.io", rows)
 
+    def test_list(self) -> None:
+        """A list of a release's images that cannot be read is said to be so."""
+        self.node.write(f"{DEFAULT_ROOT}/k3s/v1.33.4+k3s1.txt", "!\n")
+        _, image, left_out, summary = self.doctor().stdout.splitlines()
+        self.assertIn(_PAUSE, image)
+        self.assertEqual(summary, "nothing to mend in what could be looked at")
+        self.assertIn("k3s/v1.33.4+k3s1.txt:1: '!' names no image", left_out)
+
     def test_fix(self) -> None:
         """What to change in files is a diff; what else there is to do is said beside it."""
         self.node.replace(REGISTRIES, "http:", "https:")
@@ -129,6 +138,7 @@ class DoctorCommandTests(RulesTestCase):
         os.makedirs(empty)
         result = run("doctor", "--root-prefix", empty)
         self.assertEqual(result.exit_code, 2)
+        self.assertEqual(result.stdout, "")
         self.assertIn("Error: there is neither K3s nor RKE2 nor minreg here", result.stderr)
 
     def test_no_file(self) -> None:
@@ -138,11 +148,42 @@ class DoctorCommandTests(RulesTestCase):
         result = self.doctor()
         self.assertEqual(result.exit_code, 2)
         self.assertIn(f"not looked at: {REGISTRIES}: it is no plain file\n", result.stdout)
-        self.assertIn("\nnothing to mend\n", result.stdout)
+        self.assertIn("\nnothing to mend in what could be looked at\n", result.stdout)
         self.assertEqual(
             result.stderr,
-            f"Error: {REGISTRIES} could not be read, as it is no plain file: put one there\n",
+            f"Error: {REGISTRIES} could not be read, as it is no plain file: have a plain file "
+            "read instead\n",
         )
+
+    def test_another_user(self) -> None:
+        """Who may not read all is told what was left out, and nothing that is not so."""
+        for path in ("/var/lib/rancher/k3s/server", "/var/lib/rancher/k3s/agent"):
+            os.chmod(self.node.place(path), 0o700)
+        with another_user(self.node.prefix, "/var/lib/rancher/k3s"):
+            result = self.doctor()
+        self.assertEqual((result.exit_code, result.stderr), (0, ""), result.output)
+        *left_out, more, summary = result.stdout.splitlines()
+        self.assertEqual(len(left_out), 3)
+        for line in left_out:
+            self.assertTrue(line.startswith("not looked at: /var/lib/rancher/k3s/"), line)
+            self.assertTrue(line.endswith(": this user may not read it"), line)
+        self.assertRegex(more, r"\Anot looked at: \d more like these: run this as root\Z")
+        self.assertEqual(summary, "nothing to mend in what could be looked at")
+
+    def test_closed(self) -> None:
+        """What K3s is told has to be read, each file of it."""
+        for path in (REGISTRIES, CONFIG, f"{CONFIG}.d/a.yaml"):
+            self.node.write(path, "")
+            os.chmod(self.node.place(path), 0o600)
+            with another_user(self.node.prefix, path):
+                result = self.doctor()
+            self.assertEqual(result.exit_code, 2)
+            self.assertEqual(
+                result.stderr,
+                f"Error: {path} could not be read, as this user may not read it: run this as "
+                "root\n",
+            )
+            self.node.remove(path)
 
     def test_hostile(self) -> None:
         """Names that would do something to a terminal are shown as what they are."""

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from minreg.node.doctor.files import CLOSED, MOST_BYTES, NodeFiles
+from tests.doctor_support import another_user
 
 _NAMES = st.sampled_from(["a", "b", "..", ".", "", "../..", "/etc", "/a/b", "\n"])
 
@@ -108,17 +109,14 @@ class NodeFilesTests(SynchronousTestCase):
     def test_closed(self) -> None:
         """What this user may not read is noted."""
         os.chmod(self.prefix + "/etc/a", 0)
-        os.makedirs(self.prefix + "/root/b", mode=0o700)
+        os.makedirs(self.prefix + "/root/b")
         os.chmod(self.prefix + "/root", 0o700)
-        if os.geteuid() == 0:
-            os.seteuid(65534)
-            self.addCleanup(os.seteuid, 0)
-        else:
-            os.chmod(self.prefix + "/root", 0)
-        self.assertIsNone(self.read("/etc/a"))
-        self.assertIsNone(self.read("/root/b/c"))
-        self.assertEqual(self.files.names("/root"), [])
-        self.assertFalse(self.files.is_directory("/root/b"))
+        with another_user(self.prefix, "/root"):
+            self.assertIsNone(self.read("/etc/a"))
+            self.assertIsNone(self.read("/root/b/c"))
+            self.assertEqual(self.files.names("/root"), [])
+            self.assertFalse(self.files.is_directory("/root/b"))
+            self.assertEqual(self.files.names("/etc"), ["a"])
         self.assertEqual(
             self.files.unread,
             dict.fromkeys(("/etc/a", "/root/b/c", "/root", "/root/b"), CLOSED),

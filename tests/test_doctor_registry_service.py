@@ -33,11 +33,15 @@ class RegistryServiceTests(RulesTestCase):
         """So is what was added to it."""
         self.set_options(
             "--root=/srv/registry --registry-alias a.example=quay.io --registry-alias nonsense "
-            "--listen tcp:5000 --listen ssl:9443:interface=\\\\:\\\\:1 --listen unix:/run/a"
+            "--listen tcp:5000 --listen ssl:9443:interface=\\\\:\\\\:1 --listen unix:/run/a "
+            "--allow-links-to /srv/blobs"
         )
         registry = self.look()
         self.assertEqual(registry.root, "/srv/registry")
-        self.assertEqual(registry.aliases, {"a.example": "quay.io"})
+        self.assertEqual(
+            registry.aliases, {"bootstrap-registry.airgap": "docker.io", "a.example": "quay.io"}
+        )
+        self.assertEqual(registry.links, ["/srv/blobs"])
         self.assertEqual(
             self.addresses(),
             [("127.0.0.1", "9080", False), ("", "5000", False), ("::1", "9443", True)],
@@ -47,7 +51,7 @@ class RegistryServiceTests(RulesTestCase):
         """A service without a socket has a port and an interface."""
         self.node.remove("/etc/systemd/system/minreg.socket")
         service = "/etc/systemd/system/minreg.service"
-        self.node.replace(service, "--listen systemd:domain=INET:index=0", "-p 5000 -i 0.0.0.0")
+        self.node.replace(service, "--listen systemd", "-p 5000 -i 0.0.0.0")
         self.assertEqual(self.addresses(), [("", "5000", False)])
         self.node.replace(service, "-p 5000 -i 0.0.0.0", "")
         self.assertEqual(self.addresses(), [("127.0.0.1", "9080", False)])
@@ -70,10 +74,22 @@ class RegistryServiceTests(RulesTestCase):
             ("127.0.0.1:9080", True),
             ("localhost:9080", True),
             ("127.0.0.1:9081", False),
+            ("127.0.0.2:9080", False),
+            ("[::1]:9080", False),
             ("192.0.2.1:9080", False),
             ("127.0.0.1", False),
         ):
             self.assertIs(self.look().address_for(host) is not None, leads_here, host)
+
+    def test_everywhere(self) -> None:
+        """Whoever listens everywhere is reached by each address of the loopback interface."""
+        socket = "/etc/systemd/system/minreg.socket"
+        self.node.replace(socket, "127.0.0.1:9080", "9080")
+        for host in ("127.0.0.2:9080", "[::1]:9080", "localhost:9080"):
+            self.assertIsNotNone(self.look().address_for(host), host)
+        self.node.replace(socket, "=9080", "=[::1]:9080")
+        self.assertEqual([one.url for one in self.look().addresses], ["http://[::1]:9080"])
+        self.assertIsNotNone(self.look().address_for("localhost:9080"))
 
     def test_socket_alone(self) -> None:
         """A service that runs something else is none, and its socket is there all the same."""

@@ -79,6 +79,16 @@ class SettingsTests(SynchronousTestCase):
         true = [name for name in "abmnopq" if settings.setting(name).is_true]
         self.assertEqual(true, ["a", "m", "n", "o", "q"])
 
+    def test_disabled(self) -> None:
+        """What K3s is to leave out may be said in several places, and in several words."""
+        self.set_options("--disable traefik --disable=coredns,nonsense --disable-helm-controller")
+        self.node.write(CONFIG, "disable: [servicelb]\n")
+        self.assertEqual(
+            self.settings().disabled, {"traefik", "coredns", "servicelb", "helm-controller"}
+        )
+        self.node.replace(SERVICE, "--disable", "--enable")
+        self.assertEqual(self.settings().disabled, {"servicelb"})
+
     def test_letters(self) -> None:
         """One letter stands for the name that it is short for."""
         self.node.write(CONFIG, "d: /c\n")

@@ -2,11 +2,13 @@
 
 import os
 
+from minreg.names import Digest
 from minreg.node.units import DEFAULT_ROOT
 from tests.doctor_support import RulesTestCase
-from tests.nodes import CONFIG, CONTAINERD, PAUSE, REGISTRIES, elf
+from tests.nodes import CONFIG, CONTAINERD, PAUSE, REGISTRIES, SERVICE, elf
 
-_MANIFESTS = f"{DEFAULT_ROOT}/{PAUSE}/manifests"
+_PAUSE = f"{DEFAULT_ROOT}/{PAUSE}"
+_MANIFESTS = f"{_PAUSE}/manifests"
 _LIST = f"{DEFAULT_ROOT}/k3s/v1.33.4+k3s1.txt"
 
 
@@ -92,9 +94,14 @@ class TreeRulesTests(RulesTestCase):
                     "https://registry-1.docker.io only, not at this node's registry; without it "
                     "no pod starts"
                 ),
-                'add a mirror docker.io, or "*", with this node\'s registry as its endpoint',
+                f"minreg registries docker.io --merge {REGISTRIES} --output {REGISTRIES}",
             )
         )
+        for path in (REGISTRIES, "/etc/systemd/system/minreg.socket"):
+            self.node.replace(path, ":9080", ":9081")
+        self.node.restart_k3s()
+        (finding,) = self.node.diagnose()
+        self.assertIn("docker.io --endpoint http://127.0.0.1:9081 --merge", finding.mend)
 
     def test_other_registries(self) -> None:
         """What another registry may have is not said to be missing."""
@@ -132,6 +139,84 @@ class TreeRulesTests(RulesTestCase):
         """Of several releases the newest counts."""
         self.node.write(_LIST, "docker.io/rancher/mirrored-pause:3.6\n")
         self.node.write(_LIST.replace("v1.33.4", "v1.9.9"), "docker.io/rancher/gone:1\n")
+        self.assert_nothing_found()
+
+    def test_disabled(self) -> None:
+        """What K3s was told to leave out needs no images."""
+        self.node.write(_LIST, "docker.io/rancher/mirrored-library-traefik:3\n")
+        self.assert_nothing_found()
+        self.node.replace(SERVICE, "'--disable=traefik'", "'--debug'")
+        self.assertEqual([one.rule.id for one in self.node.diagnose()], ["images-missing"])
+
+    def test_rule_images_broken(self) -> None:
+        """A tree that was carried over in part lacks layers, or has parts of them."""
+        digest = Digest.of(b"pause")
+        os.truncate(self.node.tree.blob_path(b"pause"), 3)
+        self.assert_found(
+            (
+                "images-broken",
+                DEFAULT_ROOT,
+                (
+                    "1 image of the tree cannot be pulled: rancher/mirrored-pause:3.6 "
+                    f"({digest} is missing, or cut short)"
+                ),
+                (
+                    f"carry the tree to {DEFAULT_ROOT} again; minreg verify -d {DEFAULT_ROOT} "
+                    "names all that is wrong"
+                ),
+            )
+        )
+
+    def test_broken_for_others(self) -> None:
+        """What other processors would need may be missing, and what nobody pulls."""
+        foreign = self.node.tree.add_image("a/b", "arm64", b"foreign")
+        own = self.node.tree.add_image("a/b", "amd64", b"own")
+        self.node.tree.add_index("a/b", own, foreign, tag="1")
+        os.unlink(self.node.tree.blob_path(b"foreign"))
+        signature = self.node.tree.add_image("a/b", "amd64", b"signature", subject=own)
+        os.unlink(self.node.tree.blob_path(b"signature"))
+        self.assertTrue(signature)
+        self.assert_nothing_found()
+        os.unlink(self.node.tree.blob_path(b"own"))
+        self.assertEqual([found.rule.id for found in self.node.diagnose()], ["images-broken"])
+
+    def test_empty(self) -> None:
+        """A manifest that was not written out before the power went is empty."""
+        self.node.tree.add_image("a/b", "amd64", b"layer", tags=("1",))
+        path = f"{DEFAULT_ROOT}/a/b/manifests/1"
+        self.node.remove(path)
+        self.node.write(path, b"")
+        (finding,) = self.node.diagnose()
+        self.assertEqual(
+            (finding.rule.id, finding.problem),
+            (
+                "images-broken",
+                f"1 image of the tree cannot be pulled: a/b:1 ({path} is empty: copy it again)",
+            ),
+        )
+
+    def test_links(self) -> None:
+        """Content may lie where links from the tree are allowed to lead."""
+        place = self.node.place
+        os.makedirs(place("/srv"))
+        os.rename(place(_MANIFESTS), place("/srv/manifests"))
+        os.symlink(os.path.relpath(place("/srv/manifests"), place(_PAUSE)), place(_MANIFESTS))
+        (finding, *_) = self.node.diagnose()
+        self.assertEqual(finding.rule.id, "images-broken")
+        self.assertEqual(
+            (finding.problem, finding.mend),
+            (
+                (
+                    f"nothing of {PAUSE} can be pulled: {_MANIFESTS} leads out of the root, to "
+                    "/srv/manifests"
+                ),
+                "copy the content into the root, or start with --allow-links-to /srv",
+            ),
+        )
+        self.node.write(
+            "/etc/systemd/system/minreg.service.d/links.conf",
+            "[Service]\nEnvironment=MINREG_OPTIONS=--allow-links-to=/srv\n",
+        )
         self.assert_nothing_found()
 
     def test_rule_platform(self) -> None:

@@ -75,6 +75,24 @@ class LyingNodeTests(DoctorTestCase):
         outcome = self.doctor()
         self.assertEqual((outcome.status, outcome.rules), (0, set()), outcome.output)
 
+    def test_written(self) -> None:
+        """What ``minreg registries`` writes has no finding, whatever it was asked for."""
+        self.node.tree.add_image("quay.io/a/b", "amd64", b"layer", tags=("1",))
+        for arguments in (
+            (),
+            ("--wildcard",),
+            ("docker.io", "registry.example:5000"),
+            ("--endpoint", "http://127.0.0.1:9080", "--endpoint", "https://192.0.2.1:9443"),
+            ("--endpoint", "https://registry.example", "--insecure-skip-verify"),
+        ):
+            run(
+                *(installed("minreg"), "registries", "-d", self.node.tree.root, *arguments),
+                *("--output", self.node.place(REGISTRIES)),
+            )
+            self.node.restart_k3s()
+            outcome = self.doctor()
+            self.assertEqual((outcome.status, outcome.rules), (0, set()), arguments)
+
     def test_mended(self) -> None:
         """What the diff says, applied by patch as the operator is told to, mends the node."""
         self.need_programs("patch")

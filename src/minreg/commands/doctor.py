@@ -65,7 +65,13 @@ def command(*, root_prefix: str, as_document: bool, fix: bool) -> None:
 
 def _look(files: NodeFiles, *, as_document: bool, fix: bool) -> None:
     node = look_at_node(files)
-    known = [setup for setup in node.setups if setup.is_known]
+    if not node.is_there:
+        raise CouldNotLook(
+            "there is neither K3s nor RKE2 nor minreg here: name the node's root with "
+            "--root-prefix"
+        )
+    is_looked_at = node.registry.root not in files.unread
+    known = [setup for setup in node.setups if setup.is_known and is_looked_at]
     answers = [answer for setup in known for answer in list_answers(node, setup)]
     findings = diagnose(node)
     if files.is_live:
@@ -106,7 +112,7 @@ def _describe(
     yield from write_findings(findings)
     yield from write_answers(answers)
     yield from write_unread(files.unread)
-    yield summarize(findings)
+    yield summarize(findings, files.unread)
 
 
 def _by_hand(findings: Sequence[Finding]) -> Iterator[str]:
@@ -124,15 +130,9 @@ def _show(lines: Iterable[str], *, err: bool = False) -> None:
 
 def _exit(node: Node, findings: Sequence[Finding], files: NodeFiles) -> None:
     """Exit with what came of it; what could not be looked at counts most."""
-    if not node.is_there:
-        raise CouldNotLook(
-            "there is neither K3s nor RKE2 nor minreg here: name the node's root with "
-            "--root-prefix"
-        )
-    for path in (setup.registries_path for setup in node.setups):
-        if path in files.unread:
-            reason = files.unread[path]
-            mend = "run this as root" if reason == CLOSED else "put one there"
-            raise CouldNotLook(f"{printable(path)} could not be read, as {reason}: {mend}")
+    for path in (path for setup in node.setups for path in setup.hidden):
+        reason = files.unread[path]
+        mend = "run this as root" if reason == CLOSED else "have a plain file read instead"
+        raise CouldNotLook(f"{printable(path)} could not be read, as {reason}: {mend}")
     if findings:
         sys.exit(1)

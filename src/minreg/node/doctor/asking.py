@@ -61,7 +61,7 @@ def ask(url: str) -> Reply:
 def check_registry(node: Node, answers: Sequence[Answer], ask: Ask) -> Iterator[Finding]:
     """The registry answers, is minreg, and serves what lies in the tree."""
     for address in node.registry.addresses:
-        failed = _check_address(address, ask(f"{_url(address)}/v2/"))
+        failed = _check_address(address, ask(f"{address.url}/v2/"))
         if failed is not None:
             yield failed
             return
@@ -78,7 +78,7 @@ def check_registry(node: Node, answers: Sequence[Answer], ask: Ask) -> Iterator[
 
 
 def _check_address(address: Address, reply: Reply) -> Finding | None:
-    url = _url(address)
+    url = address.url
     if reply.failure:
         problem = f"{url} does not answer: {reply.failure}"
         mend = f"systemctl status minreg.socket {SERVICE}"
@@ -108,10 +108,4 @@ def _url_at(node: Node, request: Request) -> str:
     """Give the address of a request as this node's registry, and nobody else, answers it."""
     address = node.registry.address_for(request.host.host)
     rest = urlsplit(request.url)._replace(scheme="", netloc="").geturl()
-    return f"{_url(address)}{rest}" if address is not None else request.url
-
-
-def _url(address: Address) -> str:
-    host = address.host or "127.0.0.1"
-    host = f"[{host}]" if ":" in host else host
-    return f"{'https' if address.is_tls else 'http'}://{host}:{address.port}"
+    return f"{address.url}{rest}" if address is not None else request.url

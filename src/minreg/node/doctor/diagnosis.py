@@ -16,6 +16,7 @@ from minreg.node.doctor.mirror_rules import (
     check_endpoints,
     check_mirror_names,
     check_named_endpoints,
+    check_whereabouts,
 )
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.node_rules import (
@@ -30,6 +31,7 @@ from minreg.node.doctor.setup import Setup
 from minreg.node.doctor.syntax_rules import check_place, check_syntax
 from minreg.node.doctor.tls_rules import check_tls_files
 from minreg.node.doctor.tree_rules import (
+    check_contents,
     check_images,
     check_platforms,
     check_rights,
@@ -41,6 +43,7 @@ _Check = Callable[[Node, Setup], Iterator[Finding]]
 _OF_NODE: Sequence[Callable[[Node], Iterator[Finding]]] = (
     check_root,
     check_rights,
+    check_contents,
     check_platforms,
 )
 _OF_WHAT_IS_TOLD: Sequence[_Check] = (
@@ -48,6 +51,7 @@ _OF_WHAT_IS_TOLD: Sequence[_Check] = (
     check_syntax,
     check_mirror_names,
     check_endpoints,
+    check_whereabouts,
     check_named_endpoints,
     check_config_names,
     check_tls_use,

@@ -146,6 +146,10 @@ class NodeFiles:
                 done = []
         return os.path.join(self.prefix, *done)
 
+    def as_on_node(self, text: str) -> str:
+        """Take the prefix off the paths in a text that came from elsewhere."""
+        return text if self.is_live else text.replace(os.path.abspath(self.prefix), "")
+
 
 def _check_path(path: str) -> None:
     try:

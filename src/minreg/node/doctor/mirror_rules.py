@@ -7,6 +7,7 @@ from minreg.node.doctor.findings import Edit, Finding, Removal
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.rules import (
     ENDPOINT_DEFAULT,
+    ENDPOINT_ELSEWHERE,
     ENDPOINT_INVALID,
     ENDPOINT_SCHEME,
     MIRROR_NAME,
@@ -17,6 +18,7 @@ from minreg.node.endpoints import (
     DOCKER_HUB_API,
     Endpoint,
     EndpointInvalid,
+    is_local,
     parse_endpoint,
     split_port,
 )
@@ -68,6 +70,27 @@ def check_endpoints(node: Node, setup: Setup) -> Iterator[Finding]:
             continue
         yield from _check_scheme(node, setup, word, endpoint)
         yield from _check_default(setup, mirror, word, endpoint)
+
+
+def check_whereabouts(node: Node, setup: Setup) -> Iterator[Finding]:
+    """Of endpoints on this node, which has a registry of its own, one is that registry."""
+    words = [
+        (word, endpoint)
+        for _, word in _endpoint_words(setup)
+        if (endpoint := parse_word(word)) is not None and endpoint.scheme in _SCHEMES
+    ]
+    if not words or not node.registry.addresses:
+        return
+    if any(
+        not is_local(endpoint.host) or node.registry.address_for(endpoint.host) is not None
+        for _, endpoint in words
+    ):
+        return
+    url, (first, _) = node.registry.addresses[0].url, words[0]
+    path, line = setup.registries_path, first.place.line
+    problem = f"{first.text} is on this node, and minreg listens at {url}: it is never asked"
+    changes = tuple(Edit(path, word.place, word.text, url) for word, _ in words)
+    yield Finding(ENDPOINT_ELSEWHERE, path, line, problem, f"write {url}", changes)
 
 
 def check_named_endpoints(_node: Node, setup: Setup) -> Iterator[Finding]:

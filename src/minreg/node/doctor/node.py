@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import attrs
 
 from minreg.node.doctor.distributions import DISTRIBUTIONS
-from minreg.node.doctor.files import NodeFiles
+from minreg.node.doctor.files import CLOSED, NodeFiles
 from minreg.node.doctor.kernel import Kernel, look_at_kernel
 from minreg.node.doctor.machine import find_architecture
 from minreg.node.doctor.registry_service import RegistryService, look_at_registry
@@ -47,8 +47,8 @@ def look_at_node(files: NodeFiles) -> Node:
     return Node(
         installed or found,
         registry,
-        look_at_tree(files, registry.root, registry.aliases),
-        files.is_directory(registry.root),
+        look_at_tree(files, registry),
+        files.is_directory(registry.root) or files.unread.get(registry.root) == CLOSED,
         look_at_kernel() if files.is_live else None,
         find_architecture(files),
     )

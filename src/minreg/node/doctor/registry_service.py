@@ -46,14 +46,23 @@ class Address:
         name, port = split_port(host)
         if port != self.port:
             return False
-        return self.host == name or (is_local(name) and (not self.host or is_local(self.host)))
+        is_loopback = name == "localhost" and is_local(self.host)
+        return self.host == name or is_loopback or (not self.host and is_local(name))
+
+    @property
+    def url(self) -> str:
+        """What an endpoint on this node says to lead here."""
+        host = self.host or "127.0.0.1"
+        host = f"[{host}]" if ":" in host else host
+        return f"{'https' if self.is_tls else 'http'}://{host}:{self.port}"
 
 
 @attrs.frozen
 class RegistryService:
     """What the units make of the registry.
 
-    ``root`` is the tree that it serves, and ``aliases`` the names it goes by.
+    ``root`` is the tree that it serves, ``links`` where links in it may lead to, and ``aliases``
+    the names it goes by.
     """
 
     service: Service | None = None
@@ -61,6 +70,7 @@ class RegistryService:
     root: str = DEFAULT_ROOT
     addresses: Sequence[Address] = ()
     aliases: Mapping[str, str] = attrs.field(factory=lambda: _parse_aliases([DEFAULT_ALIAS]))
+    links: Sequence[str] = ()
 
     @property
     def is_installed(self) -> bool:
@@ -88,12 +98,14 @@ def look_at_registry(files: NodeFiles) -> RegistryService:
     options = list(_options(service.words))
     roots = [value for name, value in options if name in {"root", "r"}]
     aliases = [value for name, value in options if name == "registry-alias"]
+    links = [value for name, value in options if name == "allow-links-to"]
     return RegistryService(
         service,
         socket,
         roots[-1] if roots else DEFAULT_ROOT,
         tuple(_addresses(service.start, options, socket)),
-        _parse_aliases(aliases or [DEFAULT_ALIAS]),
+        _parse_aliases([DEFAULT_ALIAS, *aliases]),
+        links,
     )
 
 

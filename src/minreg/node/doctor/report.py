@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from minreg.node.doctor.files import CLOSED
 from minreg.node.doctor.findings import Finding, Severity
 from minreg.node.doctor.wanted import Answer
 from minreg.words import count, format_size
 
+_MOST_CLOSED = 3
 _DIGEST_SHOWN = len("sha256:") + 12
 
 
@@ -34,14 +36,18 @@ def write_answers(answers: Sequence[Answer]) -> Iterator[str]:
 
 def write_unread(unread: Mapping[str, str]) -> Iterator[str]:
     """Write what could not be looked at."""
+    closed = sorted(path for path, reason in unread.items() if reason == CLOSED)
     for path, reason in sorted(unread.items()):
-        yield f"not looked at: {path}: {reason}"
+        if path not in closed[_MOST_CLOSED:]:
+            yield f"not looked at: {path}: {reason}"
+    if len(closed) > _MOST_CLOSED:
+        yield f"not looked at: {len(closed) - _MOST_CLOSED} more like these: run this as root"
 
 
-def summarize(findings: Sequence[Finding]) -> str:
+def summarize(findings: Sequence[Finding], unread: Mapping[str, str]) -> str:
     """Say in a line what was found."""
     if not findings:
-        return "nothing to mend"
+        return "nothing to mend" if not unread else "nothing to mend in what could be looked at"
     numbers = Counter(finding.rule.severity for finding in findings)
     parts = [
         count(numbers[severity], severity.value)

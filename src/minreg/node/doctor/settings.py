@@ -15,15 +15,19 @@ from minreg.node.doctor.files import NodeFile, NodeFiles
 from minreg.node.doctor.services import Service
 from minreg.node.places import Problem
 from minreg.node.yaml_reader import YamlReader
+from minreg.preflight.components import COMPONENTS
 
 _FILES = (".yaml", ".yml")
 _TRUE = frozenset({"1", "t", "true", "y", "yes", "on"})
 _LONG = {"d": "data-dir", "c": "config", "i": "node-ip"}
+_DISABLE = "disable"
+"""What is left out, be it said in one place or in several."""
+
 # Of the settings that are looked at here, those that take a value on the command line.
 _WITH_VALUE = frozenset(
     {
         *("config", "data-dir", "node-ip", "pause-image", "private-registry"),
-        "system-default-registry",
+        *(_DISABLE, "system-default-registry"),
     }
 )
 
@@ -60,6 +64,15 @@ class Settings:
     files: Sequence[NodeFile] = ()
     problems: Sequence[tuple[str, Problem]] = ()
 
+    @property
+    def disabled(self) -> frozenset[str]:
+        """The components that the distribution brings along and was told to leave out."""
+        values = ",".join(self.setting(_DISABLE).values)
+        named = {name.strip() for name in values.split(",")}
+        if self.setting("disable-helm-controller").is_true:
+            named.add("helm-controller")
+        return frozenset(COMPONENTS.keys() & named)
+
     def setting(self, name: str) -> Setting:
         """Give a setting; one that is not set has no value."""
         return self.entries.get(name, Setting(()))
@@ -89,6 +102,9 @@ def read_settings(
             before = entries[name].values if adds and name in entries else ()
             entries[name] = attrs.evolve(setting, values=(*before, *setting.values))
         problems += [(file.path, problem) for problem in reader.problems]
+    if _DISABLE in entries and _DISABLE in given:
+        several = (*entries[_DISABLE].values, *given[_DISABLE].values)
+        given[_DISABLE] = attrs.evolve(given[_DISABLE], values=several)
     return Settings(path, {**entries, **given}, read, problems)
 
 
@@ -136,5 +152,6 @@ def _read_command(service: Service | None) -> dict[str, Setting]:
         name = _LONG.get(name, name)
         if not separator:
             value = next(words, "") if name in _WITH_VALUE else "true"
-        given[name] = Setting((value,), service.start.path, service.start.line)
+        before = given[name].values if name == _DISABLE and name in given else ()
+        given[name] = Setting((*before, value), service.start.path, service.start.line)
     return given

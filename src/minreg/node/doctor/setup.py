@@ -45,8 +45,8 @@ class Setup:
     containerd read beside. ``layers`` are those that containerd keeps.
 
     ``archives`` are imported at each start, but for unchanged ones if there is an import cache;
-    ``lists`` name images that are pulled then. ``is_hidden`` says that this user could not read
-    all that K3s is told, and ``has_run`` that it has left something behind.
+    ``lists`` name images that are pulled then. ``hidden`` are the files of all that K3s is told
+    that could not be read, and ``has_run`` says that it has left something behind.
     """
 
     distribution: Distribution
@@ -67,7 +67,7 @@ class Setup:
     has_import_cache: bool = False
     layers: StoredLayers | None = None
     certificates: Mapping[str, NodeFile | None] = attrs.field(factory=dict)
-    is_hidden: bool = False
+    hidden: Sequence[str] = ()
     has_run: bool = False
 
     @property
@@ -79,7 +79,7 @@ class Setup:
     def is_known(self) -> bool:
         """Whether all that it is told can be read: by the distribution itself, and was here."""
         problems = [*self.problems, *(problem for _, problem in self.settings.problems)]
-        return not self.is_hidden and not any(problem.is_fatal for problem in problems)
+        return not self.hidden and not any(problem.is_fatal for problem in problems)
 
     @property
     def has_embedded_registry(self) -> bool:
@@ -124,6 +124,7 @@ def look_at_setup(files: NodeFiles, distribution: Distribution) -> Setup | None:
     path = path or f"{distribution.configuration}/registries.yaml"
     file = files.read(path)
     registries, problems = read_registries(file.content) if file else (Registries(), ())
+    told, drop_ins = {path, settings.path, f"{settings.path}.d"}, f"{settings.path}.d/"
     images, containerd = f"{data}/agent/images", f"{data}/agent/etc/containerd"
     names = [f"{images}/{name}" for name in files.names(images)]
     return Setup(
@@ -145,7 +146,7 @@ def look_at_setup(files: NodeFiles, distribution: Distribution) -> Setup | None:
         files.is_file(f"{images}/.cache.json"),
         look_at_layers(files, f"{data}/agent/containerd"),
         _read_certificates(files, registries),
-        bool(files.unread.keys() & {path, settings.path, f"{settings.path}.d"}),
+        [one for one in sorted(files.unread) if one in told or one.startswith(drop_ins)],
         files.is_directory(f"{data}/agent"),
     )
 

@@ -8,6 +8,7 @@ from minreg.node.doctor.findings import Finding
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.registry_service import RegistryService
 from minreg.node.doctor.rules import (
+    IMAGES_BROKEN,
     IMAGES_MISSING,
     PAUSE_IMAGE,
     PLATFORM,
@@ -17,6 +18,7 @@ from minreg.node.doctor.rules import (
 from minreg.node.doctor.setup import Setup
 from minreg.node.doctor.tree import Tree
 from minreg.node.doctor.wanted import Answer, find_pause_image, list_answers
+from minreg.node.units import ENDPOINT
 from minreg.store.held import HeldImage
 from minreg.words import count
 
@@ -60,9 +62,27 @@ def check_platforms(node: Node) -> Iterator[Finding]:
     yield Finding(PLATFORM, node.tree.root, 0, problem, mend)
 
 
+def check_contents(node: Node) -> Iterator[Finding]:
+    """Of images for this node, each layer is there, and as long as it should be."""
+    if node.tree is None:
+        return
+    for name, trouble in node.tree.troubles.items() if not node.tree.closed else ():
+        what, _, mend = trouble.partition(": ")
+        problem = f"nothing of {name} can be pulled: {what}"
+        yield Finding(IMAGES_BROKEN, node.tree.root, 0, problem, mend)
+    faults = [(image, _find_fault(node, image)) for image in node.tree.images]
+    broken = [f"{image} ({fault})" for image, fault in faults if fault]
+    if broken:
+        root = node.tree.root
+        problem = f"{count(len(broken), 'image')} of the tree cannot be pulled: {_some(broken)}"
+        mend = f"carry the tree to {root} again; minreg verify -d {root} names all that is wrong"
+        yield Finding(IMAGES_BROKEN, root, 0, problem, mend)
+
+
 def check_images(node: Node, setup: Setup) -> Iterator[Finding]:
     """What the node will ask for is there."""
-    if node.tree is None or not node.tree.repositories or setup.archives:
+    tree = node.tree
+    if tree is None or not tree.repositories or setup.archives:
         return
     pause = find_pause_image(setup)
     missing = [answer for answer in list_answers(node, setup) if _is_missing(answer)]
@@ -71,7 +91,7 @@ def check_images(node: Node, setup: Setup) -> Iterator[Finding]:
     for answer in of_pause:
         problem = f"{_explain(answer)}; without it no pod starts"
         yield Finding(
-            PAUSE_IMAGE, _place(node.tree, setup, answer), 0, problem, _mend(node, answer)
+            PAUSE_IMAGE, _place(tree, setup, answer), 0, problem, _mend(tree, node, setup, answer)
         )
     if others:
         first = others[0]
@@ -79,7 +99,7 @@ def check_images(node: Node, setup: Setup) -> Iterator[Finding]:
         also = f", and likewise {_some(more)}" if more else ""
         problem = f"{_explain(first)} ({first.wanted.reason}){also}"
         yield Finding(
-            IMAGES_MISSING, _place(node.tree, setup, first), 0, problem, _mend(node, first)
+            IMAGES_MISSING, _place(tree, setup, first), 0, problem, _mend(tree, node, setup, first)
         )
 
 
@@ -94,6 +114,21 @@ def _is_foreign(image: HeldImage, architecture: str) -> bool:
     """Tell whether an image is for other architectures only; one that says nothing is for all."""
     platforms = image.present
     return bool(platforms) and all(one.architecture != architecture for one in platforms)
+
+
+def _find_fault(node: Node, image: HeldImage) -> str:
+    """Say what is wrong with an image; what is for other processors may be missing."""
+    tree = node.tree
+    if not image.is_readable and tree is not None and not tree.closed:
+        return image.problems[0]
+    for held in image.manifests:
+        platform = held.platform.architecture if held.platform is not None else ""
+        if held.is_referrer or (platform and node.architecture and platform != node.architecture):
+            continue
+        for blob in held.manifest.blobs:
+            if blob.digest in image.faulty:
+                return f"{blob.digest} is missing, or cut short"
+    return ""
 
 
 def _describe(image: HeldImage) -> str:
@@ -118,13 +153,14 @@ def _explain(answer: Answer) -> str:
     return f"{image} is asked for as {answer.request.url}, and is not in the tree"
 
 
-def _mend(node: Node, answer: Answer) -> str:
-    image = answer.wanted.image
+def _mend(tree: Tree, node: Node, setup: Setup, answer: Answer) -> str:
+    image, path = answer.wanted.image, setup.registries_path
     if answer.request is None:
-        return f'add a mirror {image.host}, or "*", with this node\'s registry as its endpoint'
-    root = node.tree.root if node.tree is not None else ""
+        urls = [address.url for address in node.registry.addresses[:1]]
+        options = "".join(f" --endpoint {url}" for url in urls if url != ENDPOINT)
+        return f"minreg registries {image.host}{options} --merge {path} --output {path}"
     upstream = attrs.evolve(image, host=node.registry.aliases.get(image.host, image.host))
-    return f"minreg download {upstream} where there is a network, and carry it to {root}"
+    return f"minreg download {upstream} where there is a network, and carry it to {tree.root}"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from minreg.node.doctor.node import Node
 from minreg.node.doctor.setup import Setup
 from minreg.node.doctor.tree import Served
 from minreg.node.image_names import ImageName
+from minreg.preflight.components import without_components
 
 _PAUSE = {"k3s": "rancher/mirrored-pause:3.6"}
 """What is asked for unless something else is set (K3s, ``pkg/cli/cmds/agent.go``)."""
@@ -98,11 +99,13 @@ def _iterate(node: Node, setup: Setup) -> Iterator[Wanted]:
     for file in setup.lists:
         for image in read_list(file):
             yield Wanted(image, f"it is in {file.path}")
-    release = max(node.tree.lists, key=_version, default="") if node.tree is not None else ""
-    for line in node.tree.lists[release] if node.tree is not None and release else ():
-        own = _parse(with_default_registry(setup, _without_host(line)))
-        if own is not None and not setup.is_agent and setup.distribution.name == "k3s":
-            yield Wanted(own, f"it belongs to K3s {release}")
+    if node.tree is None or setup.is_agent or setup.distribution.name != "k3s":
+        return
+    for own in without_components(node.tree.release_images, setup.settings.disabled):
+        name = f"{own.image.repository}:{own.image.tag}"
+        parsed = _parse(with_default_registry(setup, name))
+        if parsed is not None:
+            yield Wanted(parsed, f"it belongs to K3s {node.tree.release}")
 
 
 def _find_answer(node: Node, wanted: Wanted, requests: Sequence[Request]) -> Answer:
@@ -138,10 +141,6 @@ def _look_up(node: Node, request: Request) -> Served | None:
 def _without_host(name: str) -> str:
     first, slash, rest = name.partition("/")
     return rest if slash and is_host(first) else name
-
-
-def _version(release: str) -> list[int]:
-    return [int(part) for part in re.findall(r"\d+", release)]
 
 
 def _parse(name: str) -> ImageName | None:
