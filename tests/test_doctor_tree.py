@@ -210,7 +210,7 @@ class TreeRulesTests(RulesTestCase):
                     f"nothing of {PAUSE} can be pulled: {_MANIFESTS} leads out of the root, to "
                     "/srv/manifests"
                 ),
-                "copy the content into the root, or start with --allow-links-to /srv",
+                "copy the content into the root, or give --allow-links-to /srv",
             ),
         )
         self.node.write(
