@@ -160,7 +160,7 @@ class CheckTests(CheckTestCase):
         other = self.release.add_manifest("a", document, "2")
         self.assertEqual(
             self.problems("quay.io/a:1"),
-            (f"its manifest {digest} is malformed: layers[0] has no media type",),
+            (f"manifest {digest} makes no sense: layers[0] has no media type",),
         )
         self.assertEqual(self.problems("quay.io/a:2"), (f"its manifest {other} names no config",))
 

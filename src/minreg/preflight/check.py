@@ -108,8 +108,6 @@ class _Chain:
 
     def _manifest_problems(self, held: HeldManifest, stated: Platform | None) -> Iterator[str]:
         manifest = held.manifest
-        for malformed in manifest.malformed:
-            yield f"its manifest {held.digest} is malformed: {malformed}"
         if manifest.config is None:
             yield f"its manifest {held.digest} names no config"
         for blob in manifest.blobs:
