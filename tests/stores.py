@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface import implementer
 
-from minreg.interfaces import Content, IRegistryStore, IRepository, Overview
+from minreg.interfaces import Content, ContentNotFound, IRegistryStore, IRepository, Overview
 from minreg.manifests import Descriptor
 from minreg.media_types import OCI_MANIFEST
 from minreg.names import Digest
@@ -19,20 +19,24 @@ class HeldThreads:
     """Threads in which work waits until a test lets it run."""
 
     def __init__(self) -> None:
-        self._held: list[tuple[Deferred[Any], Callable[[], Any]]] = []
+        self._held: list[tuple[str, Deferred[Any], Callable[[], Any]]] = []
 
     def __call__(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
         """Take work, and promise its result."""
         done: Deferred[Any] = Deferred()
-        self._held.append((done, lambda: work(*args, **kwargs)))
+        self._held.append((work.__name__, done, lambda: work(*args, **kwargs)))
         return done
 
     def __len__(self) -> int:
         return len(self._held)
 
+    def names(self) -> list[str]:
+        """Name the functions that wait."""
+        return [name for name, _, _ in self._held]
+
     def run(self) -> None:
         """Do the oldest work."""
-        done, work = self._held.pop(0)
+        _, done, work = self._held.pop(0)
         maybeDeferred(work).chainDeferred(done)
 
 
@@ -104,9 +108,23 @@ class OneContentStore:
         self.list_tags()
         return self._size
 
+    def open_known_blob(self, digest: Digest) -> BinaryIO:
+        """See ``IRepository``."""
+        return self.open_blob(digest).file
+
     def sum_up(self) -> Overview:
         """See ``IRepository``."""
         return Overview(tuple(self.list_tags()), (), self._size, 0, 0.0)
+
+    def list_releases(self) -> list[str]:
+        """See ``IRegistryStore``."""
+        self.list_tags()
+        return []
+
+    def read_release(self, version: str) -> bytes:
+        """See ``IRegistryStore``."""
+        self.list_tags()
+        raise ContentNotFound(version)
 
     def check(self) -> None:
         """See ``IRegistryStore``."""

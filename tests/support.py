@@ -16,10 +16,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.interfaces import IRegistryStore
 from minreg.store.tree import RegistryTree
-from minreg.web.api import make_root
-from minreg.web.channel import RegistryChannel
+from minreg.web.connection.channel import RegistryChannel
+from minreg.web.connection.site import RegistrySite
 from minreg.web.disk import Disk, InThread
-from minreg.web.site import RegistrySite
+from minreg.web.registry.api import make_root
 from tests.transports import CLIENT, SocketTransport
 from tests.trees import TreeBuilder
 
@@ -170,9 +170,9 @@ def write_request(
     path: str, method: str = "GET", headers: Mapping[str, str] | None = None
 ) -> bytes:
     """Write a request without a body."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
-    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+    fields = {"Host": "localhost", **(headers or {})}
+    lines = [f"{name}: {value}" for name, value in fields.items()]
+    return "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode("latin-1")
 
 
 def parse_response(content: bytes) -> Response:

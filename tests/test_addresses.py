@@ -1,11 +1,11 @@
-"""Tests for ``minreg.fill.addresses``."""
+"""Tests for ``minreg.fill.upstream.addresses``."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.addresses import base_url, check_realm, is_same_origin, redirected
 from minreg.fill.failures import UpstreamRefused
+from minreg.fill.upstream.addresses import base_url, check_realm, is_same_origin, redirected
 
 
 class AddressTests(SynchronousTestCase):
@@ -13,7 +13,7 @@ class AddressTests(SynchronousTestCase):
 
     def test_base_url(self) -> None:
         """A registry is asked by https, unless it is on this machine or said to be plain."""
-        plain = frozenset({"plain.example:5000"})
+        plain = frozenset({"plain.example:5000", "usual.example"})
         for host, url in {
             "docker.io": "https://registry-1.docker.io",
             "quay.io": "https://quay.io",
@@ -22,13 +22,24 @@ class AddressTests(SynchronousTestCase):
             "[::1]:5000": "http://[::1]:5000",
             "plain.example:5000": "http://plain.example:5000",
             "plain.example": "https://plain.example",
+            "quay.io:443": "https://quay.io:443",
+            "localhost:443": "http://localhost:443",
+            "plain.example:80": "https://plain.example:80",
+            "usual.example:80": "http://usual.example:80",
+            "usual.example": "http://usual.example",
         }.items():
             self.assertEqual(base_url(host, plain), url)
 
     def test_origin(self) -> None:
         """Scheme, host and port make the origin, and a default port is a port."""
         self.assertTrue(is_same_origin("https://a/x", "https://a:443/y"))
-        for other in ("http://a/x", "https://b/x", "https://a:444/x", "https://a.b/x"):
+        for other in (
+            "https://a:0/x",
+            "http://a/x",
+            "https://b/x",
+            "https://a:444/x",
+            "https://a.b/x",
+        ):
             self.assertFalse(is_same_origin("https://a/x", other))
 
 
@@ -52,6 +63,8 @@ class RedirectedTests(SynchronousTestCase):
             "https://[::1]/b",
             "file:///etc/passwd",
             "https://[broken",
+            "https://cdn.example:99999/x",
+            "https://cdn.example:0/x",
         ):
             self.assertRaises(UpstreamRefused, redirected, "https://example.com/v2/a", location)
 
@@ -76,5 +89,12 @@ class CheckRealmTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """Others may not."""
-        for realm in ("http://auth.example.com/", "https://127.0.0.1/", "ftp://x/", "", "//[x"):
+        for realm in (
+            "http://auth.example.com/",
+            "https://127.0.0.1/",
+            "https://auth.example.com:99999/",
+            "ftp://x/",
+            "",
+            "//[x",
+        ):
             self.assertRaises(UpstreamRefused, check_realm, "https://example.com", realm)

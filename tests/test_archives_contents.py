@@ -1,6 +1,7 @@
 """Tests for ``minreg.fill.archives.contents``."""
 
 import tarfile
+from itertools import pairwise
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -56,6 +57,34 @@ class ContentsTests(SynchronousTestCase):
     def test_lost_link(self) -> None:
         """A link that leads nowhere is no harm until it is needed."""
         self.assertIsNone(read_members([make_link("a", "b")]).find("a"))
+
+    def test_long_chain(self) -> None:
+        """Of many links that lead to each other, none is followed again and again."""
+        looked_up = []
+
+        class Path(str):
+            """A path that notes when it is looked up."""
+
+            __slots__ = ()
+
+            def __hash__(self) -> int:
+                looked_up.append(self)
+                return super().__hash__()
+
+        contents = Contents(MemorySpool())
+        paths = [Path(f"{number:05}") for number in range(MOST_MEMBERS // 2)]
+        for path, target in pairwise(paths):
+            contents.add(Link(path, target))
+        contents.check_links()
+        self.assertLess(len(looked_up), 20 * len(paths))
+
+    def test_same_member(self) -> None:
+        """A member that comes again and again is counted each time."""
+        contents = Contents(MemorySpool())
+        for _ in range(MOST_MEMBERS):
+            contents.add(Link("a", "b"))
+        refusal = self.assertRaises(ArchiveInvalid, contents.add, Link("a", "b"))
+        self.assertIn(f"more than {MOST_MEMBERS} members", str(refusal))
 
     def test_circle(self) -> None:
         """Links in a circle are refused, needed or not, and one of them is named."""

@@ -75,6 +75,17 @@ class OpenMembersTests(SynchronousTestCase):
         os.mkfifo(os.path.join(self.directory, "a"))
         self.assertIn("'a' is neither a file, nor a directory", self.refuse(self.directory))
 
+    def test_deep_directory(self) -> None:
+        """Directories without end are refused by their path."""
+        self.write("index.json", b"{}")
+        below = self.directory
+        for _ in range(1200):
+            below = os.path.join(below, "d")
+            os.mkdir(below)
+        # What removes the tests' directories later would not reach the end either.
+        self.addCleanup(os.removedirs, below)
+        self.assertIn("has a path of 1025 characters", self.refuse(self.directory))
+
     def test_directory_of_archives(self) -> None:
         """A directory that is no archive is refused before it is read."""
         self.assertEqual(

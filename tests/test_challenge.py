@@ -1,10 +1,10 @@
-"""Tests for ``minreg.fill.challenge``."""
+"""Tests for ``minreg.fill.upstream.challenge``."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.challenge import Challenge, parse_challenges
+from minreg.fill.upstream.challenge import Challenge, parse_challenges
 
 
 class ParseChallengesTests(SynchronousTestCase):
@@ -43,6 +43,13 @@ class ParseChallengesTests(SynchronousTestCase):
         """A backslash takes the next character as it is."""
         [challenge] = parse_challenges([r'Basic realm="a \"b\" \\c"'])
         self.assertEqual(challenge.parameters["realm"], r'a "b" \c')
+
+    def test_long(self) -> None:
+        """What is as long as a header can be is read as fast as any other."""
+        blanks = " " * 60_000
+        for line in (f"Basic{blanks}=", f"Basic a{blanks}", f'Basic a="{blanks}', f"{blanks}="):
+            parse_challenges([line] * 100)
+        self.assertEqual(parse_challenges([f"Basic{blanks}a=b"]), [Challenge("basic", {"a": "b"})])
 
     @given(st.lists(st.text()))
     def test_anything(self, lines: list[str]) -> None:

@@ -1,14 +1,15 @@
-"""Tests for ``minreg.fill.contents`` and ``minreg.fill.origins``."""
+"""Tests for ``minreg.fill.tree.contents`` and ``minreg.fill.tree.origins``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.contents import TreeContents
-from minreg.fill.origins import Origins, origin_of, record_origin
-from minreg.fill.references import ImageReference
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.origins import Origins, origin_of, record_origin
+from minreg.fill.tree.writer import TreeWriter
+from minreg.interfaces import StoreUnavailable
 from minreg.names import Digest
+from minreg.references import ImageReference
 
 MANIFEST = b'{"schemaVersion":2,"config":{},"layers":[]}'
 DIGEST = Digest.of(MANIFEST)
@@ -28,19 +29,19 @@ class TreeContentsTests(SynchronousTestCase):
 
     def test_places(self) -> None:
         """All repositories are found, in order, those of a host with a port too."""
-        places = list(self.contents.iterate_places())
+        places = list(self.contents.walk().iterate_places())
         self.assertEqual(places, ["a/b", "b", "localhost:5000/c"])
 
     def test_circle(self) -> None:
         """A link that leads back is not followed without end."""
         os.symlink("..", os.path.join(self.root, "a", "up"))
-        self.assertEqual(next(self.contents.iterate_places()), "a/b")
-        self.assertLess(len(list(self.contents.iterate_places())), 20)
+        self.assertEqual(next(self.contents.walk().iterate_places()), "a/b")
+        self.assertLess(len(list(self.contents.walk().iterate_places())), 20)
 
     def test_no_tree(self) -> None:
-        """Where there is no tree there is nothing in it."""
+        """Where there is no tree there is nothing in it, and nothing to walk through."""
         contents = TreeContents(self.mktemp())
-        self.assertEqual(list(contents.iterate_places()), [])
+        self.assertRaises(StoreUnavailable, next, contents.walk().iterate_places())
         self.assertIsNone(contents.read_manifest("a", "1"))
         self.assertFalse(contents.has_blob("a", DIGEST, 1))
         self.assertEqual(contents.partial_size(DIGEST), 0)
@@ -77,6 +78,8 @@ class OriginsTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """Of a tree that others made, nothing is known."""
-        origins = Origins(self.mktemp())
+        root = self.mktemp()
+        os.mkdir(root)
+        origins = Origins(root)
         self.assertIsNone(origins.find("a", "1"))
         self.assertEqual(origins.list_digests("a"), [])

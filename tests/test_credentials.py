@@ -1,4 +1,4 @@
-"""Tests for ``minreg.fill.credentials``."""
+"""Tests for ``minreg.fill.upstream.credentials``."""
 
 import base64
 import json
@@ -7,8 +7,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.credentials import Credentials, find_credentials
 from minreg.fill.failures import FillFailure
+from minreg.fill.upstream.credentials import Credentials, find_credentials
 
 ALICE = Credentials("alice", "secret")
 ALICE_ENTRY = {"auth": base64.b64encode(b"alice:secret").decode("ascii")}
@@ -55,6 +55,13 @@ class FindCredentialsTests(SynchronousTestCase):
         self.write_auths(**{"quay.io": ALICE_ENTRY})
         self.assertEqual(self.find(), ALICE)
         self.assertIsNone(self.find("ghcr.io"))
+
+    def test_usual_port(self) -> None:
+        """The usual port of TLS, if it is named, is the same registry; another is not."""
+        self.write_auths(**{"quay.io": ALICE_ENTRY, "ghcr.io:443": ALICE_ENTRY})
+        self.assertEqual(self.find("quay.io:443"), ALICE)
+        self.assertEqual(self.find("ghcr.io:443"), ALICE)
+        self.assertIsNone(self.find("quay.io:80"))
 
     def test_docker_hub(self) -> None:
         """The Docker Hub's account stands under its old address."""

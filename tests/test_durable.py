@@ -1,11 +1,12 @@
-"""Tests for ``minreg.fill.durable``."""
+"""Tests for ``minreg.fill.tree.durable``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.durable import NewFiles, make_directories, writing
 from minreg.fill.failures import TreeNotWritable
+from minreg.fill.tree.directories import Directories, Directory
+from minreg.fill.tree.durable import NewFiles, make_directories
 
 
 class NewFilesTests(SynchronousTestCase):
@@ -16,41 +17,51 @@ class NewFilesTests(SynchronousTestCase):
         self.root = self.mktemp()
         self.making = os.path.join(self.root, "making")
         os.makedirs(self.making)
-        self.new = NewFiles(self.making)
+        self.new = NewFiles(self.open("making"))
+        self.directory = self.open("")
         self.path = os.path.join(self.root, "file")
+
+    def open(self, path: str) -> Directory:
+        """Open a directory until the test ends."""
+        opening = Directories(self.root).open(path)
+        self.addCleanup(opening.__exit__, None, None, None)
+        return opening.__enter__()
 
     def test_file_replaces_file(self) -> None:
         """A file takes another's place, and nothing is left of its making."""
-        self.new.place_file(self.path, b"old, and longer")
-        self.new.place_file(self.path, b"new")
+        self.new.place_file(self.directory, "file", b"old, and longer")
+        self.new.place_file(self.directory, "file", b"new")
         with open(self.path, "rb") as file:
             self.assertEqual(file.read(), b"new")
         self.assertEqual(os.listdir(self.making), [])
 
     def test_old_file_is_not_written_into(self) -> None:
         """Whoever has the old file open reads on in the old file."""
-        self.new.place_file(self.path, b"old")
+        self.new.place_file(self.directory, "file", b"old")
         with open(self.path, "rb") as file:
-            self.new.place_file(self.path, b"new")
+            self.new.place_file(self.directory, "file", b"new")
             self.assertEqual(file.read(), b"old")
 
     def test_link_replaces_file(self) -> None:
         """A link may take a file's place."""
-        self.new.place_file(self.path, b"old")
-        self.new.place_link(self.path, "elsewhere")
+        self.new.place_file(self.directory, "file", b"old")
+        self.new.place_link(self.directory, "file", "elsewhere")
         self.assertEqual(os.readlink(self.path), "elsewhere")
 
     def test_hard_link(self) -> None:
         """A hard link is the same file."""
-        source = os.path.join(self.root, "source")
-        self.new.place_file(source, b"content")
-        self.new.place_hard_link(self.path, source)
-        self.assertTrue(os.path.samefile(source, self.path))
+        os.mkdir(os.path.join(self.root, "other"))
+        source = self.open("other")
+        self.new.place_file(source, "file", b"content")
+        self.new.place_hard_link(self.directory, "file", source)
+        self.assertTrue(os.path.samefile(source.path_of("file"), self.path))
 
     def test_directory_in_the_way(self) -> None:
         """What cannot be replaced is reported with the mend, and nothing is left behind."""
         os.mkdir(self.path)
-        failure = self.assertRaises(TreeNotWritable, self.new.place_file, self.path, b"new")
+        failure = self.assertRaises(
+            TreeNotWritable, self.new.place_file, self.directory, "file", b"new"
+        )
         self.assertEqual(
             str(failure),
             f"cannot write {self.path}: Is a directory; remove the directory that is in the way",
@@ -81,23 +92,3 @@ class MakeDirectoriesTests(SynchronousTestCase):
             pass
         failure = self.assertRaises(TreeNotWritable, make_directories, os.path.join(path, "a"))
         self.assertIn(f"cannot write {os.path.abspath(path)}: Not a directory", str(failure))
-
-
-class WritingTests(SynchronousTestCase):
-    """Tests for ``writing``."""
-
-    def test_full_disk(self) -> None:
-        """A full disk is reported as that, with what to do."""
-
-        def fill_disk() -> None:
-            with writing("/srv/registry/blobs/x"):
-                # What the kernel says is what is under test, and /dev/full says it.
-                with open("/dev/full", "wb", buffering=0) as full:
-                    full.write(b"x")
-
-        failure = self.assertRaises(TreeNotWritable, fill_disk)
-        self.assertEqual(
-            str(failure),
-            "cannot write /srv/registry/blobs/x: No space left on device; "
-            "make room on the disk, then start again: what is complete stays",
-        )

@@ -1,7 +1,10 @@
 """Tests for ``minreg.fill.fetch``."""
 
 import os
+import re
+from collections.abc import Iterator
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.failures import (
@@ -11,12 +14,13 @@ from minreg.fill.failures import (
     UpstreamUnavailable,
 )
 from minreg.fill.fetch import BlobFetch, Fetched
-from minreg.fill.retries import Retries
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.retries import Retries
 from minreg.manifests import Descriptor
 from minreg.media_types import OCI_LAYER
 from minreg.names import Digest
 from tests.canned import Canned, CannedTransport, MemoryRegistry, make_upstream, quick_retries
+from tests.memory_network import Coming, MemoryTransport, http_answer
 
 CONTENT = b"0123456789"
 DIGEST = Digest.of(CONTENT)
@@ -127,6 +131,41 @@ class BlobFetchTests(SynchronousTestCase):
         self.assertEqual(self.fetch(cut), Fetched(10, 0))
         self.assertEqual(self.ranges(), [None, "bytes=4-"])
         self.check_stored()
+
+    def test_each_byte_counts(self) -> None:
+        """What came before the connection broke is here, however little it was."""
+        offsets: list[int] = []
+
+        def answer(request: bytes) -> Iterator[Coming]:
+            match = re.search(rb"Range: bytes=(\d+)-", request)
+            start = int(match[1]) if match else 0
+            offsets.append(start)
+            head = http_answer(206, CONTENT[start:], f"Content-Range: bytes {start}-9/10")
+            yield head[: len(head) - len(CONTENT) + start]
+            yield CONTENT[start : start + 2]
+            yield CONTENT[start + 2 : start + 3]
+            yield ConnectionResetError("reset")
+
+        upstream = make_upstream(MemoryTransport(answer), "http://example.com")
+        fetch = BlobFetch(upstream, "a", BLOB, quick_retries(3), self.offsets.append)
+        self.assertEqual(fetch.run(self.tree), Fetched(10, 0))
+        self.assertEqual(offsets, [0, 3, 6, 9])
+        self.check_stored()
+
+    def test_progress_is_told_now_and_then(self) -> None:
+        """Bytes that come in small pieces are told of ten times a second, and at the end."""
+        body = [http_answer(200, CONTENT)[: -len(CONTENT)], *(bytes([b]) for b in CONTENT)]
+        clock = Clock()
+
+        def seconds() -> float:
+            clock.advance(0.03)
+            return clock.seconds()
+
+        upstream = make_upstream(MemoryTransport(lambda _: body), "http://example.com")
+        BlobFetch(upstream, "a", BLOB, quick_retries(), self.offsets.append, clock=seconds).run(
+            self.tree
+        )
+        self.assertEqual(self.offsets, [1, 5, 9, 10])
 
     def test_broken_off_for_good(self) -> None:
         """What came stays for the next run."""

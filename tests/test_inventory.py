@@ -1,18 +1,18 @@
-"""Tests for ``minreg.fill.inventory``."""
+"""Tests for ``minreg.fill.tree.inventory``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.contents import TreeContents
-from minreg.fill.inventory import iterate_images
-from minreg.fill.origins import record_origin
-from minreg.fill.references import ImageReference
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.inventory import take_inventory
+from minreg.fill.tree.origins import record_origin
+from minreg.fill.tree.writer import TreeWriter
 from minreg.manifests import Platform
 from minreg.media_types import OCI_LAYER, OCI_MANIFEST
 from minreg.names import Digest
-from minreg.store.images import HeldImage
+from minreg.references import ImageReference
+from minreg.store.held import HeldImage
 from tests.filled_tree import FilledTree
 
 ABSENT = {
@@ -23,8 +23,8 @@ ABSENT = {
 }
 
 
-class IterateImagesTests(SynchronousTestCase):
-    """Tests for ``iterate_images``."""
+class TakeInventoryTests(SynchronousTestCase):
+    """Tests for ``take_inventory``."""
 
     def setUp(self) -> None:
         """Have a tree with one image in an index that names another too."""
@@ -34,7 +34,7 @@ class IterateImagesTests(SynchronousTestCase):
 
     def images(self) -> dict[str, HeldImage]:
         """Look at the tree."""
-        return {str(image): image for image in iterate_images(TreeContents(self.tree.root))}
+        return {str(image): image for image in take_inventory(TreeContents(self.tree.root)).images}
 
     def test_sparse(self) -> None:
         """An image whose index names more platforms than are here has no problem."""

@@ -1,11 +1,12 @@
-"""Tests for ``minreg.fill.lock``."""
+"""Tests for ``minreg.fill.tree.lock``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.failures import TreeLocked
-from minreg.fill.lock import TreeLock
+from minreg.fill.tree.directories import Directories
+from minreg.fill.tree.lock import TreeLock
 
 
 class TreeLockTests(SynchronousTestCase):
@@ -13,11 +14,16 @@ class TreeLockTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make a place for the lock."""
-        self.path = self.mktemp()
+        root = self.mktemp()
+        os.mkdir(root)
+        opening = Directories(root).open("")
+        self.directory = opening.__enter__()
+        self.addCleanup(opening.__exit__, None, None, None)
+        self.path = os.path.join(root, "lock")
 
     def lock(self, command: str = "minreg download") -> TreeLock:
         """Make a lock that is not taken yet."""
-        return TreeLock(self.path, "/srv/registry", command)
+        return TreeLock(self.directory, "/srv/registry", command)
 
     def test_second_is_refused(self) -> None:
         """The second writer learns which process has the tree, and what it does."""

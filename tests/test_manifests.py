@@ -144,6 +144,7 @@ class ParseManifestTests(SynchronousTestCase):
             {**good, "size": -1},
             {**good, "size": True},
             {**good, "size": "5"},
+            {**good, "size": 2**63},
             {**good, "mediaType": "none"},
             {**good, "digest": "sha256:0"},
             {**good, "digest": None},
@@ -155,11 +156,11 @@ class ParseManifestTests(SynchronousTestCase):
         self.assertEqual(
             [told.split(":")[0] for told in manifest.malformed],
             ["layers[0] is not an object"]
-            + [f"layers[{at}] has no size" for at in (1, 2, 3)]
+            + [f"layers[{at}] has no size" for at in (1, 2, 3, 4)]
             + [
-                "layers[4] has no media type",
-                "layers[5]",
+                "layers[5] has no media type",
                 "layers[6]",
+                "layers[7]",
                 "subject is not an object",
             ],
         )

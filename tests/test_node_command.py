@@ -1,9 +1,11 @@
 """Tests for ``minreg node``."""
 
+import errno
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from minreg.commands.node import find_mend
 from tests.test_cli import run
 
 _PROGRAM = "--program=/opt/minreg/bin/twistd"
@@ -42,9 +44,50 @@ class NodeCommandTests(SynchronousTestCase):
         self.assertIn("registries.yaml: does not name this registry: add\n", result.output)
         self.assertIn('      - "http://127.0.0.1:9080"\n', result.output)
 
+    def test_again(self) -> None:
+        """A later run keeps the root and the program that were installed, and says so."""
+        run("node", "install", self.destination, _PROGRAM, "--root=/srv/registry", "--no-route")
+        result = run("node", "install", self.destination)
+        self.assertEqual(result.exit_code, 0, result.output)
+        kept, *steps = result.output.splitlines()
+        self.assertEqual(
+            kept, "--program /opt/minreg/bin/twistd --root /srv/registry: as installed before"
+        )
+        self.assertEqual({step.partition(": ")[2] for step in steps}, {"is there already"})
+
+    def test_another_root(self) -> None:
+        """A root that is named takes the place of the one before."""
+        run("node", "install", self.destination, _PROGRAM, "--root=/srv/registry")
+        result = run("node", "install", self.destination, _PROGRAM, "--root=/srv/other/")
+        self.assertIn("minreg.service: brought up to date", result.output)
+        with open(f"{self.node}/etc/systemd/system/minreg.service", encoding="utf-8") as file:
+            self.assertIn("--root /srv/other --wait", file.read())
+
+    def test_program_is_looked_at(self) -> None:
+        """On the node itself a program that cannot run is refused."""
+        result = run("node", "install", "--dry-run", "--program=/opt/nosuch/bin/twistd")
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn("/opt/nosuch/bin/twistd is not there", result.stderr)
+
+    def test_rke2(self) -> None:
+        """RKE2 has a registries.yaml of its own, where it is installed or its tree is served."""
+        k3s, rke2 = (f"/etc/rancher/{name}/registries.yaml" for name in ("k3s", "rke2"))
+        root = "--root=/var/lib/rancher/rke2/server/registry"
+        result = run("node", "install", self.destination, _PROGRAM, root)
+        self.assertIn(f"{rke2}: written\n", result.output)
+        self.assertNotIn(k3s, result.output)
+        other = os.path.abspath(self.mktemp())
+        os.makedirs(f"{other}/etc/rancher/rke2")
+        result = run("node", "install", f"--destdir={other}", _PROGRAM)
+        self.assertIn(f"{k3s}: written\n", result.output)
+        self.assertIn(f"{rke2}: written\n", result.output)
+        result = run("node", "uninstall", f"--destdir={other}")
+        self.assertIn(f"{k3s}: removed\n", result.output)
+        self.assertIn(f"{rke2}: removed\n", result.output)
+
     def test_live(self) -> None:
         """On the node itself what is to be done next is said; a dry run says nothing of it."""
-        result = run("node", "install", "--dry-run", _PROGRAM)
+        result = run("node", "install", "--dry-run", "--program=/bin/sh")
         self.assertNotIn("now:", result.output)
         self.assertIn("would be", result.output)
 
@@ -63,9 +106,24 @@ class NodeCommandTests(SynchronousTestCase):
             self.assertEqual(result.exit_code, 2)
             self.assertEqual(result.stderr.count("\n"), 1)
 
-    def test_not_allowed(self) -> None:
-        """What cannot be written ends in one line with the mend."""
-        result = run("node", "install", "--destdir=/proc", _PROGRAM)
+    def test_cannot_write(self) -> None:
+        """What cannot be written ends in one line with the mend, behind what was done."""
+        path = f"{self.node}/etc/rancher/k3s/registries.yaml"
+        os.makedirs(path)
+        result = run("node", "install", self.destination, _PROGRAM)
         self.assertEqual(result.exit_code, 1)
-        self.assertIn("run this as root", result.stderr)
-        self.assertEqual(result.stderr.count("\n"), 1)
+        self.assertEqual(
+            result.stderr, f"Error: {path}: Is a directory: move away what is in its place\n"
+        )
+        self.assertEqual(result.stdout.count(": written\n"), 4)
+
+    def test_mends(self) -> None:
+        """The mend fits what happened."""
+        for number, mend in (
+            (errno.EACCES, "run this as root"),
+            (errno.EPERM, "run this as root"),
+            (errno.EROFS, "mount that file system for writing, or name an image with --destdir"),
+            (errno.ENOTDIR, "move away what is in its place"),
+            (errno.ENOSPC, "see to that, and run this again"),
+        ):
+            self.assertEqual(find_mend(OSError(number, "")), mend)

@@ -25,7 +25,7 @@ class InstallationTestCase(SynchronousTestCase):
         return Installation(
             [Placement(_UNIT, text)],
             [Link(_LINK, _UNIT)],
-            Placement(_REGISTRIES, _MIRROR),
+            [Placement(_REGISTRIES, _MIRROR)],
             self.node,
             for_real,
         )
@@ -71,6 +71,12 @@ class InstallTests(InstallationTestCase):
         self.assertEqual(os.readlink(self.node + _LINK), _UNIT)
         self.assertEqual(os.stat(self.node + _UNIT).st_mode & 0o777, 0o644)
         self.assertEqual(self.files(), {_UNIT, _LINK, _REGISTRIES})
+
+    def test_closed_mask(self) -> None:
+        """It is so whatever files of this user are otherwise (umask(2))."""
+        self.addCleanup(os.umask, os.umask(0o077))
+        self.install()
+        self.assertEqual(os.stat(self.node + _UNIT).st_mode & 0o777, 0o644)
 
     def test_again(self) -> None:
         """A second run finds all in place, and touches nothing."""
@@ -118,6 +124,16 @@ class InstallTests(InstallationTestCase):
         step = self.install()[1]
         self.assertEqual((step.action, step.is_left), ("is something else, and stays", True))
 
+    def test_links_in_an_image(self) -> None:
+        """What an image's links lead to is in the image, and all of it is removed again."""
+        os.makedirs(f"{self.node}/usr/etc")
+        os.symlink("/usr/etc", f"{self.node}/etc")
+        self.install()
+        self.assertEqual(self.files(), {f"/usr{path}" for path in (_UNIT, _LINK, _REGISTRIES)})
+        self.assertEqual(self.actions(self.install()), ["is there already"] * 3)
+        self.assertEqual(len(list(self.make().uninstall())), 3)
+        self.assertEqual(self.files(), set())
+
     def test_left_by_a_crash(self) -> None:
         """A file that a run before could not finish is in nobody's way."""
         self.write(f"{_UNIT}.minreg-new", "[Un")
@@ -139,7 +155,7 @@ class RegistriesTests(InstallationTestCase):
 
     def test_with_mirror(self) -> None:
         """If it names the registry in its own way, all is well."""
-        self.write(_REGISTRIES, "mirrors: {b: {endpoint: ['http://127.0.0.1:9080']}}\n")
+        self.write(_REGISTRIES, "mirrors: {'*': {endpoint: [http://127.0.0.1:9080]}}\n")
         self.assertEqual(self.install()[2], Step(_REGISTRIES, "names this registry already"))
 
 

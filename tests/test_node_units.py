@@ -3,13 +3,10 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.node.units import (
-    PathUnsuitable,
-    check_program,
-    check_root,
+    Choice,
     make_links,
-    make_registries,
     make_units,
-    names_mirror,
+    parse_choice,
 )
 
 _PROGRAM = "/opt/other/bin/twistd"
@@ -34,9 +31,7 @@ class MakeUnitsTests(SynchronousTestCase):
         """The root stands wherever the units name it, and the default nowhere."""
         service = self.unit("minreg.service", "/srv/registry")
         place = self.unit("minreg-root.service", "/srv/registry")
-        self.assertIn("BindReadOnlyPaths=/srv/registry", service)
-        self.assertIn("RequiresMountsFor=/srv/registry", service)
-        self.assertIn("RequiresMountsFor=/srv/registry", place)
+        self.assertIn("BindReadOnlyPaths=-/srv/registry", service)
         self.assertIn("ExecStart=mkdir -p -m 0755 /srv", place)
         self.assertIn("ExecStart=mkdir -p -m 0755 /srv/registry", place)
         self.assertNotIn("rancher/k3s/server", "\n".join(service + place))
@@ -45,6 +40,19 @@ class MakeUnitsTests(SynchronousTestCase):
         """Below /var, where the service sees the tree alone, what is above stays closed."""
         place = self.unit("minreg-root.service", "/var/lib/rancher/rke2/server/registry")
         self.assertIn("ExecStart=mkdir -p -m 0700 /var/lib/rancher/rke2/server", place)
+
+    def test_mounts(self) -> None:
+        """File systems that the root may lie on come first, by their names (systemd-escape(1))."""
+        for root, mounts in (
+            ("/srv/registry", "srv.mount srv-registry.mount"),
+            (
+                "/.a/b-c/.d_+@",
+                r"\x2ea.mount \x2ea-b\x2dc.mount \x2ea-b\x2dc-.d_\x2b\x40.mount",
+            ),
+        ):
+            place = self.unit("minreg-root.service", root)
+            self.assertIn(f"Wants={mounts}", place)
+            self.assertIn(f"After={mounts}", place)
 
     def test_before_k3s(self) -> None:
         """Whatever the units do is done before K3s and RKE2, server or agent, start."""
@@ -65,6 +73,21 @@ class MakeUnitsTests(SynchronousTestCase):
             )
 
 
+class ParseChoiceTests(SynchronousTestCase):
+    """Tests for ``parse_choice``."""
+
+    def test_service(self) -> None:
+        """What a service was made for can be read from it, also where somebody changed it."""
+        units = {unit.path: unit.text for unit in make_units(_PROGRAM, "/srv/registry")}
+        service = units["/etc/systemd/system/minreg.service"]
+        for text in (service, service.replace("RestartSec=1", "RestartSec=5")):
+            self.assertEqual(parse_choice(text), Choice(_PROGRAM, "/srv/registry"))
+
+    def test_other(self) -> None:
+        """What runs something else tells nothing."""
+        self.assertEqual(parse_choice("[Service]\nExecStart=/bin/true\n"), Choice())
+
+
 class MakeLinksTests(SynchronousTestCase):
     """Tests for ``make_links``."""
 
@@ -82,44 +105,3 @@ class MakeLinksTests(SynchronousTestCase):
             },
         )
         self.assertEqual(len(make_links(with_route=False)), 2)
-
-
-class CheckPathTests(SynchronousTestCase):
-    """Tests for what a unit can name."""
-
-    def test_plain(self) -> None:
-        """Ordinary paths pass."""
-        self.assertEqual(
-            check_program("/opt/min-reg_1.0/bin/twistd"), "/opt/min-reg_1.0/bin/twistd"
-        )
-        self.assertEqual(check_root("/var/lib/registry"), "/var/lib/registry")
-
-    def test_not_plain(self) -> None:
-        """What systemd would read in another way is refused, and the option named."""
-        for path in ("registry", "/a b", "/a%n", "/a/../b", "/a$HOME", "/a\n", "/", "/a/", "//a"):
-            error = self.assertRaises(PathUnsuitable, check_root, path)
-            self.assertIn("--root", str(error))
-
-    def test_hidden(self) -> None:
-        """What the service would not see is refused, with the mend."""
-        for path in ("/root/venv/bin/twistd", "/home/a/bin/twistd", "/var/venv/twistd"):
-            error = self.assertRaises(PathUnsuitable, check_program, path)
-            self.assertIn("install minreg below /opt", str(error))
-        error = self.assertRaises(PathUnsuitable, check_root, "/home/a/registry")
-        self.assertIn("keep the tree outside of homes", str(error))
-
-
-class NamesMirrorTests(SynchronousTestCase):
-    """Tests for ``names_mirror``."""
-
-    def test_ours(self) -> None:
-        """The file that is written names the mirror, on the first level that K3s looks at."""
-        text = make_registries().text
-        self.assertTrue(names_mirror(text))
-        self.assertIn("\nmirrors:\n  bootstrap-registry.airgap:\n    endpoint:\n", text)
-
-    def test_others(self) -> None:
-        """Any mirror at our address counts, but none in a comment, or on another port."""
-        self.assertTrue(names_mirror('mirrors: {"*": {endpoint: ["http://localhost:9080"]}}'))
-        for text in ("", "# http://127.0.0.1:9080", "- http://127.0.0.1:90801", "- http://a:9080"):
-            self.assertFalse(names_mirror(text), text)

@@ -1,13 +1,15 @@
-"""Tests for ``minreg.fill.partial``."""
+"""Tests for ``minreg.fill.tree.partial``."""
 
 import os
+from contextlib import ExitStack
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.failures import ContentMismatch
-from minreg.fill.partial import Partial
+from minreg.fill.tree.directories import Directories
+from minreg.fill.tree.partial import Partial
 from minreg.names import Digest
 
 CONTENT = b"0123456789"
@@ -20,18 +22,28 @@ class PartialTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Make a directory for the partial and for the blob."""
         self.root = self.mktemp()
-        os.mkdir(self.root)
-        self.path = os.path.join(self.root, "partial")
-        self.blob = os.path.join(self.root, "blob")
+        for name in ("partial", "blobs"):
+            os.makedirs(os.path.join(self.root, name))
+        self.path = os.path.join(self.root, "partial", str(DIGEST))
 
     def open_partial(self, digest: Digest = DIGEST) -> Partial:
         """Open the partial, as a process that has just started does."""
-        return Partial(self.path, self.blob, digest)
+        directories = Directories(self.root)
+        with ExitStack() as held:
+            partial, blobs = (
+                held.enter_context(directories.open(name)) for name in ("partial", "blobs")
+            )
+            self.addCleanup(held.pop_all().close)
+        return Partial(partial, blobs, digest)
 
-    def read_blob(self) -> bytes:
+    def read_blob(self, digest: Digest = DIGEST) -> bytes:
         """Read the blob that was committed."""
-        with open(self.blob, "rb") as file:
+        with open(os.path.join(self.root, "blobs", str(digest)), "rb") as file:
             return file.read()
+
+    def list_files(self) -> list[str]:
+        """List what is left of the partial, and what became of it."""
+        return [name for _, _, names in os.walk(self.root) for name in names]
 
     def test_commit(self) -> None:
         """A whole blob moves to its place."""
@@ -43,10 +55,11 @@ class PartialTests(SynchronousTestCase):
 
     def test_sha512(self) -> None:
         """A blob may be addressed by the other algorithm."""
-        with self.open_partial(Digest.of(CONTENT, "sha512")) as partial:
+        digest = Digest.of(CONTENT, "sha512")
+        with self.open_partial(digest) as partial:
             partial.write(CONTENT)
             partial.commit(len(CONTENT))
-        self.assertEqual(self.read_blob(), CONTENT)
+        self.assertEqual(self.read_blob(digest), CONTENT)
 
     @given(st.lists(st.integers(0, len(CONTENT)), max_size=5))
     def test_resume(self, breaks: list[int]) -> None:
@@ -76,7 +89,7 @@ class PartialTests(SynchronousTestCase):
             partial.write(CONTENT)
             failure = self.assertRaises(ContentMismatch, partial.commit, 11)
         self.assertEqual(str(failure), f"{DIGEST} should have 11 bytes, and 10 came")
-        self.assertEqual(os.listdir(self.root), [])
+        self.assertEqual(self.list_files(), [])
 
     def test_restart(self) -> None:
         """After a restart only the new bytes count."""
@@ -86,10 +99,3 @@ class PartialTests(SynchronousTestCase):
             partial.write(CONTENT)
             partial.commit(len(CONTENT))
         self.assertEqual(self.read_blob(), CONTENT)
-
-    def test_abandon(self) -> None:
-        """An abandoned blob leaves nothing."""
-        with self.open_partial() as partial:
-            partial.write(CONTENT)
-            partial.abandon()
-        self.assertEqual(os.listdir(self.root), [])

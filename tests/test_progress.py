@@ -56,6 +56,16 @@ class PlainLinesTests(SynchronousTestCase):
         PlainLines(lines.append).show(ImageEnded("a:1", is_new=False))
         self.assertEqual(lines, ["a:1: complete already"])
 
+    def test_escapes(self) -> None:
+        """What an upstream says does nothing to a terminal, and makes no line of its own."""
+        lines: list[str] = []
+        said = "\x1b]0;title\x07\x1b[2J no\nquay.io/c:1: complete\ud800"
+        PlainLines(lines.append).show(ImageEnded("quay.io/b:1", is_new=False, reason=said))
+        self.assertEqual(
+            lines,
+            ["quay.io/b:1: FAILED: \\x1b]0;title\\x07\\x1b[2J no\\nquay.io/c:1: complete\\ud800"],
+        )
+
 
 class JsonLinesTests(SynchronousTestCase):
     """Tests for ``JsonLines``."""

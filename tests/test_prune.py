@@ -1,17 +1,18 @@
 """Tests for ``minreg.fill.prune`` and ``minreg prune``."""
 
 import os
+from typing import Any
 
 from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
 from minreg.fill.failures import FillFailure
-from minreg.fill.origins import record_origin
 from minreg.fill.prune import plan_removal
-from minreg.fill.references import ImageReference
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.origins import record_origin
+from minreg.fill.tree.writer import TreeWriter
 from minreg.names import Digest
+from minreg.references import ImageReference
 from tests.filled_tree import FilledTree
 
 
@@ -95,6 +96,52 @@ class PruneTests(SynchronousTestCase):
         self.assertIn(f"a/manifests/{untagged['digest']}", self.files())
         self.prune("--yes", keep="quay.io/a:1\nquay.io/a:2\nquay.io/x/b:1")
         self.assertNotIn(f"a/manifests/{untagged['digest']}", self.files())
+
+    def test_untagged_is_named(self) -> None:
+        """What goes without having a name is told by its digest."""
+        digest = self.tree.add_image("a", "arm64", b"untagged")["digest"]
+        self.assertIn(f"would remove a@{digest}, which no tag reaches\n", self.prune().stdout)
+
+    def test_signatures(self) -> None:
+        """What is tagged for a kept image stays, and what is tagged for that, and no more."""
+        signature = self.tag_for(self.a, "sig")
+        self.tag_for(signature, "att")
+        self.tag_for(self.b, "sig")
+        said = self.prune("--yes", keep="quay.io/a:1\nquay.io/a:2").stdout
+        self.assertIn("removed 2 images", said)
+        self.assertEqual(self.prune("--yes").stdout.count("removed "), 1)
+        tags = [name for name in os.listdir(self.tree.path("a", "manifests")) if "." in name]
+        self.assertEqual(len(tags), 2)
+
+    def tag_for(self, subject: dict[str, Any], suffix: str) -> dict[str, Any]:
+        """Add what cosign adds for an image: a tag named after its digest."""
+        tag = f"{subject['digest'].replace(':', '-')}.{suffix}"
+        place = "x/b" if subject is self.b else "a"
+        return self.tree.add_image(place, "", suffix.encode("ascii"), tags=(tag,))
+
+    def test_empty_list(self) -> None:
+        """A list that names nothing is taken for a mistake."""
+        before = self.files()
+        said = self.prune("--yes", keep="# nothing yet\n", status=2).stderr
+        self.assertIn("no image is named in -, so all of the tree would go", said)
+        self.assertEqual(self.files(), before)
+
+    def test_names_by_links(self) -> None:
+        """What is kept under one of its names stays under the others."""
+        os.symlink("a", self.tree.path("alias"))
+        os.symlink("x", self.tree.path("y"))
+        before = self.files()
+        self.prune("--yes", keep="quay.io/alias:1\nquay.io/alias:2\nquay.io/y/b:1")
+        self.assertEqual(self.files(), before)
+        self.prune("--yes", keep="quay.io/y/b:1")
+        self.assertIn("x/b/manifests/1", self.files())
+        self.assertNotIn("a/manifests/1", self.files())
+
+    def test_directory_among_blobs(self) -> None:
+        """A directory that is named like a blob is none, and in nobody's way."""
+        os.mkdir(self.tree.blob_path(b"x"))
+        said = self.prune("--yes").stdout
+        self.assertEqual(said, "removed 0 images, 0 manifests and 0 blobs (0 B)\n")
 
     def test_partial(self) -> None:
         """What came of a blob that was given up goes too."""

@@ -1,12 +1,11 @@
-"""Tests for ``minreg.fill.references``."""
+"""Tests for ``minreg.references``."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import ReferencesInvalid
-from minreg.fill.references import ImageReference, parse_references
 from minreg.names import Digest, DigestInvalid, NameInvalid
+from minreg.references import ImageReference, ReferencesInvalid, parse_references
 
 DIGEST = Digest.of(b"x")
 
@@ -27,6 +26,9 @@ class ImageReferenceTests(SynchronousTestCase):
             "localhost:5000/x:1": "localhost:5000/x:1",
             "Example.COM/a/b:1": "example.com/a/b:1",
             "[::1]:5000/x": "[::1]:5000/x:latest",
+            "localhost:443/x": "localhost:443/x:latest",
+            "Quay.io:80/a/b:1": "quay.io:80/a/b:1",
+            "registry-1.docker.io:443/busybox": "docker.io/library/busybox:latest",
             f"busybox@{DIGEST}": f"docker.io/library/busybox@{DIGEST}",
             f"quay.io/a/b:1@{DIGEST}": f"quay.io/a/b:1@{DIGEST}",
         }.items():
@@ -43,6 +45,18 @@ class ImageReferenceTests(SynchronousTestCase):
         image = ImageReference.parse("localhost:5000/a/b:1")
         self.assertEqual(image.place(trimmed=True), "a/b")
         self.assertEqual(image.place(trimmed=False), "localhost:5000/a/b")
+
+    def test_port(self) -> None:
+        """A port that is named is asked, and makes no other registry of it if it is usual."""
+        for text, address, host in (
+            ("quay.io:443/a/b", "quay.io:443", "quay.io"),
+            ("localhost:80/a/b", "localhost:80", "localhost"),
+            ("quay.io:8443/a/b", "quay.io:8443", "quay.io:8443"),
+            ("quay.io/a/b", "quay.io", "quay.io"),
+        ):
+            image = ImageReference.parse(text)
+            self.assertEqual((image.address, image.host), (address, host))
+            self.assertEqual(image.place(trimmed=False), f"{host}/a/b")
 
     def test_malformed(self) -> None:
         """What names no image is refused."""

@@ -2,8 +2,9 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import FillFailure, ReferencesInvalid, UpstreamRefused
+from minreg.fill.failures import FillFailure, UpstreamRefused
 from minreg.fill.release import Release, Releases
+from minreg.references import ReferencesInvalid
 from tests.canned import Canned, CannedTransport, Sent, quick_retries
 
 CHANNELS = "https://update.k3s.io/v1-release/channels"

@@ -1,8 +1,29 @@
 """Tests for ``minreg.commands.reports``."""
 
+import click
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.commands.reports import is_interruption
+from minreg.commands.reports import is_interruption, reported_failures
+from minreg.fill.failures import FillFailure
+
+
+class ReportedFailuresTests(SynchronousTestCase):
+    """Tests for ``reported_failures``."""
+
+    def report(self, text: str) -> str:
+        """Let something fail, and give what is said of it."""
+        with self.assertRaises(click.ClickException) as raised:
+            with reported_failures():
+                raise FillFailure(text)
+        return raised.exception.message
+
+    def test_lines(self) -> None:
+        """A failure's lines stay lines."""
+        self.assertEqual(self.report("one: no\ntwo: no"), "one: no\ntwo: no")
+
+    def test_escapes(self) -> None:
+        """What came from elsewhere does nothing to a terminal."""
+        self.assertEqual(self.report("\x1b[2Jhello\x07"), "\\x1b[2Jhello\\x07")
 
 
 class IsInterruptionTests(SynchronousTestCase):

@@ -4,15 +4,15 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.contents import TreeContents
 from minreg.fill.failures import UpstreamRefused
-from minreg.fill.references import ImageReference
 from minreg.fill.resolve import Resolved, Resolver, Selection
-from minreg.fill.upstreams import Upstreams
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.upstreams import Upstreams
 from minreg.manifests import Platform
 from minreg.media_types import OCI_INDEX, OCI_MANIFEST
 from minreg.names import Digest, NameInvalid
+from minreg.references import ImageReference
 from tests.canned import CannedTransport, MemoryRegistry, quick_retries
 
 AMD64 = Platform("linux", "amd64")
@@ -163,6 +163,20 @@ class ResolverTests(SynchronousTestCase):
         self.registry.add_index("a", *images, tag="wide")
         failure = self.assertRaises(UpstreamRefused, self.resolve, "example.com/a:wide")
         self.assertEqual(str(failure), "example.com/a:wide has more than 1000 manifests")
+
+    def test_manifests_that_fill_memory(self) -> None:
+        """So are manifests that are too much together, though none is too large by itself."""
+        images = [
+            self.registry.add_image(
+                "a", "amd64", b"x", annotations={"x": f"{one:07d}" * 1_000_000}
+            )
+            for one in range(3)
+        ]
+        self.registry.add_index("a", *images[:2], tag="large")
+        self.assertEqual(len(self.resolve("example.com/a:large").documents), 3)
+        self.registry.add_index("a", *images, tag="huge")
+        failure = self.assertRaises(UpstreamRefused, self.resolve, "example.com/a:huge")
+        self.assertEqual(str(failure), "example.com/a:huge has more than 16.8 MB of manifests")
 
     def test_indexes_without_end(self) -> None:
         """An index in an index in an index … is left alone."""

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.fill.retries``."""
+"""Tests for ``minreg.fill.upstream.retries``."""
 
 from collections.abc import Iterator
 from threading import Event
@@ -6,7 +6,7 @@ from threading import Event
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.failures import ContentMismatch, Stopped, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.retries import Retries
+from minreg.fill.upstream.retries import Retries
 
 
 class RetriesTests(SynchronousTestCase):
@@ -53,6 +53,21 @@ class RetriesTests(SynchronousTestCase):
         """What was refused is not asked for again."""
         self.assertRaises(UpstreamRefused, self.run_failing, 5, UpstreamRefused("no"))
         self.assertEqual(self.waits, [])
+
+    def test_progress(self) -> None:
+        """What fails, and gets further each time, is tried as often as it takes."""
+        reached = iter([1, 2, 3, 3])
+        furthest = 0
+
+        def attempt() -> None:
+            nonlocal furthest
+            furthest = next(reached)
+            raise UpstreamUnavailable(f"broke off at {furthest}")
+
+        retries = Retries(1, self.stop, self.wait, lambda: 1.0)
+        failure = self.assertRaises(UpstreamUnavailable, retries.run, attempt, lambda: furthest)
+        self.assertEqual(str(failure), "broke off at 3")
+        self.assertEqual((list(reached), self.waits), ([], [1.0] * 3))
 
     def test_requested_wait(self) -> None:
         """An upstream that names a time is left alone for that long."""

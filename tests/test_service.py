@@ -1,4 +1,4 @@
-"""Tests for ``minreg.service``."""
+"""Tests for ``minreg.daemon.service``."""
 
 import errno
 import io
@@ -6,15 +6,13 @@ import os
 import sys
 
 from twisted.application.service import Application
-from twisted.internet.endpoints import TCP4ServerEndpoint, UNIXServerEndpoint
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, UNIXServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import FileLogObserver, ILogObserver
 
-from minreg.log import make_observer
-from minreg.names import Digest
-from minreg.service import (
+from minreg.daemon.service import (
     GiveUp,
     Listener,
     RegistryService,
@@ -22,6 +20,9 @@ from minreg.service import (
     leave,
     leave_unseen,
 )
+from minreg.log import make_observer
+from minreg.names import Digest
+from minreg.store.tree import RegistryTree
 from tests.support import WebTestCase, write_request
 
 
@@ -74,6 +75,21 @@ class RegistryServiceTests(WebTestCase):
         self.assertEqual(len(self.reactor.unixServers), 1)
         self.assertIn("--port 9080", started["places"])
 
+    def test_url(self) -> None:
+        """The site knows where it can be reached: a page tells that to people."""
+        for endpoints, url in (
+            ([UNIXServerEndpoint(self.reactor, "/run/minreg.sock")], ""),
+            ([TCP4ServerEndpoint(self.reactor, 9081)], "http://127.0.0.1:9081"),
+            ([TCP6ServerEndpoint(self.reactor, 9082)], "http://[::1]:9082"),
+            (
+                [TCP4ServerEndpoint(self.reactor, port) for port in (9083, 9084)],
+                "http://127.0.0.1:9083",
+            ),
+        ):
+            self.site = self.make_site(RegistryTree(self.root))
+            self.make_service(*endpoints).startService()
+            self.assertEqual(self.site.url, url)
+
     def test_starts_without_privileges(self) -> None:
         """It listens also where nobody asks for the privileged part of the start."""
         self.make_service(TCP4ServerEndpoint(self.reactor, 9080)).startService()
@@ -111,6 +127,21 @@ class RegistryServiceTests(WebTestCase):
             )
             failure = self.assertRaises(StartFailed, service.privilegedStartService)
             self.assertIn(mend, str(failure))
+
+    def test_mends_of_paths(self) -> None:
+        """A socket with a path fails for other reasons."""
+
+        class Closed(MemoryReactorClock):
+            """A reactor that may not write there."""
+
+            def listenUNIX(self, *_more: object, **_options: object) -> None:
+                """Refuse."""
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+        endpoint = UNIXServerEndpoint(Closed(), "/run/x.sock")
+        listener = Listener("--status-listen unix:/run/x.sock", endpoint, self.site, leave_unseen)
+        failure = self.assertRaises(StartFailed, listener.privilegedStartService)
+        self.assertIn("the service has /run/minreg for that", str(failure))
 
     def test_log_of_application(self) -> None:
         """The application's log is written by our observer from its first line on."""

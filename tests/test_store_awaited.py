@@ -28,9 +28,11 @@ class AwaitedTreeTests(WebTestCase):
         expected = (503, f"root {self.later} is not there yet: {mend}")
         self.assertEqual(self.refusal("/v2/rancher/pause/manifests/3.6"), expected)
         self.assertEqual(self.refusal("/v2/_catalog"), expected)
-        os.mkdir(self.later)
         expected = (503, f"root {self.later} is still empty: {mend}")
-        self.assertEqual(self.refusal("/v2/rancher/pause/manifests/3.6"), expected)
+        # A new file system brings a directory of its own.
+        for name in ("", "lost+found"):
+            os.mkdir(os.path.join(self.later, name))
+            self.assertEqual(self.refusal("/v2/rancher/pause/manifests/3.6"), expected)
 
     def test_logged_elsewhere(self) -> None:
         """Requests do not repeat in the log what the daemon says once."""

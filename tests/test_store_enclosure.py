@@ -4,7 +4,7 @@ import os
 import resource
 import stat
 
-from minreg.interfaces import ContentBroken, StoreUnavailable
+from minreg.interfaces import ContentBroken, ContentUnreadable, StoreUnavailable
 from minreg.store.enclosure import Enclosure
 from tests.store_support import EnclosureTestCase, open_files, without_privileges
 
@@ -43,7 +43,7 @@ class OpenFileTests(EnclosureTestCase):
         self.assertEqual(
             str(error),
             f"{self.root}/a/link leads out of the root, to {self.secret}: copy the content "
-            f"into the root, or start with --allow-links-to {self.outside}",
+            f"into the root, or give --allow-links-to {self.outside}",
         )
 
     def test_directory_link_out(self) -> None:
@@ -117,7 +117,7 @@ class OpenFileTests(EnclosureTestCase):
         """A file that the daemon may not read is refused with the command that mends it."""
         os.chmod(self.tree.path("a", "file"), 0)
         with without_privileges(self.root):
-            error = self.refusal(ContentBroken, self.files.open_file, "a/file")
+            error = self.refusal(ContentUnreadable, self.files.open_file, "a/file")
         self.assertEqual(
             str(error),
             f"{self.root}/a/file cannot be read by this user: give it the right to (chmod a+rX)",

@@ -71,11 +71,16 @@ class LookTests(EnclosureTestCase):
 
     def test_root_that_cannot_be_read(self) -> None:
         """A root that this user must not read is not an empty one."""
-        os.chmod(self.root, 0)
         self.addCleanup(os.chmod, self.root, 0o755)
-        with without_privileges(os.path.dirname(self.root)):
-            error = self.refusal(StoreUnavailable, self.files.check_root)
-        self.assertIn("Permission denied", str(error))
+        for mode in (0, 0o711, 0o744):
+            os.chmod(self.root, mode)
+            with without_privileges(os.path.dirname(self.root)):
+                error = self.refusal(StoreUnavailable, self.files.check_root)
+            self.assertEqual(
+                str(error),
+                f"root {self.root} cannot be read by this user: give it the right to "
+                "(chmod -R a+rX), and to the directories above (chmod a+x)",
+            )
 
     def test_entries(self) -> None:
         """Links that lead nowhere or in circles do not spoil the list that they are in."""

@@ -43,6 +43,14 @@ class BlobTests(StoreTestCase):
         error = self.refusal(ContentNotFound, self.find().open_blob, ABSENT)
         self.assertEqual(str(error), f"blob {ABSENT} is not in this repository")
 
+    def test_known(self) -> None:
+        """Whoever knows what a blob should be gets what lies there, and costs no survey."""
+        scanned = self.count("scandir")
+        with self.find().open_known_blob(LAYER) as file:
+            self.assertEqual(file.read(), b"layer")
+        self.assertEqual(scanned, [])
+        self.refusal(ContentNotFound, self.find().open_known_blob, ABSENT)
+
     def test_manifest_is_no_blob(self) -> None:
         """A manifest is never served as a blob, or containerd would keep it as one."""
         error = self.refusal(ContentNotFound, self.find().open_blob, self.digest)

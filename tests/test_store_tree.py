@@ -163,6 +163,17 @@ class IterateRepositoriesTests(StoreTestCase):
         self.assertLessEqual(len(scanned), 5)
         self.assertLess(len(looked), 10)
 
+    def test_many_repositories(self) -> None:
+        """Each costs the reading of its own directory, and not of the two that it is made of."""
+        for at in range(20):
+            os.makedirs(self.tree.path(f"r{at}", "blobs"))
+            os.makedirs(self.tree.path(f"r{at}", "manifests"))
+        scanned, opened = self.count("scandir"), self.count("open")
+        self.assertEqual(len(self.listed()), 20)
+        if os.stat(self.tree.path("r1", "blobs")).st_nlink == 2:
+            self.assertEqual(len(scanned), 21)
+            self.assertLess(len(opened), 50)
+
     def test_repositories_called_blobs(self) -> None:
         """A repository may be called like the parts of one."""
         for name in ("a/blobs", "blobs/c", "manifests", "d/manifests"):

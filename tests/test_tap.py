@@ -11,11 +11,12 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from minreg.assembly import make_endpoints
+from minreg.daemon.activation import PassedEndpoint
+from minreg.daemon.assembly import make_endpoints
 from minreg.daemon.root_watch import RootWatch
+from minreg.daemon.service import Listener
 from minreg.daemon.signals import Signals
 from minreg.daemon.supervision import Supervision
-from minreg.service import Listener
 from minreg.settings import Endpoint, SettingInvalid
 from minreg.tap import Options, makeService
 from twisted.plugins.minreg_plugin import minreg
@@ -129,21 +130,19 @@ class MakeEndpointsTests(OptionsTestCase):
 
     def test_no_endpoint(self) -> None:
         """A description that Twisted does not know is refused."""
-        for description in ("nonsense:1", "tcp:x", "tcp", "systemd:domain=INET"):
+        for description in ("nonsense:1", "tcp:x", "tcp"):
             settings = self.parse(f"--listen={description}").settings
             error = self.assertRaises(
                 SettingInvalid, make_endpoints, settings.listen, MemoryReactorClock()
             )
             self.assertIn(f"--listen {description} is no endpoint", str(error))
 
-    def test_no_socket_passed(self) -> None:
-        """Without a socket from systemd the message says who would have passed it."""
-        for which in ("index=9", "name=registry"):
-            settings = self.parse(f"--listen=systemd:domain=INET:{which}").settings
-            error = self.assertRaises(
-                SettingInvalid, make_endpoints, settings.listen, MemoryReactorClock()
-            )
-            self.assertIn("systemd has passed no such socket: start minreg.socket", str(error))
+    def test_passed(self) -> None:
+        """A socket that systemd has passed is adopted as it is."""
+        endpoint = Endpoint("--listen systemd", "systemd", descriptor=3)
+        [(words, passed)] = make_endpoints([endpoint], MemoryReactorClock())
+        self.assertEqual(words, "--listen systemd")
+        self.assertIsInstance(passed, PassedEndpoint)
 
 
 class MakeServiceTests(OptionsTestCase):

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.fill.tokens``."""
+"""Tests for ``minreg.fill.upstream.tokens``."""
 
 import json
 from urllib.parse import parse_qs, urlsplit
@@ -6,9 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.credentials import Credentials
 from minreg.fill.failures import UpstreamRefused, UpstreamUnavailable
-from minreg.fill.tokens import Authorizer
+from minreg.fill.upstream.credentials import Credentials
+from minreg.fill.upstream.tokens import Authorizer
 from tests.canned import Canned, CannedTransport, Sent
 
 URL = "https://example.com"
@@ -78,11 +78,27 @@ class AuthorizerTests(SynchronousTestCase):
         self.clock.advance(56)
         self.assertEqual(self.authorizer.authorization("a/b"), "Bearer t2")
 
+    def test_long_life(self) -> None:
+        """A token that claims to hold for ever is replaced after a day."""
+        self.answers = [Canned(200, b'{"token":"first","expires_in":' + b"9" * 400 + b"}")]
+        self.assertEqual(self.authorize(), "Bearer first")
+        self.clock.advance(86400)
+        self.assertEqual(self.authorizer.authorization("a/b"), "Bearer t2")
+
     def test_other_repository(self) -> None:
         """Each repository has its token, fetched before the registry asks."""
         self.authorize()
         self.assertEqual(self.authorizer.authorization("c"), "Bearer t2")
         self.assertIn("scope=repository%3Ac%3Apull", self.transport.sent[1].url)
+
+    def test_one_repository_is_wrong(self) -> None:
+        """A challenge that cannot be answered says nothing of other repositories."""
+        line = 'Bearer realm="https://auth.example.com:99999/token"'
+        self.assertRaises(UpstreamRefused, self.authorizer.answer, [line], "c", None)
+        self.assertIsNone(self.authorizer.authorization("a/b"))
+        self.assertEqual(self.authorize(), "Bearer t1")
+        self.assertRaises(UpstreamRefused, self.authorizer.answer, [line], "c", None)
+        self.assertEqual(self.authorizer.authorization("d"), "Bearer t2")
 
     def test_expired_early(self) -> None:
         """A token that is refused is fetched anew, with what else was demanded."""

@@ -1,11 +1,11 @@
-"""Tests for ``minreg.fill.upstream``."""
+"""Tests for ``minreg.fill.upstream.registry``."""
 
 import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.failures import ContentMismatch, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.upstream import Upstream
+from minreg.fill.upstream.registry import LARGEST_MANIFEST, Upstream
 from minreg.media_types import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from minreg.names import Digest
 from tests.canned import Canned, CannedTransport, MemoryRegistry, Sent, make_upstream
@@ -65,6 +65,21 @@ class UpstreamTests(SynchronousTestCase):
         self.registry.faults[TAG_PATH] = [Canned(403, b"<html>")]
         failure = self.assertRaises(UpstreamRefused, self.upstream.read_manifest, "a", "1")
         self.assertIn("it may not be read by this account (status 403)", str(failure))
+
+    def test_long_error(self) -> None:
+        """An error that goes on and on, or breaks off, is still that error."""
+        self.registry.faults[TAG_PATH] = [
+            Canned(404, b"x" * (LARGEST_MANIFEST + 1)),
+            Canned(404, b"x", {"Content-Length": "2"}),
+        ]
+        for _ in range(2):
+            failure = self.assertRaises(UpstreamRefused, self.upstream.read_manifest, "a", "1")
+            self.assertIn("the registry does not have it (status 404)", str(failure))
+
+    def test_too_large(self) -> None:
+        """What is larger than any manifest is not read to its end."""
+        reason = self.refused(b" " * (LARGEST_MANIFEST + 1))
+        self.assertIn("/v2/a/manifests/1 is larger than 8388608 bytes", reason)
 
     def test_busy(self) -> None:
         """A registry that is busy is asked again, and at last given up."""

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from minreg.cli import cli
 from minreg.fill.verify import Report, Verification
 from minreg.manifests import Platform
+from minreg.media_types import OCI_MANIFEST
 from tests.filled_tree import FilledTree
 from tests.test_inventory import ABSENT
 
@@ -68,12 +69,40 @@ class VerificationTests(SynchronousTestCase):
         report = self.verify()
         self.assertEqual((report.orphans, report.orphan_bytes, report.broken), (1, 6, []))
 
+    def test_orphans_unknown(self) -> None:
+        """What may belong to an image that is broken is not called an orphan."""
+        [digest] = [name for name in os.listdir(self.tree.path("b", "manifests")) if ":" in name]
+        os.unlink(self.tree.path("b", "manifests", digest))
+        self.assertEqual(list(self.broken(self.verify())), ["b:1"])
+        self.assertIsNone(self.verify().orphans)
+        self.assertNotIn("minreg prune", self.run_command().stdout)
+
+    def test_lost_platform(self) -> None:
+        """So it is where an index is left alone."""
+        for name in os.listdir(self.tree.path("a", "manifests")):
+            if name not in ("1", os.readlink(self.tree.path("a", "manifests", "1"))):
+                os.unlink(self.tree.path("a", "manifests", name))
+        self.assertEqual(self.broken(self.verify()), {"a:1": ("none of its platforms is here",)})
+        self.assertIsNone(self.verify().orphans)
+
     def test_platform(self) -> None:
         """An absent platform is a fault if it is asked for."""
         self.assertEqual(self.broken(self.verify("linux/amd64")), {})
         self.assertEqual(
-            self.broken(self.verify("linux/arm64")), {"a:1": ("linux/arm64 is not here",)}
+            self.broken(self.verify("linux/arm64")),
+            {
+                "a:1": ("linux/arm64 is not here",),
+                "b:1": ("linux/arm64 is not here, and not among its platforms",),
+            },
         )
+        self.assertEqual(list(self.broken(self.verify("windows/amd64"))), ["a:1", "b:1"])
+
+    def test_without_platform(self) -> None:
+        """A chart, or a signature as cosign tags it, has no platform that could be missing."""
+        config = self.tree.add_blob("b", "application/x", b'{"os":"","architecture":""}')
+        document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": []}
+        self.tree.add_document("b", document, "sha256-x.sig")
+        self.assertEqual(self.broken(self.verify("linux/amd64")), {})
 
     def test_command(self) -> None:
         """The command tells what is there, and status 0."""
@@ -102,6 +131,14 @@ class VerificationTests(SynchronousTestCase):
         """``all`` asks for each platform that an index names."""
         self.assertEqual(self.run_command("--quick", "-p", "all").exit_code, 1)
         self.assertEqual(self.run_command("--quick", "-p", "linux/amd64").exit_code, 0)
+
+    def test_command_empty(self) -> None:
+        """A tree without an image is not called complete."""
+        empty = self.mktemp()
+        os.mkdir(empty)
+        result = CliRunner().invoke(cli, ["verify", "-d", empty])
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn(f"there is no image in {empty}: name the right directory", result.stderr)
 
     def test_command_without_tree(self) -> None:
         """A directory that is not there is wrong usage."""

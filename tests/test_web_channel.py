@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.channel``: the life of a connection, and how long it may take."""
+"""Tests for ``minreg.web.connection.channel``: the life of a connection, and how long it takes."""
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.testing import StringTransport
@@ -64,6 +64,7 @@ class ConnectionTests(WebTestCase):
         transport = StringTransport(peerAddress=UNIXAddress(None))
         channel.makeConnection(transport)
         channel.dataReceived(PING)
+        self.clock.advance(0)
         self.assertEqual(parse_response(transport.value()).code, 200)
 
     def test_nothing_left_behind(self) -> None:
@@ -134,7 +135,7 @@ class TimeoutTests(WebTestCase):
     def test_slow_body(self) -> None:
         """A body that never ends is none either."""
         connection = self.connect()
-        connection.send(b"POST /v2/ HTTP/1.1\r\nContent-Length: 1000\r\n\r\n")
+        connection.send(b"POST /v2/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
         for _ in range(30):
             self.assertFalse(connection.is_closed)
             connection.send(b"x")
@@ -165,7 +166,7 @@ class TimeoutTests(WebTestCase):
     def test_stray_line(self) -> None:
         """An empty line behind a body, which some clients send, begins no request."""
         connection = self.connect()
-        connection.send(b"POST /v2/ HTTP/1.1\r\nContent-Length: 1\r\n\r\n1\r\n")
+        connection.send(b"POST /v2/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1\r\n")
         self.wait(connection, 60)
         self.assertFalse(connection.is_closed)
 

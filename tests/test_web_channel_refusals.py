@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.channel``: what is refused before it is a request."""
+"""Tests for ``minreg.web.connection.channel``: what is refused before it is a request."""
 
 from io import BytesIO
 
@@ -63,6 +63,24 @@ class GarbageTests(RefusalTestCase):
             response = self.assert_refused(connection, 400, "UNSUPPORTED")
             self.assertIn("HTTP/1.1", response.json["errors"][0]["message"])
             del self.events[:]  # type: ignore[attr-defined]
+
+    def test_host(self) -> None:
+        """A request of HTTP/1.1 names its host once (RFC 9112, section 3.2); others may not."""
+        for version, hosts, status in (
+            ("1.1", "", 400),
+            ("1.1", "Host: a\r\nHost: a\r\n", 400),
+            ("1.1", "host: a\r\nHOST: b\r\n", 400),
+            ("1.1", "Host:\r\n", 200),
+            ("1.0", "", 200),
+            ("1.0", "Host: a\r\n", 200),
+            ("1.0", "Host: a\r\nHost: b\r\n", 400),
+        ):
+            connection = self.connect()
+            connection.send(f"GET /v2/ HTTP/{version}\r\n{hosts}\r\n".encode("ascii"))
+            response = parse_response(connection.received())
+            self.assertEqual(response.code, status, (version, hosts))
+            if status == 400:
+                self.assertEqual(response.error_code, "UNSUPPORTED")
 
     def test_after_requests(self) -> None:
         """Garbage behind good requests does not spoil their answers."""
@@ -138,7 +156,9 @@ class BodyTests(RefusalTestCase):
             (b"Transfer-Encoding: chunked", 16 * chunk + b"0\r\nTrailer: 1\r\n\r\n"),
         ):
             connection = self.connect()
-            connection.send(b"PUT /v2/a/manifests/1 HTTP/1.1\r\n" + head + b"\r\n\r\n" + body)
+            connection.send(
+                b"PUT /v2/a/manifests/1 HTTP/1.1\r\nHost: a\r\n" + head + b"\r\n\r\n" + body
+            )
             response = parse_response(connection.received())
             self.assertEqual((response.code, response.error_code), (405, "UNSUPPORTED"))
             self.assertEqual(connection.request("/v2/").code, 200)
@@ -147,7 +167,8 @@ class BodyTests(RefusalTestCase):
         """A form's fields are no query."""
         connection = self.connect()
         connection.send(
-            b"GET /v2/_catalog HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+            b"GET /v2/_catalog HTTP/1.1\r\nHost: a\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\n"
             b"Content-Length: 5\r\n\r\nn=abc"
         )
         self.assertEqual(parse_response(connection.received()).code, 200)
@@ -169,14 +190,16 @@ class BodyTests(RefusalTestCase):
     def test_asked_for(self) -> None:
         """A client that asks whether it may send a little is told to, and then refused."""
         connection = self.connect()
-        connection.send(b"PUT /v2/ HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        connection.send(
+            b"PUT /v2/ HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+        )
         self.assertEqual(connection.received(), b"HTTP/1.1 100 Continue\r\n\r\n")
         connection.send(b"{}")
         self.assertEqual(parse_response(connection.received()).code, 405)
 
     def test_chunks_too_long(self) -> None:
         """Chunks that add up to more are refused, even if the last one came with them."""
-        head = b"PATCH /v2/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = b"PATCH /v2/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
         chunk = b"8000\r\n" + bytes(0x8000) + b"\r\n"
         for end in (b"", b"0\r\n\r\n", chunk + b"0\r\n\r\n" + PING):
             connection = self.connect()
@@ -187,7 +210,9 @@ class BodyTests(RefusalTestCase):
     def test_nothing_kept(self) -> None:
         """Nothing of a body is kept in memory."""
         connection = self.connect()
-        connection.send(b"PUT /v2/ HTTP/1.1\r\nContent-Length: 65536\r\n\r\n" + bytes(65000))
+        connection.send(
+            b"PUT /v2/ HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n" + bytes(65000)
+        )
         content = connection.channel.requests[0].content
         assert isinstance(content, BytesIO)
         self.assertEqual(content.getvalue(), b"")

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.conditions``."""
+"""Tests for ``minreg.web.registry.conditions``."""
 
 from tests.blobs import DIGEST, LAYER, TAG, BlobTestCase
 
@@ -29,7 +29,7 @@ class ConditionTests(BlobTestCase):
         """The tags may come in several lines."""
         connection = self.connect()
         connection.send(
-            f"GET {self.path} HTTP/1.1\r\nIf-None-Match: {TAG}\r\n".encode()
+            f"GET {self.path} HTTP/1.1\r\nHost: a\r\nIf-None-Match: {TAG}\r\n".encode()
             + b'If-None-Match: "b"\r\n\r\n'
         )
         self.assertTrue(connection.received().startswith(b"HTTP/1.1 304 Not Modified\r\n"))

@@ -1,5 +1,6 @@
 """Tests for ``minreg.web.disk`` and for requests that wait for it."""
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -62,6 +63,25 @@ class DiskTests(SynchronousTestCase):
             self.clock.advance(2)
             self.failureResultOf(found, StoreUnavailable)
             self.threads.run()
+
+    def test_much(self) -> None:
+        """A disk that has much to tell is asked for it piece by piece, each in its time."""
+        told = iter(range(1200))
+        for most, expected in ((600, range(600)), (1200, range(600, 1200)), (10, range(0))):
+            taken = Deferred.fromCoroutine(self.disk.take(told, most))
+            while len(self.threads):
+                self.clock.advance(1.5)
+                self.threads.run()
+            self.assertEqual(self.successResultOf(taken), list(expected))
+        self.assertEqual(self.successResultOf(Deferred.fromCoroutine(self.disk.take(told, 0))), [])
+
+    def test_much_that_never_comes(self) -> None:
+        """One piece that does not come ends it."""
+        taken = Deferred.fromCoroutine(self.disk.take(iter(range(1200)), 600))
+        self.threads.run()
+        self.clock.advance(2)
+        self.failureResultOf(taken, StoreUnavailable)
+        self.threads.run()
 
     def test_cancelled(self) -> None:
         """An answer to a question that was withdrawn is closed as well."""

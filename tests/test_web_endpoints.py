@@ -1,10 +1,10 @@
-"""Tests for ``minreg.web.endpoints``."""
+"""Tests for ``minreg.web.status.endpoints``."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.web.endpoints import ENDPOINTS, endpoint_of
+from minreg.web.status.endpoints import ENDPOINTS, endpoint_of
 
 
 class EndpointOfTests(SynchronousTestCase):
@@ -29,6 +29,13 @@ class EndpointOfTests(SynchronousTestCase):
             "/": "page",
             "/minreg/missing": "page",
             "/favicon.ico": "other",
+            "http://127.0.0.1:9080/v2/a/manifests/1": "manifests",
+            "HTTPS://registry/metrics": "status",
+            "http://registry": "page",
+            "/v2/a/%6danifests/1": "manifests",
+            "/%762/a%2Fb/blobs/sha256%3A0": "blobs",
+            "/v2/a%2Fmanifests%2F1": "other",
+            "/v2//manifests/1": "other",
             "-": "other",
         }.items():
             self.assertEqual(endpoint_of(path), word, path)

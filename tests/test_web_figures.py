@@ -1,11 +1,11 @@
-"""Tests for ``minreg.web.figures``: what is counted of each request."""
+"""Tests for ``minreg.web.status.figures``: what is counted of each request."""
 
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.web.figures import Figures, Histogram
 from minreg.web.request import CLIENT_LEFT, NOT_TAKEN
+from minreg.web.status.figures import Figures, Histogram
 
 BLOB = "/v2/a/blobs/sha256:0"
 
@@ -70,3 +70,23 @@ class FiguresTests(SynchronousTestCase):
         for number in range(1000):
             self.figures.count(event(f"/{number}", method=f"X{number}", status=405, failure="x"))
         self.assertEqual(self.figures.requests, {("other", "other", "405"): 1000})
+
+    def test_repeated(self) -> None:
+        """A request that comes again counts as often as it came, once it is settled."""
+        repeated = event(log_kept={})
+        for _ in range(3):
+            self.figures.count(repeated)
+        self.figures.count(event())
+        for _ in range(2):
+            self.figures.settle()
+            self.assertEqual(self.figures.requests, {("manifests", "GET", "200"): 4})
+            self.assertEqual(self.figures.seconds["manifests"].cumulated()[-1], ("+Inf", 4))
+            self.assertEqual(self.figures.bytes["manifests"].total, 20)
+
+    def test_many_repeated(self) -> None:
+        """Of what is not settled yet, only so much is kept."""
+        for number in range(1001):
+            repeated = event(f"/v2/a/manifests/{number}", log_kept={})
+            for _ in range(2):
+                self.figures.count(repeated)
+        self.assertEqual(self.figures.requests, {("manifests", "GET", "200"): 2002})

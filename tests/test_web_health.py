@@ -1,9 +1,9 @@
-"""Tests for ``minreg.web.health``: ``/livez`` and ``/readyz``."""
+"""Tests for ``minreg.web.status.health``: ``/livez`` and ``/readyz``."""
 
 import os
 
 from minreg.store.tree import RegistryTree
-from minreg.web.plan import StatusPlan
+from minreg.web.status.plan import StatusPlan
 from tests.status_support import StatusTestCase
 from tests.stores import HeldThreads
 from tests.support import ALIASES
@@ -72,7 +72,7 @@ class HealthTests(StatusTestCase):
 class ApartTests(StatusTestCase):
     """Tests for status that has a place of its own."""
 
-    plan = StatusPlan(ALIASES, url="http://127.0.0.1:9080")
+    plan = StatusPlan(ALIASES, is_elsewhere=True)
 
     def test_apart(self) -> None:
         """The registry does not show its status, and the other place is no registry."""

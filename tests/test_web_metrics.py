@@ -2,12 +2,16 @@
 
 import subprocess
 import sys
+import time
 from urllib.parse import quote
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from minreg import __version__
+from minreg.store.tree import RegistryTree
+from tests.shortcuts import LATER
 from tests.status_support import HOSTILE, StatusTestCase
+from tests.support import ALIASES
 
 
 class MetricsTests(StatusTestCase):
@@ -40,6 +44,17 @@ class MetricsTests(StatusTestCase):
         self.assertEqual(found[f"{seconds}_bucket{{endpoint=manifests,le=+Inf}}"], 3)
         self.assertEqual(found[f"{seconds}_bucket{{endpoint=manifests,le=0.001}}"], 3)
         self.assertGreater(found["minreg_response_size_bytes_sum{endpoint=manifests}"], 2 * size)
+
+    def test_repeated(self) -> None:
+        """Requests that are answered the short way are counted like all others."""
+        self.serve(RegistryTree(self.root, ALIASES, now=lambda: time.time_ns() + LATER))
+        self.tree.add_image("a", "1")
+        for count in (3, 6):
+            for _ in range(3):
+                self.request("/v2/a/manifests/1")
+            found = self.figures()
+            requests = "minreg_requests_total{endpoint=manifests,method=GET,status=200}"
+            self.assertEqual(found[requests], count)
 
     def test_state(self) -> None:
         """What goes on now, and what runs here, are told too."""
@@ -99,7 +114,7 @@ class WithoutLibraryTests(StatusTestCase):
 
     def test_one_line(self) -> None:
         """It says what to install, and works otherwise."""
-        self.forget("minreg.web.exposition")
+        self.forget("minreg.web.status.exposition")
         self.forget("prometheus_client")
         # Python's own way to say that there is no such module.
         sys.modules["prometheus_client"] = None  # type: ignore[assignment]

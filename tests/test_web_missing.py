@@ -2,9 +2,13 @@
 
 from urllib.parse import quote
 
-from minreg.fill.references import parse_references
 from minreg.names import Digest
+from minreg.references import parse_references
+from minreg.store.tree import RegistryTree
+from minreg.web.status import resources as status
+from minreg.web.status.misses import AGAIN
 from tests.status_support import HOSTILE, NODE, StatusTestCase
+from tests.support import ALIASES
 
 DIGEST = str(Digest.of(b"absent"))
 
@@ -44,6 +48,7 @@ class MissingTests(StatusTestCase):
                 "kind": "manifest",
                 "image": "quay.io/rancher/pause:3.7",
                 "count": 2,
+                "occasions": 1,
                 "user_agent": "containerd/v2.0.4-k3s2",
             },
         )
@@ -58,6 +63,8 @@ class MissingTests(StatusTestCase):
             "/v2/quay.io/e/manifests/1?ns=bootstrap-registry.airgap": "quay.io/e:1",
             "/v2/quay.io/f/manifests/1?ns=ghcr.io": "ghcr.io/quay.io/f:1",
             "/v2/g%2Fh/manifests/1?ns=localhost:5000": "localhost:5000/g/h:1",
+            "/v2/i/%6danifests/1?ns=quay.io": "quay.io/i:1",
+            "http://127.0.0.1:9080/v2/j/k/manifests/1?ns=quay.io": "quay.io/j/k:1",
         }.items():
             self.request(path, headers=NODE)
             self.assertIn(image, self.images(), path)
@@ -94,6 +101,26 @@ class MissingTests(StatusTestCase):
         self.assertIn(f"# blob: quay.io pause@{DIGEST}  # 1 time", text)
         self.assertIn("# of an unknown registry: unknown pause:1  # 1 time", text)
 
+    def test_guesses(self) -> None:
+        """Without a registry, the likely one stands in a comment, until it is asked for again."""
+        self.patch(status, "time", self.clock.seconds)
+        self.serve(RegistryTree(self.root, ALIASES))
+        path = "/v2/random/name/manifests/1"
+        for seconds in (0, AGAIN / 2):
+            self.clock.advance(seconds)
+            self.request(path)
+            [line] = self.lines()
+            self.assertTrue(
+                line.startswith(
+                    "# of no registry that was named, perhaps: docker.io/random/name:1  # "
+                ),
+                line,
+            )
+        self.clock.advance(AGAIN)
+        self.request(path)
+        [line] = self.lines()
+        self.assertTrue(line.startswith("docker.io/random/name:1  # 3 times"), line)
+
     def test_formats(self) -> None:
         """The query decides, or else what the client accepts."""
         plain = "text/plain; charset=utf-8"
@@ -122,7 +149,7 @@ class MissingTests(StatusTestCase):
         for text in HOSTILE:
             agent = text.encode().decode("latin-1").replace("\x00", "").replace("\n", "")
             self.request(f"/v2/{quote(text)}/manifests/{quote(text)}?ns=docker.io")
-            self.request("/v2/real/manifests/1", headers={"User-Agent": agent})
+            self.request("/v2/real/manifests/1?ns=quay.io", headers={"User-Agent": agent})
         [miss] = self.request("/minreg/missing").json["missing"]
         self.assertEqual(miss["repository"], "real")
         self.assertLessEqual(len(miss["user_agent"]), 120)

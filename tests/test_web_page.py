@@ -2,9 +2,9 @@
 
 import os
 
-from minreg.media_types import OCI_MANIFEST
+from minreg.media_types import OCI_LAYER, OCI_MANIFEST
 from minreg.names import Digest
-from minreg.web.plan import StatusPlan
+from minreg.web.status.plan import StatusPlan
 from tests.page_support import PageTestCase
 from tests.status_support import NODE
 from tests.support import ALIASES
@@ -73,16 +73,6 @@ class HomeTests(PageTestCase):
         self.assertIn(("value", "Pause rancher"), page.attributes)
         self.assertIn("No repository has “zz” in its name.", self.show("/?q=zz").text)
 
-    def test_long_search(self) -> None:
-        """A search that takes long shows what it has, and can go on."""
-        for number in range(80):
-            self.tree.add_repository(f"r{number:03d}")
-        moments = iter(range(0, 10_000, 2))
-        self.patch(self.clock, "seconds", lambda: next(moments))
-        page = self.show("/?q=r079")
-        self.assertIn("Nothing so far", page.text)
-        self.assertIn("r079", self.show(page.links["Search on →"]).text)
-
 
 class RepositoryPageTests(PageTestCase):
     """Tests for the page of a repository."""
@@ -149,6 +139,30 @@ class ImagePageTests(PageTestCase):
         self.assertIn(f"layer {digest} is missing", page.text)
         self.assertIn(f"layer {digest.encoded[:12]} not here", page.text)
 
+    def test_senseless(self) -> None:
+        """An image is not complete where it names parts that nobody can look for."""
+        layer = {"mediaType": OCI_LAYER, "digest": str(Digest.of(b"absent")), "size": 7}
+        for number, (key, value, reason) in enumerate(
+            (
+                ("mediaType", None, "layers[0] has no media type"),
+                ("mediaType", "<x>", "layers[0] has no media type"),
+                ("size", -1, "layers[0] has no size"),
+                ("digest", "md5:0", "layers[0]: 'md5:0' is no digest"),
+            )
+        ):
+            image = self.tree.image(layers=[{**layer, key: value}, "odd"])
+            digest = self.tree.add_manifest("a", image, f"t{number}")
+            page = self.show(f"/minreg/images/a:t{number}")
+            self.assertNotIn("Complete", page.text)
+            self.assertIn(f"manifest {digest} makes no sense: {reason}", page.text)
+            self.assertIn(", and 1 more like that", page.text)
+            self.assertIn(f"t{number} incomplete", self.show("/minreg/images/a").text)
+
+    def test_senseless_subject(self) -> None:
+        """What an image says it is about is no part of it."""
+        self.tree.add_manifest("a", self.tree.image(subject={"digest": "x"}), "1")
+        self.assertIn("Complete: all of its parts", self.show("/minreg/images/a:1").text)
+
     def test_sparse(self) -> None:
         """Platforms that the index names and nobody stored are told."""
         here = descriptor(OCI_MANIFEST, self.tree.add_image("a"), 1, platform=AMD64)
@@ -182,12 +196,14 @@ class ImagePageTests(PageTestCase):
 class ElsewhereTests(PageTestCase):
     """Tests for pages that are not where the registry is."""
 
-    plan = StatusPlan(ALIASES, url="http://127.0.0.1:9080")
+    plan = StatusPlan(ALIASES, is_elsewhere=True)
 
     def test_endpoint(self) -> None:
-        """The lines to paste lead to the registry."""
+        """The lines to paste lead to the registry, wherever it really listens."""
         self.tree.add_image("a", "1")
-        self.assertIn('- "http://127.0.0.1:9080"', self.show("/minreg/images/a:1").pastes[2])
+        for url, shown in (("", "http://127.0.0.1:9080"), ("https://[::1]:5000",) * 2):
+            self.registry.url = url
+            self.assertIn(f'- "{shown}"', self.show("/minreg/images/a:1").pastes[2])
 
 
 class MissingPageTests(PageTestCase):

@@ -184,7 +184,7 @@ class PropertyTests(WebTestCase):
     def test_raw_targets(self, target: bytes, method: str) -> None:
         """A target of any bytes is answered in JSON."""
         connection = self.connect()
-        connection.send(b"%s /%s HTTP/1.1\r\n\r\n" % (method.encode(), target))
+        connection.send(b"%s /%s HTTP/1.1\r\nHost: a\r\n\r\n" % (method.encode(), target))
         response = parse_response(connection.received())
         self.assertIn(response.code, RIGHT)
         self.assertEqual(response.header("docker-distribution-api-version"), "registry/2.0")

@@ -54,7 +54,7 @@ class SmallContentTests(ShortcutTestCase):
         self.site = self.make_site(self.make_store(), in_thread=threads)
         for path in (TAG, BLOB):
             client = self.connect()
-            client.send(f"GET {path} HTTP/1.1\r\n\r\n".encode())
+            client.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
             threads.run()
             client.pump()
             whole = client.received().partition(b"\r\n\r\n")[2]

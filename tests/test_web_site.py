@@ -1,10 +1,10 @@
-"""Tests for ``minreg.web.site``: the log of requests, and the end of a registry."""
+"""Tests for ``minreg.web.connection.site``: the log of requests, and the end of a registry."""
 
 from twisted.internet.address import IPv6Address, UNIXAddress
 from twisted.logger import formatEvent
 
 from minreg.names import Digest
-from minreg.web.site import RegistrySite
+from minreg.web.connection.site import RegistrySite
 from tests.stores import OneContentStore, OpenFile
 from tests.support import Connection, WebTestCase, parse_response, write_request
 
@@ -69,7 +69,7 @@ class AccessLogTests(WebTestCase):
     def test_control_characters_in_path(self) -> None:
         """A path is logged as it came, byte for byte."""
         connection = self.connect()
-        connection.send(b"GET /v2/\x7f\x9b HTTP/1.1\r\n\r\n")
+        connection.send(b"GET /v2/\x7f\x9b HTTP/1.1\r\nHost: a\r\n\r\n")
         self.assertEqual(self.logged("request")[0]["path"], "/v2/\x7f\x9b")
 
     def test_clients(self) -> None:

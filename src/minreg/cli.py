@@ -29,16 +29,33 @@ _COMMANDS: Mapping[str, _Entry] = {
     "import": _Entry("minreg.commands.import_", "Fill a tree from image archives."),
     "list": _Entry("minreg.commands.list", "Say what a tree holds."),
     "verify": _Entry("minreg.commands.verify", "Check that a tree is complete and undamaged."),
+    "preflight": _Entry("minreg.commands.preflight", "Check that all is there before an upgrade."),
     "prune": _Entry("minreg.commands.prune", "Remove from a tree what no tag reaches."),
     "serve": _Entry("minreg.commands.serve", "Serve a registry tree in the foreground."),
     "node": _Entry("minreg.commands.node", "Make minreg a service of a K3s node."),
+    "doctor": _Entry(
+        "minreg.commands.doctor", "Find what keeps K3s on this node from its images."
+    ),
+    "registries": _Entry(
+        "minreg.commands.registries", "Write the registries.yaml that has K3s pull from minreg."
+    ),
     "missing": _Entry("minreg.commands.missing", "Print what clients asked for in vain."),
     "sample": _Entry("minreg.commands.sample", "Write a small tree with an image that runs."),
 }
 
 
-_OPTIONAL = frozenset({"urllib3", "rich", "zstandard"})
-"""What only the commands that fill a tree need."""
+_EXTRAS: Mapping[str, str] = {
+    **dict.fromkeys(("urllib3", "rich", "zstandard"), "fill"),
+    "ruamel": "node",
+    "cryptography": "node",
+}
+"""What only some commands need, by the extra that brings it."""
+
+
+class _Incomplete(click.ClickException):
+    """A library is not there: nothing was done, and nothing is known of what was asked."""
+
+    exit_code = 2
 
 
 class _Commands(click.Group):
@@ -55,10 +72,11 @@ class _Commands(click.Group):
         try:
             module = importlib.import_module(_COMMANDS[cmd_name].module)
         except ModuleNotFoundError as error:
-            if error.name not in _OPTIONAL:
+            extra = _EXTRAS.get((error.name or "").partition(".")[0])
+            if extra is None:
                 raise
-            raise click.ClickException(
-                f"minreg {cmd_name} needs {error.name}: pip install 'minreg[fill]'"
+            raise _Incomplete(
+                f"minreg {cmd_name} needs {error.name}: pip install 'minreg[{extra}]'"
             ) from None
         command: click.Command = module.command
         return command

@@ -73,6 +73,16 @@ def not_an_endpoint() -> RegistryError:
     return RegistryError(404, "UNSUPPORTED", message)
 
 
+def query_invalid(reason: str) -> RegistryError:
+    """The query of what is served beside the registry has a word that cannot be."""
+    return RegistryError(400, "UNSUPPORTED", reason)
+
+
+def release_unknown(reason: str) -> RegistryError:
+    """The registry does not know which images a release of K3s has."""
+    return RegistryError(404, "UNSUPPORTED", reason)
+
+
 def page_invalid(reason: str) -> RegistryError:
     """The query asks for a page that cannot be."""
     return RegistryError(400, "PAGINATION_NUMBER_INVALID", reason)

@@ -35,12 +35,20 @@ class ContentBroken(ContentNotFound):
     """
 
 
+class ContentUnreadable(ContentBroken):
+    """Something is there, as far as can be seen, but this user may not read it."""
+
+
 class StoreUnavailable(Exception):
     """The place where content lies cannot be read at all just now."""
 
 
 class StoreAwaited(StoreUnavailable):
     """The place where content will lie is not there yet: the daemon was told to wait for it."""
+
+
+class TooMuch(Exception):
+    """The repository holds so much that saying it in a few words would take long."""
 
 
 @attrs.frozen
@@ -116,10 +124,27 @@ class IRepository(Interface):
         """Describe the manifests whose subject is ``digest``, in a stable order."""
 
     def measure_blob(digest: Digest) -> int | None:
-        """Tell how many bytes lie there for a blob; None if nothing does."""
+        """Tell how many bytes lie there for a blob; None if nothing does.
+
+        Raises:
+            ContentBroken: What lies there must not, or cannot, be read.
+        """
+
+    def open_known_blob(digest: Digest) -> BinaryIO:
+        """Open what lies there for a blob, for one who knows already what it should be.
+
+        Other than with ``open_blob``, nothing is compared with what manifests say.
+
+        Raises:
+            ContentNotFound: Nothing lies there that can, and may, be read.
+        """
 
     def sum_up() -> Overview:
-        """Say in a few words what it holds."""
+        """Say in a few words what it holds.
+
+        Raises:
+            TooMuch: That would take long.
+        """
 
 
 class IRegistryStore(Interface):
@@ -143,6 +168,16 @@ class IRegistryStore(Interface):
 
     def iterate_repositories(after: str) -> Iterator[str]:
         """Name the repositories that sort behind ``after``, in the order of their bytes."""
+
+    def list_releases() -> list[str]:
+        """Name the K3s releases whose lists of images are kept, in order."""
+
+    def read_release(version: str) -> bytes:
+        """Read the list of the images of a K3s release, as it was published.
+
+        Raises:
+            ContentNotFound: There is no such list that could be read.
+        """
 
     def check() -> None:
         """Make sure that the store can be read at all."""

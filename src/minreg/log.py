@@ -101,7 +101,11 @@ def _words(event: LogEvent) -> str:
 
 
 def _time(event: LogEvent) -> str:
-    milliseconds = int(event.get("log_time", 0.0) * 1000)
+    return _instant(int(event.get("log_time", 0.0) * 1000))
+
+
+@lru_cache(maxsize=1)
+def _instant(milliseconds: int) -> str:
     return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
 
 

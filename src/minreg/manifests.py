@@ -22,6 +22,7 @@ from minreg.media_types import (
 )
 from minreg.names import Digest, DigestInvalid
 
+_LARGEST_SIZE = 2**63 - 1  # bytes: it is an int64 (descriptor.md)
 _SCHEMA_1 = "it is a Docker schema 1 manifest, which no current client takes"
 
 
@@ -210,7 +211,7 @@ def _parse_descriptor(item: Any, where: str, malformed: list[str]) -> Descriptor
         return None
     size = item.get("size")
     media_type = item.get("mediaType")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST_SIZE:
         malformed.append(f"{where} has no size")
         return None
     if not isinstance(media_type, str) or not is_media_type(media_type):

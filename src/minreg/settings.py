@@ -28,12 +28,12 @@ class SettingInvalid(ValueError):
 class Endpoint:
     """Where to listen: the option in the operator's words, and Twisted's description.
 
-    ``url`` is how clients on the same machine reach that place, as far as it is known.
+    ``descriptor`` is the socket that systemd has passed for it, None where we open our own.
     """
 
     words: str
     description: str
-    url: str = attrs.field(default="http://127.0.0.1:9080", eq=False)
+    descriptor: int | None = None
 
 
 @attrs.frozen
@@ -168,5 +168,4 @@ def tcp_endpoint(port: str | None, interface: str | None) -> Endpoint:
     return Endpoint(
         f"--port {port} --interface {interface}",
         f"tcp:{port}:interface={quoteStringArgument(interface)}:backlog={BACKLOG}",
-        f"http://127.0.0.1:{port}",
     )

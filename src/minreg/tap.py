@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from typing import ClassVar, TextIO
 
 from twisted.python.logfile import LogFile
@@ -10,9 +11,15 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from minreg import __version__
-from minreg.assembly import make_service
+from minreg.daemon.activation import (
+    PassedSocket,
+    choose_sockets,
+    find_passed,
+    is_passed,
+)
+from minreg.daemon.assembly import make_service
+from minreg.daemon.service import RegistryService, complain, leave, leave_unseen
 from minreg.log import make_observer
-from minreg.service import RegistryService, complain, leave, leave_unseen
 from minreg.settings import (
     DEFAULT_ALIAS,
     DEFAULT_INTERFACE,
@@ -36,7 +43,7 @@ class Options(UsageOptions):
     longdesc = (
         "Serves the registry tree below a directory, read-only, to any OCI client. "
         "Endpoints for --listen are written as in unix:/run/minreg.sock, "
-        "systemd:domain=INET:index=0 or ssl:9443:privateKey=key.pem:certKey=cert.pem"
+        "systemd (all sockets that it passes) or ssl:9443:privateKey=key.pem:certKey=cert.pem"
     )
 
     optParameters: ClassVar = [
@@ -96,28 +103,63 @@ class Options(UsageOptions):
         awaits = bool(self["wait-for-root"])
         if self["listen"] and (port, interface) != (None, None):
             raise SettingInvalid("--listen takes the place of --port and --interface: drop these")
+        wanted = [*self["listen"], self["status-listen"] or ""]
+        passed = find_passed() if any(map(is_passed, wanted)) else []
+        status, sockets = find_status(self["status-listen"], passed)
+        listen = [find_endpoints("--listen", text, sockets) for text in self["listen"]]
         return Settings(
             root=(check_awaited_root if awaits else check_root)(self["root"]),
-            listen=tuple(Endpoint(f"--listen {text}", text) for text in self["listen"])
-            or (tcp_endpoint(port, interface),),
+            listen=tuple(chain.from_iterable(listen)) or (tcp_endpoint(port, interface),),
             log_format=parse_log_format(self["log-format"]),
             aliases=dict(parse_alias(alias) for alias in self["registry-alias"]),
             allow_links_to=tuple(check_directory(place) for place in self["allow-links-to"]),
             waits_for_root=awaits,
             workers=parse_workers(self["workers"]),
-            status_listen=self._status_listen(),
+            status_listen=status,
             has_page=not self["no-page"],
         )
-
-    def _status_listen(self) -> Endpoint | None:
-        text = self["status-listen"]
-        return None if text is None else Endpoint(f"--status-listen {text}", text)
 
     def _tell_twist(self) -> None:
         """``twist`` begins its log without asking the service: tell it our format."""
         parent = getattr(self, "parent", None)
         if parent is not None and "fileLogObserverFactory" in parent:
             parent["fileLogObserverFactory"] = partial(make_observer, self.settings.log_format)
+
+
+def find_endpoints(option: str, text: str, sockets: Sequence[PassedSocket]) -> list[Endpoint]:
+    """Read an endpoint: several, where it means sockets that systemd has passed.
+
+    Raises:
+        SettingInvalid: Systemd has passed none of that kind.
+    """
+    words = f"{option} {text}"
+    if not is_passed(text):
+        return [Endpoint(words, text)]
+    try:
+        chosen = choose_sockets(sockets, text)
+    except ValueError:
+        raise SettingInvalid(
+            f"{words} is no endpoint: write it as in systemd, or systemd:name=minreg.socket"
+        ) from None
+    if not chosen:
+        raise SettingInvalid(f"{words}: systemd has passed no such socket: start minreg.socket")
+    return [Endpoint(words, text, descriptor=passed.descriptor) for passed in chosen]
+
+
+def find_status(
+    text: str | None, sockets: Sequence[PassedSocket]
+) -> tuple[Endpoint | None, Sequence[PassedSocket]]:
+    """Read where status is to be, and tell which sockets are left for the registry.
+
+    Raises:
+        SettingInvalid: Systemd has passed none of that kind, or several.
+    """
+    if text is None:
+        return None, sockets
+    status, *more = find_endpoints("--status-listen", text, sockets)
+    if more:
+        raise SettingInvalid(f"{status.words} means several sockets: name one, by index=N")
+    return status, [passed for passed in sockets if passed.descriptor != status.descriptor]
 
 
 def makeService(options: Options) -> RegistryService:

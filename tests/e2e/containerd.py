@@ -60,6 +60,11 @@ class Containerd:
                 stderr=subprocess.STDOUT,
             )
 
+    @property
+    def hosts_directory(self) -> str:
+        """Where it looks for the hosts of registries: a directory for each."""
+        return self._path("certs.d")
+
     def wait_until_it_answers(self, seconds: float = 30) -> None:
         """Wait until containerd takes orders, and find out how it can keep file systems."""
         deadline = time.monotonic() + seconds
@@ -76,14 +81,14 @@ class Containerd:
 
     def use_mirror(self, host: str, endpoint: str) -> None:
         """Have images of ``host`` pulled from ``endpoint``, by the file that K3s writes."""
-        directory = self._path("certs.d", host)
+        directory = os.path.join(self.hosts_directory, host)
         os.makedirs(directory, mode=0o700)
         _write(os.path.join(directory, "hosts.toml"), _HOSTS.format(host=host, endpoint=endpoint))
 
     def pull(self, name: str) -> None:
         """Pull an image and unpack it."""
         self._ctr(
-            *("images", "pull", "--hosts-dir", self._path("certs.d")),
+            *("images", "pull", "--hosts-dir", self.hosts_directory),
             *("--snapshotter", self._snapshotter, name),
         )
 

@@ -1,12 +1,18 @@
 """Stands before a real registry, and does to its answers what networks do."""
 
 import http.client
+import socket
+import struct
 import threading
+from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 import attrs
+
+PIECE = 16 * 1024
+"""Bytes of a body that are written at a time."""
 
 _HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "content-length", "date", "server"})
 
@@ -15,16 +21,23 @@ _HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "content-length", "d
 class Answer:
     """What the registry answered, for a fault to change.
 
-    ``cut_at`` ends the connection after so many bytes of the body, and ``stall_at`` goes
-    silent there; ``stated`` is the length that is stated, if not the true one.
+    ``cut_at`` ends the connection after so many bytes of the body, ``reset_at`` as if the
+    machine had died, and ``stall_at`` goes silent there; ``stated`` is the length that is
+    stated, if not the true one; ``pause`` is how many seconds pass after each ``piece`` of
+    the body, and ``head_pause``, after each byte of a header that does not end.
     """
 
+    path: str
     status: int
     headers: dict[str, str]
     body: bytes
     cut_at: int | None = None
+    reset_at: int | None = None
     stall_at: int | None = None
     stated: int | None = None
+    pause: float = 0
+    piece: int = PIECE
+    head_pause: float = 0
 
 
 Fault = Callable[[Answer], None]
@@ -37,13 +50,15 @@ class FaultProxy:
         port: Where the real registry listens.
 
     ``faults`` are done to the first answers whose path has the key in it, one each;
-    ``requests`` has the method, path and Authorization of each request.
+    ``requests`` has the method, path and Authorization of each request, and ``sent`` the
+    bytes of bodies that went out for each path.
     """
 
     def __init__(self, port: int) -> None:
         self.upstream_port = port
         self.faults: dict[str, list[Fault]] = {}
         self.requests: list[tuple[str, str, str | None]] = []
+        self.sent: Counter[str] = Counter()
         self.done = threading.Event()
         self.mutex = threading.Lock()
         proxy = self
@@ -112,24 +127,43 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {
             name: value for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP
         }
-        answer = Answer(response.status, headers, body)
+        answer = Answer(self.path, response.status, headers, body)
         if self.command == "HEAD":
             answer.stated = int(response.getheader("Content-Length") or 0)
         return answer
 
     def _send(self, answer: Answer) -> None:
+        while answer.head_pause and not self.owner.done.wait(answer.head_pause):
+            self.wfile.write(b"X")
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
         length = len(answer.body) if answer.stated is None else answer.stated
         self.send_header("Content-Length", str(length))
         self.end_headers()
-        end = answer.cut_at if answer.cut_at is not None else answer.stall_at
-        self.wfile.write(answer.body[:end])
+        ends = (answer.cut_at, answer.reset_at, answer.stall_at)
+        end = min((at for at in ends if at is not None), default=None)
+        self._send_body(answer, answer.body[:end])
         if answer.stall_at is not None:
             self.owner.done.wait()
+        if answer.reset_at is not None:
+            self._reset()
         if end is not None:
             self.close_connection = True
+
+    def _reset(self) -> None:
+        """Leave without a farewell, once what was sent has arrived (socket(7), SO_LINGER)."""
+        self.owner.done.wait(0.1)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def _send_body(self, answer: Answer, body: bytes) -> None:
+        for start in range(0, len(body), answer.piece):
+            piece = body[start : start + answer.piece]
+            self.wfile.write(piece)
+            with self.owner.mutex:
+                self.owner.sent[answer.path] += len(piece)
+            self.owner.done.wait(answer.pause)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
         """Say nothing."""

@@ -1,21 +1,25 @@
 """What networks and registries do to a download, with a real registry behind a proxy."""
 
 import os
+import shutil
+import subprocess
+import sys
+import time
 from threading import Event as Signal
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.download import Download, Network
 from minreg.fill.events import Event, ImageEnded, Summary
-from minreg.fill.references import ImageReference
 from minreg.fill.resolve import Selection
-from minreg.fill.retries import Retries
-from minreg.fill.transport import Transport
-from minreg.fill.upstreams import Upstreams
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.retries import Retries
+from minreg.fill.upstream.transport import Transport
+from minreg.fill.upstream.upstreams import Upstreams
 from minreg.names import Digest
+from minreg.references import ImageReference
 from minreg.store.tree import RegistryTree
-from tests.e2e.fault_proxy import Answer, Fault, FaultProxy
+from tests.e2e.fault_proxy import PIECE, Answer, Fault, FaultProxy
 from tests.e2e.real_registry import Layout, start_registry
 
 _SILENCE = 0.5
@@ -36,9 +40,34 @@ def cut(answer: Answer) -> None:
     answer.cut_at = len(answer.body) // 2
 
 
+def reset(answer: Answer) -> None:
+    """Let the connection break in the middle of the body."""
+    answer.reset_at = len(answer.body) // 2
+
+
 def stall(answer: Answer) -> None:
     """Go silent in the middle of the body."""
     answer.stall_at = len(answer.body) // 2
+
+
+def break_early(answer: Answer) -> None:
+    """Let the connection break, but not before something came."""
+    answer.reset_at = min(len(answer.body), 40_000)
+
+
+def slow(answer: Answer) -> None:
+    """Send a body as a slow line does."""
+    answer.pause = 0.1
+
+
+def drip(answer: Answer) -> None:
+    """Send a body so slowly that it never ends, and never go silent."""
+    answer.piece, answer.pause = 1, 0.02
+
+
+def drip_head(answer: Answer) -> None:
+    """Do so with the header."""
+    answer.head_pause = 0.02
 
 
 def wrong_bytes(answer: Answer) -> None:
@@ -127,12 +156,44 @@ class FaultTests(SynchronousTestCase):
         self.check_mended("/blobs/", status(500), status(429), status(502))
 
     def test_cut(self) -> None:
-        """A body that is cut goes on where it was cut."""
-        self.check_mended("/blobs/", cut, cut)
+        """A body that is cut goes on where it was cut, to the byte."""
+        self.check_mended("/blobs/", cut, cut, reset, reset)
+        self.check_sent_once()
+
+    def test_bad_line(self) -> None:
+        """A line that breaks again and again is good enough, if something comes each time."""
+        self.check_mended("/blobs/", *[break_early] * 6)
+        self.check_sent_once()
+
+    def test_killed(self) -> None:
+        """A process goes on where the one before was killed."""
+        self.proxy.faults["/blobs/"] = [slow, slow]
+        command = [sys.executable, "-m", "minreg", "download", "-s", "-d", self.root]
+        command.append(f"{self.proxy.host}/a/b:1")
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            while sum(self.proxy.sent.values()) < 100_000:
+                time.sleep(0.01)
+            process.kill()
+        sent = sum(self.proxy.sent.values())
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        self.check_complete()
+        blobs = os.path.join(self.root, "blobs")
+        held = sum(os.path.getsize(os.path.join(blobs, blob)) for blob in os.listdir(blobs))
+        sent_twice = sum(self.proxy.sent.values()) - held
+        self.assertLess(sent_twice, 4 * PIECE)
+        self.assertLess(sent_twice, sent)
 
     def test_stall(self) -> None:
         """A body that goes silent is left, and goes on as well."""
-        self.check_mended("/blobs/", stall)
+        self.check_mended("/blobs/", stall, stall)
+        self.check_sent_once()
+
+    def check_sent_once(self) -> None:
+        """Make sure that each byte of each blob left the upstream once."""
+        blobs = os.path.join(self.root, "blobs")
+        sent = {path.rpartition("/")[2]: size for path, size in self.proxy.sent.items()}
+        for blob in os.listdir(blobs):
+            self.assertEqual(sent[blob], os.path.getsize(os.path.join(blobs, blob)))
 
     def test_wrong_bytes(self) -> None:
         """Wrong bytes are fetched again."""
@@ -155,14 +216,21 @@ class FaultTests(SynchronousTestCase):
         """A registry that stays silent is an error."""
         self.check_refused("/manifests/", stall, "timed out")
 
+    def test_drip(self) -> None:
+        """One that sends a byte now and then, for ever, is asked again, and given up."""
+        self.check_mended("/blobs/", drip, drip_head)
+        shutil.rmtree(self.root)
+        self.check_refused("/manifests/", drip_head, "timed out")
+        shutil.rmtree(self.root)
+        self.check_refused("/manifests/", drip, "timed out")
+
     def test_redirect(self) -> None:
         """A blob may come from another server, which sees no Authorization."""
         with FaultProxy(self.registry.port) as other:
 
             def to_other_server(answer: Answer) -> None:
                 answer.status, answer.body = 307, b""
-                blob = self.proxy.requests[-1][1]
-                answer.headers["Location"] = f"http://{other.host}{blob}"
+                answer.headers["Location"] = f"http://{other.host}{answer.path}"
 
             self.proxy.faults["/blobs/"] = [to_other_server] * 2
             self.assertEqual(self.download().failed, ())
@@ -170,3 +238,13 @@ class FaultTests(SynchronousTestCase):
             self.assertEqual({authorization for _, _, authorization in other.requests}, {None})
         blobs = os.listdir(os.path.join(self.root, "blobs"))
         self.assertEqual(len(blobs), 2)
+
+    def test_redirect_to_itself(self) -> None:
+        """It may come from elsewhere on the same server as well."""
+
+        def to_itself(answer: Answer) -> None:
+            answer.status, answer.body = 307, b""
+            answer.headers["Location"] = f"{answer.path}?again"
+
+        self.check_mended("/blobs/", to_itself, to_itself)
+        self.assertEqual(self.waits, [])

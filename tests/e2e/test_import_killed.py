@@ -69,6 +69,8 @@ class KilledTests(SynchronousTestCase):
 
     def count_complete_tags(self, root: str) -> int:
         """Count the tags of a tree, and verify that all that they lead to is there."""
+        if not os.path.isdir(root):
+            return 0
         report = Verification(root, [Platform("linux", "amd64")]).run(lambda _: None)
         self.assertEqual(report.broken, [])
         return len(report.findings)

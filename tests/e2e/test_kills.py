@@ -14,7 +14,8 @@ import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.verify import Verification, list_blobs
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.verify import Verification
 from tests.e2e.real_registry import Layout, start_registry
 
 _KILLS = int(os.environ.get("MINREG_KILLS", "5"))
@@ -58,13 +59,18 @@ class KillTests(SynchronousTestCase):
 
     def finish(self) -> None:
         """Let a run finish, and make sure that it fetched only what was missing."""
-        held = sum(list_blobs(os.path.join(self.root, "blobs")).values())
+        held = self.measure_blobs()
         done = subprocess.run(self.command, check=True, capture_output=True, text=True)
         summary = json.loads(done.stdout.splitlines()[-1])
-        held_now = sum(list_blobs(os.path.join(self.root, "blobs")).values())
-        self.assertEqual(summary["fetched_bytes"] + summary["resumed_bytes"], held_now - held)
+        came = self.measure_blobs() - held
+        self.assertEqual(summary["fetched_bytes"] + summary["resumed_bytes"], came)
         self.assertEqual(self.check_tags(), 4)
         shutil.rmtree(self.root)
+
+    def measure_blobs(self) -> int:
+        """Tell how many bytes all blobs have."""
+        os.makedirs(self.root, exist_ok=True)
+        return sum(TreeContents(self.root).list_blobs("blobs").values())
 
     def test_kills(self) -> None:
         """Wherever a run is killed, every tag is complete, and the next run goes on."""

@@ -11,17 +11,26 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.download import Download, Network
 from minreg.fill.events import Event, ImageEnded
-from minreg.fill.references import ImageReference
 from minreg.fill.resolve import Selection
-from minreg.fill.retries import Retries
-from minreg.fill.transport import Transport
-from minreg.fill.upstreams import Upstreams
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.retries import Retries
+from minreg.fill.upstream.transport import Transport
+from minreg.fill.upstream.upstreams import Upstreams
+from minreg.references import ImageReference
 from tests.e2e.programs import need_programs
 from tests.e2e.real_registry import Layout, start_registry
 from tests.e2e.token_server import TokenServer
 
 _ACCOUNT = "alice:secret"
+
+
+def log_in(home: str, host: str, account: str) -> None:
+    """Write an account (``name:password``) where docker login does."""
+    path = os.path.join(home, ".docker")
+    os.mkdir(path)
+    auth = base64.b64encode(account.encode()).decode("ascii")
+    with open(os.path.join(path, "config.json"), "w", encoding="ascii") as file:
+        json.dump({"auths": {host: {"auth": auth}}}, file)
 
 
 class TokenTests(SynchronousTestCase):
@@ -45,14 +54,6 @@ class TokenTests(SynchronousTestCase):
         self.addCleanup(self.registry.stop)
         self.environment = {"HOME": self.directory}
 
-    def log_in(self, account: str) -> None:
-        """Write the account where docker login does."""
-        path = os.path.join(self.directory, ".docker")
-        os.mkdir(path)
-        auth = base64.b64encode(account.encode()).decode("ascii")
-        with open(os.path.join(path, "config.json"), "w", encoding="ascii") as file:
-            json.dump({"auths": {self.registry.host: {"auth": auth}}}, file)
-
     def download(self) -> str:
         """Download the image, and tell why it failed."""
         events: list[Event] = []
@@ -75,7 +76,7 @@ class TokenTests(SynchronousTestCase):
     def test_account(self) -> None:
         """The account of docker login is told to the token server."""
         self.tokens.account = _ACCOUNT
-        self.log_in(_ACCOUNT)
+        log_in(self.directory, self.registry.host, _ACCOUNT)
         self.assertEqual(self.download(), "")
 
     def test_no_account(self) -> None:
@@ -86,7 +87,7 @@ class TokenTests(SynchronousTestCase):
     def test_wrong_password(self) -> None:
         """With a wrong password as well."""
         self.tokens.account = _ACCOUNT
-        self.log_in("alice:wrong")
+        log_in(self.directory, self.registry.host, "alice:wrong")
         self.assertIn("answered with status 401; check the account", self.download())
 
     def test_expired(self) -> None:
@@ -101,29 +102,48 @@ class TokenTests(SynchronousTestCase):
 class BasicTests(SynchronousTestCase):
     """Tests for a registry that wants name and password in each request."""
 
-    def test_basic(self) -> None:
-        """The command reads the account of docker login, and says so where it has none."""
+    def setUp(self) -> None:
+        """Start the registry with one image, and be nobody."""
         need_programs("htpasswd")
-        directory = os.path.abspath(self.mktemp())
-        os.mkdir(directory)
-        passwords = os.path.join(directory, "passwords")
+        self.directory = os.path.abspath(self.mktemp())
+        os.mkdir(self.directory)
+        storage = os.path.join(self.directory, "upstream")
+        registry = start_registry(storage)
+        layout = Layout(os.path.join(self.directory, "layout"))
+        layout.write_index([layout.write_image("amd64", [os.urandom(1000)])])
+        registry.push(layout.directory, "a:1")
+        registry.stop()
+        passwords = os.path.join(self.directory, "passwords")
         subprocess.run(
             ["htpasswd", "-Bbc", passwords, "alice", "secret"], check=True, capture_output=True
         )
-        registry = start_registry(
-            os.path.join(directory, "upstream"),
-            f"auth: {{htpasswd: {{realm: x, path: {passwords}}}}}\n",
+        self.registry = start_registry(
+            storage, f"auth: {{htpasswd: {{realm: x, path: {passwords}}}}}\n"
         )
-        self.addCleanup(registry.stop)
-        done = subprocess.run(
+        self.addCleanup(self.registry.stop)
+
+    def download(self) -> "subprocess.CompletedProcess[str]":
+        """Run the command, which is not to try anything twice."""
+        return subprocess.run(
             [
-                *(sys.executable, "-m", "minreg", "download", "-s", f"{registry.host}/a:1"),
-                *("-d", os.path.join(directory, "registry")),
+                *(sys.executable, "-m", "minreg", "download", "-s", f"{self.registry.host}/a:1"),
+                *("--retries", "0", "-d", os.path.join(self.directory, "registry")),
             ],
             check=False,
             capture_output=True,
             text=True,
-            env={**os.environ, "HOME": directory},
+            env={**os.environ, "HOME": self.directory},
         )
+
+    def test_no_account(self) -> None:
+        """Without an account, the mend is told."""
+        done = self.download()
         self.assertEqual(done.returncode, 1)
-        self.assertIn(f"wants a login: docker login {registry.host}", done.stdout)
+        self.assertIn(f"wants a login: docker login {self.registry.host}", done.stdout)
+
+    def test_account(self) -> None:
+        """The command reads the account of docker login, the second time as well."""
+        log_in(self.directory, self.registry.host, "alice:secret")
+        for _ in range(2):
+            done = self.download()
+            self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)

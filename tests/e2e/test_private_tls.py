@@ -78,6 +78,14 @@ class PrivateAuthorityTests(SynchronousTestCase):
         tunnel = ("CONNECT", f"{self.address}:{self.registry.port}", "Basic YWxpY2U6c2VjcmV0")
         self.assertEqual(set(proxy.requests), {tunnel})
 
+    def test_broken(self) -> None:
+        """A connection that breaks while TLS begins is made anew."""
+        with ForwardProxy() as proxy:
+            proxy.collapsing = 2
+            url = f"http://127.0.0.1:{proxy.port}"
+            done = self.download("--ca-file", self.certificate, https_proxy=url, no_proxy="")
+        self.assertEqual((done.returncode, proxy.collapsing), (0, 0), done.stdout)
+
     def test_unknown_authority(self) -> None:
         """Without it, it is not, and that is not tried again."""
         done = self.download()

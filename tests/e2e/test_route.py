@@ -20,6 +20,9 @@ class RouteTests(UnitsTestCase):
         self.kind = "dummy" if _can_make("dummy") else "bridge"
         # Not every kernel that tests run on has dummy interfaces; all that K3s runs on do.
         self.rewrite(_ROUTE, "type dummy", f"type {self.kind}")
+        # Nor has anybody the time to wait as long as a node may.
+        self.rewrite(_ROUTE, "sleep 5", "sleep 0.2")
+        self.rewrite(_ROUTE, "RestartSec=5", "RestartSec=200ms")
         self.systemd = self.boot(alone=True)
         self.assertEqual(self.routes(), [])
 
@@ -80,6 +83,26 @@ class RouteTests(UnitsTestCase):
         (route,) = self.routes()
         self.assertIn("dev lan", route)
         self.assertEqual(self.state(), "inactive")
+
+    def test_set_down(self) -> None:
+        """An interface that is set down and up again has the route again."""
+        self.systemd.control("start", _ROUTE)
+        for state in ("down", "up"):
+            self.systemd.run("ip", "link", "set", "minreg0", state)
+        self.wait_until(lambda: len(self.routes()) == 1 and self.state() == "active")
+
+    def test_removed(self) -> None:
+        """An interface that is removed is made again."""
+        self.systemd.control("start", _ROUTE)
+        self.systemd.run("ip", "link", "delete", "minreg0")
+        self.wait_until(lambda: len(self.routes()) == 1)
+
+    def test_left_over(self) -> None:
+        """An interface that something left behind, or a part of its setup, is in nobody's way."""
+        self.systemd.run("ip", "link", "add", "minreg0", "type", self.kind)
+        self.systemd.run("ip", "address", "add", "203.0.113.254/31", "dev", "minreg0")
+        self.systemd.control("start", _ROUTE)
+        self.assertEqual(len(self.routes()), 1)
 
     def test_boot(self) -> None:
         """Once it is enabled, the route is there again after each boot, before K3s starts."""

@@ -93,7 +93,8 @@ class ApartTests(EndToEndTestCase):
         )
         self.assertEqual(fetch(f"{status}/readyz", "--fail"), "ok\n")
         self.assertIn("minreg_build_info", fetch(f"{status}/metrics", "--fail"))
-        for path in ("metrics", "livez", "readyz", "minreg/missing"):
+        self.assertIn("k3s is missing", fetch(f"{status}/minreg/preflight"))
+        for path in ("metrics", "livez", "readyz", "minreg/missing", "minreg/preflight"):
             self.assertRaises(ProgramFailed, fetch, f"http://{daemon.registry}/{path}", "--fail")
         self.assertRaises(ProgramFailed, fetch, f"{status}/v2/", "--fail")
         self.assertRaises(ProgramFailed, fetch, f"{status}/", "--fail", "-H", "Accept: text/html")

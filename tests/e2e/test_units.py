@@ -4,6 +4,7 @@ import os
 import signal
 
 from tests.e2e.content import write_sample
+from tests.e2e.images import read_file
 from tests.e2e.programs import installed, run
 from tests.e2e.units import ROOT, UnitsTestCase
 
@@ -111,6 +112,66 @@ class ServiceTests(UnitsTestCase):
         self.assertEqual(self.ask("/v2/"), (200, b"{}"))
         self.assertNotEqual(self.show("MainPID"), before)
         self.assertIn("Watchdog timeout", self.systemd.output())
+
+
+class OptionsTests(UnitsTestCase):
+    """Tests for what an operator may add to the units."""
+
+    def test_workers(self) -> None:
+        """Several processes serve the socket, as hardened as one."""
+        self.drop_in(
+            "minreg.service",
+            '[Service]\nEnvironment="MINREG_OPTIONS=--workers=2 --log-format=json"\n',
+        )
+        systemd = self.boot()
+        self.assertEqual(self.ask("/v2/"), (200, b"{}"))
+        first = systemd.show("minreg.service", "MainPID")["MainPID"]
+        children = f"/proc/{first}/task/{first}/children"
+        worker = systemd.run("cat", children)
+        self.assertEqual(len(worker.split()), 1)
+        systemd.run("kill", "-STOP", first)
+        try:
+            self.assertEqual(self.ask("/v2/"), (200, b"{}"))
+        finally:
+            systemd.run("kill", "-CONT", first)
+        self.assertEqual(systemd.run("cat", children), worker)
+
+    def test_several(self) -> None:
+        """Options that are given as the unit proposes all have their effect."""
+        text = read_file(os.path.join(self.units, "minreg.service")).decode()
+        example = text.partition("systemctl edit minreg\n")[2].partition("\n\n")[0]
+        self.drop_in(
+            "minreg.service",
+            example.replace("#     ", "") + "\nStandardOutput=append:/run/log\n",
+        )
+        systemd = self.boot()
+        self.assertEqual(self.ask("/minreg/style.css")[0], 404)
+        self.assertEqual(systemd.run("cat", "/run/log")[0], "{")
+
+    def test_second_socket(self) -> None:
+        """What the unit of the socket proposes adds a place, and takes none away."""
+        text = read_file(os.path.join(self.units, "minreg.socket")).decode()
+        example = text.partition("systemctl edit minreg.socket\n")[2].partition("\nIP")[0]
+        self.drop_in(
+            "minreg.socket",
+            example.replace("#     ", "").replace("192.0.2.1", "127.0.0.2"),
+        )
+        self.boot()
+        for host in ("127.0.0.1", "127.0.0.2"):
+            self.assertEqual(self.ask("/v2/", host), (200, b"{}"))
+
+    def test_status_socket(self) -> None:
+        """A socket of its own is where status is, without more rights for the service."""
+        with open(f"{self.units}/minreg-status.socket", "w", encoding="ascii") as file:
+            file.write(f"[Socket]\nService=minreg.service\nListenStream=127.0.0.2:{self.port}\n")
+        self.drop_in(
+            "minreg.service",
+            "[Unit]\nRequires=minreg-status.socket\nAfter=minreg-status.socket\n[Service]\n"
+            'Environment="MINREG_OPTIONS=--status-listen systemd:name=minreg-status.socket"\n',
+        )
+        self.boot()
+        self.assertEqual(self.ask("/livez")[0], 404)
+        self.assertEqual(self.ask("/livez", "127.0.0.2"), (200, b"ok\n"))
 
 
 class FilesTests(UnitsTestCase):

@@ -31,6 +31,8 @@ class WorkersTests(EndToEndTestCase):
         for client in clients:
             client.close()
         self.assertEqual(len(busy), 3)
+        # A process writes what it has answered at the end of its turn.
+        self.wait_until(lambda: len(self.daemon.requests()) >= 180)
         self.assertEqual(len(self.daemon.requests()), 180)
 
     def test_replaced(self) -> None:
@@ -58,9 +60,7 @@ class WorkersTests(EndToEndTestCase):
 
     def workers(self) -> list[int]:
         """Name the processes that the daemon has started."""
-        path = f"/proc/{self.daemon.pid}/task/{self.daemon.pid}/children"
-        with open(path, encoding="ascii") as children:
-            return [int(pid) for pid in children.read().split()]
+        return children(self.daemon.pid)
 
     def processes(self) -> list[int]:
         """Name all processes of the daemon."""
@@ -72,6 +72,12 @@ class WorkersTests(EndToEndTestCase):
             lines = [line.split() for line in file]
         local = f"0100007F:{self.daemon.port:04X}"
         return sum(line[1] == local and line[3] == "0A" for line in lines)
+
+
+def children(pid: int) -> list[int]:
+    """Name the processes that a process has started."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(child) for child in file.read().split()]
 
 
 def connections(pid: int) -> int:

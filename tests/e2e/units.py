@@ -79,9 +79,9 @@ class UnitsTestCase(EndToEndTestCase):
         self.root = f"{systemd.state}/{ROOT.removeprefix('/var/lib/')}"
         return systemd
 
-    def ask(self, path: str) -> tuple[int, bytes]:
+    def ask(self, path: str, host: str = "127.0.0.1") -> tuple[int, bytes]:
         """Ask the registry, on a new connection."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = HTTPConnection(host, self.port, timeout=30)
         try:
             connection.request("GET", path)
             response = connection.getresponse()

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import click
 
 from minreg.commands.reports import WrongUsage
-from minreg.fill.failures import ReferencesInvalid
-from minreg.fill.references import ImageReference, parse_references
 from minreg.manifests import Platform
+from minreg.references import ImageReference, ReferencesInvalid, parse_references
 
 ALL_PLATFORMS = "all"
 
@@ -18,6 +17,13 @@ directory_option = click.option(
     show_default=True,
     type=click.Path(exists=True, file_okay=False),
     help="The root of the tree.",
+)
+
+links_option = click.option(
+    "--allow-links-to",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="A directory outside of the tree that its links may lead to, as for serving. Repeatable.",
 )
 
 

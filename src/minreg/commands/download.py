@@ -14,14 +14,14 @@ from minreg.commands.reports import WrongUsage, is_interruption, reported_failur
 from minreg.fill.download import Download, Network
 from minreg.fill.plan import Plan
 from minreg.fill.progress import Display, JsonLines, LiveBars, PlainLines
-from minreg.fill.references import ImageReference
 from minreg.fill.release import CHANNEL_URL, RELEASE_URL, Releases
 from minreg.fill.resolve import Selection
-from minreg.fill.retries import Retries
-from minreg.fill.transport import Transport
-from minreg.fill.upstreams import Upstreams
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.retries import Retries
+from minreg.fill.upstream.transport import Transport
+from minreg.fill.upstream.upstreams import Upstreams
 from minreg.names import NameInvalid, parse_host
+from minreg.references import ImageReference
 from minreg.words import count, format_size
 
 
@@ -199,9 +199,14 @@ def _download(
 
 def _describe_plan(plan: Plan) -> None:
     for image in plan.images:
-        digests = {blob.digest for blob in image.blobs} & plan.missing.keys()
-        size = sum(plan.missing[digest].blob.size for digest in digests)
-        click.echo(f"{image.image}: {count(len(digests), 'blob')} to fetch, {format_size(size)}")
+        sizes = [
+            claim.blob.size
+            for missing in plan.missing.values()
+            for claim in missing.claims
+            if claim.image is image
+        ]
+        wanted = f"{count(len(sizes), 'blob')} to fetch, {format_size(sum(sizes))}"
+        click.echo(f"{image.image}: {wanted}")
     click.echo(
         f"would fetch {count(len(plan.missing), 'blob')} ({format_size(plan.fetch_bytes)}), "
         f"go on with {format_size(plan.partial_bytes)} that came earlier, "

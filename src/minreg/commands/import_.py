@@ -15,11 +15,11 @@ from rich.progress import (
 )
 
 from minreg.commands.arguments import parse_platforms
-from minreg.commands.reports import reported_failures
+from minreg.commands.reports import reported_failures, say
 from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.source import measure_source
 from minreg.fill.importer import ImportedImage, Importer
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
 from minreg.words import format_size
 
 
@@ -66,9 +66,9 @@ def command(
         for source in sources:
             try:
                 for image in _import(importer, source):
-                    click.echo(_describe(image))
+                    say(_describe(image))
             except ArchiveInvalid as failure:
-                click.echo(f"Error: {failure}", err=True)
+                say(f"Error: {failure}", err=True)
                 failed += 1
             except KeyboardInterrupt:
                 raise click.ClickException(

@@ -1,19 +1,20 @@
 """``minreg list``: what a tree holds."""
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Sequence
 
 import attrs
 import click
 
-from minreg.commands.arguments import directory_option
-from minreg.commands.reports import reported_failures
-from minreg.fill.contents import TreeContents
-from minreg.fill.inventory import iterate_images
+from minreg.commands.arguments import directory_option, links_option
+from minreg.commands.reports import reported_failures, say
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.inventory import take_inventory
 from minreg.names import Digest
-from minreg.store.images import HeldImage
-from minreg.words import format_size
+from minreg.store.held import HeldImage
+from minreg.words import format_size, printable
 
 _HEADINGS = ("IMAGE", "DIGEST", "PLATFORMS", "NOT HERE", "SIZE", "SHARED")
 _DIGEST_SHOWN = len("sha256:") + 12
@@ -32,20 +33,27 @@ class _Row:
     help="""Say which images a tree holds.
 
     PLATFORMS are those that are here, NOT HERE those that the image's index names
-    besides. SHARED is how much of SIZE other images need too.
+    besides. SHARED is how much of SIZE other images need too. The exit status is 1 if a
+    part of the tree cannot be looked at.
     """,
 )
 @directory_option
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON list.")
-def command(*, directory: str, as_json: bool) -> None:
+@links_option
+def command(*, directory: str, as_json: bool, allow_links_to: tuple[str, ...]) -> None:
     """List the images."""
     with reported_failures():
-        rows = _make_rows(list(iterate_images(TreeContents(directory))))
+        inventory = take_inventory(TreeContents(directory, allow_links_to))
+    rows = _make_rows(inventory.images)
     if as_json:
         click.echo(json.dumps([_as_json(row) for row in rows], indent=2))
     else:
         for line in _make_table([_HEADINGS, *(_as_text(row) for row in rows)]):
             click.echo(line)
+    for reason in inventory.unread:
+        say(f"not looked at: {reason}", err=True)
+    if inventory.unread:
+        sys.exit(1)
 
 
 def _make_rows(images: Sequence[HeldImage]) -> list[_Row]:
@@ -80,7 +88,7 @@ def _as_json(row: _Row) -> dict[str, object]:
 def _as_text(row: _Row) -> tuple[str, ...]:
     image = row.image
     tag = f":{image.reference}" if isinstance(image.reference, str) else ""
-    return (
+    cells = (
         f"{image.place}{tag}",
         str(image.root)[:_DIGEST_SHOWN] if image.root is not None else "missing",
         ",".join(map(str, image.present)) or "-",
@@ -88,6 +96,7 @@ def _as_text(row: _Row) -> tuple[str, ...]:
         format_size(image.size),
         format_size(row.shared),
     )
+    return tuple(map(printable, cells))
 
 
 def _make_table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,5 +1,6 @@
 """``minreg node``: minreg as a service of a K3s node."""
 
+import errno
 import os
 import sys
 import sysconfig
@@ -9,24 +10,35 @@ import click
 
 from minreg.commands.reports import WrongUsage
 from minreg.node.install import Installation, Step
+from minreg.node.paths import PathUnsuitable, check_program, check_root, check_runs
+from minreg.node.placement import read_file
 from minreg.node.routes import has_default_route
 from minreg.node.units import (
     DEFAULT_ROOT,
-    PathUnsuitable,
-    check_program,
-    check_root,
+    DISTRIBUTIONS,
+    SERVICE,
+    find_distributions,
     make_links,
     make_registries,
     make_units,
+    parse_choice,
 )
 
 _START = (
     "now: systemctl daemon-reload && systemctl start minreg.socket && systemctl restart minreg"
 )
-_STOP = (
-    "before, or now: systemctl disable --now minreg.socket minreg minreg-route; "
-    "then: systemctl daemon-reload"
-)
+STOP = "systemctl stop 'minreg*'; systemctl daemon-reload"
+"""What stops all that was installed, once its files are gone."""
+
+_IN_THE_WAY = "move away what is in its place"
+_MENDS = {
+    errno.EACCES: "run this as root",
+    errno.EPERM: "run this as root",
+    errno.EROFS: "mount that file system for writing, or name an image with --destdir",
+    errno.EISDIR: _IN_THE_WAY,
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EEXIST: _IN_THE_WAY,
+}
 
 
 @click.group("node", help="Make minreg a service of this K3s node, or of an image of one.")
@@ -51,10 +63,13 @@ def _common(function: Callable[..., None]) -> Callable[..., None]:
 
 @command.command("install")
 @_common
-@click.option("--root", default=DEFAULT_ROOT, show_default=True, help="The registry tree.")
+@click.option(
+    "--root", help=f"The registry tree.  [default: what was installed before, or {DEFAULT_ROOT}]"
+)
 @click.option(
     "--program",
-    help="The twistd that runs minreg on the node.  [default: that of this installation]",
+    help="The twistd that runs minreg on the node.  "
+    "[default: what was installed before, or that of this installation]",
 )
 @click.option(
     "--route/--no-route",
@@ -63,25 +78,23 @@ def _common(function: Callable[..., None]) -> Callable[..., None]:
     "[default: if this node has none now]",
 )
 def install(
-    *, dry_run: bool, destdir: str, root: str, program: str | None, route: bool | None
+    *, dry_run: bool, destdir: str, root: str | None, program: str | None, route: bool | None
 ) -> None:
-    """Write the systemd units and K3s' registries.yaml.
+    """Write the systemd units, and the registries.yaml of K3s or RKE2.
 
     What is there already stays; a file that was changed by hand is never overwritten: what
     minreg would have written is shown, and the exit status is 1.
     """
-    try:
-        units = make_units(
-            check_program(program or os.path.join(sysconfig.get_path("scripts"), "twistd")),
-            check_root(root),
-        )
-    except PathUnsuitable as error:
-        raise WrongUsage(str(error)) from None
     is_image = os.path.abspath(destdir) != "/"
+    program, root = _choose(program, root, destdir, is_image=is_image)
     if route is None:
         route = not is_image and not has_default_route()
     installation = Installation(
-        units, make_links(with_route=route), make_registries(), destdir, not dry_run
+        make_units(program, root),
+        make_links(with_route=route),
+        [make_registries(name) for name in find_distributions(root, destdir)],
+        destdir,
+        not dry_run,
     )
     if not dry_run:
         _remember_plugins()
@@ -95,9 +108,38 @@ def uninstall(*, dry_run: bool, destdir: str) -> None:
     is_image = os.path.abspath(destdir) != "/"
     # Of the files only their first lines matter now.
     installation = Installation(
-        make_units("/", "/"), make_links(with_route=True), make_registries(), destdir, not dry_run
+        make_units("/", "/"),
+        make_links(with_route=True),
+        [make_registries(name) for name in DISTRIBUTIONS],
+        destdir,
+        not dry_run,
     )
-    _report(installation.uninstall(), "" if dry_run or is_image else _STOP)
+    _report(installation.uninstall(), "" if dry_run or is_image else f"now: {STOP}")
+
+
+def _choose(
+    program: str | None, root: str | None, destdir: str, *, is_image: bool
+) -> tuple[str, str]:
+    """Find the program and the root: what is asked for, or was before, or else is usual."""
+    before = parse_choice(read_file(destdir, SERVICE) or "")
+    kept = [
+        f"--{option} {value}"
+        for option, given, value in (
+            ("program", program, before.program),
+            ("root", root, before.root),
+        )
+        if given is None and value is not None
+    ]
+    if kept:
+        click.echo(f"{' '.join(kept)}: as installed before")
+    ours = os.path.join(sysconfig.get_path("scripts"), "twistd")
+    try:
+        program = check_program(program or before.program or ours)
+        if not is_image:
+            check_runs(program)
+        return program, check_root(root or before.root or DEFAULT_ROOT)
+    except PathUnsuitable as error:
+        raise WrongUsage(str(error)) from None
 
 
 def _remember_plugins() -> None:
@@ -111,17 +153,25 @@ def _remember_plugins() -> None:
     list(getPlugins(IServiceMaker))
 
 
+def find_mend(error: OSError) -> str:
+    """Say what to do where a file cannot be written or removed."""
+    return _MENDS.get(error.errno or 0, "see to that, and run this again")
+
+
 def _report(steps: Iterable[Step], then: str) -> None:
+    """Carry out all steps, whoever listens, and then tell of them."""
+    lines: list[str] = []
     is_left = False
+    complaint = ""
     try:
         for step in steps:
-            click.echo(f"{step.path}: {step.action}")
-            click.echo(step.detail, nl=False)
+            lines.append(f"{step.path}: {step.action}\n{step.detail}")
             is_left |= step.is_left
     except OSError as error:
-        raise click.ClickException(
-            f"{error.filename}: {error.strerror}: run this as root"
-        ) from None
+        complaint = f"{error.filename}: {error.strerror}: {find_mend(error)}"
+    click.echo("".join(lines), nl=False)
+    if complaint:
+        raise click.ClickException(complaint)
     if then:
         click.echo(then)
     if is_left:

@@ -1,11 +1,14 @@
 """``minreg prune``: without what no tag reaches."""
 
+from collections.abc import Sequence
+
 import click
 
-from minreg.commands.arguments import directory_option, read_list
-from minreg.commands.reports import reported_failures
+from minreg.commands.arguments import directory_option, links_option, read_list
+from minreg.commands.reports import WrongUsage, reported_failures, say
 from minreg.fill.prune import Removal, plan_removal, remove
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
+from minreg.references import ImageReference
 from minreg.words import count, format_size
 
 
@@ -25,25 +28,38 @@ from minreg.words import count, format_size
     help="A list of images; tags that are in no list are removed first. Repeatable.",
 )
 @click.option("--yes", is_flag=True, help="Remove it.")
-def command(*, directory: str, keep_files: tuple[str, ...], yes: bool) -> None:
+@links_option
+def command(
+    *, directory: str, keep_files: tuple[str, ...], yes: bool, allow_links_to: tuple[str, ...]
+) -> None:
     """Say what would be removed, or remove it."""
     with reported_failures():
-        keep = None
-        if keep_files:
-            keep = [reference for path in keep_files for reference in read_list(path)]
+        keep = _read_lists(keep_files) if keep_files else None
         if not yes:
-            _describe(plan_removal(directory, keep), "would remove")
+            _describe(plan_removal(directory, keep, allow_links_to), "would remove")
             return
         with TreeWriter(directory, "minreg prune") as tree:
-            removal = plan_removal(directory, keep)
+            removal = plan_removal(directory, keep, allow_links_to)
             remove(removal, tree)
     _describe(removal, "removed")
 
 
+def _read_lists(paths: Sequence[str]) -> list[ImageReference]:
+    keep = [reference for path in paths for reference in read_list(path)]
+    if not keep:
+        raise WrongUsage(
+            f"no image is named in {' or '.join(paths)}, so all of the tree would go: "
+            "name the images to keep, or remove the directory"
+        )
+    return keep
+
+
 def _describe(removal: Removal, verb: str) -> None:
     for image in removal.images:
-        click.echo(f"{verb} {image}")
-    click.echo(
+        say(f"{verb} {image}")
+    for place, digest in removal.untagged:
+        say(f"{verb} {place}@{digest}, which no tag reaches")
+    say(
         f"{verb} {count(len(removal.images), 'image')}, "
         f"{count(len(removal.manifests), 'manifest')} and "
         f"{count(len(removal.blobs), 'blob')} ({format_size(removal.size)})"

@@ -1,17 +1,26 @@
-"""How a command says that it failed: in one line, with an exit status."""
+"""How a command says what it did, or in one line, with an exit status, that it failed."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 import click
 
 from minreg.fill.failures import FillFailure
 from minreg.interfaces import StoreUnavailable
 from minreg.names import NameInvalid
+from minreg.words import format_size, printable
 
 
 class WrongUsage(click.ClickException):
     """The command line, or a list that it names, is wrong: exit status 2."""
+
+    exit_code = 2
+
+
+class CouldNotLook(click.ClickException):
+    """What was to be looked at cannot be, so that nothing is known of it: exit status 2."""
 
     exit_code = 2
 
@@ -22,7 +31,34 @@ def reported_failures() -> Iterator[None]:
     try:
         yield
     except (FillFailure, NameInvalid, StoreUnavailable) as failure:
-        raise click.ClickException(str(failure)) from None
+        lines = map(printable, str(failure).split("\n"))
+        raise click.ClickException("\n".join(lines)) from None
+
+
+@contextmanager
+def hashing_bar(size: int) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how much of so many bytes is hashed; give what is to be told of it.
+
+    It may be told in any thread.
+    """
+    mutex = Lock()
+    with click.progressbar(
+        length=size,
+        label=f"hashing {format_size(size)}",
+        file=sys.stderr,
+        hidden=not sys.stderr.isatty(),
+    ) as bar:
+
+        def advanced(more: int) -> None:
+            with mutex:
+                bar.update(more)
+
+        yield advanced
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Write a line for people. What came from elsewhere and stands in it does nothing else."""
+    click.echo(printable(line), err=err)
 
 
 def is_interruption(error: BaseException) -> bool:

@@ -1,12 +1,11 @@
 """``minreg verify``: whether a tree is complete and undamaged."""
 
 import sys
-from threading import Lock
 
 import click
 
-from minreg.commands.arguments import directory_option, parse_platforms
-from minreg.commands.reports import reported_failures
+from minreg.commands.arguments import directory_option, links_option, parse_platforms
+from minreg.commands.reports import hashing_bar, reported_failures, say
 from minreg.fill.verify import Finding, Report, Verification
 from minreg.words import count, format_size
 
@@ -16,7 +15,8 @@ from minreg.words import count, format_size
     help="""Check each image of a tree: is all of it there, with the right size and digest?
 
     An image whose index names more platforms than the tree holds is complete, unless
-    --platform asks for one of them. The exit status is 1 if an image is not complete.
+    --platform asks for one of them. The exit status is 1 if an image is not complete, if a
+    part of the tree cannot be looked at, or if there is no image at all.
     """,
 )
 @directory_option
@@ -26,36 +26,35 @@ from minreg.words import count, format_size
     "--platform",
     "platforms",
     multiple=True,
-    help="A platform that each image must have, if it has several, or 'all'. Repeatable.",
+    help="A platform that each image must have, or 'all' that its index names. Repeatable.",
 )
-def command(*, directory: str, quick: bool, platforms: tuple[str, ...]) -> None:
+@links_option
+def command(
+    *, directory: str, quick: bool, platforms: tuple[str, ...], allow_links_to: tuple[str, ...]
+) -> None:
     """Verify, and exit with the status that tells the outcome."""
     with reported_failures():
         wanted = parse_platforms(platforms) if platforms else None
-        verification = Verification(directory, wanted)
+        verification = Verification(directory, wanted, allow_links_to)
         report = verification.run_quickly() if quick else _run_with_bar(verification)
+    if not report.findings and not report.unread:
+        raise click.ClickException(
+            f"there is no image in {directory}: name the right directory with -d, or fill it with "
+            "minreg download or minreg import"
+        )
     for finding in report.findings:
         for line in _describe(finding):
-            click.echo(line)
-    click.echo(_summarize(report))
-    if report.broken:
+            say(line)
+    for reason in report.unread:
+        say(f"not looked at: {reason}")
+    say(_summarize(report))
+    if report.broken or report.unread:
         sys.exit(1)
 
 
 def _run_with_bar(verification: Verification) -> Report:
     """Hash all files, with a bar on a terminal."""
-    mutex = Lock()
-    with click.progressbar(
-        length=verification.total_bytes,
-        label=f"hashing {format_size(verification.total_bytes)}",
-        file=sys.stderr,
-        hidden=not sys.stderr.isatty(),
-    ) as bar:
-
-        def advanced(size: int) -> None:
-            with mutex:
-                bar.update(size)
-
+    with hashing_bar(verification.total_bytes) as advanced:
         return verification.run(advanced)
 
 

@@ -1,11 +1,12 @@
 """Ends each image when the last of its blobs has come, or been given up."""
 
+from minreg.fill.claims import Outcome
 from minreg.fill.events import ImageEnded, Show
 from minreg.fill.failures import FillFailure
-from minreg.fill.origins import record_origin
 from minreg.fill.plan import Plan
 from minreg.fill.resolve import Resolved
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.origins import record_origin
+from minreg.fill.tree.writer import TreeWriter
 from minreg.names import Digest
 
 
@@ -22,29 +23,27 @@ class Arrivals:
         self._tree = tree
         self._show = show
         self._awaited: dict[int, set[Digest]] = {}
-        self._images: dict[Digest, list[Resolved]] = {}
         self._reasons: dict[int, str] = {}
-        self._ready: list[Resolved] = []
         self.failed = [str(image) for image in plan.failures]
         """The images that are not in the tree."""
-        for image in plan.images:
-            awaited = {blob.digest for blob in image.blobs} & plan.missing.keys()
-            self._awaited[id(image)] = awaited
-            for digest in awaited:
-                self._images.setdefault(digest, []).append(image)
-            if not awaited:
-                self._ready.append(image)
+        self._missing = plan.missing
+        for missing in plan.missing.values():
+            for claim in missing.claims:
+                self._awaited.setdefault(id(claim.image), set()).add(missing.digest)
+        self._ready = [image for image in plan.images if id(image) not in self._awaited]
 
     def end_ready(self) -> None:
         """End the images that wait for nothing."""
         for image in self._ready:
             self._end(image, had_blobs_to_come=False)
 
-    def arrive(self, digest: Digest, reason: str) -> None:
-        """Note that a blob came, or with a ``reason`` that it will not."""
-        for image in self._images[digest]:
+    def arrive(self, digest: Digest, outcome: Outcome) -> None:
+        """Note what became of a missing blob."""
+        for claim in self._missing[digest].claims:
+            image = claim.image
             awaited = self._awaited[id(image)]
             awaited.discard(digest)
+            reason = outcome.reason_for(claim)
             if reason:
                 self._reasons.setdefault(id(image), reason)
             if not awaited:

@@ -1,15 +1,14 @@
 """Brings images from upstream registries into a tree, many blobs at a time."""
 
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from threading import Event as Signal
 
 import attrs
 
 from minreg.fill.arrivals import Arrivals
-from minreg.fill.contents import TreeContents
+from minreg.fill.claims import Claim, Missing, Outcome, Source
 from minreg.fill.events import (
     BlobAdvanced,
     BlobEnded,
@@ -19,15 +18,21 @@ from minreg.fill.events import (
     Show,
     Summary,
 )
-from minreg.fill.failures import FillFailure, TreeNotWritable
+from minreg.fill.failures import (
+    ContentMismatch,
+    FillFailure,
+    UpstreamRefused,
+    UpstreamUnavailable,
+)
 from minreg.fill.fetch import BlobFetch, Fetched
-from minreg.fill.plan import Missing, Plan, make_plan
-from minreg.fill.references import ImageReference
+from minreg.fill.plan import Plan, make_plan
 from minreg.fill.resolve import Resolver, Selection
-from minreg.fill.retries import Retries
-from minreg.fill.transport import Transport
-from minreg.fill.upstreams import Upstreams
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.retries import Retries
+from minreg.fill.upstream.transport import Transport
+from minreg.fill.upstream.upstreams import Upstreams
+from minreg.references import ImageReference
 
 _RESERVE = 16 * 1024 * 1024
 
@@ -63,11 +68,16 @@ class Download:
         self._show = show
         self._fetched: list[Fetched] = []
 
-    def plan(self, references: Sequence[ImageReference]) -> Plan:
-        """Find out what is to come; nothing is written."""
+    def plan(self, references: Sequence[ImageReference], room: int | None = None) -> Plan:
+        """Find out what is to come; nothing is written.
+
+        Args:
+            references: The images.
+            room: The bytes that the disk has room for, if that matters.
+        """
         self._show(Resolving(len(references)))
         with self._pool() as pool:
-            plan = make_plan(references, self._resolver.resolve, self._contents, pool)
+            plan = make_plan(references, self._resolver.resolve, self._contents, pool, room)
         self._show(
             Planned(
                 len(plan.images) + len(plan.failures),
@@ -82,13 +92,8 @@ class Download:
         return plan
 
     def run(self, references: Sequence[ImageReference], tree: TreeWriter) -> Summary:
-        """Bring the images into the tree.
-
-        Raises:
-            TreeNotWritable: There is no room for them; nothing was fetched.
-        """
-        plan = self.plan(references)
-        check_space(tree.root, plan.fetch_bytes)
+        """Bring the images into the tree; those that there is no room for fail."""
+        plan = self.plan(references, tree.measure_room() - _RESERVE)
         with self._pool() as pool:
             failed = self._bring(plan, tree, pool)
         summary = self._summarize(plan, failed)
@@ -117,25 +122,40 @@ class Download:
         arrivals = Arrivals(plan, tree, self._show)
         arrivals.end_ready()
         for transfer in as_completed(transfers):
-            arrivals.arrive(transfers[transfer], _reason(transfer))
+            arrivals.arrive(transfers[transfer], transfer.result())
         return arrivals.failed
 
-    def _fetch(self, missing: Missing, tree: TreeWriter) -> None:
-        blob, image = missing.blob, missing.image
+    def _fetch(self, missing: Missing, tree: TreeWriter) -> Outcome:
+        """Fetch a blob from the first that has it."""
+        reasons = {}
+        try:
+            for source, claim in missing.sources.items():
+                try:
+                    fetched = self._fetch_from(source, claim, missing.partial_size, tree)
+                except (UpstreamRefused, UpstreamUnavailable, ContentMismatch) as failure:
+                    reasons[source] = str(failure)
+                    continue
+                self._fetched.append(fetched)
+                self._show(BlobEnded(missing.digest, fetched.received, fetched.resumed))
+                return Outcome(source.blob.size)
+        except FillFailure as failure:
+            outcome = Outcome(reason=str(failure))
+        else:
+            outcome = Outcome(reasons=reasons)
+        self._show(BlobEnded(missing.digest, 0, 0, outcome.reason_for(missing.claims[0])))
+        return outcome
+
+    def _fetch_from(
+        self, source: Source, claim: Claim, partial_size: int, tree: TreeWriter
+    ) -> Fetched:
+        blob, image = source.blob, str(claim.image.image)
 
         def advanced(offset: int) -> None:
-            self._show(BlobAdvanced(blob.digest, str(image.image), offset, blob.size))
+            self._show(BlobAdvanced(blob.digest, image, offset, blob.size))
 
-        network = self._network
-        advanced(missing.partial_size)
-        fetch = BlobFetch(image.upstream, image.image.repository, blob, network.retries, advanced)
-        try:
-            fetched = fetch.run(tree)
-        except FillFailure as failure:
-            self._show(BlobEnded(blob.digest, 0, 0, str(failure)))
-            raise
-        self._fetched.append(fetched)
-        self._show(BlobEnded(blob.digest, fetched.received, fetched.resumed))
+        advanced(min(partial_size, blob.size))
+        retries = self._network.retries
+        return BlobFetch(source.upstream, source.repository, blob, retries, advanced).run(tree)
 
     def _summarize(self, plan: Plan, failed: Sequence[str]) -> Summary:
         return Summary(
@@ -147,31 +167,3 @@ class Download:
             reused_blobs=plan.present_blobs,
             reused_bytes=plan.present_bytes,
         )
-
-
-def check_space(root: str, needed: int) -> None:
-    """Make sure that a disk has room.
-
-    Args:
-        root: A directory on it.
-        needed: Bytes that are to be written.
-
-    Raises:
-        TreeNotWritable: There is less than that, with a reserve.
-    """
-    status = os.statvfs(root)
-    free = status.f_bavail * status.f_frsize
-    if needed and free < needed + _RESERVE:
-        raise TreeNotWritable(
-            f"{root} has room for {free} bytes, and {needed + _RESERVE} are needed: "
-            "make room, or choose another directory"
-        )
-
-
-def _reason(transfer: "Future[None]") -> str:
-    """Say why a transfer failed; empty if it did not."""
-    try:
-        transfer.result()
-    except FillFailure as failure:
-        return str(failure)
-    return ""

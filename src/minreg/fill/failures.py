@@ -13,16 +13,16 @@ class TreeNotWritable(FillFailure):
     """A part of the tree cannot be written, or is not laid out as a tree is."""
 
 
+class TreeUnreadable(FillFailure):
+    """A part of the tree cannot, or must not, be read, and what it holds is not known."""
+
+
 class ContentMismatch(FillFailure):
     """Bytes are not what their digest or size says; they were not stored."""
 
 
 class ManifestMissing(FillFailure):
     """A tag was to be set on a manifest that the repository does not hold."""
-
-
-class ReferencesInvalid(FillFailure):
-    """Image references break their grammar; one line for each, with where it stands."""
 
 
 class UpstreamRefused(FillFailure):

@@ -5,20 +5,24 @@ again (RFC 9110, 14.2: Range).
 """
 
 import re
+import time
 from collections.abc import Callable
 from contextlib import closing
 
 import attrs
 
 from minreg.fill.failures import ContentMismatch
-from minreg.fill.partial import Partial
-from minreg.fill.retries import Retries
-from minreg.fill.transport import Response, discard
-from minreg.fill.upstream import Upstream
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.partial import Partial
+from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.registry import Upstream
+from minreg.fill.upstream.retries import Retries
+from minreg.fill.upstream.transport import Response, discard
 from minreg.manifests import Descriptor
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+# A broken line is tried again without end as long as so many bytes come each time.
+_WORTHWHILE = 64 * 1024
+_REPORT_SECONDS = 0.1
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
 
 @attrs.frozen
@@ -37,7 +41,8 @@ class BlobFetch:
         repository: The repository there.
         blob: Its digest and size.
         retries: How often to try.
-        advanced: Told how many bytes are here, each time that more are.
+        advanced: Told how many bytes are here, now and then, and when all are.
+        clock: The time in seconds.
     """
 
     def __init__(
@@ -47,13 +52,18 @@ class BlobFetch:
         blob: Descriptor,
         retries: Retries,
         advanced: Callable[[int], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._upstream = upstream
         self._repository = repository
         self._blob = blob
         self._retries = retries
         self._advanced = advanced
+        self._clock = clock
         self._received = 0
+        self._furthest = 0
+        self._next_report = 0.0
 
     def run(self, tree: TreeWriter) -> Fetched:
         """Fetch the blob, and make it part of the tree.
@@ -66,7 +76,9 @@ class BlobFetch:
         with tree.open_partial(self._blob.digest) as partial:
             if partial.offset > self._blob.size:
                 partial.restart()
-            self._retries.run(lambda: self._attempt(partial))
+            self._retries.run(
+                lambda: self._attempt(partial), lambda: self._furthest // _WORTHWHILE
+            )
         return Fetched(self._received, max(0, self._blob.size - self._received))
 
     def _attempt(self, partial: Partial) -> None:
@@ -92,7 +104,14 @@ class BlobFetch:
                     raise ContentMismatch(f"{url} is longer than its {self._blob.size} bytes")
                 partial.write(chunk)
                 self._received += len(chunk)
-                self._advanced(partial.offset)
+                self._report(partial.offset)
+
+    def _report(self, offset: int) -> None:
+        self._furthest = max(self._furthest, offset)
+        now = self._clock()
+        if offset == self._blob.size or now >= self._next_report:
+            self._next_report = now + _REPORT_SECONDS
+            self._advanced(offset)
 
     def _check_length(self, response: Response, partial: Partial, url: str) -> None:
         """Refuse at once what says itself that it is another size."""
@@ -100,7 +119,7 @@ class BlobFetch:
         expected = self._blob.size - partial.offset
         if length.isascii() and length.isdigit() and int(length[:18]) != expected:
             discard(response)
-            raise ContentMismatch(f"{url} has {length} bytes to come, and not {expected}")
+            raise ContentMismatch(f"{url} has {length[:18]} bytes to come, and not {expected}")
 
 
 def _continues(response: Response, offset: int, size: int) -> bool:

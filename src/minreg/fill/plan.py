@@ -5,22 +5,15 @@ from concurrent.futures import Executor
 
 import attrs
 
-from minreg.fill.contents import TreeContents
+from minreg.fill.claims import Claim, Missing
 from minreg.fill.failures import FillFailure
-from minreg.fill.origins import Origins, origin_of
-from minreg.fill.references import ImageReference
 from minreg.fill.resolve import Resolved
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.origins import Origins, origin_of
 from minreg.manifests import Descriptor
 from minreg.names import Digest, NameInvalid
-
-
-@attrs.frozen
-class Missing:
-    """A blob that the tree lacks, and the image that it is fetched for."""
-
-    blob: Descriptor
-    image: Resolved
-    partial_size: int
+from minreg.references import ImageReference
+from minreg.words import format_size
 
 
 @attrs.frozen
@@ -36,7 +29,7 @@ class Plan:
     @property
     def fetch_bytes(self) -> int:
         """Bytes that are to be fetched."""
-        return sum(missing.blob.size for missing in self.missing.values()) - self.partial_bytes
+        return sum(missing.size for missing in self.missing.values()) - self.partial_bytes
 
     @property
     def partial_bytes(self) -> int:
@@ -44,13 +37,35 @@ class Plan:
         return sum(missing.partial_size for missing in self.missing.values())
 
 
+@attrs.frozen
+class _Need:
+    """An image, and its blobs that the tree lacks."""
+
+    image: Resolved
+    lacking: tuple[Descriptor, ...]
+
+    @property
+    def size(self) -> int:
+        """The bytes of all of them."""
+        return sum(blob.size for blob in self.lacking)
+
+
 def make_plan(
     references: Sequence[ImageReference],
     resolve: Callable[[ImageReference], Resolved],
     contents: TreeContents,
     pool: Executor,
+    room: int | None = None,
 ) -> Plan:
-    """Resolve all images at once, and see what the tree lacks of them."""
+    """Resolve all images at once, and see what the tree lacks of them.
+
+    Args:
+        references: The images.
+        resolve: Finds out what makes up an image.
+        contents: The tree.
+        pool: The threads to resolve in.
+        room: The bytes that the disk has room for, if that matters.
+    """
     wanted = list(dict.fromkeys(references))
     futures = {image: pool.submit(resolve, image) for image in wanted}
     images: list[Resolved] = []
@@ -60,43 +75,81 @@ def make_plan(
             images.append(future.result())
         except (FillFailure, NameInvalid) as failure:
             failures[image] = str(failure)
+    failures |= _find_contradictions(images)
     failures |= _find_collisions(images, contents)
-    return _survey([image for image in images if image.image not in failures], failures, contents)
+    needs = [_find_need(image, contents) for image in images if image.image not in failures]
+    if room is not None:
+        failures |= _find_too_large(needs, contents, room)
+    return _survey(
+        [need for need in needs if need.image.image not in failures], failures, contents
+    )
+
+
+def _find_need(image: Resolved, contents: TreeContents) -> _Need:
+    lacking = (
+        blob for blob in image.blobs if not contents.has_blob(image.place, blob.digest, blob.size)
+    )
+    return _Need(image, tuple(lacking))
+
+
+def _find_too_large(
+    needs: Sequence[_Need], contents: TreeContents, room: int
+) -> dict[ImageReference, str]:
+    """Find images that the disk has no room for, beside those that need less."""
+    held: dict[Digest, int] = {}
+    too_large = {}
+    for need in sorted(needs, key=lambda need: need.size):
+        coming = 0
+        for blob in need.lacking:
+            already = held.get(blob.digest) or contents.partial_size(blob.digest)
+            coming += max(0, blob.size - already)
+        if coming and coming > room:
+            too_large[need.image.image] = (
+                f"{need.image.image} needs {format_size(coming)} more, and the disk has room "
+                f"for {format_size(max(0, room))}: make room, or choose another directory"
+            )
+            continue
+        room -= coming
+        for blob in need.lacking:
+            held[blob.digest] = max(blob.size, held.get(blob.digest, 0))
+    return too_large
 
 
 def _survey(
-    images: Sequence[Resolved], failures: dict[ImageReference, str], contents: TreeContents
+    needs: Sequence[_Need], failures: dict[ImageReference, str], contents: TreeContents
 ) -> Plan:
-    missing: dict[Digest, Missing] = {}
-    sizes: dict[Digest, int] = {}
-    kept = []
-    present_blobs = present_bytes = 0
+    claims: dict[Digest, list[Claim]] = {}
+    for need in needs:
+        for blob in need.lacking:
+            claims.setdefault(blob.digest, []).append(Claim(need.image, blob))
+    missing = {}
+    for digest, made in claims.items():
+        largest = max(claim.blob.size for claim in made)
+        partial_size = min(contents.partial_size(digest), largest)
+        missing[digest] = Missing(digest, tuple(made), partial_size)
+    sizes = [blob.size for need in needs for blob in need.image.blobs]
+    fetched = [made[0].blob.size for made in claims.values()]
+    return Plan(
+        tuple(need.image for need in needs),
+        failures,
+        missing,
+        len(sizes) - len(fetched),
+        sum(sizes) - sum(fetched),
+    )
+
+
+def _find_contradictions(images: Sequence[Resolved]) -> dict[ImageReference, str]:
+    """Find images that say two things of one blob."""
+    contradictions = {}
     for image in images:
-        contradiction = _find_contradiction(image, sizes)
-        if contradiction:
-            failures[image.image] = contradiction
-            continue
-        kept.append(image)
-        for blob in image.blobs:
-            sizes[blob.digest] = blob.size
-            if blob.digest in missing or contents.has_blob(image.place, blob.digest, blob.size):
-                present_blobs += 1
-                present_bytes += blob.size
-            else:
-                partial_size = min(contents.partial_size(blob.digest), blob.size)
-                missing[blob.digest] = Missing(blob, image, partial_size)
-    return Plan(tuple(kept), failures, missing, present_blobs, present_bytes)
-
-
-def _find_contradiction(image: Resolved, sizes: Mapping[Digest, int]) -> str:
-    """Find a blob that cannot be what two manifests say; empty if there is none."""
-    for blob in image.blobs:
-        if sizes.get(blob.digest, blob.size) != blob.size:
-            return (
-                f"{image.image} says that blob {blob.digest} has {blob.size} bytes, "
-                f"and another image that it has {sizes[blob.digest]}"
-            )
-    return ""
+        sizes: dict[Digest, int] = {}
+        for document in image.documents:
+            for blob in document.manifest.blobs:
+                if sizes.setdefault(blob.digest, blob.size) != blob.size:
+                    contradictions[image.image] = (
+                        f"{image.image} states two sizes for blob {blob.digest}"
+                    )
+    return contradictions
 
 
 def _find_collisions(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from minreg.fill.failures import UpstreamRefused
 from minreg.manifests import Descriptor, Manifest, Platform
-from minreg.store.images import is_attestation
+from minreg.store.held import is_attestation
 
 _SUBJECT = "vnd.docker.reference.digest"
 

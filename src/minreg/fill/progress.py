@@ -29,7 +29,7 @@ from minreg.fill.events import (
     Summary,
 )
 from minreg.names import Digest
-from minreg.words import count, format_size
+from minreg.words import count, format_size, printable
 
 Write = Callable[[str], None]
 
@@ -164,7 +164,8 @@ class LiveBars:
 def describe(event: Event) -> list[str]:
     """Say in lines what happened; most events are not worth one."""
     if isinstance(event, ImageEnded):
-        return [_describe_image(event)]
+        # The reason may have words of an upstream.
+        return [printable(_describe_image(event))]
     if isinstance(event, Resolving):
         return [f"looking up {count(event.images, 'image')}"]
     if isinstance(event, Summary):

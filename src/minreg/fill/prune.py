@@ -1,24 +1,31 @@
 """Removes from a tree what no image needs.
 
-First the tags that are to go, then manifests, the blobs last: a registry that serves the
+What is needed is known, or nothing is removed: whatever cannot be looked at ends the
+planning. First the tags that are to go, then manifests, the blobs last: a registry that serves the
 tree meanwhile never finds a tag that leads nowhere.
 """
 
 import os
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from operator import itemgetter
 
 import attrs
 
-from minreg.fill.contents import TreeContents
-from minreg.fill.failures import FillFailure
-from minreg.fill.inventory import iterate_images
-from minreg.fill.origins import forget_origin
-from minreg.fill.places import BLOBS, MANIFESTS, PRIVATE, lies_within
-from minreg.fill.references import ImageReference
-from minreg.fill.verify import known_digests, list_blobs
-from minreg.fill.writer import TreeWriter
+from minreg.fill.failures import FillFailure, TreeUnreadable
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.inventory import Inventory, take_inventory
+from minreg.fill.tree.origins import forget_origin
+from minreg.fill.tree.places import BLOBS, MANIFESTS, PRIVATE
+from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.verify import known_digests
 from minreg.names import Digest
-from minreg.store.images import HeldImage
+from minreg.references import ImageReference
+from minreg.store.held import HeldImage
+from minreg.store.survey import fallback_tag
+
+_Home = tuple[int, int] | None
+_Key = tuple[_Home, str]
 
 
 @attrs.frozen
@@ -39,38 +46,37 @@ class Removal:
         return sorted(losing)
 
     @property
+    def untagged(self) -> list[tuple[str, Digest]]:
+        """The manifests that belong to none of the images."""
+        tagged = {digest for image in self.images for digest in image.documents}
+        return [(place, digest) for place, digest in self.manifests if digest not in tagged]
+
+    @property
     def size(self) -> int:
         """Bytes of the blobs."""
         return sum(size for _, size in self.blobs)
 
 
-def plan_removal(root: str, keep: Collection[ImageReference] | None) -> Removal:
+def plan_removal(
+    root: str, keep: Collection[ImageReference] | None, allow_links_to: Sequence[str] = ()
+) -> Removal:
     """Find out what no image needs.
 
     Args:
         root: The tree's root.
         keep: The images to keep, under their names with or without host; None for all.
+        allow_links_to: Directories outside of the root that links may lead to. What lies
+            there is kept, with all that it needs.
 
     Raises:
-        FillFailure: An image cannot be read, so that what belongs to it is not known.
+        FillFailure: A part of the tree or an image cannot be read, so that what is needed
+            is not known.
     """
-    contents = TreeContents(root)
-    images = list(iterate_images(contents))
-    going = [] if keep is None else [image for image in images if not _is_kept(image, keep)]
-    staying = [image for image in images if image not in going]
-    for image in staying:
-        if not image.is_readable:
-            raise FillFailure(
-                f"{image} cannot be read ({image.problems[0]}), so what belongs to it is not "
-                "known: download it again, or leave it out of a --keep-file"
-            )
-    manifests = [
-        (place, digest)
-        for place in contents.iterate_places()
-        for digest in _unneeded_manifests(root, place, staying)
-    ]
-    blobs = _unneeded_blobs(contents, known_digests(staying))
-    return Removal(tuple(going), tuple(manifests), tuple(blobs))
+    contents = TreeContents(root, allow_links_to)
+    inventory = take_inventory(contents)
+    for reason in inventory.unread:
+        raise FillFailure(f"what else is needed is not known, so nothing is removed: {reason}")
+    return _Planning(contents, inventory).run(keep)
 
 
 def remove(removal: Removal, tree: TreeWriter) -> None:
@@ -87,43 +93,104 @@ def remove(removal: Removal, tree: TreeWriter) -> None:
         tree.remove_empty(place)
 
 
-def _unneeded_manifests(root: str, place: str, staying: Iterable[HeldImage]) -> list[Digest]:
-    known = known_digests([image for image in staying if image.place == place])
-    held = list_blobs(os.path.join(root, place, MANIFESTS))
-    return sorted(held.keys() - known)
+class _Planning:
+    """The planning of one removal.
 
+    A repository's home is its directory of manifests, whatever it is called there: links
+    may give it several names, and what is kept under one of them is kept.
+    """
 
-def _is_kept(image: HeldImage, keep: Collection[ImageReference]) -> bool:
-    return any(
-        image.place in _places(one) and str(image.reference) in {one.tag, str(one.digest)}
-        for one in keep
-    )
+    def __init__(self, contents: TreeContents, inventory: Inventory) -> None:
+        self._contents = contents
+        self._images = inventory.images
+        self._places = inventory.places
+        self._homes = {place: contents.identify(f"{place}/{MANIFESTS}") for place in self._places}
+        # Without what links lead to outside of the tree, for that may be somebody else's.
+        self._own = TreeContents(contents.root)
+        self._own_places = {
+            place: None for place in self._places if self._own.identify(f"{place}/{MANIFESTS}")
+        }
+
+    def run(self, keep: Collection[ImageReference] | None) -> Removal:
+        going = [] if keep is None else self._choose_going(keep)
+        gone = set(map(id, going))
+        staying = [image for image in self._images if id(image) not in gone]
+        for image in staying:
+            if not image.is_readable:
+                raise FillFailure(
+                    f"{image} cannot be read ({image.problems[0]}), so what belongs to it is not "
+                    "known: download it again, or leave it out of a --keep-file"
+                )
+        manifests = tuple(self._find_manifests(staying))
+        return Removal(tuple(going), manifests, tuple(self._find_blobs(known_digests(staying))))
+
+    def _choose_going(self, keep: Collection[ImageReference]) -> list[HeldImage]:
+        kept: set[_Key] = {
+            (self._contents.identify(f"{place}/{MANIFESTS}"), str(reference))
+            for image in keep
+            for place in _places(image)
+            for reference in (image.tag, image.digest)
+            if reference
+        }
+        kept |= {self._key(one) for one in self._images if one.place not in self._own_places}
+        self._keep_signatures(kept)
+        return [image for image in self._images if self._key(image) not in kept]
+
+    def _key(self, image: HeldImage) -> _Key:
+        return self._homes[image.place], str(image.reference)
+
+    def _keep_signatures(self, kept: set[_Key]) -> None:
+        """Keep what tags say of kept images, and of that: ``sha256-<hex>.sig`` and the like."""
+        known = -1
+        while known != len(kept):
+            known = len(kept)
+            subjects = {
+                (self._homes[image.place], fallback_tag(digest))
+                for image in self._images
+                if self._key(image) in kept
+                for digest in image.documents
+            }
+            for image in self._images:
+                home, reference = self._key(image)
+                if (home, reference.partition(".")[0]) in subjects:
+                    kept.add((home, reference))
+
+    def _find_manifests(self, staying: Sequence[HeldImage]) -> Iterator[tuple[str, Digest]]:
+        known: dict[_Home, set[Digest]] = defaultdict(set)
+        for image in staying:
+            known[self._homes[image.place]] |= known_digests([image])
+        own = {self._homes[place]: place for place in reversed(self._own_places)}
+        for home, place in sorted(own.items(), key=itemgetter(1)):
+            directory = f"{place}/{MANIFESTS}"
+            for digest in sorted(self._own.list_blobs(directory).keys() - known[home]):
+                self._check_readable(f"{directory}/{digest}")
+                yield place, digest
+
+    def _check_readable(self, path: str) -> None:
+        """Refuse to remove a manifest that may say what it belongs to, and cannot be read."""
+        whole_path = os.path.join(self._contents.root, path)
+        if not os.access(whole_path, os.R_OK, effective_ids=True):
+            raise TreeUnreadable(
+                f"{whole_path} cannot be read by this user, so what it belongs to is not known: "
+                "give it the right to (chmod a+rX)"
+            )
+
+    def _find_blobs(self, known: Collection[Digest]) -> Iterator[tuple[str, int]]:
+        """Find the blobs that nobody needs, in each directory that has some, and partial ones."""
+        directories: dict[_Home, str] = {}
+        for path in (BLOBS, *(f"{place}/{BLOBS}" for place in self._places)):
+            directories.setdefault(self._own.identify(path), path)
+        directories.pop(None, None)
+        for path in directories.values():
+            for digest, size in sorted(self._own.list_blobs(path).items()):
+                if digest not in known:
+                    yield f"{path}/{digest}", size
+        partial = f"{PRIVATE}/partial"
+        for digest, size in sorted(self._own.list_blobs(partial).items()):
+            yield f"{partial}/{digest}", size
 
 
 def _places(image: ImageReference) -> set[str]:
     """Name the places where an image may lie, however the tree was filled."""
     trimmed = image.place(trimmed=True)
     return {trimmed, trimmed.removeprefix("library/"), image.place(trimmed=False)}
-
-
-def _unneeded_blobs(contents: TreeContents, known: set[Digest]) -> list[tuple[str, int]]:
-    """List the blobs that nobody needs, in each directory that has some, and partial ones."""
-    root = contents.root
-    directories = {os.path.realpath(os.path.join(root, BLOBS)): BLOBS}
-    for place in contents.iterate_places():
-        directory = os.path.join(place, BLOBS)
-        # What lies outside of the tree may be somebody else's.
-        if lies_within(os.path.join(root, directory), root):
-            directories.setdefault(os.path.realpath(os.path.join(root, directory)), directory)
-    unneeded = [
-        (os.path.join(directory, str(digest)), size)
-        for directory in directories.values()
-        for digest, size in sorted(list_blobs(os.path.join(root, directory)).items())
-        if digest not in known
-    ]
-    partial = os.path.join(PRIVATE, "partial")
-    unneeded += [
-        (os.path.join(partial, str(digest)), size)
-        for digest, size in sorted(list_blobs(os.path.join(root, partial)).items())
-    ]
-    return unneeded

@@ -9,19 +9,17 @@ from urllib.parse import quote, unquote, urlsplit
 
 import attrs
 
-from minreg.fill.addresses import redirected
 from minreg.fill.failures import FillFailure, UpstreamRefused
-from minreg.fill.places import RELEASES
-from minreg.fill.references import ImageReference, parse_references
-from minreg.fill.retries import Retries
-from minreg.fill.transport import Response, Transport, check_available, discard
+from minreg.fill.upstream.addresses import redirected
+from minreg.fill.upstream.retries import Retries
+from minreg.fill.upstream.transport import Response, Transport, check_available, discard
+from minreg.references import ImageReference, parse_references
+from minreg.store.releases import LARGEST_LIST, is_release, release_path
 
 CHANNEL_URL = "https://update.k3s.io/v1-release/channels"
 RELEASE_URL = "https://github.com/k3s-io/k3s/releases/download"
 
-_VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+[A-Za-z0-9.+-]{0,64}")
 _CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,64}")
-_LARGEST_LIST = 1024 * 1024
 _MOST_REDIRECTS = 10
 
 
@@ -36,7 +34,7 @@ class Release:
     @property
     def path(self) -> str:
         """Where a tree keeps the list, below its root."""
-        return f"{RELEASES}/{self.version}.txt"
+        return release_path(self.version)
 
 
 @attrs.frozen
@@ -54,7 +52,7 @@ class Releases:
         Raises:
             FillFailure: There is no such release, or no way to learn of it.
         """
-        version = name if _VERSION.fullmatch(name) else self._find_version(name)
+        version = name if is_release(name) else self._find_version(name)
         url = f"{self.release_url.rstrip('/')}/{quote(version, safe='')}/k3s-images.txt"
         content = self.retries.run(lambda: self._read(url))
         try:
@@ -85,7 +83,7 @@ class Releases:
                 )
             target = redirected(target, location)
             last = unquote(urlsplit(target).path.rstrip("/").rpartition("/")[2])
-            if _VERSION.fullmatch(last):
+            if is_release(last):
                 return last
         raise UpstreamRefused(f"{url} redirects more than {_MOST_REDIRECTS} times")
 
@@ -97,7 +95,7 @@ class Releases:
         content = bytearray()
         for chunk in self.transport.iterate_body(response, target):
             content += chunk
-            if len(content) > _LARGEST_LIST:
+            if len(content) > LARGEST_LIST:
                 raise UpstreamRefused(f"{url} is too long to be a list of images")
         return bytes(content)
 

@@ -7,19 +7,22 @@ from collections.abc import Iterator
 
 import attrs
 
-from minreg.fill.contents import TreeContents
 from minreg.fill.failures import UpstreamRefused
-from minreg.fill.places import parse_place
 from minreg.fill.platforms import select_children
-from minreg.fill.references import ImageReference
-from minreg.fill.upstream import Document, Upstream
-from minreg.fill.upstreams import Upstreams
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.places import parse_place
+from minreg.fill.upstream.registry import LARGEST_MANIFEST, Document, Upstream
+from minreg.fill.upstream.upstreams import Upstreams
 from minreg.manifests import Descriptor, Manifest, Platform, parse_manifest
 from minreg.names import Digest
+from minreg.references import ImageReference
 from minreg.store.survey import fallback_tag
+from minreg.words import format_size
 
 _DEEPEST = 4
 _MOST_DOCUMENTS = 1000
+# They are kept in memory until the blobs have come, those of all images.
+_MOST_BYTES = 2 * LARGEST_MANIFEST
 _SIGNATURE_TAGS = ("sig", "att", "sbom")
 
 
@@ -77,7 +80,7 @@ class Resolver:
             UpstreamRefused, UpstreamUnavailable, ContentMismatch: It cannot be had.
         """
         place = parse_place(image.place(trimmed=self._selection.trimmed))
-        upstream = self._upstreams.find(image.host)
+        upstream = self._upstreams.find(image.address)
         resolution = _Resolution(image, place, upstream, self._contents, self._selection)
         return resolution.run()
 
@@ -99,6 +102,7 @@ class _Resolution:
         self._contents = contents
         self._selection = selection
         self._documents: dict[Digest, Document] = {}
+        self._bytes = 0
         self._tags: list[tuple[str, Digest]] = []
 
     def run(self) -> Resolved:
@@ -144,6 +148,10 @@ class _Resolution:
             return
         if len(self._documents) >= _MOST_DOCUMENTS:
             raise UpstreamRefused(f"{self._image} has more than {_MOST_DOCUMENTS} manifests")
+        self._bytes += len(document.content)
+        if self._bytes > _MOST_BYTES:
+            most = format_size(_MOST_BYTES)
+            raise UpstreamRefused(f"{self._image} has more than {most} of manifests")
         for child in self._children(document.manifest):
             if depth == 0:
                 raise UpstreamRefused(f"{self._image} has indexes within indexes without end")

@@ -1,6 +1,7 @@
 """Keeps what an archive holds, in the tree but out of sight, until it is known to be good."""
 
 import hashlib
+from contextlib import ExitStack
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -8,8 +9,8 @@ import attrs
 
 from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.members import File
-from minreg.fill.new_blob import NewBlob
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.new_blob import NewBlob
+from minreg.fill.tree.writer import TreeWriter
 from minreg.names import Digest
 
 _CHUNK = 1024 * 1024
@@ -43,7 +44,7 @@ class TreeSpool:
 
     def __init__(self, tree: TreeWriter) -> None:
         self._tree = tree
-        self._new: list[NewBlob] = []
+        self._new: dict[Digest, NewBlob] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -54,18 +55,18 @@ class TreeSpool:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for blob in self._new:
+        for blob in self._new.values():
             blob.discard()
 
     def keep(self, file: File, digest: Digest | None) -> NewBlob | KeptBlob:
         """Keep a file; see ``Spool``.
 
-        What the tree has is compared, and not written again.
+        What the tree has, or the archive had before, is compared, and not written again.
         """
-        path = None if digest is None else self._tree.find_blob(digest, file.size)
-        if digest is not None and path is not None:
+        known = None if digest is None else self._find(digest, file.size)
+        if digest is not None and known is not None:
             _compare(file, digest)
-            return KeptBlob(digest, file.size, path)
+            return known
         room = self._tree.measure_room() - _ROOM_TO_SPARE
         if file.size > room:
             raise ArchiveInvalid(
@@ -78,19 +79,27 @@ class TreeSpool:
         """Tell whether the tree has a blob already."""
         return self._tree.find_blob(digest, size) is not None
 
+    def _find(self, digest: Digest, size: int) -> NewBlob | KeptBlob | None:
+        if digest in self._new:
+            return self._new[digest]
+        path = self._tree.find_blob(digest, size)
+        return None if path is None else KeptBlob(digest, size, path)
+
     def _write(self, file: File, digest: Digest | None) -> NewBlob | KeptBlob:
-        blob = self._tree.new_blob("sha256" if digest is None else digest.algorithm)
-        self._new.append(blob)
-        while chunk := file.content.read(_CHUNK):
-            blob.write(chunk)
-        blob.finish()
-        if digest is not None:
-            _check(file, digest, blob.digest)
-        path = self._tree.find_blob(blob.digest, blob.size)
-        if path is None:
-            return blob
-        blob.discard()
-        return KeptBlob(blob.digest, blob.size, path)
+        with ExitStack() as leaving:
+            blob = self._tree.new_blob("sha256" if digest is None else digest.algorithm)
+            leaving.callback(blob.discard)
+            while chunk := file.content.read(_CHUNK):
+                blob.write(chunk)
+            blob.finish()
+            if digest is not None:
+                _check(file, digest, blob.digest)
+            known = self._find(blob.digest, blob.size)
+            if known is not None:
+                return known
+            leaving.pop_all()
+        self._new[blob.digest] = blob
+        return blob
 
 
 def _compare(file: File, digest: Digest) -> None:

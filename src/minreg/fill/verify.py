@@ -1,23 +1,20 @@
 """Checks that a tree holds what its tags promise, byte for byte if wanted."""
 
-import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from minreg.fill.contents import TreeContents
-from minreg.fill.inventory import blob_path, iterate_images
-from minreg.fill.places import BLOBS
+from minreg.fill.failures import TreeUnreadable
 from minreg.fill.platforms import is_wanted
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.inventory import take_inventory
+from minreg.fill.tree.places import BLOBS
 from minreg.manifests import Platform
-from minreg.names import Digest, DigestInvalid
-from minreg.store.images import HeldImage
-
-_CHUNK = 1024 * 1024
-
-Advanced = Callable[[int], None]
+from minreg.names import Digest
+from minreg.store.directory import blob_path
+from minreg.store.hashing import Advanced, find_damage
+from minreg.store.held import HeldImage
 
 
 @attrs.frozen
@@ -32,14 +29,17 @@ class Finding:
 class Report:
     """What was found.
 
-    ``checked_bytes`` were read and hashed; ``orphans`` and ``orphan_bytes`` are the blobs
-    that belong to no image, which is no fault.
+    ``unread`` is what could not be looked at, one line each. ``checked_files`` and
+    ``checked_bytes`` were read to their end. ``orphans`` and ``orphan_bytes`` are the blobs
+    that belong to no image, which is no fault; None where what belongs to some image is
+    not known.
     """
 
     findings: tuple[Finding, ...]
+    unread: tuple[str, ...]
     checked_files: int
     checked_bytes: int
-    orphans: int
+    orphans: int | None
     orphan_bytes: int
 
     @property
@@ -53,14 +53,23 @@ class Verification:
 
     Args:
         root: Its root.
-        wanted: Platforms that each image must have, if its index names them; none for
-            all of them, and None for whichever are there.
+        wanted: Platforms that each image must have; none for all that its index names,
+            and None for whichever are there.
+        allow_links_to: Directories outside of the root that links may lead to.
     """
 
-    def __init__(self, root: str, wanted: Sequence[Platform] | None = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        wanted: Sequence[Platform] | None = None,
+        allow_links_to: Sequence[str] = (),
+    ) -> None:
         self._root = root
         self._wanted = wanted
-        self.images = list(iterate_images(TreeContents(root)))
+        self._contents = TreeContents(root, allow_links_to)
+        inventory = take_inventory(self._contents)
+        self.images = inventory.images
+        self._unread = list(inventory.unread)
         self._files = self._collect_files()
 
     @property
@@ -73,32 +82,36 @@ class Verification:
 
         Args:
             advanced: Told how many more bytes were hashed, in any thread.
-            threads: How many to hash with; as many as there are processors if None.
+            threads: As for ``find_damage``.
         """
-        broken: dict[str, str] = {}
-        with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-            futures = {
-                pool.submit(_find_fault, path, digest, advanced): path
-                for path, (digest, _) in self._files.items()
-            }
-            for future in as_completed(futures):
-                fault = future.result()
-                if fault:
-                    broken[futures[future]] = fault
-        return self._report(broken, len(self._files), self.total_bytes)
+        files = {path: digest for path, (digest, _) in self._files.items()}
+        damaged = find_damage(files, advanced, threads)
+        hashed = [
+            size
+            for path, (_, size) in self._files.items()
+            if path not in damaged or damaged[path].is_read
+        ]
+        return self._report({path: str(fault) for path, fault in damaged.items()}, hashed)
 
     def run_quickly(self) -> Report:
         """Check presence and sizes only."""
-        return self._report({}, 0, 0)
+        return self._report({}, [])
 
-    def _report(self, broken: dict[str, str], files: int, size: int) -> Report:
+    def _report(self, broken: Mapping[str, str], hashed: Sequence[int]) -> Report:
         findings = tuple(
             Finding(image, tuple(self._find_problems(image, broken))) for image in self.images
         )
         orphans = self._find_orphans()
-        return Report(findings, files, size, len(orphans), sum(orphans.values()))
+        return Report(
+            findings,
+            tuple(self._unread),
+            len(hashed),
+            sum(hashed),
+            None if orphans is None else len(orphans),
+            sum((orphans or {}).values()),
+        )
 
-    def _find_problems(self, image: HeldImage, broken: dict[str, str]) -> Iterator[str]:
+    def _find_problems(self, image: HeldImage, broken: Mapping[str, str]) -> Iterator[str]:
         yield from image.problems
         yield from self._find_absent(image)
         for digest in image.blobs:
@@ -106,67 +119,43 @@ class Verification:
             if path in broken:
                 yield broken[path]
 
-    def _find_absent(self, image: HeldImage) -> list[str]:
-        """Find wanted platforms that the image's index names and the tree lacks."""
-        return [
-            f"{platform} is not here"
-            for platform in image.absent
-            if self._wanted is not None and is_wanted(platform, self._wanted)
-        ]
+    def _find_absent(self, image: HeldImage) -> Iterator[str]:
+        """Find wanted platforms that the tree lacks; what has none, as a chart, needs none."""
+        named = (*image.present, *image.absent)
+        if self._wanted is None or not named:
+            return
+        for platform in image.absent:
+            if is_wanted(platform, self._wanted):
+                yield f"{platform} is not here"
+        for wanted in self._wanted:
+            if not any(is_wanted(platform, [wanted]) for platform in named):
+                yield f"{wanted} is not here, and not among its platforms"
 
     def _collect_files(self) -> dict[str, tuple[Digest, int]]:
         """Collect the files of all blobs, each once, with what they should hash to."""
         files = {}
         for image in self.images:
-            for digest in image.blobs:
-                path = self._real_path(image, digest)
-                if os.path.isfile(path):
-                    files[path] = (digest, os.stat(path).st_size)
+            for digest, blob in image.blobs.items():
+                if digest not in image.faulty:
+                    files[self._real_path(image, digest)] = (digest, blob.size)
         return files
 
     def _real_path(self, image: HeldImage, digest: Digest) -> str:
         return os.path.realpath(blob_path(self._root, image.place, digest))
 
-    def _find_orphans(self) -> dict[Digest, int]:
+    def _find_orphans(self) -> dict[Digest, int] | None:
         """Find the blobs that all repositories share and no image needs, with their sizes."""
+        if self._unread or not all(image.is_readable for image in self.images):
+            return None
         known = known_digests(self.images)
-        return {
-            digest: size
-            for digest, size in list_blobs(os.path.join(self._root, BLOBS)).items()
-            if digest not in known
-        }
+        try:
+            blobs = self._contents.list_blobs(BLOBS)
+        except TreeUnreadable as failure:
+            self._unread.append(str(failure))
+            return None
+        return {digest: size for digest, size in blobs.items() if digest not in known}
 
 
 def known_digests(images: Sequence[HeldImage]) -> set[Digest]:
     """Collect all that images are made of."""
     return {digest for image in images for digest in (*image.documents, *image.blobs)}
-
-
-def list_blobs(directory: str) -> dict[Digest, int]:
-    """List the blobs in a directory with their sizes, in bytes."""
-    found = {}
-    try:
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                try:
-                    found[Digest.parse(entry.name)] = entry.stat().st_size
-                except (DigestInvalid, OSError):
-                    continue
-    except OSError:
-        return {}
-    return found
-
-
-def _find_fault(path: str, digest: Digest, advanced: Advanced) -> str:
-    """Hash a file, and say what is wrong with it; empty if nothing is."""
-    hashed = hashlib.new(digest.algorithm)
-    try:
-        with open(path, "rb", buffering=0) as file:
-            while chunk := file.read(_CHUNK):
-                hashed.update(chunk)
-                advanced(len(chunk))
-    except OSError as error:
-        return f"{path} cannot be read: {error.strerror}"
-    if hashed.hexdigest() != digest.encoded:
-        return f"{path} does not hold what its name says: remove it and download again"
-    return ""

@@ -1,13 +1,13 @@
-"""Puts files on a node, and takes them away again. The one part of ``node`` that writes."""
+"""Puts files on a node, and takes them away again."""
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 
 import attrs
 
-from minreg.node.placement import Link, Placement, State, locate
-from minreg.node.units import names_mirror
+from minreg.node.placement import Link, Placement, State, read_file
+from minreg.node.registries.mirrors import names_mirror
+from minreg.node.writing import write_file
 
 
 @attrs.frozen
@@ -33,7 +33,7 @@ class Installation:
 
     units: Sequence[Placement]
     links: Sequence[Link]
-    registries: Placement
+    registries: Sequence[Placement]
     destination: str = "/"
     for_real: bool = True
 
@@ -43,17 +43,18 @@ class Installation:
             yield self._place(placement)
         for link in self.links:
             yield self._link(link)
-        yield self._place_registries()
+        for placement in self.registries:
+            yield self._place_registries(placement)
 
     def uninstall(self) -> Iterator[Step]:
         """Remove what is as we left it, and tell of everything that is there."""
         for link in self.links:
             if link.is_there(self.destination):
-                yield self._remove(link.path)
-        for placement in (*self.units, self.registries):
+                yield self._remove(link)
+        for placement in (*self.units, *self.registries):
             state = placement.compare(self.destination)
             if placement.is_ours(self.destination):
-                yield self._remove(placement.path)
+                yield self._remove(placement)
             elif state is not State.ABSENT:
                 yield Step(placement.path, "is not as minreg left it, and stays", is_left=True)
 
@@ -65,19 +66,18 @@ class Installation:
             difference = placement.difference(self.destination)
             return Step(placement.path, "was changed by hand, and stays", difference, is_left=True)
         if self.for_real:
-            _write(locate(self.destination, placement.path), placement.stamped)
+            write_file(placement.locate(self.destination), placement.stamped)
         action = "written" if state is State.ABSENT else "brought up to date"
         return Step(placement.path, self._tense(action))
 
-    def _place_registries(self) -> Step:
-        state = self.registries.compare(self.destination)
+    def _place_registries(self, placement: Placement) -> Step:
+        state = placement.compare(self.destination)
         if state is not State.CHANGED:
-            return self._place(self.registries)
-        path = self.registries.path
-        with open(locate(self.destination, path), encoding="utf-8", errors="replace") as file:
-            if names_mirror(file.read()):
-                return Step(path, "names this registry already")
-        return Step(path, "does not name this registry: add", self.registries.text, is_left=True)
+            return self._place(placement)
+        path = placement.path
+        if names_mirror(read_file(self.destination, path) or ""):
+            return Step(path, "names this registry already")
+        return Step(path, "does not name this registry: add", placement.text, is_left=True)
 
     def _link(self, link: Link) -> Step:
         if link.is_there(self.destination):
@@ -85,29 +85,15 @@ class Installation:
         if not link.is_free(self.destination):
             return Step(link.path, "is something else, and stays", is_left=True)
         if self.for_real:
-            place = locate(self.destination, link.path)
+            place = link.locate(self.destination)
             os.makedirs(os.path.dirname(place), exist_ok=True)
             os.symlink(link.target, place)
         return Step(link.path, self._tense("linked"))
 
-    def _remove(self, path: str) -> Step:
+    def _remove(self, thing: Placement | Link) -> Step:
         if self.for_real:
-            os.unlink(locate(self.destination, path))
-        return Step(path, self._tense("removed"))
+            os.unlink(thing.locate(self.destination))
+        return Step(thing.path, self._tense("removed"))
 
     def _tense(self, action: str) -> str:
         return action if self.for_real else f"would be {action}"
-
-
-def _write(path: str, text: str) -> None:
-    """Write a file whole or not at all: readable for all, as units and K3s' files are."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    new = f"{path}.minreg-new"
-    with suppress(FileNotFoundError):
-        os.unlink(new)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
-    os.replace(new, path)

@@ -5,6 +5,7 @@ to replace or to remove; after any change it is the operator's.
 """
 
 import difflib
+import errno
 import hashlib
 import os
 from contextlib import suppress
@@ -13,6 +14,9 @@ from enum import Enum
 import attrs
 
 _STAMP = "# Installed by minreg node install, which leaves it alone once it is changed. sha256:"
+
+_MOST_LINKS = 40
+"""Links on the way to a file, as the kernel has it (path_resolution(7))."""
 
 
 class State(Enum):
@@ -39,6 +43,10 @@ class Placement:
         """The text behind the line that lets us know it again."""
         return f"{_STAMP}{_digest(self.text)}\n{self.text}"
 
+    def locate(self, destination: str) -> str:
+        """Find the place of the file."""
+        return locate(destination, self.path)
+
     def compare(self, destination: str) -> State:
         """Look at what is there.
 
@@ -48,7 +56,7 @@ class Placement:
         Raises:
             OSError: It cannot be read.
         """
-        there = self._read(destination)
+        there = read_file(destination, self.path)
         if there is None:
             return State.ABSENT
         if there in (self.stamped, self.text):
@@ -57,25 +65,19 @@ class Placement:
 
     def is_ours(self, destination: str) -> bool:
         """Tell whether what is there is as some run of ours left it."""
-        there = self._read(destination)
+        there = read_file(destination, self.path)
         return there is not None and _is_untouched(there)
 
     def difference(self, destination: str) -> str:
         """Show what would have to change in the file that is there, as ``diff -u`` does."""
         return "".join(
             difflib.unified_diff(
-                _without_stamp(self._read(destination) or "").splitlines(keepends=True),
+                _without_stamp(read_file(destination, self.path) or "").splitlines(keepends=True),
                 self.text.splitlines(keepends=True),
                 self.path,
                 f"{self.path} (of minreg)",
             )
         )
-
-    def _read(self, destination: str) -> str | None:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            with open(locate(destination, self.path), encoding="utf-8", errors="replace") as file:
-                return file.read()
-        return None
 
 
 @attrs.frozen
@@ -88,17 +90,58 @@ class Link:
     def is_there(self, destination: str) -> bool:
         """Tell whether the link is as it should be."""
         with suppress(OSError):
-            return os.readlink(locate(destination, self.path)) == self.target
+            return os.readlink(self.locate(destination)) == self.target
         return False
 
     def is_free(self, destination: str) -> bool:
         """Tell whether nothing is in its place."""
-        return not os.path.lexists(locate(destination, self.path))
+        return not os.path.lexists(self.locate(destination))
+
+    def locate(self, destination: str) -> str:
+        """Find the place of the link itself."""
+        directory, name = os.path.split(self.path)
+        return os.path.join(locate(destination, directory), name)
+
+
+def read_file(destination: str, path: str) -> str | None:
+    """Read a file of the node, if it is there."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        with open(locate(destination, path), encoding="utf-8", errors="replace") as file:
+            return file.read()
+    return None
 
 
 def locate(destination: str, path: str) -> str:
-    """Find the place of a path of the node below the directory that stands for its root."""
-    return os.path.join(destination, path.lstrip("/"))
+    """Find the place of a path of the node below the directory that stands for its root.
+
+    Links lead to where they lead on the node: one to ``/data`` is one to that directory of
+    the node, as for chroot(2).
+
+    Raises:
+        OSError: There are too many links on the way.
+    """
+    place, parts, links = "/", path.split("/")[::-1], 0
+    while parts:
+        place = os.path.normpath(os.path.join(place, parts.pop()))
+        target = _target(os.path.join(destination, place[1:]))
+        if target is None:
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise OSError(
+                errno.ELOOP, os.strerror(errno.ELOOP), os.path.join(destination, path[1:])
+            )
+        place = os.path.dirname(place)
+        parts += target.split("/")[::-1]
+        if target.startswith("/"):
+            place = "/"
+    return os.path.join(destination, place[1:])
+
+
+def _target(path: str) -> str | None:
+    with suppress(OSError):
+        return os.readlink(path)
+    return None
 
 
 def _digest(text: str) -> str:

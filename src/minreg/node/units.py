@@ -4,65 +4,43 @@ import os
 import re
 from importlib.resources import files
 
-from minreg.node.placement import Link, Placement
+import attrs
+
+from minreg.node.placement import Link, Placement, locate
+from minreg.node.registries.text import make_mirrors, render
+from minreg.settings import DEFAULT_ALIAS, parse_alias
 
 DEFAULT_ROOT = "/var/lib/rancher/k3s/server/registry"
 ENDPOINT = "http://127.0.0.1:9080"
+DISTRIBUTIONS = ("k3s", "rke2")
+"""Who may have a ``registries.yaml``, below ``/etc/rancher``."""
+
+REGISTRIES = "/etc/rancher/k3s/registries.yaml"
 
 _PROGRAM = "/opt/minreg/bin/twistd"
 _UNITS = "/etc/systemd/system"
+SERVICE = f"{_UNITS}/minreg.service"
 _NAMES = ("minreg.socket", "minreg.service", "minreg-root.service", "minreg-route.service")
-_REGISTRIES = "/etc/rancher/k3s/registries.yaml"
-_PLAIN = re.compile(r"(/[A-Za-z0-9@_+][A-Za-z0-9._@+-]*)+")
-_HOMES = ("/home/", "/root/", "/run/user/")
-_HIDDEN = (*_HOMES, "/tmp/", "/var/")  # noqa: S108 - not written to
+_ESCAPED = re.compile(r"[^A-Za-z0-9:_.]")
+_COMMAND = re.compile(r"^ExecStart=(\S+) --nodaemon --pidfile= minreg --root (\S+) ", re.MULTILINE)
 
 
-class PathUnsuitable(ValueError):
-    """A path cannot stand in the units; the message says why, and the mend."""
+@attrs.frozen
+class Choice:
+    """What the units are made for; None stands for what nobody has chosen."""
+
+    program: str | None = None
+    root: str | None = None
 
 
-def check_path(path: str, option: str) -> str:
-    """Make sure that a path means the same in a unit as it does to whoever gave it.
+def parse_choice(text: str) -> Choice:
+    """Read what a service was made for.
 
-    Raises:
-        PathUnsuitable: It is not absolute, or has characters that systemd takes for its own.
+    Args:
+        text: The unit ``minreg.service``, as some run of ours wrote it, changed or not.
     """
-    if _PLAIN.fullmatch(path) is None:
-        raise PathUnsuitable(
-            f"{option} {path} cannot stand in a unit: give a whole path of letters, digits "
-            "and ._@+-"
-        )
-    return path
-
-
-def check_program(path: str) -> str:
-    """Make sure that the service will see its program.
-
-    Raises:
-        PathUnsuitable: It lies where the service sees nothing.
-    """
-    check_path(path, "--program")
-    if path.startswith(_HIDDEN):
-        raise PathUnsuitable(
-            f"{path} lies where the service sees nothing: install minreg below /opt, "
-            "or name its twistd with --program"
-        )
-    return path
-
-
-def check_root(path: str) -> str:
-    """Make sure that the service can be given the tree to see.
-
-    Raises:
-        PathUnsuitable: It lies where nothing is given to a service.
-    """
-    check_path(path, "--root")
-    if path.startswith(_HOMES):
-        raise PathUnsuitable(
-            f"--root {path} lies where no service looks: keep the tree outside of homes"
-        )
-    return path
+    found = _COMMAND.search(text)
+    return Choice() if found is None else Choice(*found.groups())
 
 
 def make_units(program: str, root: str) -> list[Placement]:
@@ -89,15 +67,26 @@ def make_links(*, with_route: bool) -> list[Link]:
     ]
 
 
-def make_registries() -> Placement:
-    """Make the file that tells K3s of the mirror."""
-    return Placement(_REGISTRIES, _read("registries.yaml"))
+def make_registries(distribution: str) -> Placement:
+    """Make the file that tells K3s, or RKE2, of the mirror for its own images."""
+    registry, _ = parse_alias(DEFAULT_ALIAS)
+    text = render(make_mirrors([registry], [ENDPOINT]))
+    return Placement(f"/etc/rancher/{distribution}/registries.yaml", text)
 
 
-def names_mirror(text: str) -> bool:
-    """Tell whether a registries.yaml names this registry, comments apart."""
-    lines = (line.partition("#")[0] for line in text.splitlines())
-    return any(re.search(r"//(127\.0\.0\.1|localhost):9080\b", line) for line in lines)
+def find_distributions(root: str, destination: str) -> list[str]:
+    """Find which of them this node has: whose tree it is, or who is set up already.
+
+    Args:
+        root: The registry tree.
+        destination: The directory that stands for the node's root.
+    """
+    return [
+        name
+        for name in DISTRIBUTIONS
+        if root.startswith(f"/var/lib/rancher/{name}/")
+        or os.path.isdir(locate(destination, f"/etc/rancher/{name}"))
+    ] or ["k3s"]
 
 
 def _fill_in(name: str, program: str, root: str) -> str:
@@ -109,8 +98,23 @@ def _fill_in(name: str, program: str, root: str) -> str:
         _read(name)
         .replace(_PROGRAM, program)
         .replace(above, f"mkdir -p -m {mode} {os.path.dirname(root)}\n")
+        .replace(_name_mounts(DEFAULT_ROOT), _name_mounts(root))
         .replace(DEFAULT_ROOT, root)
     )
+
+
+def _name_mounts(path: str) -> str:
+    """Name the units of all file systems that a path may lie on.
+
+    Source: systemd.unit(5), "String Escaping for Inclusion in Unit Names".
+    """
+    parts = [_ESCAPED.sub(_escape, part) for part in path[1:].split("/")]
+    parts[0] = re.sub(r"^\.", _escape, parts[0])
+    return " ".join("-".join(parts[:length]) + ".mount" for length in range(1, len(parts) + 1))
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"\\x{ord(found[0]):02x}"
 
 
 def _read(name: str) -> str:

@@ -1,13 +1,14 @@
 """A registry tree that may be served before it is there."""
 
 import os
-from collections.abc import Iterator
 
-from minreg.interfaces import RepositoryNotFound, StoreAwaited, StoreUnavailable
-from minreg.store.repository import TreeRepository
+from minreg.interfaces import StoreAwaited
 from minreg.store.tree import RegistryTree
 
 _MEND = "unpack the registry tree there, or mount the file system that holds it"
+
+_OF_A_FILE_SYSTEM = "lost+found"
+"""What a new file system has at its top (mke2fs(8))."""
 
 
 class AwaitedTree(RegistryTree):
@@ -15,19 +16,6 @@ class AwaitedTree(RegistryTree):
 
     A root that is empty counts as not there: so looks a mount point before its file system.
     """
-
-    def find_repository(self, namespace: str | None, name: str) -> TreeRepository:
-        """See ``IRegistryStore``."""
-        try:
-            return super().find_repository(namespace, name)
-        except (RepositoryNotFound, StoreUnavailable):
-            self.check()
-            raise
-
-    def iterate_repositories(self, after: str) -> Iterator[str]:
-        """See ``IRegistryStore``."""
-        self.check()
-        return super().iterate_repositories(after)
 
     def check(self) -> None:
         """See ``IRegistryStore``.
@@ -38,10 +26,11 @@ class AwaitedTree(RegistryTree):
         """
         try:
             with os.scandir(self.root) as entries:
-                if next(entries, None) is not None:
-                    return
+                is_empty = all(entry.name == _OF_A_FILE_SYSTEM for entry in entries)
         except FileNotFoundError:
             raise StoreAwaited(f"root {self.root} is not there yet: {_MEND}") from None
-        except OSError as error:
-            raise StoreUnavailable(f"root {self.root}: {error.strerror}") from None
-        raise StoreAwaited(f"root {self.root} is still empty: {_MEND}")
+        except OSError:
+            is_empty = False
+        if is_empty:
+            raise StoreAwaited(f"root {self.root} is still empty: {_MEND}")
+        super().check()

@@ -72,9 +72,15 @@ class RepositoryDirectory:
         return self._files.look(f"{self.name}/{place}")
 
     def blob_size(self, digest: Digest) -> int | None:
-        """Tell how many bytes lie there for a blob; None if nothing does."""
-        looked = self.look(f"blobs/{digest}")
-        return None if looked is None else looked.st_size
+        """Tell how many bytes lie there for a blob; None if nothing does.
+
+        Raises:
+            ContentBroken: What lies there must not, or cannot, be read.
+        """
+        try:
+            return self._files.measure(f"{self.name}/blobs/{digest}")
+        except FileNotFoundError:
+            return None
 
     def status(self) -> os.stat_result:
         """Look at ``manifests``, which changes with the set of files in it."""
@@ -96,6 +102,11 @@ class RepositoryDirectory:
             return True
         digest = self.digest_linked_by(entry.name)
         return digest is not None and self.exists(f"blobs/{digest}")
+
+
+def blob_path(root: str, name: str, digest: Digest) -> str:
+    """Name the file where a blob of a repository is looked for."""
+    return os.path.join(root, name, "blobs", str(digest))
 
 
 def digest_in_name(path: str) -> Digest | None:

@@ -15,7 +15,7 @@ from io import FileIO
 
 import attrs
 
-from minreg.interfaces import ContentBroken, StoreUnavailable
+from minreg.interfaces import ContentBroken, ContentUnreadable, StoreUnavailable
 
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 _DELETED = " (deleted)"
@@ -48,6 +48,12 @@ class _Location:
     status: os.stat_result
     path: str
 
+    def check_file(self) -> None:
+        if not stat.S_ISREG(self.status.st_mode):
+            raise ContentBroken(f"{self.path} is not a file: remove it")
+        if self.status.st_size == 0:
+            raise ContentBroken(f"{self.path} is empty: copy it again")
+
     def reopen(self, flags: int) -> int:
         return os.open(f"/proc/self/fd/{self.descriptor}", flags | os.O_CLOEXEC)
 
@@ -71,12 +77,15 @@ class Enclosure:
             StoreUnavailable: The root is not there, or the disk does not answer.
         """
         with self._locate(path) as location:
-            if not stat.S_ISREG(location.status.st_mode):
-                raise ContentBroken(f"{location.path} is not a file: remove it")
-            if location.status.st_size == 0:
-                raise ContentBroken(f"{location.path} is empty: copy it again")
+            location.check_file()
             file = FileIO(location.reopen(os.O_RDONLY))
             return OpenedFile(file, os.fstat(file.fileno()), location.path)
+
+    def measure(self, path: str) -> int:
+        """Tell how many bytes a regular file has; raises as ``open_file`` does."""
+        with self._locate(path) as location:
+            location.check_file()
+            return location.status.st_size
 
     @contextmanager
     def scan(self, path: str) -> Iterator[tuple[os.stat_result, Iterator[os.DirEntry[str]]]]:
@@ -85,14 +94,9 @@ class Enclosure:
         Raises:
             As ``open_file``; a directory that is not there is a FileNotFoundError.
         """
-        with self._locate(path) as location:
-            descriptor = location.reopen(os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                status = os.fstat(descriptor)
-                with os.scandir(descriptor) as entries:
-                    yield status, entries
-            finally:
-                os.close(descriptor)
+        with self._locate(path, os.O_RDONLY | os.O_DIRECTORY) as location:
+            with os.scandir(location.descriptor) as entries:
+                yield location.status, entries
 
     def status(self, path: str) -> os.stat_result:
         """Look at a file or directory; raises as ``open_file`` does."""
@@ -110,7 +114,8 @@ class Enclosure:
         """Tell whether there is a directory at a path below the root, links followed.
 
         Raises:
-            ContentBroken: This user must not look, or the link leads in a circle.
+            ContentBroken: The link leads in a circle.
+            ContentUnreadable: This user may not look.
             StoreUnavailable: The disk does not answer.
         """
         place = os.path.join(self.root, path)
@@ -135,26 +140,42 @@ class Enclosure:
         Raises:
             StoreUnavailable: It is not, or cannot be read.
         """
-        os.close(self._open_root(os.O_RDONLY))
+        root = self._open_root(os.O_RDONLY)
+        try:
+            # Who may list its names need not be allowed to get at what they name.
+            os.stat(".", dir_fd=root)
+        except OSError as error:
+            raise self._fault_of_root(error) from None
+        finally:
+            os.close(root)
 
     def _open_root(self, flags: int) -> int:
         try:
             return os.open(self.root, flags | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise StoreUnavailable(f"root {self.root}: {error.strerror}") from None
+            raise self._fault_of_root(error) from None
+
+    def _fault_of_root(self, error: OSError) -> StoreUnavailable:
+        if not isinstance(error, PermissionError):
+            return StoreUnavailable(f"root {self.root}: {error.strerror}")
+        return StoreUnavailable(
+            f"root {self.root} cannot be read by this user: give it the right to "
+            "(chmod -R a+rX), and to the directories above (chmod a+x)"
+        )
 
     @contextmanager
-    def _locate(self, path: str) -> Iterator[_Location]:
+    def _locate(self, path: str, flags: int = os.O_PATH) -> Iterator[_Location]:
         root = self._open_root(os.O_PATH)
         descriptor = -1
         try:
-            with _faults_of(os.path.join(self.root, path)):
-                descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC, dir_fd=root)
-                status = os.fstat(descriptor)
-                real_path = os.readlink(f"/proc/self/fd/{descriptor}")
-                self._check_enclosed(path, real_path, os.readlink(f"/proc/self/fd/{root}"))
-                # What was replaced or removed meanwhile is as good as it was just before.
-                yield _Location(descriptor, status, real_path.removesuffix(_DELETED))
+            descriptor = os.open(path, flags | os.O_CLOEXEC, dir_fd=root)
+            status = os.fstat(descriptor)
+            real_path = os.readlink(f"/proc/self/fd/{descriptor}")
+            self._check_enclosed(path, real_path, os.readlink(f"/proc/self/fd/{root}"))
+            # What was replaced or removed meanwhile is as good as it was just before.
+            yield _Location(descriptor, status, real_path.removesuffix(_DELETED))
+        except OSError as error:
+            raise _fault(os.path.join(self.root, path), error) from None
         finally:
             os.close(root)
             if descriptor >= 0:
@@ -167,7 +188,7 @@ class Enclosure:
             return
         raise ContentBroken(
             f"{self._find_link(path, real_root)} leads out of the root, to {real_path}: "
-            f"copy the content into the root, or start with --allow-links-to "
+            f"copy the content into the root, or give --allow-links-to "
             f"{os.path.dirname(real_path)}"
         )
 
@@ -202,16 +223,20 @@ def _is_within(path: str, directory: str) -> bool:
 
 @contextmanager
 def _faults_of(path: str) -> Iterator[None]:
-    """Sort the errors of the operating system: absent, to be mended, or the disk's."""
     try:
         yield
     except OSError as error:
-        if error.errno in _ABSENT:
-            raise FileNotFoundError(error.errno, error.strerror, path) from None
-        if error.errno in (errno.EACCES, errno.EPERM):
-            raise ContentBroken(
-                f"{path} cannot be read by this user: give it the right to (chmod a+rX)"
-            ) from None
-        if error.errno == errno.ELOOP:
-            raise ContentBroken(f"{path} is a link that leads in a circle: remove it") from None
-        raise StoreUnavailable(f"{path}: {error.strerror}") from None
+        raise _fault(path, error) from None
+
+
+def _fault(path: str, error: OSError) -> Exception:
+    """Sort the errors of the operating system: absent, to be mended, or the disk's."""
+    if error.errno in _ABSENT:
+        return FileNotFoundError(error.errno, error.strerror, path)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return ContentUnreadable(
+            f"{path} cannot be read by this user: give it the right to (chmod a+rX)"
+        )
+    if error.errno == errno.ELOOP:
+        return ContentBroken(f"{path} is a link that leads in a circle: remove it")
+    return StoreUnavailable(f"{path}: {error.strerror}")

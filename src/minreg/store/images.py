@@ -5,84 +5,38 @@ was filled for one platform has only that.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
-
-import attrs
 
 from minreg.interfaces import ContentBroken, ContentNotFound, IRepository
 from minreg.manifests import Descriptor, Manifest, Platform, parse_manifest
 from minreg.names import Digest
+from minreg.store.held import UNKNOWN, HeldImage, HeldManifest, is_attestation
 
 LARGEST_CONFIG = 8 * 1024 * 1024
 """Bytes of a config that are read to learn an image's platform."""
 
-_UNKNOWN = "unknown"
+_DEEPEST = 32
+"""How many manifests may lead to each other. Clients follow one index or two; what refers to
+an image, and to that, adds a few."""
 
 
-@attrs.frozen
-class HeldManifest:
-    """A manifest or an index of an image; ``size`` is that of its document, in bytes."""
-
-    digest: Digest
-    size: int
-    manifest: Manifest
-    platform: Platform | None
-
-    @property
-    def is_referrer(self) -> bool:
-        """Whether it is about another manifest, as a signature is, and no image itself."""
-        return self.manifest.subject is not None
+Choose = Callable[[Manifest], Sequence[Descriptor]]
+"""Chooses the manifests of an index that matter to somebody."""
 
 
-@attrs.frozen
-class HeldImage:
-    """An image of a tree.
+def look_at_image(
+    repository: IRepository, reference: str | Digest, choose: Choose | None = None
+) -> HeldImage:
+    """Look at what an image of a repository is made of.
 
-    ``documents`` has the size of each manifest and index, ``blobs`` the descriptor of
-    each config and layer, of the image and of what refers to it, and ``faulty`` those that
-    are not there, or not whole. ``is_readable`` is False if a manifest could not be read,
-    so that there may be more that belongs to it.
+    Args:
+        repository: The repository.
+        reference: The image's tag or digest.
+        choose: Says which manifests of an index to look at, and then nothing that refers to
+            the image is; all that belongs to it is looked at if None.
     """
-
-    place: str
-    reference: str | Digest
-    root: Digest | None
-    manifests: tuple[HeldManifest, ...]
-    blobs: Mapping[Digest, Descriptor]
-    faulty: frozenset[Digest]
-    absent: tuple[Platform, ...]
-    problems: tuple[str, ...]
-    is_readable: bool
-
-    @property
-    def documents(self) -> Mapping[Digest, int]:
-        """The size of each manifest and index."""
-        return {held.digest: held.size for held in self.manifests}
-
-    @property
-    def present(self) -> tuple[Platform, ...]:
-        """The platforms that are here, whatever of their layers is missing."""
-        return tuple(held.platform for held in self.manifests if held.platform is not None)
-
-    @property
-    def size(self) -> int:
-        """Bytes of all that it is made of."""
-        return sum(self.documents.values()) + sum(blob.size for blob in self.blobs.values())
-
-    def __str__(self) -> str:
-        separator = "@" if isinstance(self.reference, Digest) else ":"
-        return f"{self.place}{separator}{self.reference}"
-
-
-def look_at_image(repository: IRepository, reference: str | Digest) -> HeldImage:
-    """Look at all that an image of a repository is made of."""
-    return _Look(repository).run(reference)
-
-
-def is_attestation(child: Descriptor) -> bool:
-    """Tell whether a child of an index is a statement about another, and no image."""
-    return child.platform is not None and child.platform.os == _UNKNOWN
+    return _Look(repository, choose).run(reference)
 
 
 def read_platform(config: BinaryIO) -> Platform | None:
@@ -99,14 +53,16 @@ def read_platform(config: BinaryIO) -> Platform | None:
 class _Look:
     """The looking at one image."""
 
-    def __init__(self, repository: IRepository) -> None:
+    def __init__(self, repository: IRepository, choose: Choose | None) -> None:
         self._repository = repository
+        self._choose = choose
         self._manifests: dict[Digest, HeldManifest] = {}
         self._blobs: dict[Digest, Descriptor] = {}
         self._faulty: set[Digest] = set()
-        self._absent: list[Platform] = []
+        self._absent: list[Descriptor] = []
         self._problems: list[str] = []
         self._is_readable = True
+        self._depth = 0
 
     def run(self, reference: str | Digest) -> HeldImage:
         try:
@@ -137,32 +93,55 @@ class _Look:
             return digest
         known = None if manifest.is_index else self._find_platform(manifest, platform)
         self._manifests[digest] = HeldManifest(digest, content.size, manifest, known)
+        self._check_sense(digest, manifest)
         if manifest.is_index:
             self._add_children(manifest)
         else:
             self._add_blobs(manifest)
-        for referrer in self._repository.list_referrers(digest):
-            self._try_to_add(referrer, "what refers to it, ")
+        if self._choose is None:
+            for referrer in self._repository.list_referrers(digest):
+                self._try_to_add(referrer, "what refers to it, ")
         return digest
 
+    def _check_sense(self, digest: Digest, manifest: Manifest) -> None:
+        """Tell of parts that cannot be looked for; what it refers to is no part of it."""
+        senseless = [what for what in manifest.malformed if not what.startswith("subject")]
+        if senseless:
+            self._is_readable = False
+            more = f", and {len(senseless) - 1} more like that" if senseless[1:] else ""
+            self._problems.append(f"manifest {digest} makes no sense: {senseless[0]}{more}")
+
     def _add_children(self, index: Manifest) -> None:
+        if self._choose is not None:
+            for child in self._choose(index):
+                self._try_to_add(child, "")
+            return
         images = [child for child in index.manifests if not is_attestation(child)]
         held = [self._try_to_add(child, "") for child in index.manifests]
         if images and not any(held):
+            # What belongs to them may be here, and cannot be known.
+            self._is_readable = False
             self._problems.append("none of its platforms is here")
 
     def _try_to_add(self, child: Descriptor, what: str) -> bool:
         """Add a child, and tell whether it is there; a platform may be absent."""
+        self._depth += 1
         try:
+            self._check_depth()
             self._add(child.digest, child.platform)
         except ContentBroken as error:
             self._is_readable = False
             self._problems.append(f"{what}manifest {child.digest}: {error}")
         except ContentNotFound:
-            if child.platform is not None and not is_attestation(child):
-                self._absent.append(child.platform)
+            self._absent.append(child)
             return False
+        finally:
+            self._depth -= 1
         return True
+
+    def _check_depth(self) -> None:
+        if self._depth > _DEEPEST:
+            raise ContentBroken(f"{_DEEPEST} others lead to it, more than any client follows")
 
     def _add_blobs(self, manifest: Manifest) -> None:
         for blob in manifest.blobs:
@@ -171,7 +150,12 @@ class _Look:
                 self._check_presence(blob, "config" if blob is manifest.config else "layer")
 
     def _check_presence(self, blob: Descriptor, kind: str) -> None:
-        size = self._repository.measure_blob(blob.digest)
+        try:
+            size = self._repository.measure_blob(blob.digest)
+        except ContentBroken as error:
+            self._faulty.add(blob.digest)
+            self._problems.append(f"{kind} {blob.digest}: {error}")
+            return
         if size != blob.size:
             self._faulty.add(blob.digest)
         if size is None:
@@ -185,7 +169,8 @@ class _Look:
         if manifest.subject is not None or manifest.config is None:
             return None
         known = stated or self._read_platform(manifest.config)
-        return known if known is not None and known.os != _UNKNOWN else None
+        # cosign's configs name no system at all.
+        return known if known is not None and known.os not in ("", UNKNOWN) else None
 
     def _read_platform(self, config: Descriptor) -> Platform | None:
         if config.size > LARGEST_CONFIG:

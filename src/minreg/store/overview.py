@@ -1,15 +1,30 @@
 """What a repository holds, in a few words: for a list of many."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 
-from minreg.interfaces import ContentBroken, Overview
+from minreg.interfaces import ContentBroken, Overview, TooMuch
 from minreg.manifests import Descriptor, Manifest, Platform
 from minreg.names import Digest
 from minreg.store.directory import RepositoryDirectory
 from minreg.store.documents import Document
 from minreg.store.images import LARGEST_CONFIG, read_platform
 from minreg.store.survey import Survey
+
+MOST_MANIFESTS = 500
+"""Files of manifests and tags that are summed up: half a second's work on a slow node."""
+
+
+def check_extent(directory: RepositoryDirectory) -> None:
+    """Make sure that a repository is not too large to be summed up.
+
+    Raises:
+        TooMuch: It is.
+        FileNotFoundError: It is there no longer.
+    """
+    with directory.scan() as (_, entries):
+        if sum(not entry.is_symlink() for entry in entries) > MOST_MANIFESTS:
+            raise TooMuch(f"{directory.name} has more than {MOST_MANIFESTS} manifests")
 
 
 def make_overview(directory: RepositoryDirectory, survey: Survey, tags: Sequence[str]) -> Overview:
@@ -31,10 +46,16 @@ def make_overview(directory: RepositoryDirectory, survey: Survey, tags: Sequence
         platforms=tuple(sorted(set(_platforms(directory, survey, documents)), key=str)),
         size=sum(document.size for document in documents.values()) + sum(blobs.values()),
         missing=sum(
-            directory.blob_size(digest) not in sizes for digest, sizes in survey.blob_sizes.items()
+            not _is_whole(directory, digest, sizes) for digest, sizes in survey.blob_sizes.items()
         ),
         changed=directory.status().st_mtime,
     )
+
+
+def _is_whole(directory: RepositoryDirectory, digest: Digest, sizes: Collection[int]) -> bool:
+    with suppress(ContentBroken):
+        return directory.blob_size(digest) in sizes
+    return False
 
 
 def _platforms(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
+from typing import BinaryIO
 
 import attrs
 from zope.interface import implementer
@@ -22,7 +23,7 @@ from minreg.store.directory import RepositoryDirectory, digest_in_name
 from minreg.store.documents import Document, Documents
 from minreg.store.enclosure import Enclosure, OpenedFile
 from minreg.store.evidence import Evidence
-from minreg.store.overview import make_overview
+from minreg.store.overview import check_extent, make_overview
 from minreg.store.signatures import Signature
 from minreg.store.survey import (
     Survey,
@@ -67,10 +68,7 @@ class TreeRepository:
         """See ``IRepository``."""
         if self._directory.exists(f"manifests/{digest}"):
             raise ContentNotFound(f"{digest} is a manifest, not a blob")
-        try:
-            opened = self._directory.open(f"blobs/{digest}")
-        except FileNotFoundError:
-            raise ContentNotFound(f"blob {digest} is not in this repository") from None
+        opened = self._find_blob(digest)
         with opened.closed_on_failure():
             if self._directory.is_manifest(opened):
                 raise ContentNotFound(f"{digest} is a manifest, not a blob")
@@ -103,10 +101,21 @@ class TreeRepository:
         """See ``IRepository``."""
         return self._directory.blob_size(digest)
 
+    def open_known_blob(self, digest: Digest) -> BinaryIO:
+        """See ``IRepository``."""
+        return self._find_blob(digest).file
+
     def sum_up(self) -> Overview:
         """See ``IRepository``."""
         with self._found():
+            check_extent(self._directory)
             return make_overview(self._directory, self._survey(), self.list_tags())
+
+    def _find_blob(self, digest: Digest) -> OpenedFile:
+        try:
+            return self._directory.open(f"blobs/{digest}")
+        except FileNotFoundError:
+            raise ContentNotFound(f"blob {digest} is not in this repository") from None
 
     def _open_tag(self, tag: str) -> Content:
         try:

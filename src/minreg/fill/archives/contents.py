@@ -71,6 +71,7 @@ class Contents:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
+        self._members = 0
         self._documents: dict[str, bytes] = {}
         self._files: dict[str, Spooled] = {}
         self._links: dict[str, str] = {}
@@ -84,7 +85,8 @@ class Contents:
         Raises:
             ArchiveInvalid: It is not what its name says, or does not fit to the others.
         """
-        if len(self._known) >= MOST_MEMBERS:
+        self._members += 1
+        if self._members > MOST_MEMBERS:
             raise ArchiveInvalid(f"it has more than {MOST_MEMBERS} members: split it")
         if isinstance(member, Link):
             self._check_single(member.path, member.target)
@@ -114,7 +116,7 @@ class Contents:
         Raises:
             ArchiveInvalid: The links lead in a circle.
         """
-        passed = set()
+        passed: set[str] = set()
         while path in self._links:
             if path in passed:
                 raise ArchiveInvalid(
@@ -123,6 +125,8 @@ class Contents:
                 )
             passed.add(path)
             path = self._links[path]
+        # However many links lead to each other, none is followed often.
+        self._links.update(dict.fromkeys(passed, path))
         return self._files.get(path)
 
     def commit(self, digest: Digest) -> None:

@@ -6,8 +6,8 @@ import attrs
 
 from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.images import ArchivedImage
-from minreg.fill.references import ImageReference
 from minreg.names import DigestInvalid, NameInvalid
+from minreg.references import ImageReference
 
 
 @attrs.frozen

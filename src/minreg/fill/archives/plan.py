@@ -10,7 +10,7 @@ from minreg.fill.archives.images import ArchivedImage, parse_sound_manifest
 from minreg.fill.platforms import is_wanted
 from minreg.manifests import Descriptor, Manifest, Platform
 from minreg.names import Digest
-from minreg.store.images import is_attestation
+from minreg.store.held import is_attestation
 
 _DEEPEST = 4
 """How many indexes may lie within each other; clients follow one or two."""
@@ -21,8 +21,8 @@ class ImagePlan:
     """The parts of an image that an archive holds.
 
     ``manifests`` are in the order of publishing, children before parents, that of the
-    image last. ``missing`` are the manifests that its indexes name and the archive does
-    not hold whole: the image is sparse.
+    image last. ``missing`` are the manifests that its indexes name and that are not wanted,
+    or that the archive does not hold whole: the image is sparse.
     """
 
     manifests: tuple[Digest, ...]
@@ -83,6 +83,7 @@ class _Collector:
                 "export the image anew"
             )
         wanted = [child for child in index.manifests if is_wanted(child.platform, self._platforms)]
+        self.missing += [child for child in index.manifests if child not in wanted]
         reasons = {child.digest: self._add_child(child, depth) for child in wanted}
         images = [child for child in wanted if not is_attestation(child)]
         if index.manifests and not wanted:

@@ -1,0 +1,138 @@
+"""``minreg doctor``: what keeps K3s on this node from its images."""
+
+import json
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
+
+import click
+
+from minreg.node.doctor.asking import ask, check_registry
+from minreg.node.doctor.changes import show_changes
+from minreg.node.doctor.diagnosis import diagnose, order
+from minreg.node.doctor.files import CLOSED, NodeFiles
+from minreg.node.doctor.findings import Finding
+from minreg.node.doctor.node import Node, look_at_node
+from minreg.node.doctor.report import (
+    as_json,
+    summarize,
+    write_answers,
+    write_findings,
+    write_unread,
+)
+from minreg.node.doctor.wanted import Answer, list_answers
+from minreg.words import printable
+
+_MOST_SECONDS = 120
+
+
+class CouldNotLook(click.ClickException):
+    """What matters most could not be read: exit status 2."""
+
+    exit_code = 2
+
+
+@click.command(
+    "doctor",
+    help="""Find what keeps K3s or RKE2 on this node from its images, and say how to mend it.
+
+    It reads what they read and what they have written, works out who will be asked for each
+    image, and asks the registry that runs. It changes nothing. The exit status is 0 if there
+    is nothing to mend, 1 if there is, and 2 if it could not look.
+    """,
+)
+@click.option(
+    "--root-prefix",
+    default="/",
+    show_default=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="The directory that stands for the node's root, for those who build images.",
+)
+@click.option("--json", "as_document", is_flag=True, help="Write a JSON document.")
+@click.option(
+    "--fix",
+    is_flag=True,
+    help="Show as a diff what to change in files. It is for 'patch -p1 -d /': nothing is changed.",
+)
+def command(*, root_prefix: str, as_document: bool, fix: bool) -> None:
+    """Look, and exit with the status that tells the outcome."""
+    files = NodeFiles(root_prefix)
+    with limited_time(_MOST_SECONDS):
+        _look(files, as_document=as_document, fix=fix)
+
+
+def _look(files: NodeFiles, *, as_document: bool, fix: bool) -> None:
+    node = look_at_node(files)
+    if not node.is_there:
+        raise CouldNotLook(
+            "there is neither K3s nor RKE2 nor minreg here: name the node's root with "
+            "--root-prefix"
+        )
+    is_looked_at = node.registry.root not in files.unread
+    known = [setup for setup in node.setups if setup.is_known and is_looked_at]
+    answers = [answer for setup in known for answer in list_answers(node, setup)]
+    findings = diagnose(node)
+    if files.is_live:
+        findings = order([*findings, *check_registry(node, answers, ask)])
+    difference = list(
+        show_changes(files, [one for finding in findings for one in finding.changes])
+    )
+    if as_document:
+        document = as_json(findings, answers, files.unread)
+        click.echo(json.dumps(document | ({"diff": difference} if fix else {}), indent=2))
+    elif fix:
+        _show(difference)
+        _show(_by_hand(findings), err=True)
+    else:
+        _show(_describe(findings, answers, files))
+    _exit(node, findings, files)
+
+
+@contextmanager
+def limited_time(seconds: float) -> Iterator[None]:
+    """Give up in the end: disks may hang, and patterns and files be made to take for ever."""
+
+    def give_up(_signal: int, _frame: object) -> NoReturn:
+        raise CouldNotLook(f"it takes more than {seconds:g} seconds: is there a disk that hangs?")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _describe(
+    findings: Sequence[Finding], answers: Sequence[Answer], files: NodeFiles
+) -> Iterator[str]:
+    yield from write_findings(findings)
+    yield from write_answers(answers)
+    yield from write_unread(files.unread)
+    yield summarize(findings, files.unread)
+
+
+def _by_hand(findings: Sequence[Finding]) -> Iterator[str]:
+    """Name what no change of a file mends."""
+    for finding in findings:
+        if not finding.changes:
+            yield f"by hand: {finding.path}: {finding.mend} [{finding.rule.id}]"
+
+
+def _show(lines: Iterable[str], *, err: bool = False) -> None:
+    """Print lines, in which a tab is the only character that does anything."""
+    for line in lines:
+        click.echo("\t".join(map(printable, line.split("\t"))), err=err)
+
+
+def _exit(node: Node, findings: Sequence[Finding], files: NodeFiles) -> None:
+    """Exit with what came of it; what could not be looked at counts most."""
+    for path in (path for setup in node.setups for path in setup.hidden):
+        reason = files.unread[path]
+        mend = "run this as root" if reason == CLOSED else "have a plain file read instead"
+        raise CouldNotLook(f"{printable(path)} could not be read, as {reason}: {mend}")
+    if findings:
+        sys.exit(1)

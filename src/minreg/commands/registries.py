@@ -1,0 +1,220 @@
+"""``minreg registries``: the file that has K3s pull from minreg."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+import attrs
+import click
+
+from minreg.commands.registries_files import (
+    merge_with,
+    reported_problems,
+    write_hosts,
+    write_output,
+)
+from minreg.commands.reports import WrongUsage
+from minreg.fill.tree.contents import TreeContents
+from minreg.names import DOCKER_HUB
+from minreg.node.registries.wanted import (
+    WILDCARD,
+    Choice,
+    ChoiceInvalid,
+    check_endpoint,
+    check_path,
+    check_registry,
+    hosts_of,
+)
+from minreg.node.units import DEFAULT_ROOT, ENDPOINT, REGISTRIES
+from minreg.settings import DEFAULT_ALIAS, parse_alias
+
+_REGISTRY, _ = parse_alias(DEFAULT_ALIAS)
+_DIRECTORIES = ("./registry", DEFAULT_ROOT)
+
+
+@attrs.frozen(kw_only=True)
+class _Options:
+    """The command line."""
+
+    registries: Sequence[str]
+    directory: str | None
+    wildcard: bool
+    system_default_registry: str
+    endpoint: Sequence[str]
+    ca_file: str | None
+    cert_file: str | None
+    key_file: str | None
+    insecure_skip_verify: bool
+    username: str | None
+    password_file: str | None
+    merge: str | None
+    output: str | None
+    hosts_toml: str | None
+    disable_default_registry_endpoint: bool
+
+
+@click.command(
+    "registries",
+    help=f"""Write the registries.yaml that has K3s pull from minreg.
+
+    It names K3s' own registry, each registry whose name the tree keeps (minreg download
+    --no-trim), and each REGISTRY that is named here. K3s reads {REGISTRIES} when it starts.
+    """,
+)
+@click.argument("registries", nargs=-1, metavar="[REGISTRY]...")
+@click.option(
+    "-d",
+    "--directory",
+    type=click.Path(exists=True, file_okay=False),
+    help=f"The root of the tree.  [default: {_DIRECTORIES[0]}, or else {DEFAULT_ROOT}]",
+)
+@click.option("--wildcard", is_flag=True, help="One entry for all registries, whatever they are.")
+@click.option(
+    "--system-default-registry",
+    default=_REGISTRY,
+    show_default=True,
+    metavar="NAME",
+    help="What K3s is given by its own option of this name.",
+)
+@click.option(
+    "--endpoint",
+    multiple=True,
+    default=[ENDPOINT],
+    show_default=True,
+    metavar="URL",
+    help="Where minreg is to be found; repeatable, in the order in which K3s is to ask.",
+)
+@click.option(
+    "--ca-file", metavar="FILE", help="What https:// endpoints' certificates go back to."
+)
+@click.option("--cert-file", metavar="FILE", help="The certificate that K3s shows them.")
+@click.option("--key-file", metavar="FILE", help="The key to that.")
+@click.option("--insecure-skip-verify", is_flag=True, help="Take any certificate of theirs.")
+@click.option("--username", help="How endpoints on other machines know K3s.")
+@click.option(
+    "--password-file",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    help="The file with the password, or - for the standard input.",
+)
+@click.option(
+    "--merge",
+    metavar="FILE",
+    help="Add to what stands in FILE, and leave all of that as it is.",
+)
+@click.option("--output", metavar="FILE", help="Write FILE instead of the standard output.")
+@click.option(
+    "--hosts-toml",
+    type=click.Path(file_okay=False),
+    help="Write what K3s would make of it for containerd, into this directory.",
+)
+@click.option(
+    "--disable-default-registry-endpoint",
+    is_flag=True,
+    help="K3s is started with this option; for --hosts-toml.",
+)
+def command(**options: object) -> None:
+    """Write the file."""
+    _run(_Options(**options))  # type: ignore[arg-type] # click has checked them
+
+
+def _run(options: _Options) -> None:
+    with reported_problems():
+        try:
+            choice, notes = _choose(options)
+            document = choice.document()
+        except ChoiceInvalid as error:
+            raise WrongUsage(str(error)) from None
+        merged = merge_with(options.merge, document)
+        if options.output is not None:
+            write_output(options.output, merged.text, has_login=bool(choice.auth))
+        elif options.hosts_toml is None:
+            click.echo(merged.text, nl=False)
+        if options.hosts_toml is not None:
+            write_hosts(
+                options.hosts_toml,
+                merged.text,
+                without_default=options.disable_default_registry_endpoint,
+            )
+    for message in notes:
+        click.echo(message, err=True)
+    for note in merged.notes:
+        click.echo(f"{options.merge}:{note.line}: {note.message}", err=True)
+    if any(note.is_left for note in merged.notes):
+        sys.exit(1)
+
+
+def _choose(options: _Options) -> tuple[Choice, list[str]]:
+    """Make the choice, and note what there is to know about it."""
+    names = [WILDCARD]
+    notes: list[str] = []
+    registry = check_registry(options.system_default_registry)
+    if options.wildcard:
+        if options.registries:
+            raise ChoiceInvalid("--wildcard is for all registries: leave their names off")
+    else:
+        names, notes = _names(options, registry)
+    if registry not in {_REGISTRY, DOCKER_HUB}:
+        notes.append(
+            f"minreg needs --registry-alias {registry}=docker.io, if the tree keeps hosts"
+        )
+    return (
+        Choice(
+            names,
+            list(dict.fromkeys(check_endpoint(text) for text in options.endpoint)),
+            _tls(options),
+            _auth(options),
+        ),
+        notes,
+    )
+
+
+def _names(options: _Options, registry: str) -> tuple[list[str], list[str]]:
+    named = [check_registry(text) for text in options.registries]
+    directories = [options.directory] if options.directory is not None else _DIRECTORIES
+    directory = next(filter(os.path.isdir, directories), None)
+    notes = []
+    hosts: list[str] = []
+    if directory is not None:
+        walk = TreeContents(directory).walk()
+        hosts, has_others = hosts_of(walk.iterate_places())
+        notes += walk.unread
+        if not hosts and not has_others:
+            notes.append(f"{directory} holds no repository")
+        elif has_others and not named:
+            notes.append(
+                f"{directory} has images without their registries' names: for images that pods "
+                f"do not call {registry}/…, name the registries here, or say --wildcard"
+            )
+    elif not named:
+        raise ChoiceInvalid(
+            "there is no tree to look at: name it with -d, or name registries, or say --wildcard"
+        )
+    return list(dict.fromkeys([registry, *hosts, *named])), notes
+
+
+def _tls(options: _Options) -> Mapping[str, str | bool]:
+    if (options.cert_file is None) != (options.key_file is None):
+        raise ChoiceInvalid("--cert-file and --key-file belong together: give both")
+    settings: dict[str, str | bool] = {}
+    for name in ("ca_file", "cert_file", "key_file"):
+        path: str | None = getattr(options, name)
+        if path is not None:
+            settings[name] = check_path(path, f"--{name.replace('_', '-')}")
+    if options.insecure_skip_verify:
+        settings["insecure_skip_verify"] = True
+    return settings
+
+
+def _auth(options: _Options) -> Mapping[str, str]:
+    if (options.username is None) != (options.password_file is None):
+        raise ChoiceInvalid("--username and --password-file belong together: give both")
+    if options.username is None or options.password_file is None:
+        return {}
+    try:
+        with click.open_file(options.password_file, encoding="utf-8") as file:
+            password = file.read().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        password = ""
+    if not password:
+        raise ChoiceInvalid(f"--password-file {options.password_file} has no password to be read")
+    return {"username": options.username, "password": password}

@@ -1,0 +1,98 @@
+"""Asks all rules about a node."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from minreg.node.doctor.config_rules import check_config_names, check_tls_use
+from minreg.node.doctor.findings import Finding, Severity
+from minreg.node.doctor.k3s_rules import (
+    check_archives,
+    check_default_endpoint,
+    check_layers,
+    check_restart,
+    check_system_registry,
+    check_template,
+)
+from minreg.node.doctor.mirror_rules import (
+    check_endpoints,
+    check_mirror_names,
+    check_named_endpoints,
+    check_whereabouts,
+)
+from minreg.node.doctor.node import Node
+from minreg.node.doctor.node_rules import (
+    check_ports,
+    check_route,
+    check_unit_enabled,
+    check_unit_lines,
+    check_unit_order,
+)
+from minreg.node.doctor.rewrite_rules import check_rewrites
+from minreg.node.doctor.setup import Setup
+from minreg.node.doctor.syntax_rules import check_place, check_syntax
+from minreg.node.doctor.tls_rules import check_tls_files
+from minreg.node.doctor.tree_rules import (
+    check_contents,
+    check_images,
+    check_platforms,
+    check_rights,
+    check_root,
+)
+
+_Check = Callable[[Node, Setup], Iterator[Finding]]
+
+_OF_NODE: Sequence[Callable[[Node], Iterator[Finding]]] = (
+    check_root,
+    check_rights,
+    check_contents,
+    check_platforms,
+)
+_OF_WHAT_IS_TOLD: Sequence[_Check] = (
+    check_place,
+    check_syntax,
+    check_mirror_names,
+    check_endpoints,
+    check_whereabouts,
+    check_named_endpoints,
+    check_config_names,
+    check_tls_use,
+    check_tls_files,
+    check_rewrites,
+)
+_OF_WHAT_COMES_OF_IT: Sequence[_Check] = (
+    check_default_endpoint,
+    check_system_registry,
+    check_images,
+)
+_OF_SETUP: Sequence[_Check] = (
+    check_restart,
+    check_template,
+    check_archives,
+    check_layers,
+    check_route,
+    check_unit_enabled,
+    check_unit_order,
+    check_unit_lines,
+    check_ports,
+)
+
+
+def diagnose(node: Node) -> list[Finding]:
+    """Find the rules that are broken, the worst first and none twice.
+
+    Of causes and what comes of them, only the causes are found: as long as what K3s is told is
+    wrong in itself, nobody is troubled with the images that cannot be pulled for it.
+    """
+    found = [finding for check in _OF_NODE for finding in check(node)]
+    for setup in node.setups:
+        found += [finding for check in _OF_SETUP for finding in check(node, setup)]
+        causes = [finding for check in _OF_WHAT_IS_TOLD for finding in check(node, setup)]
+        for check in _OF_WHAT_COMES_OF_IT if setup.is_known else ():
+            if not any(cause.rule.severity is Severity.ERROR for cause in causes):
+                causes += check(node, setup)
+        found += causes
+    return order(found)
+
+
+def order(findings: Iterable[Finding]) -> list[Finding]:
+    """Put findings into order, the worst first and none twice."""
+    return sorted(dict.fromkeys(findings), key=lambda finding: finding.order)

@@ -1,0 +1,67 @@
+"""Rules about ``rewrite``."""
+
+from collections.abc import Iterator
+
+from minreg.node.doctor.findings import Edit, Finding
+from minreg.node.doctor.mirror_rules import parse_word
+from minreg.node.doctor.node import Node
+from minreg.node.doctor.rules import REWRITE_GROUP, REWRITE_SYNTAX, REWRITE_UNUSED
+from minreg.node.doctor.setup import Setup
+from minreg.node.doctor.wanted import list_wanted
+from minreg.node.registries.file import Mirror, Rewrite
+from minreg.node.registries.go_regexp import PatternInvalid, compile_pattern, missing_groups
+
+
+def check_rewrites(node: Node, setup: Setup) -> Iterator[Finding]:
+    """A rewrite is a regular expression of Go, uses groups that it has, and is of use."""
+    for mirror in setup.registries.mirrors.values():
+        for rewrite in mirror.rewrites:
+            pattern, line = rewrite.pattern.text, rewrite.pattern.place.line
+            try:
+                compiled = compile_pattern(pattern)
+            except PatternInvalid as error:
+                problem = f"{error}: containerd leaves this rewrite out, and says so in its log"
+                mend = "write it without; Go has neither (?! nor (?= nor references to groups"
+                yield Finding(REWRITE_SYNTAX, setup.registries_path, line, problem, mend)
+                continue
+            missing = missing_groups(compiled, rewrite.replacement.text)
+            if missing:
+                yield _without_group(setup, rewrite, missing[0])
+            elif _is_unused(node, setup, mirror, rewrite):
+                yield _unused(node, setup, rewrite)
+
+
+def _without_group(setup: Setup, rewrite: Rewrite, used: str) -> Finding:
+    pattern, replacement = rewrite.pattern, rewrite.replacement.text
+    path, line = setup.registries_path, pattern.place.line
+    problem = (
+        f"{replacement} uses {used}, and {pattern.text} has no such group: it counts as empty"
+    )
+    if "(" in pattern.text:
+        mend = f"write {used[0]}{{1}} with braces where letters or digits follow, or add the group"
+        return Finding(REWRITE_GROUP, path, line, problem, mend)
+    meant = f"{pattern.text.removesuffix('$').rstrip('/')}/(.*)"
+    mend = f"write {meant}"
+    edit = Edit(path, pattern.place, pattern.text, meant)
+    return Finding(REWRITE_GROUP, path, line, problem, mend, (edit,))
+
+
+def _is_unused(node: Node, setup: Setup, mirror: Mirror, rewrite: Rewrite) -> bool:
+    """Tell whether a rewrite leads to nothing, where only this node's registry is asked."""
+    endpoints = [parse_word(word) for word in mirror.endpoints]
+    if node.tree is None or not endpoints:
+        return False
+    if not all(one is not None and node.registry.address_for(one.host) for one in endpoints):
+        return False
+    pattern = compile_pattern(rewrite.pattern.text)
+    names = {wanted.image.repository for wanted in list_wanted(node, setup)}
+    names |= {place.removeprefix(f"{mirror.name.text}/") for place in node.tree.repositories}
+    return bool(names) and not any(pattern.search(name) for name in names)
+
+
+def _unused(node: Node, setup: Setup, rewrite: Rewrite) -> Finding:
+    root = node.tree.root if node.tree is not None else ""
+    problem = f"{rewrite.pattern.text} matches no repository of the tree {root}: it does nothing"
+    mend = "remove it: images are kept under their own names there"
+    line = rewrite.pattern.place.line
+    return Finding(REWRITE_UNUSED, setup.registries_path, line, problem, mend)

@@ -1,0 +1,204 @@
+"""K3s or RKE2 as it is set up on a node: everything of it that has to do with images."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import attrs
+
+from minreg.node.doctor.distributions import Distribution
+from minreg.node.doctor.files import NodeFile, NodeFiles
+from minreg.node.doctor.layers import StoredLayers, look_at_layers
+from minreg.node.doctor.services import Service, find_service
+from minreg.node.doctor.settings import Settings, read_settings
+from minreg.node.registries.certs_d import Embedded, make_certs_d
+from minreg.node.registries.containerd import Containerd
+from minreg.node.registries.file import Registries, read_registries
+from minreg.node.registries.places import Problem
+
+_ARCHIVES = (
+    *(".tar", ".tar.lz4", ".tar.bz2", ".tbz", ".tar.gz", ".tgz"),
+    *(".tar.zst", ".tzst"),
+)
+_MISNAMED = ("registries.yml", "registry.yaml", "registry.yml", "registries.yaml.txt")
+_TEMPLATES = ("config-v3.toml.tmpl", "config.toml.tmpl")
+
+
+@attrs.frozen
+class Archive:
+    """An archive of images that is imported at each start; ``size`` in bytes."""
+
+    path: str
+    size: int
+
+
+@attrs.frozen
+class Setup:
+    """What there is of a distribution on a node.
+
+    ``data`` is the directory of its state. ``registries_file`` is None if there is none, or
+    none that can be read; ``registries`` is what it says, ``problems`` what is wrong with it,
+    and ``misplaced`` are files that were meant to be it. ``certificates`` are the files that it
+    names, None where there is none; those that cannot be read are left out.
+
+    ``hosts`` are the texts of ``hosts.toml`` that are there, by their directories.
+    ``containerd_config`` is what was written for containerd at the last start, ``templates``
+    what people put in the place of K3s' own template, and ``drop_ins`` what they have
+    containerd read beside. ``layers`` are those that containerd keeps.
+
+    ``archives`` are imported at each start, but for unchanged ones if there is an import cache;
+    ``lists`` name images that are pulled then. ``hidden`` are the files of all that K3s is told
+    that could not be read, and ``has_run`` says that it has left something behind.
+    """
+
+    distribution: Distribution
+    service: Service | None
+    settings: Settings
+    data: str
+    registries_path: str
+    registries_file: NodeFile | None = None
+    registries: Registries = attrs.field(factory=Registries)
+    problems: Sequence[Problem] = ()
+    misplaced: Sequence[NodeFile] = ()
+    hosts: Mapping[str, str] = attrs.field(factory=dict)
+    containerd_config: NodeFile | None = None
+    templates: Sequence[NodeFile] = ()
+    drop_ins: Sequence[NodeFile] = ()
+    archives: Sequence[Archive] = ()
+    lists: Sequence[NodeFile] = ()
+    has_import_cache: bool = False
+    layers: StoredLayers | None = None
+    certificates: Mapping[str, NodeFile | None] = attrs.field(factory=dict)
+    hidden: Sequence[str] = ()
+    has_run: bool = False
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether the settings of the cluster are those of a server elsewhere."""
+        return self.service is not None and self.service.is_agent
+
+    @property
+    def is_known(self) -> bool:
+        """Whether all that it is told can be read: by the distribution itself, and was here."""
+        problems = [*self.problems, *(problem for _, problem in self.settings.problems)]
+        return not self.hidden and not any(problem.is_fatal for problem in problems)
+
+    @property
+    def has_embedded_registry(self) -> bool:
+        """Whether K3s' embedded registry comes before all mirrors, as far as can be seen here."""
+        return not self.is_agent and self.settings.setting("embedded-registry").is_true
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether what K3s has written is what it would write now."""
+        files = self.containerd().files
+        present = [text for text in self.hosts.values() if is_generated(text)]
+        due = [text for text in files.values() if is_generated(text)]
+        return set(self.hosts) == set(files) and sorted(map(_body, present)) == sorted(
+            map(_body, due)
+        )
+
+    def containerd(self) -> Containerd:
+        """Work out containerd's settings as they will be from the next start on."""
+        made = make_certs_d(
+            self.registries,
+            without_default=self.settings.setting("disable-default-registry-endpoint").is_true,
+            embedded=Embedded(agent=f"{self.data}/agent") if self.has_embedded_registry else None,
+        )
+        written = {name: file.render() for name, file in made.files.items()}
+        by_hand = {name: text for name, text in self.hosts.items() if not is_generated(text)}
+        return Containerd({**by_hand, **written})
+
+
+def is_generated(text: str) -> bool:
+    """Tell whether K3s or RKE2 has written a ``hosts.toml``, and will replace it."""
+    return text.startswith("# File generated by ")
+
+
+def look_at_setup(files: NodeFiles, distribution: Distribution) -> Setup | None:
+    """Look at a distribution; None if there is nothing of it."""
+    service = find_service(files, distribution)
+    settings = read_settings(files, distribution, service)
+    data = settings.setting("data-dir").text or distribution.data
+    if service is None and not any(map(files.is_directory, (distribution.configuration, data))):
+        return None
+    path = settings.setting("private-registry").text
+    path = path or f"{distribution.configuration}/registries.yaml"
+    file = files.read(path)
+    registries, problems = read_registries(file.content) if file else (Registries(), ())
+    told, drop_ins = {path, settings.path, f"{settings.path}.d"}, f"{settings.path}.d/"
+    images, containerd = f"{data}/agent/images", f"{data}/agent/etc/containerd"
+    names = [f"{images}/{name}" for name in files.names(images)]
+    return Setup(
+        distribution,
+        service,
+        settings,
+        data,
+        path,
+        file,
+        registries,
+        problems,
+        list(_find_misplaced(files, distribution, data)),
+        _read_hosts(files, f"{containerd}/certs.d"),
+        files.read(f"{containerd}/config.toml"),
+        [file for name in _TEMPLATES if (file := files.read(f"{containerd}/{name}"))],
+        list(_read_drop_ins(files, containerd)),
+        _find_archives(files, names),
+        [file for name in names if name.endswith(".txt") and (file := files.read(name))],
+        files.is_file(f"{images}/.cache.json"),
+        look_at_layers(files, f"{data}/agent/containerd"),
+        _read_certificates(files, registries),
+        [one for one in sorted(files.unread) if one in told or one.startswith(drop_ins)],
+        files.is_directory(f"{data}/agent"),
+    )
+
+
+def _find_misplaced(files: NodeFiles, distribution: Distribution, data: str) -> Iterator[NodeFile]:
+    """Find files that people take for the one that is read."""
+    for path in (
+        *(f"{distribution.configuration}/{name}" for name in _MISNAMED),
+        f"{data}/server/manifests/registries.yaml",
+    ):
+        file = files.read(path)
+        if file is not None:
+            yield file
+
+
+def _read_hosts(files: NodeFiles, directory: str) -> Mapping[str, str]:
+    read = (
+        (name, files.read(f"{directory}/{name}/hosts.toml")) for name in files.names(directory)
+    )
+    return {name: file.text for name, file in read if file is not None}
+
+
+def _read_drop_ins(files: NodeFiles, directory: str) -> Iterator[NodeFile]:
+    """Read what containerd imports, where K3s has it import anything (k3s-io/k3s#13680)."""
+    for place in (f"{directory}/config-v3.toml.d", f"{directory}/config.toml.d"):
+        for name in files.names(place):
+            file = files.read(f"{place}/{name}") if name.endswith(".toml") else None
+            if file is not None:
+                yield file
+
+
+def _read_certificates(files: NodeFiles, registries: Registries) -> Mapping[str, NodeFile | None]:
+    read = {}
+    for config in registries.configs.values():
+        tls = config.tls
+        words = (tls.ca_file, tls.cert_file, tls.key_file) if tls is not None else ()
+        for path in (word.text for word in words if word.text):
+            file = files.read(path)
+            if path not in files.unread:
+                read[path] = file
+    return read
+
+
+def _find_archives(files: NodeFiles, paths: Sequence[str]) -> Sequence[Archive]:
+    found = []
+    for path in paths:
+        status = files.status(path) if path.lower().endswith(_ARCHIVES) else None
+        if status is not None and files.is_file(path):
+            found.append(Archive(path, status.st_size))
+    return found
+
+
+def _body(text: str) -> str:
+    """What stands below the first line, which has the distribution's name."""
+    return text.partition("\n")[2]

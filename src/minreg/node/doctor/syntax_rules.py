@@ -1,0 +1,97 @@
+"""Rules about the form of ``registries.yaml`` and ``config.yaml``."""
+
+from collections.abc import Iterator, Sequence
+
+from minreg.node.doctor.files import MOST_BYTES
+from minreg.node.doctor.findings import Edit, Finding, Move
+from minreg.node.doctor.node import Node
+from minreg.node.doctor.rules import FILE_NAME, RULES
+from minreg.node.doctor.setup import Setup
+from minreg.node.registries.places import Place, Problem
+from minreg.node.registries.yaml_reader import MOST_VALUES
+from minreg.words import format_size
+
+# What keys are called that are written so often.
+_MEANT = {
+    "mirror": "mirrors",
+    "config": "configs",
+    "endpoints": "endpoint",
+    "rewrites": "rewrite",
+    "ca": "ca_file",
+    "cert": "cert_file",
+    "key": "key_file",
+    "insecure": "insecure_skip_verify",
+    "skip_verify": "insecure_skip_verify",
+}
+_KNOWN = frozenset(
+    {
+        *("mirrors", "configs", "endpoint", "rewrite", "auth", "tls", "username", "password"),
+        *("identity_token", "ca_file", "cert_file", "key_file", "insecure_skip_verify"),
+    }
+)
+# What the reader says of these is no sentence with its mend behind a colon.
+_SAYS_SO = frozenset({"wrong-type", "too-large"})
+_TOO_LARGE = (
+    f"it has more than {format_size(MOST_BYTES)} or {MOST_VALUES} values: nobody writes that by "
+    "hand, and it was not looked at"
+)
+_TEXTS = {
+    "syntax": ("", "correct this line, or the one before it"),
+    "wrong-type": ("", "write it in that form"),
+    "too-large": (_TOO_LARGE, "keep what is meant"),
+}
+
+
+def check_place(_node: Node, setup: Setup) -> Iterator[Finding]:
+    """A file of registries is where K3s looks for it."""
+    path = setup.registries_path
+    for file in setup.misplaced:
+        if setup.registries_file is None:
+            mend = f"call it {path}"
+        else:
+            mend = f"move what is needed of it to {path}, and remove it"
+        problem = f"{setup.distribution.title} reads {path} only: this file has no effect"
+        moves = (Move(file.path, path),) if setup.registries_file is None else ()
+        yield Finding(FILE_NAME, file.path, 0, problem, mend, moves)
+
+
+def check_syntax(_node: Node, setup: Setup) -> Iterator[Finding]:
+    """What people write is what K3s can read."""
+    files = (setup.registries_file, *setup.settings.files)
+    texts = {file.path: file.text for file in files if file is not None}
+    found = [(setup.registries_path, problem) for problem in setup.problems]
+    for path, problem in [*found, *setup.settings.problems]:
+        what, _, mend = problem.message.partition(": ")
+        if problem.rule in _TEXTS:
+            what, mend = _TEXTS[problem.rule]
+            what = what or problem.message
+        if problem.is_fatal and problem.rule not in _SAYS_SO:
+            what = f"{what}; {setup.distribution.title} does not start with it"
+        changes = tuple(_changes(texts[path], path, problem))
+        if problem.rule == "unknown-key":
+            mend = _place_of_key(setup, problem, [change.new for change in changes], mend)
+        yield Finding(RULES[problem.rule], path, problem.place.line, what, mend, changes)
+
+
+def _place_of_key(setup: Setup, problem: Problem, meant: Sequence[str], mend: str) -> str:
+    """Say where a key belongs, or what it is called there."""
+    nested = setup.registries.mirrors.get("configs")
+    if nested is not None and nested.name.place < problem.place:
+        return "move configs, and all below it, to the left: it stands beside mirrors"
+    return f"write {meant[0]}; {mend}" if meant else mend
+
+
+def _changes(text: str, path: str, problem: Problem) -> Iterator[Edit]:
+    if problem.rule == "tab":
+        # Where one line has a tab, more have; the reader stops at the first.
+        for number, line in enumerate(text.splitlines(), 1):
+            indent = line[: len(line) - len(line.lstrip())]
+            if "\t" in indent:
+                yield Edit(path, Place(number, 1), indent, indent.expandtabs(2))
+    if problem.rule == "unquoted-star":
+        yield Edit(path, problem.place, "*", '"*"')
+    if problem.rule == "unknown-key":
+        key = problem.message.partition(" does nothing")[0]
+        meant = _MEANT.get(key.lower(), key.lower())
+        if meant in _KNOWN and meant != key:
+            yield Edit(path, problem.place, key, meant)

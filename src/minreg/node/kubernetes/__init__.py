@@ -1,0 +1,1 @@
+"""Kubernetes' manifests, as far as they name images."""

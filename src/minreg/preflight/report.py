@@ -1,0 +1,102 @@
+"""What a preflight found, for people, for programs, and for the next download."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+import attrs
+
+from minreg.manifests import Platform
+from minreg.preflight.check import Checked
+from minreg.preflight.platforms import ALL_PLATFORMS, name_platform
+from minreg.words import count, printable
+
+
+@attrs.frozen
+class Finding:
+    """Something that a node will not get: of which image, for which platform, and why.
+
+    ``image`` is named as ``minreg download`` takes it, ``reason`` says who wants it.
+    """
+
+    image: str
+    platform: str
+    problem: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.platform}: {printable(self.problem)} ({printable(self.reason)})"
+
+
+@attrs.frozen
+class Report:
+    """What came of a preflight: of how many images, for which platforms."""
+
+    images: int
+    platforms: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether all is there."""
+        return not self.findings
+
+    @property
+    def lacking(self) -> list[str]:
+        """The images that are not ready, each once, in order."""
+        return list(dict.fromkeys(finding.image for finding in self.findings))
+
+    def summary(self) -> str:
+        """Say it in a sentence."""
+        platforms = " and ".join(
+            "all platforms" if name == ALL_PLATFORMS else name for name in self.platforms
+        )
+        if self.is_ready:
+            return f"{count(self.images, 'image')} checked for {platforms}: all is here"
+        return f"{len(self.lacking)} of {count(self.images, 'image')} not ready for {platforms}"
+
+    def lines(self) -> Iterator[str]:
+        """Write the images that are not ready, one a line, with what is wrong as comments.
+
+        ``minreg download -f -`` reads this.
+        """
+        ordered = sorted(self.findings, key=lambda finding: finding.image)
+        for image, findings in groupby(ordered, key=lambda finding: finding.image):
+            first, *others = findings
+            yield f"{image}  # {first}"
+            for finding in others:
+                yield f"#   {finding}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it for programs."""
+        return {
+            "ready": self.is_ready,
+            "platforms": list(self.platforms),
+            "images": self.images,
+            "findings": [attrs.asdict(finding) for finding in self.findings],
+        }
+
+
+def find_in(checked: Checked, aliases: Mapping[str, str]) -> Iterator[Finding]:
+    """Name what was found wrong with an image.
+
+    Args:
+        checked: What came of the image.
+        aliases: Names of this registry, each with the host that is meant by it.
+    """
+    image = str(checked.wanted.upstream(aliases))
+    for problem in checked.problems:
+        yield Finding(image, name_platform(checked.platform), problem, checked.wanted.reason)
+
+
+def make_report(
+    images: int, platforms: Iterable[Platform | None], findings: Iterable[Finding]
+) -> Report:
+    """Put together what was found.
+
+    Args:
+        images: How many were looked at.
+        platforms: For which; None stands for all.
+        findings: What is wrong with them; what is said twice is reported once.
+    """
+    return Report(images, tuple(map(name_platform, platforms)), tuple(dict.fromkeys(findings)))

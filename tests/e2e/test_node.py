@@ -1,0 +1,50 @@
+"""``minreg node`` as a program, and under a real systemd."""
+
+import os
+import subprocess
+
+from minreg.commands.node import STOP
+from tests.e2e.programs import installed
+from tests.e2e.support import EndToEndTestCase
+from tests.e2e.units import UnitsTestCase
+
+_UNITS = "/etc/systemd/system"
+
+
+class OutputTests(EndToEndTestCase):
+    """Tests for who reads what is said."""
+
+    def test_reader_leaves(self) -> None:
+        """Who reads only the first lines has everything installed as well."""
+        node = self.make_directory()
+        read, written = os.pipe()
+        os.close(read)
+        try:
+            ended = subprocess.run(
+                [
+                    *(installed("minreg"), "node", "install", f"--destdir={node}"),
+                    "--program=/opt/minreg/bin/twistd",
+                ],
+                stdout=written,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
+        finally:
+            os.close(written)
+        self.assertEqual(ended.stderr, b"")
+        self.assertTrue(os.path.exists(f"{node}/etc/rancher/k3s/registries.yaml"))
+
+
+class UninstallTests(UnitsTestCase):
+    """Tests for what ``uninstall`` leaves behind."""
+
+    def test_stop(self) -> None:
+        """Once its files are gone, what it says next stops all that ran."""
+        systemd = self.boot()
+        self.assertEqual(self.ask("/v2/"), (200, b"{}"))
+        systemd.run("sh", "-c", "rm -r /run/units/minreg* /run/units/*.wants/minreg*")
+        systemd.run("sh", "-c", STOP)
+        units = ("minreg.socket", "minreg.service", "minreg-route.service")
+        for unit in units:
+            self.assertEqual(systemd.show(unit, "ActiveState"), {"ActiveState": "inactive"})
+        self.assertRaises(ConnectionRefusedError, self.ask, "/v2/")

@@ -1,0 +1,74 @@
+"""Tests for ``minreg.daemon.activation``."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.daemon.activation import (
+    PassedSocket,
+    choose_sockets,
+    find_passed,
+    find_sockets,
+    is_passed,
+)
+
+_TWO = {"LISTEN_PID": "7", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "a.socket:b.socket"}
+
+
+class FindSocketsTests(SynchronousTestCase):
+    """Tests for ``find_sockets``."""
+
+    def test_named(self) -> None:
+        """Sockets are numbered from 3 on, and have the names of their units."""
+        self.assertEqual(
+            find_sockets(_TWO, 7), [PassedSocket(3, "a.socket"), PassedSocket(4, "b.socket")]
+        )
+
+    def test_nameless(self) -> None:
+        """Where systemd gives none, they have the name that libsystemd gives them."""
+        for names in ({}, {"LISTEN_FDNAMES": "a"}, {"LISTEN_FDNAMES": "a:b:c"}):
+            environment = {"LISTEN_PID": "7", "LISTEN_FDS": "2", **names}
+            self.assertEqual(
+                find_sockets(environment, 7),
+                [PassedSocket(3, "unknown"), PassedSocket(4, "unknown")],
+            )
+
+    def test_not_ours(self) -> None:
+        """What was passed to another process, or not at all, is not ours."""
+        self.assertEqual(find_sockets(_TWO, 8), [])
+        for environment in ({}, {"LISTEN_PID": "7"}, {**_TWO, "LISTEN_FDS": "x"}):
+            self.assertEqual(find_sockets(environment, 7), [])
+
+    def test_this_process(self) -> None:
+        """Nothing is passed to a process that runs tests."""
+        self.assertEqual(find_passed(), [])
+
+
+class ChooseSocketsTests(SynchronousTestCase):
+    """Tests for ``is_passed`` and ``choose_sockets``."""
+
+    sockets = (PassedSocket(3, "a"), PassedSocket(4, "b"), PassedSocket(5, "b"))
+
+    def choose(self, description: str) -> list[int]:
+        """Return the descriptors of those that are meant."""
+        self.assertTrue(is_passed(description))
+        return [passed.descriptor for passed in choose_sockets(self.sockets, description)]
+
+    def test_chosen(self) -> None:
+        """All, those of a name, or one; the family is no matter."""
+        for description, chosen in (
+            ("systemd", [3, 4, 5]),
+            ("systemd:domain=INET", [3, 4, 5]),
+            ("systemd:name=b", [4, 5]),
+            ("systemd:domain=INET6:index=1", [4]),
+            ("systemd:index=3", []),
+            ("systemd:name=c", []),
+        ):
+            self.assertEqual(self.choose(description), chosen, description)
+
+    def test_wrong(self) -> None:
+        """Whatever else is written is an error."""
+        for description in ("systemd:x", "systemd:port=1", "systemd:index=a"):
+            self.assertRaises(ValueError, choose_sockets, self.sockets, description)
+
+    def test_others(self) -> None:
+        """Other endpoints are Twisted's."""
+        self.assertFalse(is_passed("tcp:9080"))

@@ -1,0 +1,97 @@
+"""Tests for ``minreg.node.doctor.asking``."""
+
+import attrs
+
+from minreg.node.doctor.asking import Reply, check_registry
+from minreg.node.doctor.findings import Finding
+from minreg.node.doctor.wanted import list_answers
+from minreg.node.units import DEFAULT_ROOT
+from tests.doctor_support import RulesTestCase
+
+_SOCKET = "/etc/systemd/system/minreg.socket"
+_BASE = "http://127.0.0.1:9080/v2/"
+_PAUSE = (
+    "http://127.0.0.1:9080/v2/rancher/mirrored-pause/manifests/3.6?ns=bootstrap-registry.airgap"
+)
+_HERE = Reply(200, "minreg/1.0")
+
+
+class AskingTests(RulesTestCase):
+    """Tests for ``check_registry``, with a registry that a test decides about."""
+
+    def setUp(self) -> None:
+        """Have a registry that is as it should be."""
+        super().setUp()
+        node = self.node.look()
+        (answer,) = list_answers(node, node.setups[0])
+        assert answer.served is not None
+        self.digest = str(answer.served.digest)
+        self.replies = {_BASE: _HERE, _PAUSE: attrs.evolve(_HERE, digest=self.digest)}
+        self.asked: list[str] = []
+
+    def ask(self, url: str) -> Reply:
+        """Answer as the test wants."""
+        self.asked.append(url)
+        return self.replies[url]
+
+    def found(self) -> list[Finding]:
+        """Ask the registry about all that the node wants."""
+        node = self.node.look()
+        return list(check_registry(node, list_answers(node, node.setups[0]), self.ask))
+
+    def test_healthy(self) -> None:
+        """A registry that serves the tree is asked once for each image."""
+        self.assertEqual(self.found(), [])
+        self.assertEqual(self.asked, [_BASE, _PAUSE])
+
+    def test_rule_registry_silent(self) -> None:
+        """One that does not answer is asked no more."""
+        self.replies[_BASE] = Reply(failure="[Errno 111] Connection refused")
+        (found,) = self.found()
+        self.assertEqual(
+            (found.rule.id, found.path, found.problem, found.mend),
+            (
+                "registry-silent",
+                _SOCKET,
+                "http://127.0.0.1:9080 does not answer: [Errno 111] Connection refused",
+                "systemctl status minreg.socket minreg.service",
+            ),
+        )
+        self.assertEqual(self.asked, [_BASE])
+
+    def test_another(self) -> None:
+        """What answers in its place is no minreg."""
+        self.replies[_BASE] = Reply(404, "nginx/1.22")
+        (found,) = self.found()
+        self.assertEqual(
+            (found.rule.id, found.problem, found.mend),
+            (
+                "port-taken",
+                "http://127.0.0.1:9080 is answered by nginx/1.22",
+                "stop that, or let minreg listen elsewhere",
+            ),
+        )
+
+    def test_rule_registry_differs(self) -> None:
+        """One that serves another tree says so by its digests, or by having nothing."""
+        mend = "systemctl restart minreg, which serves the directory that was there at its start"
+        for reply, what in (
+            (Reply(200, "minreg/1.0", "sha256:00"), "has sha256:00 for"),
+            (Reply(404, "minreg/1.0"), "answers 404 for"),
+            (Reply(failure="timed out"), "answers timed out for"),
+        ):
+            self.replies[_PAUSE] = reply
+            (found,) = self.found()
+            self.assertEqual(
+                (found.rule.id, found.path, found.problem, found.mend),
+                (
+                    "registry-differs",
+                    DEFAULT_ROOT,
+                    (
+                        f"the running registry {what} "
+                        "bootstrap-registry.airgap/rancher/mirrored-pause:3.6, and in the tree "
+                        f"there is {self.digest}"
+                    ),
+                    mend,
+                ),
+            )

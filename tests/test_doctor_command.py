@@ -1,0 +1,216 @@
+"""Tests for ``minreg doctor`` as a command line."""
+
+import importlib
+import json
+import os
+from types import ModuleType
+
+from click.testing import Result
+
+from minreg.commands.doctor import CouldNotLook, limited_time
+from minreg.node.units import DEFAULT_ROOT
+from tests.doctor_support import MIRRORS, RulesTestCase, another_user
+from tests.nodes import CONFIG, REGISTRIES
+from tests.test_cli import run
+
+_PAUSE = "bootstrap-registry.airgap/rancher/mirrored-pause:3.6"
+_URL = "http://127.0.0.1:9080/v2/rancher/mirrored-pause/manifests/3.6?ns=bootstrap-registry.airgap"
+
+
+class DoctorCommandTests(RulesTestCase):
+    """Tests for ``minreg.commands.doctor``."""
+
+    def doctor(self, *arguments: str) -> Result:
+        """Run the command on the node."""
+        return run("doctor", "--root-prefix", self.node.prefix, *arguments)
+
+    def test_healthy(self) -> None:
+        """On a healthy node it says who answers for what, and exits with 0."""
+        result = self.doctor()
+        self.assertEqual(result.exit_code, 0, result.output)
+        heading, row, summary = result.output.splitlines()
+        self.assertEqual(heading, "images that this node will ask for:")
+        self.assertEqual(row.split()[:2], [_PAUSE, _URL])
+        self.assertRegex(row, r"  sha256:[0-9a-f]{12}  \d+ B$")
+        self.assertEqual(summary, "nothing to mend")
+
+    def test_findings(self) -> None:
+        """What is found has its place, its rule, what will happen, and the mend."""
+        self.set_registries(MIRRORS.replace("http:", "https:"))
+        self.node.write(CONFIG, "system-default-registry: bootstrap-registry.airgap\n")
+        os.utime(self.node.place(CONFIG), (4_000_000_000, 4_000_000_000))
+        result = self.doctor()
+        self.assertEqual(result.exit_code, 1)
+        lines = result.output.splitlines()
+        self.assertEqual(
+            lines[:6],
+            [
+                (
+                    f"{REGISTRIES}:4: error: http where https is spoken, or the reverse "
+                    "[endpoint-scheme]"
+                ),
+                (
+                    "    https://127.0.0.1:9080 is spoken to by https, and minreg speaks http: "
+                    "each pull fails here"
+                ),
+                "    mend: write http://127.0.0.1:9080",
+                f"{CONFIG}: warning: a change has no effect yet [restart]",
+                "    it was changed after the last start of K3s, which reads it only then",
+                "    mend: systemctl restart k3s.service",
+            ],
+        )
+        self.assertEqual(lines[-1], "1 error, 1 warning")
+
+    def test_json(self) -> None:
+        """Programs get the same, as a document."""
+        self.node.write("/etc/rancher/k3s/registries.yml", "")
+        os.mkfifo(self.node.place("/var/lib/rancher/k3s/agent/images"))
+        result = self.doctor("--json")
+        self.assertEqual(result.exit_code, 1)
+        document = json.loads(result.output)
+        self.assertEqual(sorted(document), ["findings", "images", "not_looked_at"])
+        (finding,) = document["findings"]
+        self.assertEqual(
+            {key: finding[key] for key in ("rule", "severity", "file", "line")},
+            {
+                "rule": "file-name",
+                "severity": "error",
+                "file": "/etc/rancher/k3s/registries.yml",
+                "line": None,
+            },
+        )
+        self.assertEqual(sorted(finding), sorted([*finding, "problem", "mend", "title"][:7]))
+        (image,) = document["images"]
+        self.assertEqual(
+            (image["image"], image["reason"], image["url"], image["asked_before"]),
+            (_PAUSE, "the pause image", _URL, []),
+        )
+        self.assertEqual(image["digest"][:7], "sha256:")
+
+    def test_images(self) -> None:
+        """An image that nobody has, and one that nobody is asked for here, are shown as such."""
+        images = "/var/lib/rancher/k3s/agent/images"
+        self.node.write(
+            f"{images}/a.txt", f"{_PAUSE.replace('3.6', '9')}\nquay.io/a/b:1\nno image\n\n"
+        )
+        rows = [" ".join(line.split()) for line in self.doctor().output.splitlines()]
+        self.assertIn(
+            f"{_PAUSE.replace('3.6', '9')} {_URL.replace('3.6', '9')} not in the tree", rows
+        )
+        self.assertIn("quay.io/a/b:1 asked for at https://quay.io", rows)
+
+    def test_list(self) -> None:
+        """A list of a release's images that cannot be read is said to be so."""
+        self.node.write(f"{DEFAULT_ROOT}/k3s/v1.33.4+k3s1.txt", "!\n")
+        _, image, left_out, summary = self.doctor().stdout.splitlines()
+        self.assertIn(_PAUSE, image)
+        self.assertEqual(summary, "nothing to mend in what could be looked at")
+        self.assertIn("k3s/v1.33.4+k3s1.txt:1: '!' names no image", left_out)
+
+    def test_fix(self) -> None:
+        """What to change in files is a diff; what else there is to do is said beside it."""
+        self.node.replace(REGISTRIES, "http:", "https:")
+        self.node.remove("/etc/systemd/system/sockets.target.wants/minreg.socket")
+        before = self.node.read(REGISTRIES)
+        result = self.doctor("--fix")
+        self.assertEqual(result.exit_code, 1)
+        changed = [line for line in result.stdout.splitlines() if line[0] in "+-"]
+        self.assertEqual(
+            changed,
+            [
+                f"--- a{REGISTRIES}",
+                f"+++ b{REGISTRIES}",
+                '-      - "https://127.0.0.1:9080"',
+                '+      - "http://127.0.0.1:9080"',
+            ],
+        )
+        self.assertIn(
+            "by hand: /etc/systemd/system/minreg.socket: systemctl enable --now minreg.socket "
+            "[unit-disabled]\n",
+            result.stderr,
+        )
+        self.assertEqual(self.node.read(REGISTRIES), before)
+        self.assertIn("diff", json.loads(self.doctor("--fix", "--json").output))
+
+    def test_nothing_there(self) -> None:
+        """Where there is neither K3s nor minreg, it says that it could not look."""
+        empty = self.mktemp()
+        os.makedirs(empty)
+        result = run("doctor", "--root-prefix", empty)
+        self.assertEqual(result.exit_code, 2)
+        self.assertEqual(result.stdout, "")
+        self.assertIn("Error: there is neither K3s nor RKE2 nor minreg here", result.stderr)
+
+    def test_no_file(self) -> None:
+        """So it does where what matters most cannot be read, whatever else is found."""
+        self.node.remove(REGISTRIES)
+        os.mkfifo(self.node.place(REGISTRIES))
+        result = self.doctor()
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn(f"not looked at: {REGISTRIES}: it is no plain file\n", result.stdout)
+        self.assertIn("\nnothing to mend in what could be looked at\n", result.stdout)
+        self.assertEqual(
+            result.stderr,
+            f"Error: {REGISTRIES} could not be read, as it is no plain file: have a plain file "
+            "read instead\n",
+        )
+
+    def test_another_user(self) -> None:
+        """Who may not read all is told what was left out, and nothing that is not so."""
+        for path in ("/var/lib/rancher/k3s/server", "/var/lib/rancher/k3s/agent"):
+            os.chmod(self.node.place(path), 0o700)
+        with another_user(self.node.prefix, "/var/lib/rancher/k3s"):
+            result = self.doctor()
+        self.assertEqual((result.exit_code, result.stderr), (0, ""), result.output)
+        *left_out, more, summary = result.stdout.splitlines()
+        self.assertEqual(len(left_out), 3)
+        for line in left_out:
+            self.assertTrue(line.startswith("not looked at: /var/lib/rancher/k3s/"), line)
+            self.assertTrue(line.endswith(": this user may not read it"), line)
+        self.assertRegex(more, r"\Anot looked at: \d more like these: run this as root\Z")
+        self.assertEqual(summary, "nothing to mend in what could be looked at")
+
+    def test_closed(self) -> None:
+        """What K3s is told has to be read, each file of it."""
+        for path in (REGISTRIES, CONFIG, f"{CONFIG}.d/a.yaml"):
+            self.node.write(path, "")
+            os.chmod(self.node.place(path), 0o600)
+            with another_user(self.node.prefix, path):
+                result = self.doctor()
+            self.assertEqual(result.exit_code, 2)
+            self.assertEqual(
+                result.stderr,
+                f"Error: {path} could not be read, as this user may not read it: run this as "
+                "root\n",
+            )
+            self.node.remove(path)
+
+    def test_hostile(self) -> None:
+        """Names that would do something to a terminal are shown as what they are."""
+        self.set_registries('mirrors:\n  "\\e[31m\\u202ex":\n    endpoint: ["http://\\e[0m"]\n')
+        for options in ((), ("--fix",), ("--json",)):
+            output = self.doctor(*options).output
+            self.assertNotIn("\x1b", output)
+            self.assertNotIn("\u202e", output)
+        self.assertIn("\\x1b[31m\\u202ex", self.doctor().output)
+
+    def test_limited_time(self) -> None:
+        """Whatever takes for ever is given up in the end."""
+        with self.assertRaises(CouldNotLook) as raised, limited_time(0.01):
+            while True:
+                pass
+        self.assertIn("it takes more than 0.01 seconds", str(raised.exception))
+
+    def test_missing_library(self) -> None:
+        """Without its libraries it says which extra has them."""
+        real = importlib.import_module
+
+        def find(name: str) -> ModuleType:
+            if name == "minreg.commands.doctor":
+                raise ModuleNotFoundError("No module", name="ruamel.yaml")
+            return real(name)
+
+        self.patch(importlib, "import_module", find)
+        result = self.doctor()
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn("pip install 'minreg[node]'", result.stderr)

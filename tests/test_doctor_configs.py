@@ -1,0 +1,110 @@
+"""Tests for the doctor's rules about settings of endpoints."""
+
+from tests.doctor_support import MIRRORS, RulesTestCase
+from tests.nodes import REGISTRIES
+
+_ELSEWHERE = f"""\
+{MIRRORS}  quay.io:
+    endpoint:
+      - "https://registry.example:5000"
+"""
+_SKIP = "    tls:\n      insecure_skip_verify: true\n"
+_USER = "    auth:\n      username: somebody\n"
+
+
+class ConfigRulesTests(RulesTestCase):
+    """Tests for the rules about ``configs``, a golden one for each."""
+
+    def test_rule_config_name(self) -> None:
+        """Settings for TLS under a registry's name do not reach its mirror."""
+        self.set_registries(f"{_ELSEWHERE}configs:\n  quay.io:\n{_SKIP}")
+        self.assert_found(
+            (
+                "config-name",
+                f"{REGISTRIES}:9",
+                (
+                    "these settings are for quay.io itself, and its images are asked for at "
+                    "registry.example:5000, to which they do not apply"
+                ),
+                "name them registry.example:5000, as the endpoint is",
+            )
+        )
+
+    def test_port(self) -> None:
+        """A port belongs to the name."""
+        self.set_registries(f"{_ELSEWHERE}configs:\n  registry.example:\n{_SKIP}")
+        self.assert_found(
+            (
+                "config-name",
+                f"{REGISTRIES}:9",
+                (
+                    "these settings are for registry.example, and the endpoint is "
+                    "registry.example:5000"
+                ),
+                "name them registry.example:5000, as the endpoint is",
+            )
+        )
+
+    def test_scheme(self) -> None:
+        """A scheme does not."""
+        self.set_registries(f"{_ELSEWHERE}configs:\n  https://registry.example:5000:\n{_USER}")
+        self.assert_found(
+            (
+                "config-name",
+                f"{REGISTRIES}:9",
+                "https://registry.example:5000 is no host: these settings are for nobody",
+                "name them registry.example:5000, as the endpoint is",
+            )
+        )
+
+    def test_names(self) -> None:
+        """What is named as it should be, or is for a registry without a mirror, is left alone."""
+        for name in ('"registry.example:5000"', "ghcr.io", '"*"'):
+            self.set_registries(f"{_ELSEWHERE}configs:\n  {name}:\n{_USER}")
+            self.assert_nothing_found()
+        self.set_registries(f"{_ELSEWHERE}configs:\n  quay.io:\n")
+        self.assert_nothing_found()
+
+    def test_credentials(self) -> None:
+        """Credentials for a registry that is never asked itself are for its mirror."""
+        self.set_registries(f"{_ELSEWHERE}configs:\n  quay.io:\n{_USER}")
+        (found,) = self.node.diagnose()
+        self.assertEqual((found.rule.id, found.line), ("config-name", 9))
+
+    def test_both(self) -> None:
+        """If the mirror has settings of its own, those of the registry are for the registry."""
+        self.set_registries(
+            f'{_ELSEWHERE}configs:\n  quay.io:\n{_SKIP}  "registry.example:5000":\n{_SKIP}'
+        )
+        self.assert_nothing_found()
+
+    def test_rule_tls_on_http(self) -> None:
+        """Settings for TLS make containerd try TLS on an endpoint that has none."""
+        self.set_registries(f'{MIRRORS}configs:\n  "127.0.0.1:9080":\n{_SKIP}')
+        self.assert_found(
+            (
+                "tls-on-http",
+                f"{REGISTRIES}:6",
+                (
+                    "127.0.0.1:9080 is spoken to by http, and has settings for TLS: containerd "
+                    "tries TLS there first, and plain http only when that has failed"
+                ),
+                "remove the tls section, or write https in the endpoint if it speaks that",
+            )
+        )
+
+    def test_port_80(self) -> None:
+        """On port 80 it does not, and they do nothing."""
+        self.set_registries(
+            f"{MIRRORS}  quay.io:\n    endpoint: ['http://a.example:80']\n"
+            f'configs:\n  "a.example:80":\n{_SKIP}'
+        )
+        (found,) = self.node.diagnose()
+        self.assertEqual(
+            (found.rule.id, found.line, found.problem),
+            (
+                "tls-on-http",
+                8,
+                "a.example:80 is spoken to by http, and has settings for TLS: they do nothing",
+            ),
+        )

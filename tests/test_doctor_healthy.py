@@ -1,0 +1,70 @@
+"""Tests that the doctor leaves healthy nodes alone."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.node.doctor.distributions import RKE2
+from minreg.node.doctor.wanted import list_answers
+from tests.doctor_support import MIRRORS
+from tests.nodes import CONFIG, SERVICE, NodeBuilder, make_healthy_node
+
+_RKE2 = """\
+[Unit]
+After=network-online.target
+
+[Service]
+ExecStartPre=-/sbin/modprobe overlay
+ExecStart=/usr/local/bin/rke2 server
+"""
+_AIR_GAP = (
+    "system-default-registry: bootstrap-registry.airgap\ndisable-default-registry-endpoint: true\n"
+)
+
+
+class HealthyTests(SynchronousTestCase):
+    """Tests for ``diagnose`` where nothing is wrong."""
+
+    def test_healthy(self) -> None:
+        """A node that was set up as docs/node.md says has no finding."""
+        node = make_healthy_node(self.mktemp())
+        self.assertEqual(node.diagnose(), [])
+
+    def test_rke2(self) -> None:
+        """So it is with RKE2, and what there is for K3s besides is none of its business."""
+        node = NodeBuilder(self.mktemp())
+        node.install_minreg()
+        node.write("/usr/local/lib/systemd/system/rke2-server.service", _RKE2)
+        node.write(
+            "/etc/rancher/rke2/config.yaml.d/10-air-gap.yaml",
+            _AIR_GAP,
+        )
+        node.write("/etc/rancher/rke2/registries.yaml", MIRRORS)
+        self.assertEqual(node.diagnose(), [])
+        (setup,) = node.look().setups
+        self.assertEqual(setup.distribution, RKE2)
+
+    def test_agent(self) -> None:
+        """An agent's images are those that its server told it of, as it wrote them down."""
+        node = make_healthy_node(self.mktemp())
+        node.replace(SERVICE, "server \\", "agent \\")
+        node.write(CONFIG, "disable-default-registry-endpoint: true\n")
+        node.restart_k3s()
+        self.assertEqual(node.diagnose(), [])
+        state = node.look()
+        (answer,) = list_answers(state, state.setups[0])
+        self.assertEqual(answer.wanted.image.host, "bootstrap-registry.airgap")
+
+    def test_bare(self) -> None:
+        """Before K3s is there, a node with minreg has no finding that it would not have then."""
+        node = NodeBuilder(self.mktemp())
+        node.install_minreg()
+        self.assertEqual(
+            {found.rule.id for found in node.diagnose()}, {"default-endpoint", "pause-image"}
+        )
+        node.write(CONFIG, _AIR_GAP)
+        self.assertEqual(node.diagnose(), [])
+
+    def test_others(self) -> None:
+        """Nor has one of K3s without minreg, be it with a network."""
+        node = NodeBuilder(self.mktemp())
+        node.write(SERVICE, "[Service]\nExecStart=/usr/local/bin/k3s server\n")
+        self.assertEqual(node.diagnose(), [])

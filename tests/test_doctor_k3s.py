@@ -1,0 +1,235 @@
+"""Tests for the doctor's rules about K3s."""
+
+import json
+import os
+
+from minreg.media_types import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
+from minreg.names import Digest
+from minreg.node.doctor.k3s_rules import IMPORT_RATE, WORTH_SAVING
+from tests.doctor_support import MIRRORS, RulesTestCase
+from tests.nodes import CONFIG, CONTAINERD, REGISTRIES, SERVICE
+from tests.trees import descriptor
+
+_IMAGES = "/var/lib/rancher/k3s/agent/images"
+_BLOBS = "/var/lib/rancher/k3s/agent/containerd/io.containerd.content.v1.content/blobs/sha256"
+_TREE = "/var/lib/rancher/k3s/server/registry"
+_LATER = 4_000_000_000
+
+
+class K3sRulesTests(RulesTestCase):
+    """Tests for the rules about settings of K3s, a golden one for each."""
+
+    def test_rule_restart(self) -> None:
+        """k3s-io/k3s#2187: what was changed since the last start has no effect yet."""
+        self.node.replace(REGISTRIES, "127.0.0.1", "localhost")
+        self.change_later(REGISTRIES)
+        self.assert_found(
+            (
+                "restart",
+                REGISTRIES,
+                "it was changed after the last start of K3s, which reads it only then",
+                "systemctl restart k3s.service",
+            )
+        )
+
+    def test_configuration_changed(self) -> None:
+        """So it is with K3s' own configuration."""
+        self.change_later(CONFIG)
+        (found,) = self.node.diagnose()
+        self.assertEqual((found.rule.id, found.path), ("restart", CONFIG))
+
+    def test_touched(self) -> None:
+        """A file that says what it said before asks for nothing."""
+        self.change_later(REGISTRIES)
+        self.assert_nothing_found()
+
+    def test_rule_default_endpoint(self) -> None:
+        """k3s-io/k3s#8975: the default endpoint, which nobody can reach, is asked as well."""
+        self.node.write(CONFIG, "system-default-registry: bootstrap-registry.airgap\n")
+        self.node.restart_k3s()
+        self.assert_found(
+            (
+                "default-endpoint",
+                CONFIG,
+                (
+                    "an image that no endpoint has is asked for at "
+                    "https://bootstrap-registry.airgap as well: without a network each such pull "
+                    "takes as long as it takes to give up, and the error that is shown is of that"
+                ),
+                "add disable-default-registry-endpoint: true",
+            )
+        )
+
+    def test_told_otherwise(self) -> None:
+        """The command line and later files count as well."""
+        self.node.write(CONFIG, "system-default-registry: bootstrap-registry.airgap\n")
+        self.node.replace(SERVICE, "=traefik'", "=traefik' --disable-default-registry-endpoint")
+        self.node.restart_k3s()
+        self.assert_nothing_found()
+        self.node.write(f"{CONFIG}.d/a.yaml", "disable-default-registry-endpoint: false\n")
+        self.node.replace(SERVICE, " --disable-default-registry-endpoint", "")
+        self.node.restart_k3s()
+        self.assertEqual([found.rule.id for found in self.node.diagnose()], ["default-endpoint"])
+
+    def test_rule_system_default_registry(self) -> None:
+        """The registry for the system's images is one that a mirror is for."""
+        self.node.replace(CONFIG, "bootstrap-registry.airgap", "registry.example")
+        self.node.restart_k3s()
+        self.assert_found(
+            (
+                "system-default-registry",
+                f"{CONFIG}:1",
+                (
+                    "K3s asks for all its own images at registry.example, and no mirror is for "
+                    "that: only https://registry.example is asked"
+                ),
+                (
+                    "add a mirror registry.example with the endpoint http://127.0.0.1:9080 to "
+                    "/etc/rancher/k3s/registries.yaml"
+                ),
+            )
+        )
+
+    def test_system_registry_with_scheme(self) -> None:
+        """It is a host, without a scheme."""
+        self.node.replace(CONFIG, "bootstrap-registry", "https://bootstrap-registry")
+        self.node.restart_k3s()
+        (found,) = self.node.diagnose()
+        self.assertEqual(
+            (found.rule.id, found.mend),
+            ("system-default-registry", "write bootstrap-registry.airgap"),
+        )
+
+    def test_system_registry_covered(self) -> None:
+        """The wildcard is for it as well, and an agent is told by its server."""
+        self.set_registries(MIRRORS.replace("bootstrap-registry.airgap", '"*"'))
+        self.assert_nothing_found()
+        self.node.replace(SERVICE, "server \\", "agent \\")
+        self.node.replace(CONFIG, "bootstrap-registry.airgap", "registry.example")
+        self.node.restart_k3s()
+        self.assert_nothing_found()
+
+    def test_rule_containerd_template(self) -> None:
+        """k3s-io/k3s#3134: a template without config_path has no mirrors."""
+        template = f"{CONTAINERD}/config.toml.tmpl"
+        self.node.write(template, "[plugins.opt]\n  path = '/var/lib/rancher/k3s'\n")
+        self.assert_found(
+            (
+                "containerd-template",
+                template,
+                "it stands for K3s' own template, and has no config_path: certs.d is not read",
+                'begin it with {{ template "base" . }}, and leave out what that has already',
+            )
+        )
+        self.node.write(template, '{{ template "base" . }}\n')
+        self.assert_nothing_found()
+
+    def test_rule_archives(self) -> None:
+        """k3s-io/k3s#9242: archives that are imported at each start are told of."""
+        archive = f"{_IMAGES}/k3s-airgap-images-amd64.tar.zst"
+        self.node.write(archive, "")
+        os.truncate(self.node.place(archive), 10 * IMPORT_RATE)
+        self.assert_found(
+            (
+                "archives",
+                _IMAGES,
+                (
+                    "each start imports 1 archive of 770.0 MB before the kubelet starts, which "
+                    "takes at least 10 seconds; and the disk holds these images twice"
+                ),
+                f"minreg import -d {_TREE} {archive}, and then move them away",
+            )
+        )
+
+    def test_archives_wanted(self) -> None:
+        """They are left alone with an import cache, or if there is nothing else."""
+        self.node.write(f"{_IMAGES}/a.tar", "x")
+        self.node.write(f"{_IMAGES}/.cache.json", "{}")
+        self.assert_nothing_found()
+        self.node.remove(f"{_IMAGES}/.cache.json")
+        self.node.remove(_TREE)
+        self.assertEqual([found.rule.id for found in self.node.diagnose()], ["root-missing"])
+
+    def change_later(self, path: str) -> None:
+        """Have a file changed after all others."""
+        os.utime(self.node.place(path), (_LATER, _LATER))
+
+
+class LayersRuleTests(RulesTestCase):
+    """Tests for ``check_layers``."""
+
+    def setUp(self) -> None:
+        """Put an image with a large layer into containerd's store."""
+        super().setUp()
+        layer = Digest.of(b"layer")
+        self.add_blob(layer, b"")
+        os.truncate(self.node.place(f"{_BLOBS}/{layer.encoded}"), WORTH_SAVING)
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": descriptor(OCI_CONFIG, Digest.of(b"{}"), 2),
+            "layers": [descriptor(OCI_LAYER, layer, WORTH_SAVING)],
+        }
+        for content in (b"{}", json.dumps(manifest).encode()):
+            self.add_blob(Digest.of(content), content)
+
+    def add_blob(self, digest: Digest, content: bytes) -> None:
+        """Put a blob into the store."""
+        self.node.write(f"{_BLOBS}/{digest.encoded}", content)
+
+    def test_rule_discard_layers(self) -> None:
+        """k3s-io/k3s#11801: what is kept for nothing is told of, and how to be rid of it."""
+        self.assert_found(
+            (
+                "discard-layers",
+                CONTAINERD,
+                (
+                    "containerd keeps 1 layer of 100.0 MB that it has unpacked; if one is needed "
+                    "again, the registry has it"
+                ),
+                (
+                    "set discard_unpacked_layers = true below "
+                    "[plugins.'io.containerd.cri.v1.images'] in "
+                    f"{CONTAINERD}/config-v3.toml.d/discard-layers.toml; what is there already "
+                    "goes with its images (k3s crictl rmi --prune)"
+                ),
+            )
+        )
+
+    def test_not_imported(self) -> None:
+        """Where K3s imports nothing, a template does; with one at hand, that is to be changed."""
+        config = f"{CONTAINERD}/config.toml"
+        self.node.write(config, "version = 3\n")
+        (found,) = self.node.diagnose()
+        line = f'imports = ["{CONTAINERD}/config-v3.toml.d/*.toml"]'
+        self.assertIn(f"{CONTAINERD}/config-v3.toml.tmpl begins with {line}", found.mend)
+        self.assertEqual(len(found.changes), 2)
+        self.node.write(f"{CONTAINERD}/config-v3.toml.tmpl", '{{ template "base" . }}\n')
+        (found,) = self.node.diagnose()
+        self.assertEqual(len(found.changes), 1)
+
+    def test_containerd_1(self) -> None:
+        """The settings of containerd 1 are one file, and have other names."""
+        self.node.write(f"{CONTAINERD}/config.toml", "version = 2\n")
+        (found,) = self.node.diagnose()
+        self.assertIn(
+            'below [plugins."io.containerd.grpc.v1.cri".containerd] add '
+            "discard_unpacked_layers = true",
+            found.mend,
+        )
+        self.assertEqual(found.changes, ())
+
+    def test_done(self) -> None:
+        """Once it is set, nothing is found."""
+        self.node.write(
+            f"{CONTAINERD}/config-v3.toml.d/x.toml",
+            "version = 3\n[plugins.'io.containerd.cri.v1.images']\n"
+            "  discard_unpacked_layers = true\n",
+        )
+        self.assert_nothing_found()
+
+    def test_needed(self) -> None:
+        """The embedded registry shares these layers: it needs them."""
+        self.node.write(f"{CONFIG}.d/a.yaml", "embedded-registry: true\n")
+        self.node.restart_k3s()
+        self.assert_nothing_found()

@@ -1,0 +1,249 @@
+"""Tests for the doctor's rules about mirrors and their rewrites."""
+
+from tests.doctor_support import MIRRORS, RulesTestCase
+from tests.nodes import CONFIG, REGISTRIES
+
+
+def mirror(name: str, *endpoints: str, rewrite: str = "") -> str:
+    """Write an entry of ``mirrors`` behind the one that minreg needs."""
+    lines = "".join(f'      - "{endpoint}"\n' for endpoint in endpoints)
+    return f'{MIRRORS}  "{name}":\n    endpoint:\n{lines}{rewrite}'
+
+
+def rewrite(pattern: str, replacement: str) -> str:
+    """Write a rewrite for an entry of ``mirrors``."""
+    return f'    rewrite:\n      "{pattern}": "{replacement}"\n'
+
+
+class MirrorRulesTests(RulesTestCase):
+    """Tests for the rules about names and endpoints, a golden one for each."""
+
+    def test_rule_mirror_name(self) -> None:
+        """A registry's name has no scheme, for images have none."""
+        self.set_registries(mirror("https://registry.example:5000", "http://127.0.0.1:9080"))
+        self.assert_found(
+            (
+                "mirror-name",
+                f"{REGISTRIES}:5",
+                (
+                    "no image belongs to a registry https://registry.example:5000: this mirror is "
+                    "never asked"
+                ),
+                "write registry.example:5000",
+            )
+        )
+
+    def test_names_of_nobody(self) -> None:
+        """Nor is there a registry without a dot, or the Docker Hub by another name."""
+        for name, mend in (
+            ("customreg", "write the registry's host, as images begin with it"),
+            ("index.docker.io", "write docker.io"),
+            ("registry.example/project", "write registry.example"),
+            (
+                "http://bootstrap-registry.airgap",
+                "remove it: there is a mirror bootstrap-registry.airgap already",
+            ),
+        ):
+            self.set_registries(mirror(name, "http://127.0.0.1:9080"))
+            problem = f"no image belongs to a registry {name}: this mirror is never asked"
+            self.assert_found(("mirror-name", f"{REGISTRIES}:5", problem, mend))
+
+    def test_rule_endpoint_invalid(self) -> None:
+        """An endpoint has a host."""
+        self.set_registries(mirror("docker.io", "http//127.0.0.1:9080", "http://127.0.0.1:9080"))
+        self.assert_found(
+            (
+                "endpoint-invalid",
+                f"{REGISTRIES}:7",
+                "http//127.0.0.1:9080 names http as its host: nobody is asked by it",
+                "write http:// or https://, with both slashes",
+            )
+        )
+
+    def test_invalid(self) -> None:
+        """What K3s leaves out, and what no registry speaks, is found as well."""
+        for endpoint, problem, mend in (
+            (
+                "http://a b/",
+                "'http://a b/' has no host: nobody is asked by it",
+                "write https://HOST, or http://HOST:PORT",
+            ),
+            (
+                "ftp://a.example",
+                (
+                    "ftp://a.example is spoken to by ftp, which no registry does: nobody is "
+                    "asked by it"
+                ),
+                "write http:// or https://",
+            ),
+        ):
+            self.set_registries(mirror("docker.io", endpoint))
+            self.assert_found(("endpoint-invalid", f"{REGISTRIES}:7", problem, mend))
+
+    def test_rule_endpoint_scheme(self) -> None:
+        """This node's registry speaks http, and is to be spoken to by it."""
+        self.set_registries(MIRRORS.replace("http:", "https:"))
+        self.assert_found(
+            (
+                "endpoint-scheme",
+                f"{REGISTRIES}:4",
+                (
+                    "https://127.0.0.1:9080 is spoken to by https, and minreg speaks http: each "
+                    "pull fails here"
+                ),
+                "write http://127.0.0.1:9080",
+            )
+        )
+
+    def test_schemes(self) -> None:
+        """So it is the other way round, and with ports that are for one of the two."""
+        socket = "/etc/systemd/system/minreg.service.d/tls.conf"
+        options = "--listen=ssl:9443:interface=127.0.0.1"
+        self.node.write(socket, f"[Service]\nEnvironment=MINREG_OPTIONS={options}\n")
+        for endpoint, spoken, mend in (
+            ("http://127.0.0.1:9443", "http, and minreg speaks https", "https://127.0.0.1:9443"),
+            ("http://a.example:443", "http, and that port speaks https", "https://a.example:443"),
+            ("https://a.example:80", "https, and that port speaks http", "http://a.example:80"),
+            (
+                "a.example:80",
+                "https, as no scheme is named, and that port speaks http",
+                "http://a.example:80",
+            ),
+        ):
+            self.set_registries(mirror("docker.io", endpoint))
+            problem = f"{endpoint} is spoken to by {spoken}: each pull fails here"
+            self.assert_found(
+                ("endpoint-scheme", f"{REGISTRIES}:7", problem, f"write {mend}"),
+            )
+
+    def test_named_endpoint(self) -> None:
+        """An image that names an http endpoint itself is not asked for by http."""
+        self.set_registries(mirror("docker.io", "http://registry.example:5000"))
+        self.node.write(
+            "/var/lib/rancher/k3s/agent/images/app.txt", "registry.example:5000/app/web:1.0\n"
+        )
+        self.assert_found(
+            (
+                "endpoint-scheme",
+                f"{REGISTRIES}:7",
+                (
+                    "registry.example:5000/app/web:1.0 is asked for by https, as "
+                    "registry.example:5000 has no mirror of its own, and only as a mirror of "
+                    "another is it spoken to by http"
+                ),
+                "add a mirror registry.example:5000 with the endpoint http://registry.example:5000",
+            )
+        )
+
+    def test_rule_endpoint_default(self) -> None:
+        """The registry itself need not be named: it is asked in the end anyway."""
+        self.node.write(CONFIG, "")
+        self.set_registries(
+            "mirrors:\n  docker.io:\n    endpoint:\n      - http://127.0.0.1:9080\n"
+            "      - https://registry-1.docker.io\n"
+        )
+        self.assert_found(
+            (
+                "endpoint-default",
+                f"{REGISTRIES}:5",
+                (
+                    "https://registry-1.docker.io is the default endpoint of docker.io, which is "
+                    "asked last anyway: it does nothing here"
+                ),
+                "remove this line",
+            )
+        )
+
+    def test_rewrites_of_default(self) -> None:
+        """Rewrites of a default endpoint are not applied."""
+        self.node.write(CONFIG, "")
+        self.set_registries(
+            "mirrors:\n  docker.io:\n    endpoint: [http://127.0.0.1:9080]\n"
+            "  registry.example:\n    endpoint: [https://registry.example]\n"
+            "    rewrite: {'^rancher/(.*)': 'mirror/rancher/$1'}\n"
+        )
+        (found,) = (f for f in self.node.diagnose() if f.rule.id == "endpoint-default")
+        self.assertEqual(
+            (found.line, found.problem, found.mend),
+            (
+                5,
+                (
+                    "https://registry.example is the default endpoint of registry.example, where "
+                    "rewrites are not applied: those of this mirror have no effect"
+                ),
+                "write https://registry.example/v2/, which counts as another endpoint",
+            ),
+        )
+
+    def test_default_switched_off(self) -> None:
+        """Where the default endpoint is switched off, naming it is how to have it asked."""
+        self.set_registries(mirror("registry.example", "https://registry.example"))
+        self.assert_nothing_found()
+
+
+class RewriteRulesTests(RulesTestCase):
+    """Tests for ``check_rewrites``, a golden one for each rule."""
+
+    def test_rule_rewrite_group(self) -> None:
+        """A replacement uses groups that the pattern has."""
+        self.set_registries(MIRRORS + rewrite("^rancher", "mirror/$1"))
+        self.assert_found(
+            (
+                "rewrite-group",
+                f"{REGISTRIES}:6",
+                "mirror/$1 uses $1, and ^rancher has no such group: it counts as empty",
+                "write ^rancher/(.*)",
+            )
+        )
+
+    def test_braces(self) -> None:
+        """Letters behind the number of a group are taken for part of its name."""
+        self.set_registries(MIRRORS + rewrite("^rancher/(.*)", "mirror/$1_x"))
+        self.assert_found(
+            (
+                "rewrite-group",
+                f"{REGISTRIES}:6",
+                "mirror/$1_x uses $1_x, and ^rancher/(.*) has no such group: it counts as empty",
+                "write ${1} with braces where letters or digits follow, or add the group",
+            )
+        )
+
+    def test_rule_rewrite_syntax(self) -> None:
+        """A pattern is one of Go, which cannot look ahead."""
+        self.set_registries(MIRRORS + rewrite("^(?!rancher)(.*)", "mirror/$1"))
+        (found,) = self.node.diagnose()
+        self.assertEqual(
+            (found.rule.id, found.line, found.mend),
+            (
+                "rewrite-syntax",
+                6,
+                "write it without; Go has neither (?! nor (?= nor references to groups",
+            ),
+        )
+        self.assertIn("(?!", found.problem)
+        self.assertTrue(found.problem.endswith("leaves this rewrite out, and says so in its log"))
+
+    def test_rule_rewrite_unused(self) -> None:
+        """A rewrite of what neither the tree holds nor the node wants does nothing."""
+        self.set_registries(MIRRORS + rewrite("^longhornio/(.*)", "mirror/$1"))
+        self.assert_found(
+            (
+                "rewrite-unused",
+                f"{REGISTRIES}:6",
+                (
+                    "^longhornio/(.*) matches no repository of the tree "
+                    "/var/lib/rancher/k3s/server/registry: it does nothing"
+                ),
+                "remove it: images are kept under their own names there",
+            )
+        )
+
+    def test_used(self) -> None:
+        """A rewrite that leads to what the tree holds is left alone, as is one for others."""
+        self.node.tree.add_image("mirror/mirrored-pause", "amd64", b"pause", tags=("3.6",))
+        self.set_registries(MIRRORS + rewrite("^rancher/(.*)", "mirror/$1"))
+        self.assert_nothing_found()
+        self.set_registries(
+            mirror("quay.io", "https://a.example", rewrite=rewrite("^longhornio/(.*)", "x/$1"))
+        )
+        self.assert_nothing_found()

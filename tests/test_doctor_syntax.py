@@ -1,0 +1,209 @@
+"""Tests for the doctor's rules about the form of files."""
+
+from minreg.node.doctor.files import MOST_BYTES
+from tests.doctor_support import MIRRORS, RulesTestCase
+from tests.nodes import CONFIG, REGISTRIES
+
+
+class SyntaxRulesTests(RulesTestCase):
+    """Tests for ``check_place`` and ``check_syntax``, a golden one for each rule."""
+
+    def test_rule_file_name(self) -> None:
+        """A file that is called otherwise is not read."""
+        self.node.remove(REGISTRIES)
+        self.node.write("/etc/rancher/k3s/registries.yml", MIRRORS)
+        self.assert_found(
+            (
+                "file-name",
+                "/etc/rancher/k3s/registries.yml",
+                "K3s reads /etc/rancher/k3s/registries.yaml only: this file has no effect",
+                "call it /etc/rancher/k3s/registries.yaml",
+            )
+        )
+
+    def test_second_file(self) -> None:
+        """Nor is one that lies beside the right one."""
+        self.node.write("/etc/rancher/k3s/registries.yml", MIRRORS)
+        self.assert_found(
+            (
+                "file-name",
+                "/etc/rancher/k3s/registries.yml",
+                "K3s reads /etc/rancher/k3s/registries.yaml only: this file has no effect",
+                "move what is needed of it to /etc/rancher/k3s/registries.yaml, and remove it",
+            )
+        )
+
+    def test_rule_syntax(self) -> None:
+        """What is no YAML keeps K3s from starting."""
+        self.set_registries("mirrors:\n  docker.io\n    endpoint:\n      - 'http://a'\n")
+        self.assert_found(
+            (
+                "syntax",
+                f"{REGISTRIES}:3",
+                "this is no YAML: mapping values are not allowed here; K3s does not start with it",
+                "correct this line, or the one before it",
+            )
+        )
+
+    def test_rule_tab(self) -> None:
+        """So does a tab."""
+        self.set_registries("mirrors:\n\tdocker.io:\n")
+        self.assert_found(
+            (
+                "tab",
+                f"{REGISTRIES}:2",
+                "this line is indented with a tab, which YAML forbids; K3s does not start with it",
+                "use spaces",
+            )
+        )
+
+    def test_rule_unquoted_star(self) -> None:
+        """So does an asterisk without quotes."""
+        self.set_registries(MIRRORS.replace("bootstrap-registry.airgap", "*"))
+        self.assert_found(
+            (
+                "unquoted-star",
+                f"{REGISTRIES}:2",
+                "an asterisk must be quoted; K3s does not start with it",
+                'write "*":',
+            )
+        )
+
+    def test_rule_not_utf_8(self) -> None:
+        """So do letters of another encoding."""
+        self.set_registries(MIRRORS.encode() + b"# f\xfcr K3s\n")
+        self.assert_found(
+            (
+                "not-utf-8",
+                f"{REGISTRIES}:5",
+                "this is not UTF-8; K3s does not start with it",
+                "save the file as UTF-8",
+            )
+        )
+
+    def test_rule_control_character(self) -> None:
+        """So do control characters."""
+        self.set_registries(f"{MIRRORS}# \0\n")
+        self.assert_found(
+            (
+                "control-character",
+                f"{REGISTRIES}:5",
+                "the character 0x00 has no place in YAML; K3s does not start with it",
+                "take it out",
+            )
+        )
+
+    def test_half_a_character(self) -> None:
+        """Nor does half a character, however it is written."""
+        self.set_registries('mirrors:\n  docker.io:\n    endpoint: ["http://\\ud800"]\n')
+        (found,) = self.node.diagnose()
+        self.assertEqual(
+            (found.rule.id, found.line, found.problem),
+            (
+                "control-character",
+                3,
+                "the character 0xd800 has no place in YAML; K3s does not start with it",
+            ),
+        )
+
+    def test_rule_too_large(self) -> None:
+        """A file that nobody wrote by hand is not looked at."""
+        self.set_registries(MIRRORS + "#" * MOST_BYTES)
+        self.assert_found(
+            (
+                "too-large",
+                f"{REGISTRIES}:1",
+                (
+                    "it has more than 1.0 MB or 50000 values: nobody writes that by hand, and it "
+                    "was not looked at"
+                ),
+                "keep what is meant",
+            )
+        )
+
+    def test_rule_wrong_type(self) -> None:
+        """An endpoint that is no list keeps K3s from starting."""
+        self.set_registries("mirrors:\n  docker.io:\n    endpoint: 'http://127.0.0.1:9080'\n")
+        self.assert_found(
+            (
+                "wrong-type",
+                f"{REGISTRIES}:3",
+                (
+                    "mirrors.docker.io.endpoint must be a list, each item behind '- '; this is a "
+                    "single value, and K3s does not start with it"
+                ),
+                "write it in that form",
+            )
+        )
+
+    def test_rule_second_document(self) -> None:
+        """What stands behind a second --- is not read."""
+        self.set_registries(f"{MIRRORS}---\nconfigs: {{}}\n")
+        self.assert_found(
+            (
+                "second-document",
+                f"{REGISTRIES}:6",
+                "K3s reads what stands before the line ---, and nothing after it",
+                "make one document of it",
+            )
+        )
+
+    def test_rule_too_deep(self) -> None:
+        """What leads back to itself keeps K3s from starting."""
+        self.set_registries("mirrors: &mirrors\n  <<: *mirrors\n")
+        self.assert_found(
+            (
+                "too-deep",
+                f"{REGISTRIES}:1",
+                "<< leads in a circle; K3s does not start with it",
+                "write out what is meant",
+            )
+        )
+
+    def test_rule_duplicate_key(self) -> None:
+        """Of a key that stands there twice only one counts."""
+        self.set_registries(MIRRORS + MIRRORS.partition("\n")[2])
+        self.assert_found(
+            (
+                "duplicate-key",
+                f"{REGISTRIES}:5",
+                "bootstrap-registry.airgap stands here and in line 2 of mirrors",
+                "K3s takes the later one and says nothing; make one of them",
+            )
+        )
+
+    def test_rule_unknown_key(self) -> None:
+        """A key that K3s does not know does nothing, and nobody says so."""
+        self.set_registries(MIRRORS.replace("endpoint", "endpoints"))
+        self.assert_found(
+            (
+                "unknown-key",
+                f"{REGISTRIES}:3",
+                "endpoints does nothing",
+                "write endpoint; K3s knows only endpoint and rewrite here",
+            )
+        )
+
+    def test_nested_configs(self) -> None:
+        """Settings that stand below mirrors are told where they belong."""
+        self.set_registries(f"{MIRRORS}  configs:\n    a.example:\n      auth: {{username: a}}\n")
+        self.assert_found(
+            (
+                "unknown-key",
+                f"{REGISTRIES}:6",
+                "a.example does nothing",
+                "move configs, and all below it, to the left: it stands beside mirrors",
+            )
+        )
+
+    def test_configuration(self) -> None:
+        """K3s' configuration has the same rules, in whichever file it stands."""
+        self.node.write(f"{CONFIG}.d/10-node.yaml", "node-label:\n\t- a=b\n")
+        self.assert_found(
+            (
+                "tab",
+                f"{CONFIG}.d/10-node.yaml:2",
+                "this line is indented with a tab, which YAML forbids; K3s does not start with it",
+                "use spaces",
+            )
+        )

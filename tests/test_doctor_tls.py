@@ -1,0 +1,165 @@
+"""Tests for the doctor's rules about certificates."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.node.doctor.certificates import CertificateInvalid, parse_certificates
+from tests.certificates import make_certificate
+from tests.doctor_support import MIRRORS, RulesTestCase
+from tests.nodes import REGISTRIES
+
+_CA = "/etc/rancher/ca.pem"
+_BROKEN = "containerd then asks nobody for images of registries that this endpoint is for"
+
+
+def secure(endpoint: str = "registry.example:5000", **settings: str) -> str:
+    """Write a file with a mirror behind TLS, and settings for it."""
+    lines = "".join(f"      {name}: {value}\n" for name, value in settings.items())
+    return (
+        f"{MIRRORS}  quay.io:\n    endpoint:\n      - 'https://{endpoint}'\n"
+        f"configs:\n  '{endpoint}':\n    tls:\n{lines}"
+    )
+
+
+class TLSRulesTests(RulesTestCase):
+    """Tests for ``check_tls_files``, a golden one for each rule."""
+
+    def test_healthy(self) -> None:
+        """An authority's certificate, and a server's own with the right name, are right."""
+        for content in (
+            make_certificate(is_authority=True),
+            make_certificate(["registry.example"]),
+            make_certificate(["*.example", "192.0.2.1"], is_authority=True),
+        ):
+            self.node.write(_CA, content)
+            self.set_registries(secure(ca_file=_CA))
+            self.assert_nothing_found()
+
+    def test_rule_tls_file(self) -> None:
+        """Without the file that is named, containerd does not even ask."""
+        self.set_registries(secure(ca_file=_CA))
+        self.assert_found(
+            (
+                "tls-file",
+                f"{REGISTRIES}:11",
+                f"{_CA} is not there: {_BROKEN}",
+                "put it there, or correct the path",
+            )
+        )
+
+    def test_unusable(self) -> None:
+        """A file without a certificate, a path in part and a key alone are no better."""
+        self.node.write(_CA, "-----BEGIN NOTHING-----\n")
+        for settings, problem, mend in (
+            (
+                {"ca_file": _CA},
+                f"{_CA} holds no certificate in PEM: {_BROKEN}",
+                "put one there that begins -----BEGIN",
+            ),
+            (
+                {"ca_file": "ca.pem"},
+                f"ca.pem is not there: {_BROKEN}",
+                "write the whole path, from / on",
+            ),
+            (
+                {"key_file": _CA},
+                f"{_CA} is a key without cert_file: {_BROKEN}",
+                "add cert_file, or remove it",
+            ),
+        ):
+            self.set_registries(secure(**settings))
+            self.assert_found(("tls-file", f"{REGISTRIES}:11", problem, mend))
+
+    def test_rule_tls_expired(self) -> None:
+        """Nobody trusts what has run out."""
+        self.node.write(_CA, make_certificate(is_authority=True, days=-1))
+        self.set_registries(secure(ca_file=_CA))
+        self.assert_found(
+            (
+                "tls-expired",
+                f"{REGISTRIES}:11",
+                f"{_CA} holds no certificate that is valid now: no endpoint is trusted by it",
+                "put the present one in its place",
+            )
+        )
+
+    def test_expired_client(self) -> None:
+        """Nor does a server take a client's certificate that has."""
+        self.node.write(_CA, make_certificate(days=-1))
+        self.set_registries(secure(cert_file=_CA, key_file=_CA))
+        self.assert_found(
+            (
+                "tls-expired",
+                f"{REGISTRIES}:11",
+                f"{_CA} is not valid now: the endpoint will refuse it",
+                "renew it, and restart K3s",
+            )
+        )
+
+    def test_rule_tls_name(self) -> None:
+        """A server's own certificate has the name of the endpoint."""
+        self.node.write(_CA, make_certificate(["traefik.example"]))
+        self.set_registries(secure(ca_file=_CA))
+        self.assert_found(
+            (
+                "tls-name",
+                f"{REGISTRIES}:11",
+                (
+                    f"{_CA} is a server's own certificate, for traefik.example, and the endpoint "
+                    "is registry.example: each pull fails"
+                ),
+                (
+                    "make one with registry.example among its alternative names, or name the "
+                    "endpoint as it does"
+                ),
+            )
+        )
+
+    def test_no_name(self) -> None:
+        """k3s-io/k3s#2429: one that is for no name at all serves nobody."""
+        self.node.write(_CA, make_certificate())
+        self.set_registries(secure("192.0.2.1:5000", ca_file=_CA))
+        (found,) = self.node.diagnose()
+        self.assertEqual(
+            (found.rule.id, found.problem),
+            (
+                "tls-name",
+                (
+                    f"{_CA} is a server's own certificate, for no name at all, and the endpoint "
+                    "is 192.0.2.1: each pull fails"
+                ),
+            ),
+        )
+
+    def test_not_verified(self) -> None:
+        """What is not verified need neither be valid nor have the name."""
+        self.node.write(_CA, make_certificate(days=-1))
+        self.set_registries(secure(ca_file=_CA, insecure_skip_verify="true"))
+        self.assert_nothing_found()
+
+
+class CertificatesTests(SynchronousTestCase):
+    """Tests for ``parse_certificates``."""
+
+    def test_several(self) -> None:
+        """All certificates of a file are read."""
+        content = make_certificate(["a.example"]) + make_certificate(["b.example"])
+        names = [certificate.names for certificate in parse_certificates(content)]
+        self.assertEqual(names, [["a.example"], ["b.example"]])
+
+    def test_names(self) -> None:
+        """A wildcard stands for one label, and an address for itself however it is written."""
+        (certificate,) = parse_certificates(make_certificate(["*.example", "::1", "A.test"]))
+        for host, is_for in (
+            ("a.example", True),
+            ("a.b.example", False),
+            ("example", False),
+            (".example", False),
+            ("0:0::1", True),
+            ("a.TEST", True),
+        ):
+            self.assertIs(certificate.is_for(host), is_for, host)
+
+    def test_none(self) -> None:
+        """What holds none is refused."""
+        for content in (b"", b"\0\xff", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END"):
+            self.assertRaises(CertificateInvalid, parse_certificates, content)

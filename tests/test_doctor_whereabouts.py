@@ -1,0 +1,67 @@
+"""Tests for the doctor's rules about endpoints that lead past the registry, and about links."""
+
+from minreg.node.units import DEFAULT_ROOT
+from tests.doctor_support import MIRRORS, RulesTestCase
+from tests.nodes import REGISTRIES
+
+_SOCKET = "/etc/systemd/system/minreg.socket"
+
+
+class WhereaboutsTests(RulesTestCase):
+    """Tests for endpoints that lead past minreg, a golden one first."""
+
+    def test_rule_endpoint_elsewhere(self) -> None:
+        """A port that minreg does not listen on is somebody else's."""
+        self.set_registries(MIRRORS.replace("9080", "9800"))
+        self.assert_found(
+            (
+                "endpoint-elsewhere",
+                f"{REGISTRIES}:4",
+                (
+                    "http://127.0.0.1:9800 is on this node, and minreg listens at "
+                    "http://127.0.0.1:9080: it is never asked"
+                ),
+                "write http://127.0.0.1:9080",
+            )
+        )
+
+    def test_other_addresses(self) -> None:
+        """So is another address of the node, in each mirror."""
+        self.set_registries(
+            f"{MIRRORS.replace('127.0.0.1', '127.0.0.2')}  quay.io:\n"
+            '    endpoint: ["http://[::1]:9080"]\n'
+        )
+        (finding,) = self.node.diagnose()
+        self.assertEqual((finding.rule.id, finding.line), ("endpoint-elsewhere", 4))
+        self.assertEqual(len(finding.changes), 2)
+
+    def test_elsewhere(self) -> None:
+        """Endpoints may lead to others as well, or to others alone, if these are elsewhere."""
+        other = '      - "http://127.0.0.1:5000"\n      - '
+        self.set_registries(MIRRORS.replace("      - ", other))
+        self.assert_found()
+        for registries in (
+            MIRRORS.replace("127.0.0.1", "192.0.2.1"),
+            MIRRORS.replace("http://127.0.0.1:9080", "ftp://127.0.0.1:9081"),
+            'mirrors: {"*": {}}\n',
+            "",
+        ):
+            self.set_registries(registries)
+            found = [one.rule.id for one in self.node.diagnose()]
+            self.assertNotIn("endpoint-elsewhere", found, registries)
+
+    def test_everywhere(self) -> None:
+        """A registry that listens everywhere is at each address of the node."""
+        self.node.replace(_SOCKET, "127.0.0.1:9080", "9080")
+        self.set_registries(MIRRORS.replace("127.0.0.1", "127.0.0.2"))
+        self.assert_found()
+
+
+class TreeWhereaboutsTests(RulesTestCase):
+    """Tests for trees that are not where they should be."""
+
+    def test_circle(self) -> None:
+        """A link that leads to itself leads to no tree."""
+        self.node.remove(DEFAULT_ROOT)
+        self.node.link(DEFAULT_ROOT, DEFAULT_ROOT)
+        self.assertEqual([one.rule.id for one in self.node.diagnose()], ["root-missing"])

@@ -1,0 +1,152 @@
+"""Tests for what HelmCharts and upgrade plans name literally."""
+
+from textwrap import indent
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.node.kubernetes.found import Found
+from minreg.node.kubernetes.images import find_images
+
+HEAD = "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nmetadata: {name: x}\nspec:\n"
+OWN = "which images the chart itself brings along is not known"
+
+
+def find(spec: str, head: str = HEAD) -> Found:
+    """Find the images of a resource."""
+    return find_images([("a.yaml", head + indent(spec, "  "))])
+
+
+def names(spec: str, head: str = HEAD) -> list[str]:
+    """Name the images of a resource."""
+    return [str(one.image) for one in find(spec, head).images]
+
+
+class ChartTests(SynchronousTestCase):
+    """Tests for HelmChart and HelmChartConfig."""
+
+    def test_traefik(self) -> None:
+        """What K3s itself has for traefik names its image in parts."""
+        spec = (
+            "chart: https://%{KUBERNETES_API}%/static/charts/traefik.tgz\n"
+            "set:\n  global.systemDefaultRegistry: ''\n"
+            "valuesContent: |-\n"
+            "  image:\n    repository: rancher/mirrored-library-traefik\n    tag: 3.3.6\n"
+            "  tolerations: [{key: CriticalAddonsOnly}]\n"
+        )
+        found = find(spec)
+        [one] = found.images
+        self.assertEqual(str(one.image), "docker.io/rancher/mirrored-library-traefik:3.3.6")
+        self.assertEqual(one.reason, "a.yaml:10, HelmChart x")
+        [note] = found.notes
+        self.assertEqual(note.partition(f": {OWN}")[0], "a.yaml:5, HelmChart x")
+
+    def test_job_image(self) -> None:
+        """The image of the job that installs a chart can be named."""
+        self.assertEqual(names("jobImage: a/b:1"), ["docker.io/a/b:1"])
+
+    def test_forms(self) -> None:
+        """Values have three forms, and images in them several."""
+        digest = f"sha256:{'0' * 64}"
+        for values, image in {
+            "image: quay.io/a/b:1.10": "quay.io/a/b:1.10",
+            f"image: a/b@{digest}": f"docker.io/a/b@{digest}",
+            "{image: a/b, tag: 1.10}": "docker.io/a/b:1.10",
+            "image: {repository: a/b, tag: 1.10}": "docker.io/a/b:1.10",
+            "image: {name: a/b, tag: v2}": "docker.io/a/b:v2",
+            "image: {registry: quay.io, repository: a/b, tag: v2}": "quay.io/a/b:v2",
+            f"image: {{repository: a/b, digest: '{digest}'}}": f"docker.io/a/b@{digest}",
+            "deep: {x: [{controller: {repository: a/b, tag: v2}}], image: {}}": "docker.io/a/b:v2",
+        }.items():
+            self.assertEqual(names(f"valuesContent: |\n{indent(values, '  ')}\n"), [image], values)
+            self.assertEqual(names(f"values:\n{indent(values, '  ')}\n"), [image], values)
+
+    def test_set(self) -> None:
+        """What is set by paths is put together."""
+        spec = "set:\n  image.repository: a/b\n  image.tag: v2\n  x.image: c:1\n"
+        self.assertEqual(names(spec), ["docker.io/a/b:v2", "docker.io/library/c:1"])
+        self.assertEqual(names(f"{spec}  x: ''\n"), ["docker.io/a/b:v2"])
+        self.assertEqual(names("set:\n  x: ''\n  x.image: c:1\n"), [])
+
+    def test_partly(self) -> None:
+        """Where a part is the chart's, that is remarked upon."""
+        for values in (
+            "image: a/b",
+            "image: {repository: a/b}",
+            "image: {repository: a/b, tag: ''}",
+        ):
+            found = find(f"values:\n  {values}\n")
+            self.assertEqual(found.images, [])
+            [note] = found.notes
+            self.assertIn("'a/b' has the tag ", note)
+
+    def test_no_image(self) -> None:
+        """What is no image is none: a repository of charts, or a tag alone."""
+        for values in (
+            "repository: https://a/b\n  tag: v1",
+            "image: {tag: v1}",
+            "image: {}",
+            "a: b",
+        ):
+            found = find(f"values:\n  {values}\n")
+            self.assertEqual((found.images, found.notes, found.complaints), ([], [], []), values)
+
+    def test_config(self) -> None:
+        """A HelmChartConfig has no chart of its own, and values like one."""
+        head = HEAD.replace("HelmChart", "HelmChartConfig")
+        found = find("valuesContent: |-\n  image: a/b:1\n", head)
+        self.assertEqual((len(found.images), found.notes), (1, []))
+
+    def test_broken_values(self) -> None:
+        """Values that are no YAML are complained of, with the line in the file."""
+        found = find("valuesContent: |-\n  image: a/b:1\n  image: {{ x }}: y: z\n")
+        self.assertRegex(found.complaints[0], r"^a\.yaml:7: ")
+
+    def test_json(self) -> None:
+        """In JSON, lines are those of the values."""
+        text = (
+            '{"apiVersion": "helm.cattle.io/v1", "kind": "HelmChart", "metadata": {"name": "x"},'
+        )
+        text += ' "spec": {"valuesContent": "a: b\\nimage: c:1\\n", "values": {"image": '
+        text += '{"repository": "d", "tag": 1.5}}}}'
+        found = find_images([("a.json", text)])
+        self.assertEqual(
+            [one.reason for one in found.images],
+            ["a.json, valuesContent:2, HelmChart x", "a.json, HelmChart x"],
+        )
+        self.assertEqual(str(found.images[1].image), "docker.io/library/d:1.5")
+
+    def test_no_spec(self) -> None:
+        """A chart of no shape at all has no images."""
+        for spec in ("- image", "set: image\nvaluesContent: [image]\njobImage: {}\nvalues: image"):
+            self.assertEqual(names(spec), [])
+
+
+class PlanTests(SynchronousTestCase):
+    """Tests for plans of the system-upgrade-controller."""
+
+    head = HEAD.replace("helm.cattle.io", "upgrade.cattle.io").replace("HelmChart", "Plan")
+
+    def test_version(self) -> None:
+        """An image without a tag has the plan's version for one."""
+        spec = (
+            "version: v1.33.4+k3s1\nprepare: {image: 'a:1'}\nupgrade: {image: rancher/k3s-upgrade}"
+        )
+        self.assertEqual(
+            names(spec, self.head),
+            ["docker.io/library/a:1", "docker.io/rancher/k3s-upgrade:v1.33.4-k3s1"],
+        )
+
+    def test_channel(self) -> None:
+        """Which version a channel names is not known, unless the controller has found out."""
+        spec = "channel: https://update.k3s.io/x\nupgrade: {image: rancher/k3s-upgrade}\n"
+        found = find(spec, self.head)
+        self.assertEqual(found.images, [])
+        self.assertIn("gets its tag from a channel: it is not known", found.notes[0])
+        plan = f"{self.head}{indent(spec, '  ')}status: {{latestVersion: v1.0.0-k3s1}}\n"
+        [one] = find_images([("a", plan)]).images
+        self.assertEqual(str(one.image), "docker.io/rancher/k3s-upgrade:v1.0.0-k3s1")
+
+    def test_no_shape(self) -> None:
+        """A plan of no shape has no images."""
+        for spec in ("- image", "upgrade: image", "upgrade: {image: {}}", "prepare: {image: }"):
+            self.assertEqual(names(spec, self.head), [])

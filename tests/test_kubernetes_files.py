@@ -1,0 +1,115 @@
+"""Tests for how files of manifests are found and read."""
+
+import io
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.node.kubernetes.files import ManifestsInvalid, read_files
+from minreg.node.kubernetes.reading import read_manifests
+
+
+class FilesTests(SynchronousTestCase):
+    """Tests for ``read_files`` and ``read_manifests``."""
+
+    def setUp(self) -> None:
+        """Make a directory."""
+        self.directory = os.path.abspath(self.mktemp())
+        os.makedirs(self.directory)
+
+    def write(self, name: str, content: bytes = b"a: b\n") -> str:
+        """Write a file, and return its path."""
+        path = os.path.join(self.directory, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(content)
+        return path
+
+    def read(self, path: str, standard_input: bytes = b"") -> dict[str, str]:
+        """Read files."""
+        return dict(read_files(path, io.BytesIO(standard_input)))
+
+    def names(self) -> list[str]:
+        """Name the files of the directory that are read."""
+        return [os.path.relpath(name, self.directory) for name in self.read(self.directory)]
+
+    def refusal(self, path: str) -> str:
+        """Read what cannot be read."""
+        return str(self.assertRaises(ManifestsInvalid, self.read, path))
+
+    def test_directory(self) -> None:
+        """All manifests in a directory and below it are read, in order."""
+        for name in (
+            "b.yml",
+            "a.yaml",
+            "below/deep/c.json",
+            "d.txt",
+            ".hidden.yaml",
+            "e.yaml.bak",
+        ):
+            self.write(name)
+        self.assertEqual(self.names(), ["a.yaml", "b.yml", "below/deep/c.json"])
+
+    def test_skip(self) -> None:
+        """What K3s is told to skip is skipped."""
+        for name in ("a.yaml", "a.yaml.skip", "b.yaml"):
+            self.write(name)
+        self.assertEqual(self.names(), ["b.yaml"])
+
+    def test_links(self) -> None:
+        """Links to directories are followed where K3s follows them, and never in circles."""
+        elsewhere = os.path.abspath(self.mktemp())
+        os.makedirs(os.path.join(elsewhere, "deeper"))
+        with open(os.path.join(elsewhere, "b.yaml"), "wb"):
+            pass
+        self.write("a.yaml")
+        os.symlink(elsewhere, os.path.join(self.directory, "link"))
+        os.symlink(self.directory, os.path.join(elsewhere, "deeper", "back"))
+        self.assertEqual(self.names(), ["a.yaml", "link/b.yaml"])
+
+    def test_file(self) -> None:
+        """A file is read whatever it is called."""
+        path = self.write("x", b"\xef\xbb\xbfa: \xc3\xa9\n")
+        self.assertEqual(self.read(path), {path: "a: é\n"})
+
+    def test_standard_input(self) -> None:
+        """A hyphen is the standard input."""
+        self.assertEqual(self.read("-", b"a: b\n"), {"(standard input)": "a: b\n"})
+
+    def test_refused(self) -> None:
+        """What cannot be read is said to be that, in one line."""
+        os.mkfifo(os.path.join(self.directory, "fifo.yaml"))
+        for path, reason in (
+            (self.directory + "/none", "is neither a file nor a directory"),
+            ("/dev/null", "is neither a file nor a directory"),
+            (self.write("sub/x.txt").removesuffix("/x.txt"), "has no file whose name ends in"),
+            (self.write("latin.yaml", b"a: \xe9"), "latin.yaml is no text in UTF-8"),
+            (self.write("large.yaml", b"#" * (16 * 1024 * 1024 + 1)), "is larger than"),
+        ):
+            refusal = self.refusal(path)
+            self.assertIn(reason, refusal)
+            self.assertEqual(refusal.count("\n"), 0)
+
+    def test_fifo(self) -> None:
+        """What is no file is not waited for."""
+        os.mkfifo(os.path.join(self.directory, "fifo.yaml"))
+        self.assertEqual(self.names(), [])
+
+    def test_complaints(self) -> None:
+        """Each file that is wrong is a line, not only the first."""
+        self.write("a.yaml", b"image: [\n")
+        self.write("b.yaml", b"containers:\n- image: A\n")
+        refusal = self.assertRaises(
+            ManifestsInvalid, read_manifests, [self.directory], io.BytesIO()
+        )
+        self.assertEqual(len(str(refusal).splitlines()), 2)
+
+    def test_images(self) -> None:
+        """What is right is read from all of them."""
+        self.write("a.yaml", b"containers: [{image: 'a:1'}]\n")
+        found = read_manifests(
+            [self.directory, "-"], io.BytesIO(b"containers: [{image: 'b:1'}]\n")
+        )
+        self.assertEqual(
+            [one.image.repository for one in found.images], ["library/a", "library/b"]
+        )

@@ -1,0 +1,83 @@
+"""Tests for ``minreg.node.paths``."""
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.node.paths import PathUnsuitable, check_program, check_root, check_runs
+
+
+class CheckPathTests(SynchronousTestCase):
+    """Tests for what a unit can name."""
+
+    def test_plain(self) -> None:
+        """Ordinary paths pass, and lose a slash at their end."""
+        program = "/opt/min-reg_1.0/bin/twistd"
+        self.assertEqual(check_program(program), program)
+        for path in ("/var/lib/registry", "/srv/.hidden", "/homework/x", "/srv/a/-b"):
+            self.assertEqual(check_root(path), path)
+        self.assertEqual(check_root("/var/lib/registry/"), "/var/lib/registry")
+
+    def test_not_plain(self) -> None:
+        """What systemd would read in another way is refused, and the option named."""
+        for path in ("registry", "/a b", "/a%n", "/a/../b", "/a/.", "/a$HOME", "/a\n", "/", "//a"):
+            error = self.assertRaises(PathUnsuitable, check_root, path)
+            self.assertIn(f"--root {path} cannot stand in a unit", str(error))
+
+    def test_hidden_program(self) -> None:
+        """A program that the service would not see is refused, with the mend."""
+        for path in ("/root/venv/bin/twistd", "/home/a/bin/twistd", "/var/venv/twistd"):
+            error = self.assertRaises(PathUnsuitable, check_program, path)
+            self.assertIn("install minreg below /opt", str(error))
+
+    def test_hidden_root(self) -> None:
+        """So is a root where the service is shown something else, or nothing."""
+        for path in (
+            *("/home", "/home/a/registry", "/root", "/root/", "/run/user/0/x", "/etc/rancher"),
+            *("/etc/rancher/k3s", "/dev/x", "/proc/x", "/sys/x", "/var"),
+        ):
+            error = self.assertRaises(PathUnsuitable, check_root, path)
+            self.assertIn("keep the tree in a place of its own", str(error))
+
+
+class CheckRunsTests(SynchronousTestCase):
+    """Tests for ``check_runs``."""
+
+    def setUp(self) -> None:
+        """Make a program, and the Python that it names, in a home."""
+        self.place = os.path.abspath(self.mktemp())
+        self.home = f"{self.place}/home/"
+        self.program = f"{self.place}/opt/twistd"
+        os.makedirs(f"{self.place}/opt")
+        os.makedirs(self.home)
+        for path in (self.program, f"{self.home}/python3"):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"#!{self.place}/opt/python3\n")
+            os.chmod(path, 0o755)
+
+    def refuse(self, *, hidden: str = "/hidden/") -> str:
+        """Return why the program cannot run."""
+        return str(self.assertRaises(PathUnsuitable, check_runs, self.program, (hidden,)))
+
+    def test_fine(self) -> None:
+        """A program of the system runs."""
+        check_runs("/bin/sh")
+
+    def test_absent(self) -> None:
+        """One that is not there, or whose Python is not, does not."""
+        self.assertIn(f"{self.place}/opt/python3 is not there", self.refuse())
+        os.unlink(self.program)
+        self.assertIn(f"{self.program} is not there", self.refuse())
+
+    def test_python_in_a_home(self) -> None:
+        """Nor does one whose Python is a link to where the service sees nothing."""
+        os.symlink(f"{self.home}python3", f"{self.place}/opt/python3")
+        complaint = self.refuse(hidden=self.home)
+        self.assertIn(f"{self.place}/opt/python3 leads to {self.home}python3", complaint)
+        self.assertIn("where the service sees nothing", complaint)
+
+    def test_closed(self) -> None:
+        """Nor does one that is closed to others, for the service has a user of its own."""
+        os.symlink(f"{self.home}python3", f"{self.place}/opt/python3")
+        os.chmod(f"{self.place}/opt", 0o700)
+        self.assertIn("is closed to the service's user: chmod -R a+rX", self.refuse())

@@ -1,0 +1,164 @@
+"""Tests for ``minreg.node.registries.file``. K3s itself takes each of these files so."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.node.registries.file import TLS, Auth, Registries, read_registries
+from minreg.node.registries.places import Place, Word
+
+FILE = """\
+# comments
+mirrors:
+  docker.io:
+    endpoint:
+      - "https://registry.example.com:5000"  # first
+      - http://127.0.0.1:9080
+    rewrite:
+      "^rancher/(.*)": "mirrorproject/rancher-images/$1"
+  "*":
+configs:
+  "registry.example.com:5000":
+    auth:
+      username: user
+      password: 0123
+    tls:
+      ca_file: /etc/ssl/ca.pem
+      insecure_skip_verify: yes
+"""
+
+
+class ReadRegistriesTests(SynchronousTestCase):
+    """Tests for ``read_registries``."""
+
+    def read(self, text: str) -> Registries:
+        """Read a file that has nothing wrong with it."""
+        registries, problems = read_registries(text.encode())
+        self.assertEqual(problems, [])
+        return registries
+
+    def assert_problems(self, text: str, *expected: tuple[str, int, bool]) -> Registries:
+        """Compare the rule, the line and the weight of each problem."""
+        registries, problems = read_registries(text.encode())
+        self.assertEqual(
+            [(found.rule, found.place.line, found.is_fatal) for found in problems],
+            list(expected),
+            text,
+        )
+        return registries
+
+    def test_everything(self) -> None:
+        """All that K3s knows is read, with its place."""
+        registries = self.read(FILE)
+        mirror = registries.mirrors["docker.io"]
+        self.assertEqual(mirror.name.place, Place(3, 3))
+        self.assertEqual(
+            [(word.text, word.place) for word in mirror.endpoints],
+            [
+                ("https://registry.example.com:5000", Place(5, 9)),
+                ("http://127.0.0.1:9080", Place(6, 9)),
+            ],
+        )
+        (rewrite,) = mirror.rewrites
+        self.assertEqual((rewrite.pattern.text, rewrite.pattern.place.line), ("^rancher/(.*)", 8))
+        self.assertEqual(rewrite.replacement.place, Place(8, 24))
+        self.assertEqual(registries.mirrors["*"].endpoints, ())
+        config = registries.configs["registry.example.com:5000"]
+        self.assertEqual(config.auth, Auth(Word("user"), Word("0123")))
+        self.assertEqual(
+            config.tls, TLS(ca_file=Word("/etc/ssl/ca.pem"), insecure_skip_verify=True)
+        )
+        assert config.tls is not None
+        self.assertEqual((config.tls.place, config.tls.ca_file.place.line), (Place(16, 7), 16))
+
+    def test_empty(self) -> None:
+        """A file without content is none that is wrong."""
+        for text in ("", "\n", "# nothing\n", "---\n", "{}", "mirrors:\nconfigs:\n", "\ufeff"):
+            self.assertEqual(self.read(text), Registries())
+
+    def test_nothing_given(self) -> None:
+        """No settings at all are something else than empty ones."""
+        configs = self.read("configs: {a: {tls: , auth: ~}, b: {tls: {}, auth: {}}, c: }").configs
+        self.assertEqual((configs["a"].tls, configs["a"].auth), (None, None))
+        self.assertEqual((configs["b"].tls, configs["b"].auth), (TLS(), Auth()))
+        self.assertEqual((configs["c"].tls, configs["c"].auth), (None, None))
+
+    def test_forms(self) -> None:
+        """Flow style, quotes, anchors, merges and Windows' line ends are all one."""
+        plain = self.read("mirrors:\n  a:\n    endpoint:\n    - b\n  c:\n    endpoint:\n    - b\n")
+        for text in (
+            "mirrors: {a: {endpoint: [b]}, c: {endpoint: ['b']}}",
+            'mirrors:\r\n  a: &a\r\n    endpoint: ["b"]\r\n  c: *a\r\n',
+            "mirrors: {a: &a {endpoint: [b]}, c: {<<: *a}}",
+            "mirrors: {a: &a {endpoint: [b]}, c: {<<: [*a]}}",
+        ):
+            self.assertEqual(self.read(text), plain, text)
+
+    def test_unknown_keys(self) -> None:
+        """What K3s does not know does nothing there, and is a warning."""
+        self.assert_problems(
+            "mirror: {}\n"
+            "auths: {}\n"
+            "mirrors: {a: {endpoints: [b]}}\n"
+            "configs:\n"
+            "  a: {username: u}\n"
+            "  b: {auth: {token: t}}\n"
+            "  c: {tls: {caFile: c}}\n",
+            *(("unknown-key", line, False) for line in (1, 2, 3, 5, 6, 7)),
+        )
+
+    def test_wrong_types(self) -> None:
+        """K3s does not start where it finds something else than it wants."""
+        for text, line in (
+            ("- a\n", 1),
+            ("a\n", 1),
+            ("mirrors: [a]", 1),
+            ("mirrors:\n  a:\n    endpoint: http://b\n", 3),
+            ("mirrors:\n  a: [http://b]\n", 2),
+            ("mirrors:\n  a:\n    endpoint:\n    - b: c\n", 4),
+            ("mirrors: {a: {rewrite: [b]}}", 1),
+            ("configs: {a: {auth: b}}", 1),
+            ("configs: {a: {tls: {insecure_skip_verify: 'true'}}}", 1),
+            ("configs: {a: {tls: {insecure_skip_verify: tRue}}}", 1),
+            ("configs: {a: {tls: {ca_file: [b]}}}", 1),
+            ("? [a]\n: b\n", 1),
+        ):
+            self.assert_problems(text, ("wrong-type", line, True))
+
+    def test_what_is_right_is_read(self) -> None:
+        """Beside something wrong, the rest is read."""
+        registries = self.assert_problems(
+            "mirrors:\n  a: [b]\n  c:\n    endpoint: [d]\n", ("wrong-type", 2, True)
+        )
+        self.assertEqual(registries.mirrors["c"].endpoints, (Word("d"),))
+
+    def test_duplicates(self) -> None:
+        """Of equal names the later counts; equal sections and tables are put together."""
+        registries = self.assert_problems(
+            "mirrors:\n  a: {endpoint: [b]}\n"
+            "  a: {endpoint: [c], rewrite: {d: e}, rewrite: {f: g}}\n"
+            "mirrors: {h: }\n"
+            "configs: {a: {auth: {username: u}, auth: {password: p}, tls: {}, tls: }}\n",
+            ("duplicate-key", 3, False),
+            ("duplicate-key", 3, False),
+            ("duplicate-key", 4, False),
+            ("duplicate-key", 5, False),
+            ("duplicate-key", 5, False),
+        )
+        self.assertEqual(list(registries.mirrors), ["a", "h"])
+        mirror, config = registries.mirrors["a"], registries.configs["a"]
+        self.assertEqual(mirror.endpoints, (Word("c"),))
+        self.assertEqual([rewrite.pattern.text for rewrite in mirror.rewrites], ["d", "f"])
+        self.assertEqual((config.auth, config.tls), (Auth(Word("u"), Word("p")), None))
+
+    def test_emptied(self) -> None:
+        """A second section without content clears the first."""
+        registries = self.assert_problems(
+            "mirrors: {a: }\nmirrors:\n", ("duplicate-key", 2, False)
+        )
+        self.assertEqual(registries.mirrors, {})
+
+    def test_second_document(self) -> None:
+        """K3s sees nothing of what follows ``---``."""
+        registries = self.assert_problems(
+            "mirrors: {a: }\n---\nmirrors: {b: }\n", ("second-document", 3, False)
+        )
+        self.assertEqual(list(registries.mirrors), ["a"])

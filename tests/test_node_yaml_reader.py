@@ -1,0 +1,86 @@
+"""Tests for ``minreg.node.registries.yaml_reader``: no YAML, and too much of it."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.node.registries.file import read_registries
+from minreg.node.registries.places import Place, Problem
+from minreg.node.registries.yaml_reader import LIMIT
+
+
+class BrokenTests(SynchronousTestCase):
+    """Tests for files that cannot be read."""
+
+    def problem(self, content: bytes) -> Problem:
+        """Read a file with one thing wrong with it, which keeps K3s from starting."""
+        _, (problem,) = read_registries(content)
+        self.assertTrue(problem.is_fatal)
+        return problem
+
+    def test_tab(self) -> None:
+        """A tab is shown with its line."""
+        problem = self.problem(b"mirrors:\n\tdocker.io:\n")
+        self.assertEqual((problem.rule, problem.place), ("tab", Place(2, 1)))
+        self.assertIn("use spaces", problem.message)
+
+    def test_asterisk(self) -> None:
+        """A bare asterisk is an alias to YAML."""
+        for content in (b"mirrors:\n  *:\n    endpoint: [a]\n", b"mirrors:\n  * :\n"):
+            problem = self.problem(content)
+            self.assertEqual((problem.rule, problem.place.line), ("unquoted-star", 2))
+            self.assertIn('write "*":', problem.message)
+
+    def test_no_yaml(self) -> None:
+        """Other breaks are told in the library's words, with line and column."""
+        for content, place in (
+            (b"mirrors: a: b\n", Place(1, 11)),
+            (b"mirrors: {\n", Place(2, 1)),
+            (b"mirrors:\n  'a\n", Place(3, 1)),
+            (b"mirrors: *a\n", Place(1, 10)),
+            (b"mirrors:\n  docker.io\n    endpoint:\n", Place(3, 13)),
+        ):
+            problem = self.problem(content)
+            self.assertEqual((problem.rule, problem.place), ("syntax", place), content)
+
+    def test_bytes(self) -> None:
+        """Neither another encoding nor control characters have a place."""
+        for content, rule, place in (
+            (b"mirrors:\n  a\xff:\n", "not-utf-8", Place(2, 4)),
+            ("mirrors:".encode("utf-16"), "not-utf-8", Place(1, 1)),
+            (b"mirrors:\n  \x00a:\n", "control-character", Place(2, 3)),
+            (b"mirrors: \x1b[0m\n", "control-character", Place(1, 10)),
+        ):
+            problem = self.problem(content)
+            self.assertEqual((problem.rule, problem.place), (rule, place))
+
+    def test_too_much(self) -> None:
+        """What would take for ever is not begun, or given up."""
+        many = b", ".join([b"a"] * 1000)
+        copies = b"".join(b"  h%d: {endpoint: *l}\n" % number for number in range(1000))
+        merges = b"".join(
+            b"  h%d: &h%d {<<: [*h%d, *h%d]}\n" % (number, number, number - 1, number - 1)
+            for number in range(1, 40)
+        )
+        for content, rule in (
+            (b"#" * (LIMIT + 1), "too-large"),
+            (b"[" * 5000, "syntax"),
+            (b"configs: {a: {tls: {ca_file: &l [" + many + b"]}}}", "wrong-type"),
+            (b"mirrors: &a {<<: *a}", "too-deep"),
+        ):
+            self.assertEqual(self.problem(content).rule, rule)
+        for content in (
+            b"mirrors:\n  a: {endpoint: &l [" + many + b"]}\n" + copies,
+            b"mirrors:\n  h0: &h0 {}\n" + merges,
+        ):
+            self.assertEqual(self.problem(content).rule, "too-large")
+
+    def test_no_warnings(self) -> None:
+        """The library does not talk to the operator itself."""
+        read_registries(b"mirrors: {a: &x , b: &x }")
+        self.assertEqual(self.flushWarnings(), [])
+
+    @given(st.binary(max_size=60) | st.text("ab:-{}[]&*!|>'\"%@`#,? \t\n~<", max_size=40))
+    def test_anything(self, content: bytes | str) -> None:
+        """Whatever stands in a file, what is wrong with it is told, and nothing is raised."""
+        read_registries(content if isinstance(content, bytes) else content.encode())

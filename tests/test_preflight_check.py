@@ -1,0 +1,183 @@
+"""Tests for ``minreg.preflight.check``: from a tag to its layers."""
+
+import json
+import os
+
+from minreg.interfaces import StoreUnavailable
+from minreg.manifests import Platform
+from minreg.media_types import OCI_LAYER, OCI_MANIFEST
+from minreg.preflight.check import check_image
+from minreg.store.tree import RegistryTree
+from tests.preflight_support import AMD64, ARM64, PAUSE, CheckTestCase, shape, wanted
+from tests.store_support import without_privileges
+from tests.trees import descriptor, index
+
+
+class CheckTests(CheckTestCase):
+    """Tests for ``check_image``, link by link of the chain."""
+
+    def test_complete(self) -> None:
+        """Nothing is wrong with an image that has all for the node."""
+        self.release.add(PAUSE)
+        self.assertEqual(self.problems(), ())
+
+    def test_bare(self) -> None:
+        """An image without an index is for the platform that its config states."""
+        child = self.release.add_bare(PAUSE, "arm64")
+        self.assertEqual(self.problems(platform=ARM64), ())
+        self.assertEqual(
+            self.problems(), (f"config {child.config} is for linux/arm64, not for linux/amd64",)
+        )
+
+    def test_no_repository(self) -> None:
+        """Of what is not there at all, that is said."""
+        self.assertEqual(self.problems(), ("there is no repository rancher/mirrored-pause",))
+
+    def test_circle(self) -> None:
+        """A place that cannot be looked at is not there, and why not is said."""
+        os.makedirs(self.release.path("rancher"))
+        os.symlink("mirrored-pause", self.release.path("rancher", "mirrored-pause"))
+        [problem] = self.problems()
+        self.assertIn("is a link that leads in a circle", problem)
+
+    def test_no_tag(self) -> None:
+        """So it is if only the tag is not there."""
+        self.release.add(PAUSE)
+        self.release.remove_tag(PAUSE)
+        self.assertEqual(self.problems(), ("tag 3.6 is not in repository rancher/mirrored-pause",))
+
+    def test_no_manifest(self) -> None:
+        """The manifest for the node's platform must be there."""
+        self.release.add(PAUSE)
+        self.assertEqual(
+            self.problems(platform=ARM64), ("its manifest for linux/arm64 is not here",)
+        )
+
+    def test_second_best(self) -> None:
+        """A node takes the best that the index names, and no other if that is not there."""
+        self.release.add(PAUSE, platforms=("arm/v6", "arm/v7"))
+        self.assertEqual(self.problems(platform=Platform("linux", "arm", "v6")), ())
+        self.assertEqual(
+            self.problems(platform=Platform("linux", "arm", "v7")),
+            ("its manifest for linux/arm/v7 is not here",),
+        )
+
+    def test_not_offered(self) -> None:
+        """Of a platform that an image does not have, the others are named."""
+        self.release.add(PAUSE)
+        self.assertEqual(
+            self.problems(platform=Platform("linux", "riscv64")),
+            ("it has no image for linux/riscv64, only for linux/amd64, linux/arm64",),
+        )
+
+    def test_all_platforms(self) -> None:
+        """All that an index names can be wanted."""
+        self.release.add(PAUSE)
+        self.assertEqual(
+            self.problems(platform=None), ("its manifest for linux/arm64 is not here",)
+        )
+
+    def test_empty_index(self) -> None:
+        """An index of nothing is of no use to anybody."""
+        self.release.add_manifest("a", index([]), "1")
+        for platform in (AMD64, None):
+            self.assertEqual(self.problems("quay.io/a:1", platform), ("its index names no image",))
+
+    def test_broken_manifest(self) -> None:
+        """A manifest that is damaged is said to be, with its file."""
+        child = self.release.add(PAUSE)
+        path = self.release.path("rancher/mirrored-pause/manifests", str(child.manifest))
+        with open(path, "ab") as file:
+            file.write(b" ")
+        [problem] = self.problems()
+        self.assertRegex(problem, f"manifest {child.manifest}: .* does not hold what its name")
+
+    def test_wrong_config(self) -> None:
+        """A config must be of the platform that the index says, whatever the node is."""
+        child = self.release.add(PAUSE, of="arm64")
+        problem = f"config {child.config} is for linux/arm64, not for linux/amd64"
+        self.assertEqual(self.problems(), (problem,))
+
+    def test_no_platform_in_config(self) -> None:
+        """A config that says nothing of its platform is a finding."""
+        child = self.release.add(PAUSE)
+        self.release.write(b"[" * child.size, "blobs", str(child.config))
+        os.truncate(
+            self.release.blob(child.config), len(json.dumps({**shape("amd64"), "image": PAUSE}))
+        )
+        self.assertEqual(
+            self.problems(), (f"config {child.config} does not say which platform it is for",)
+        )
+
+    def test_artifact(self) -> None:
+        """What is no image has no platform, and is complete without."""
+        chart = descriptor(
+            "application/vnd.cncf.helm.config.v1+json", self.release.add_blob(b"{}"), 2
+        )
+        layer = descriptor(OCI_LAYER, self.release.add_blob(b"layer"), 5)
+        document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": chart}
+        self.release.add_manifest("chart", {**document, "layers": [layer]}, "1")
+        self.assertEqual(self.problems("ghcr.io/chart:1"), ())
+
+    def test_blobs(self) -> None:
+        """Config and layers must be there, and whole."""
+        child = self.release.add(PAUSE)
+        size = os.stat(self.release.blob(child.layer)).st_size
+        self.release.truncate(child.layer)
+        os.unlink(self.release.blob(child.config))
+        self.assertEqual(
+            self.problems(),
+            (
+                f"config {child.config} is missing",
+                f"layer {child.layer} has 3 bytes, and should have {size}",
+            ),
+        )
+
+    def test_link_out(self) -> None:
+        """What the registry would not serve is not there, though a file is."""
+        child = self.release.add(PAUSE)
+        outside = os.path.abspath(self.mktemp())
+        os.rename(self.release.blob(child.layer), outside)
+        os.symlink(outside, self.release.blob(child.layer))
+        [problem] = self.problems()
+        self.assertIn("leads out of the root", problem)
+        allowed = RegistryTree(self.root, {}, [os.path.dirname(outside)])
+        self.assertEqual(check_image(allowed, wanted(PAUSE), AMD64).problems, ())
+
+    def test_not_readable(self) -> None:
+        """What the service must not read is not there, either."""
+        child = self.release.add(PAUSE)
+        os.chmod(self.release.blob(child.layer), 0)
+        with without_privileges(self.root):
+            [problem] = self.problems()
+        self.assertIn("cannot be read by this user", problem)
+
+    def test_malformed(self) -> None:
+        """Of a manifest that a node cannot make sense of, that is said."""
+        document = {**self.release.image(), "layers": [{"size": 1}]}
+        digest = self.release.add_manifest("a", document, "1")
+        document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": []}
+        other = self.release.add_manifest("a", document, "2")
+        self.assertEqual(
+            self.problems("quay.io/a:1"),
+            (f"manifest {digest} makes no sense: layers[0] has no media type",),
+        )
+        self.assertEqual(self.problems("quay.io/a:2"), (f"its manifest {other} names no config",))
+
+    def test_wrong_size_in_index(self) -> None:
+        """Containerd refuses a manifest of another size than its index says."""
+        document = self.release.image()
+        digest = self.release.add_manifest("a", document)
+        child = descriptor(OCI_MANIFEST, digest, 7, platform=shape("amd64"))
+        self.release.add_manifest("a", index([child]), "1")
+        size = len(json.dumps(document))
+        self.assertEqual(
+            self.problems("quay.io/a:1"),
+            (f"its index says 7 bytes of a manifest that has {size}",),
+        )
+
+    def test_no_root(self) -> None:
+        """Of a tree that cannot be read, nothing is said to be missing."""
+        self.release.add(PAUSE)
+        os.rename(self.root, f"{self.root}.gone")
+        self.assertRaises(StoreUnavailable, self.problems)

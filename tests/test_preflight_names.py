@@ -1,0 +1,58 @@
+"""Tests for how a preflight asks for an image: as a node will."""
+
+import os
+
+from minreg.names import Digest
+from tests.preflight_support import PAUSE, CheckTestCase
+
+
+class NamesTests(CheckTestCase):
+    """Tests for how an image is asked for, in a tree without hosts' names."""
+
+    def test_registries(self) -> None:
+        """Whatever registry is believed to be asked, the tree answers."""
+        self.release.add(PAUSE)
+        for registry in ("docker.io", "bootstrap-registry.airgap", "registry.example:5000"):
+            self.assertEqual(self.problems(registry=registry), (), registry)
+
+    def test_library(self) -> None:
+        """``busybox`` is short for ``library/busybox`` of the Docker Hub, and only there."""
+        self.release.add("library/busybox:1")
+        for image in ("busybox:1", "bootstrap-registry.airgap/busybox:1"):
+            self.assertEqual(self.problems(image), (), image)
+        self.assertEqual(self.problems("quay.io/busybox:1"), ("there is no repository busybox",))
+
+    def test_digest(self) -> None:
+        """Where a name has a digest, the tag is not asked for."""
+        self.release.add(PAUSE)
+        root = os.readlink(self.release.path("rancher/mirrored-pause/manifests/3.6"))
+        self.assertEqual(self.problems(f"rancher/mirrored-pause@{root}"), ())
+        self.assertEqual(self.problems(f"rancher/mirrored-pause:none@{root}"), ())
+        absent = Digest.of(b"another")
+        [problem] = self.problems(f"{PAUSE}@{absent}")
+        self.assertIn(f"{absent} is not in repository", problem)
+
+
+class HostsTests(CheckTestCase):
+    """Tests for a tree that keeps the names of hosts."""
+
+    below = "docker.io/"
+
+    def test_registries(self) -> None:
+        """What is kept for one registry is there for it and its alias, and for no other."""
+        self.release.add(PAUSE)
+        self.assertEqual(self.problems(), ())
+        self.assertEqual(self.problems(registry="bootstrap-registry.airgap"), ())
+        self.assertEqual(
+            self.problems(f"quay.io/{PAUSE}"), ("there is no repository rancher/mirrored-pause",)
+        )
+
+    def test_system_default_registry(self) -> None:
+        """A default registry that the tree does not answer for is said to be that."""
+        self.release.add(PAUSE)
+        [problem] = self.problems(registry="registry.example")
+        self.assertEqual(
+            problem,
+            "rancher/mirrored-pause is here for docker.io, and not for registry.example, "
+            "which will be asked: serve with --registry-alias registry.example=docker.io",
+        )

@@ -1,0 +1,157 @@
+"""Tests for ``minreg.preflight.question``: the images that a question comes to."""
+
+import os
+from typing import Any
+
+from minreg.manifests import Platform
+from minreg.preflight.platforms import this_machine
+from minreg.preflight.question import (
+    CannotLook,
+    Question,
+    QuestionInvalid,
+    ReleaseUnknown,
+    find_images,
+)
+from tests.preflight_support import AMD64, IMAGES, VERSION, wanted
+from tests.store_support import StoreTestCase
+
+
+def parse(**given: Any) -> Question:
+    """Read a question of which only a part is given."""
+    nothing: dict[str, Any] = {
+        **dict.fromkeys(("release", "controller", "kubectl", "registry")),
+        **dict.fromkeys(("platforms", "disabled"), ()),
+        "upgrade": False,
+    }
+    return Question.parse(**{**nothing, **given})
+
+
+class ParseTests(StoreTestCase):
+    """Tests for ``Question.parse``."""
+
+    def test_default(self) -> None:
+        """By default, the platform is that of this machine."""
+        self.assertEqual(parse(release=VERSION).platforms, (this_machine(),))
+
+    def test_platforms(self) -> None:
+        """Platforms that are the same are one."""
+        asked = parse(platforms=["linux/x86_64", "linux/amd64", "all", "linux/arm"])
+        self.assertEqual(asked.platforms, (AMD64, None, Platform("linux", "arm", "v7")))
+
+    def test_invalid(self) -> None:
+        """A part that cannot be is named."""
+        for given, reason in (
+            ({"platforms": ["amd64"]}, "'amd64' is no platform"),
+            ({"disabled": ["x"]}, "'x' is no component"),
+            ({"controller": "x/A:1"}, "'x/A' is no repository"),
+            ({"kubectl": "a@sha256:0"}, "'sha256:0' is no digest"),
+            ({"registry": "https://a"}, "'https://a' is no registry host"),
+        ):
+            error = self.assertRaises(QuestionInvalid, parse, **given)
+            self.assertIn(reason, str(error))
+
+
+class FindImagesTests(StoreTestCase):
+    """Tests for ``find_images``."""
+
+    def keep(self, content: str, version: str = VERSION) -> None:
+        """Keep the list of a release."""
+        self.tree.write(content.encode(), "k3s", f"{version}.txt")
+
+    def keep_release(self) -> None:
+        """Keep a list as it is published."""
+        self.keep("".join(f"docker.io/rancher/{image}\n" for image in IMAGES))
+
+    def names(self, **given: Any) -> list[str]:
+        """Name the images of a question."""
+        return [str(one.image) for one in find_images(self.store, Question(**given))]
+
+    def failure(self, **given: Any) -> str:
+        """Ask what cannot be answered."""
+        return str(self.assertRaises(CannotLook, self.names, **given))
+
+    def test_release(self) -> None:
+        """A release's images are those of its list, which may be named as a tag names it."""
+        self.keep_release()
+        known = [f"docker.io/rancher/{image}" for image in IMAGES]
+        for release in (VERSION, "v1.33.4-k3s1"):
+            self.assertEqual(self.names(release=release), known)
+
+    def test_disabled(self) -> None:
+        """What a node does without is not looked for."""
+        self.keep_release()
+        names = self.names(release=VERSION, disabled=frozenset({"traefik", "servicelb"}))
+        self.assertEqual(len(names), len(IMAGES) - 2)
+
+    def test_registry(self) -> None:
+        """K3s has its own images from its default registry, and no others."""
+        self.keep_release()
+        question = Question(
+            VERSION, upgrade=True, registry="registry.example", more=[wanted("quay.io/a:1")]
+        )
+        asked = {one.registry for one in find_images(self.store, question)[: len(IMAGES)]}
+        others = {one.registry for one in find_images(self.store, question)[len(IMAGES) :]}
+        self.assertEqual((asked, others), ({"registry.example"}, {"docker.io", "quay.io"}))
+
+    def test_upgrade(self) -> None:
+        """An upgrade needs more, but for what is named anyway."""
+        self.keep_release()
+        names = self.names(
+            release="v1.33.4-k3s1", upgrade=True, more=[wanted("rancher/kubectl:1")]
+        )
+        self.assertEqual(
+            names[len(IMAGES) :],
+            [
+                "docker.io/rancher/k3s-upgrade:v1.33.4-k3s1",
+                "docker.io/rancher/system-upgrade-controller:v0.20.1",
+                "docker.io/rancher/kubectl:1",
+            ],
+        )
+
+    def test_once(self) -> None:
+        """What several want is looked at once, for the first of them."""
+        self.keep_release()
+        more = [wanted(f"rancher/{IMAGES[0]}"), wanted("a:1"), wanted("a:1")]
+        found = find_images(self.store, Question(VERSION, more=more))
+        self.assertEqual(len(found), len(IMAGES) + 1)
+        self.assertEqual([found[0].reason, found[-1].reason], [f"K3s {VERSION}", "a test"])
+
+    def test_unknown(self) -> None:
+        """A release whose list is not kept is said to be that, with those that are."""
+        self.assertEqual(
+            self.failure(release=VERSION),
+            "which images K3s 'v1.33.4+k3s1' has is not known here: no list of a release is kept; "
+            "minreg download --version keeps that of a release, or put its k3s-images.txt into "
+            "the tree as k3s/VERSION.txt",
+        )
+        self.keep_release()
+        for name in ("v1.33.5+k3s1", "stable", "../x", "\x1b[2J"):
+            self.assertIn(f"lists are kept of {VERSION};", self.failure(release=name))
+            self.assertTrue(self.failure(release=name).isprintable())
+        for number in range(20):
+            self.keep("a", f"v1.40.{number}+k3s1")
+        self.assertIn(" and 11 more; ", self.failure(release="stable"))
+        self.assertRaises(ReleaseUnknown, self.names, release="stable")
+
+    def test_broken_list(self) -> None:
+        """A list that is none cannot be looked at; one line says where it is wrong."""
+        for content, reason in (
+            ("a:1\n<html>\n<body>\n", f"k3s/{VERSION}.txt:2: '<html>' names no image"),
+            ("\x00", f"k3s/{VERSION}.txt:1: "),
+            ("", "is empty: copy it again"),
+            ("a:1\n" * 5001, "names more than 5000 images"),
+            ("# nothing\n", "no image is named there: nothing was checked"),
+        ):
+            self.keep(content)
+            failure = self.failure(release=VERSION)
+            self.assertIn(reason, failure)
+            self.assertEqual(failure.count("\n"), 0)
+
+    def test_link_out(self) -> None:
+        """So it is with lists that lie outside of the root."""
+        os.symlink("/etc", self.tree.path("k3s"))
+        self.assertIn("leads out of the root", self.failure(release=VERSION))
+
+    def test_nothing(self) -> None:
+        """Nothing that is named is not all that is there."""
+        self.assertIn("nothing was checked", self.failure())

@@ -1,0 +1,97 @@
+"""Tests for ``minreg.preflight.report``."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.manifests import Platform
+from minreg.preflight.check import Checked
+from minreg.preflight.report import Report, find_in, make_report
+from minreg.references import parse_references
+from tests.preflight_support import AMD64, ARM64, wanted
+from tests.support import ALIASES
+
+
+def report(*checked: Checked, platforms: tuple[Platform | None, ...] = (AMD64,)) -> Report:
+    """Make a report of some images."""
+    findings = (finding for one in checked for finding in find_in(one, ALIASES))
+    return make_report(len(checked), platforms, findings)
+
+
+def checked(image: str, *problems: str, platform: Platform | None = AMD64) -> Checked:
+    """Make what came of an image."""
+    return Checked(wanted(image), platform, None, problems)
+
+
+class ReportTests(SynchronousTestCase):
+    """Tests for ``Report``."""
+
+    def test_ready(self) -> None:
+        """Where nothing is wrong, there is no line."""
+        complete = report(checked("a:1"), checked("b:1"))
+        self.assertTrue(complete.is_ready)
+        self.assertEqual(list(complete.lines()), [])
+        self.assertEqual(complete.summary(), "2 images checked for linux/amd64: all is here")
+
+    def test_lines(self) -> None:
+        """Each image is a line, with what is wrong behind it and below it."""
+        lacking = report(
+            checked("b:1", "layer x is missing", "layer y is missing"),
+            checked("a:1", "it is gone"),
+            checked("c:1"),
+        )
+        self.assertEqual(
+            list(lacking.lines()),
+            [
+                "docker.io/library/a:1  # linux/amd64: it is gone (a test)",
+                "docker.io/library/b:1  # linux/amd64: layer x is missing (a test)",
+                "#   linux/amd64: layer y is missing (a test)",
+            ],
+        )
+        self.assertEqual(lacking.summary(), "2 of 3 images not ready for linux/amd64")
+
+    def test_list(self) -> None:
+        """A download reads the list, whatever a problem's text has in it."""
+        lacking = report(checked("a:1", "x\ny # z\x1b[2J\u2028\udcff"), checked("b:1", "x"))
+        lines = list(lacking.lines())
+        self.assertTrue(all(line.isprintable() for line in lines))
+        images = [str(image) for image in parse_references(lines, "-")]
+        self.assertEqual(images, ["docker.io/library/a:1", "docker.io/library/b:1"])
+
+    def test_platforms(self) -> None:
+        """What is wrong for several platforms is said of each."""
+        platforms = (AMD64, ARM64, None)
+        lacking = report(
+            *(checked("a:1", "x", platform=platform) for platform in platforms),
+            platforms=platforms,
+        )
+        self.assertEqual(lacking.platforms, ("linux/amd64", "linux/arm64", "all"))
+        self.assertEqual([one.platform for one in lacking.findings], list(lacking.platforms))
+        self.assertIn("for linux/amd64 and linux/arm64 and all platforms", lacking.summary())
+
+    def test_alias(self) -> None:
+        """An image of an alias is named as it can be downloaded."""
+        for asked, known in {
+            "bootstrap-registry.airgap/rancher/a:1": "docker.io/rancher/a:1",
+            "bootstrap-registry.airgap/a:1": "docker.io/library/a:1",
+            "bootstrap-registry.airgap/quay.io/a:1": "quay.io/a:1",
+            "quay.io/a:1": "quay.io/a:1",
+        }.items():
+            self.assertEqual(report(checked(asked, "x")).lacking, [known])
+
+    def test_json(self) -> None:
+        """Programs get all of it."""
+        self.assertEqual(
+            report(checked("a:1", "it is gone")).as_json(),
+            {
+                "ready": False,
+                "platforms": ["linux/amd64"],
+                "images": 1,
+                "findings": [
+                    {
+                        "image": "docker.io/library/a:1",
+                        "platform": "linux/amd64",
+                        "problem": "it is gone",
+                        "reason": "a test",
+                    }
+                ],
+            },
+        )

@@ -1,0 +1,75 @@
+"""Tests for the lists of releases that a tree keeps."""
+
+import os
+
+from minreg.interfaces import ContentBroken, ContentNotFound, StoreAwaited, StoreUnavailable
+from minreg.store.awaited import AwaitedTree
+from minreg.store.releases import LARGEST_LIST, match_release
+from tests.store_support import StoreTestCase
+
+
+class ReleasesTests(StoreTestCase):
+    """Tests for ``list_releases`` and ``read_release``."""
+
+    def test_none(self) -> None:
+        """A tree need not have any."""
+        self.assertEqual(self.store.list_releases(), [])
+        error = self.refusal(ContentNotFound, self.store.read_release, "v1.33.4+k3s1")
+        self.assertEqual(str(error), "no list of the images of K3s v1.33.4+k3s1 is kept here")
+
+    def test_lists(self) -> None:
+        """Those that are kept are named in order, and read; other files are not."""
+        for name in ("v1.33.4+k3s1.txt", "v1.32.9+k3s2.txt", "notes.txt", "v1.33.4+k3s1.bak"):
+            self.tree.write(name.encode(), "k3s", name)
+        self.assertEqual(self.store.list_releases(), ["v1.32.9+k3s2", "v1.33.4+k3s1"])
+        self.assertEqual(self.store.read_release("v1.33.4+k3s1"), b"v1.33.4+k3s1.txt")
+
+    def test_hostile_names(self) -> None:
+        """What is no version never becomes part of a path."""
+        self.tree.write(b"secret", "x.txt")
+        for name in ("../x", "v1.0.0/../../x", "", "v1.0.0\0", "v1.0.0" + "x" * 100):
+            error = self.refusal(ContentNotFound, self.store.read_release, name)
+            self.assertIn("is no release of K3s", str(error))
+
+    def test_links_out(self) -> None:
+        """A link that leads out of the root is not followed."""
+        outside = os.path.abspath(self.mktemp())
+        os.makedirs(os.path.join(outside, "v1.0.0.txt"))
+        os.symlink(outside, self.tree.path("k3s"))
+        self.refusal(ContentBroken, self.store.list_releases)
+        self.refusal(ContentBroken, self.store.read_release, "v1.0.0")
+
+    def test_no_list(self) -> None:
+        """What cannot be a list is refused: a directory, nothing, something endless."""
+        os.makedirs(self.tree.path("k3s", "v1.0.0.txt"))
+        self.tree.write(b"", "k3s", "v1.0.1.txt")
+        self.tree.write(b"#" * (LARGEST_LIST + 1), "k3s", "v1.0.2.txt")
+        for version in self.store.list_releases():
+            self.refusal(ContentBroken, self.store.read_release, version)
+
+    def test_file(self) -> None:
+        """A file in the directory's place holds no lists."""
+        self.tree.write(b"x", "k3s")
+        self.assertEqual(self.store.list_releases(), [])
+        self.refusal(ContentNotFound, self.store.read_release, "v1.0.0")
+
+    def test_no_root(self) -> None:
+        """Without its root, a tree cannot say that it has none."""
+        os.rename(self.root, f"{self.root}.gone")
+        self.refusal(StoreUnavailable, self.store.list_releases)
+        self.refusal(StoreUnavailable, self.store.read_release, "v1.0.0")
+        awaited = AwaitedTree(self.root)
+        self.refusal(StoreAwaited, awaited.list_releases)
+
+    def test_match(self) -> None:
+        """A release is known by its name, and by how tags have it; by no part of it."""
+        kept = ["v1.33.4+k3s1", "v1.33.5-rc1+k3s1"]
+        for wanted, found in {
+            "v1.33.4+k3s1": kept[0],
+            "v1.33.4-k3s1": kept[0],
+            "v1.33.5-rc1-k3s1": kept[1],
+            "v1.33.4": None,
+            "v1.33.4+k3s10": None,
+            "": None,
+        }.items():
+            self.assertEqual(match_release(kept, wanted), found)

@@ -1,0 +1,55 @@
+"""Tests for where ``minreg.tap`` has the daemon listen."""
+
+from minreg.daemon.activation import PassedSocket
+from minreg.settings import Endpoint, SettingInvalid
+from minreg.tap import find_endpoints, find_status
+from tests.test_tap import OptionsTestCase
+
+
+class FindEndpointsTests(OptionsTestCase):
+    """Tests for ``find_endpoints`` and ``find_status``."""
+
+    sockets = (PassedSocket(3, "minreg.socket"), PassedSocket(4, "status.socket"))
+
+    def test_ours(self) -> None:
+        """What is no socket of systemd's is what Twisted makes of it."""
+        self.assertEqual(
+            find_endpoints("--listen", "tcp:1", self.sockets),
+            [Endpoint("--listen tcp:1", "tcp:1")],
+        )
+
+    def test_all(self) -> None:
+        """Each socket is an endpoint of its own, in the operator's words."""
+        self.assertEqual(
+            find_endpoints("--listen", "systemd", self.sockets),
+            [Endpoint("--listen systemd", "systemd", descriptor=n) for n in (3, 4)],
+        )
+
+    def test_none(self) -> None:
+        """Without a socket from systemd the message says who would have passed it."""
+        self.assertIn(
+            "--listen systemd: systemd has passed no such socket: start minreg.socket",
+            self.refuse("--listen=systemd"),
+        )
+
+    def test_wrong(self) -> None:
+        """What is written in another way is refused, with a right one."""
+        for text in ("systemd:x", "systemd:index=x", "systemd:port=1"):
+            error = self.assertRaises(
+                SettingInvalid, find_endpoints, "--listen", text, self.sockets
+            )
+            self.assertIn(f"--listen {text} is no endpoint", str(error))
+
+    def test_status(self) -> None:
+        """A socket for status is none for the registry."""
+        status, left = find_status("systemd:name=status.socket", self.sockets)
+        assert status is not None
+        self.assertEqual((status.descriptor, list(left)), (4, [self.sockets[0]]))
+        self.assertEqual(find_status(None, self.sockets), (None, self.sockets))
+        status, left = find_status("tcp:1", self.sockets)
+        self.assertEqual(list(left), list(self.sockets))
+
+    def test_status_several(self) -> None:
+        """Status is at one place."""
+        error = self.assertRaises(SettingInvalid, find_status, "systemd", self.sockets)
+        self.assertIn("--status-listen systemd means several sockets", str(error))

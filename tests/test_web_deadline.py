@@ -1,0 +1,70 @@
+"""Tests for ``minreg.web.connection.deadline``."""
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.web.connection.deadline import Deadline
+
+
+class DeadlineTests(SynchronousTestCase):
+    """Tests for ``Deadline``."""
+
+    def setUp(self) -> None:
+        """Have a deadline that notes when it is missed."""
+        self.clock = Clock()
+        self.missed: list[float] = []
+        self.deadline = Deadline(self.clock, lambda: self.missed.append(self.clock.seconds()))
+
+    def assert_missed(self, *times: float) -> None:
+        """Let time pass, and tell when the deadline was missed meanwhile."""
+        self.clock.pump([0.125] * 1000)
+        self.assertEqual(self.missed, list(times))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_missed(self) -> None:
+        """What does not happen in time is missed, once."""
+        self.deadline.set(3)
+        self.assertTrue(self.deadline.is_set)
+        self.assert_missed(3)
+        self.assertFalse(self.deadline.is_set)
+
+    def test_cleared(self) -> None:
+        """What happens in time is not missed."""
+        self.deadline.set(3)
+        self.deadline.clear()
+        self.assertFalse(self.deadline.is_set)
+        self.assert_missed()
+
+    def test_later(self) -> None:
+        """A deadline that is set anew is missed that much later."""
+        self.deadline.set(3)
+        self.clock.advance(2)
+        self.deadline.set(3)
+        self.clock.advance(2)
+        self.deadline.clear()
+        self.deadline.set(4)
+        self.assert_missed(8)
+
+    def test_sooner(self) -> None:
+        """A deadline that is set to an earlier time is missed then, and only then."""
+        self.deadline.set(30)
+        self.deadline.set(2)
+        self.assert_missed(2)
+
+    def test_few_calls(self) -> None:
+        """However often it is set, the reactor is asked for one call."""
+        for _ in range(100):
+            self.deadline.set(3)
+            self.deadline.clear()
+            self.clock.advance(0.0125)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.assert_missed()
+
+    def test_ended(self) -> None:
+        """One that has ended leaves no call behind."""
+        self.deadline.end()
+        self.deadline.set(3)
+        self.deadline.end()
+        self.assertFalse(self.deadline.is_set)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assert_missed()

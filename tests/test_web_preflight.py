@@ -1,0 +1,223 @@
+"""Tests for ``/minreg/preflight``: what an upgrade plan asks before a node is cordoned."""
+
+import os
+from urllib.parse import quote
+
+from minreg.preflight import question
+from minreg.references import parse_references
+from minreg.store.tree import RegistryTree
+from tests.preflight_support import AMD64, IMAGES, VERSION, ReleaseTree
+from tests.status_support import HOSTILE, StatusTestCase
+from tests.stores import HeldThreads
+from tests.support import ALIASES, Connection, parse_response, write_request
+
+ASKED = f"/minreg/preflight?k3s={quote(VERSION)}&platform=linux/amd64"
+
+
+class PreflightTestCase(StatusTestCase):
+    """A registry over a tree with a release."""
+
+    def setUp(self) -> None:
+        """Fill the tree."""
+        super().setUp()
+        os.rmdir(self.tree.path("blobs"))
+        os.rmdir(self.root)
+        self.release = ReleaseTree(self.root)
+        self.children = self.release.add_release()
+
+
+class PreflightTests(PreflightTestCase):
+    """Tests for ``PreflightResource``."""
+
+    def test_ready(self) -> None:
+        """A complete release is a 200, which is of this moment only."""
+        response = self.request(ASKED)
+        self.assertEqual(response.code, 200)
+        self.assertEqual(response.header("cache-control"), "no-store")
+        self.assertEqual(
+            response.json,
+            {
+                "k3s": VERSION,
+                "ready": True,
+                "platforms": ["linux/amd64"],
+                "images": len(IMAGES),
+                "findings": [],
+            },
+        )
+
+    def test_not_ready(self) -> None:
+        """Anything that a node will not get is a 409, which says what."""
+        self.release.truncate(self.children["klipper-lb:v0.4.13"].layer)
+        response = self.request(ASKED)
+        self.assertEqual((response.code, response.json["ready"]), (409, False))
+        [finding] = response.json["findings"]
+        self.assertEqual(finding["image"], "docker.io/rancher/klipper-lb:v0.4.13")
+        self.assertIn("has 3 bytes, and should have", finding["problem"])
+        [logged] = self.logged("request")
+        self.assertEqual(logged["failure"], "1 of 8 images not ready for linux/amd64")
+
+    def test_list(self) -> None:
+        """The list is what a download reads."""
+        self.release.remove_tag("rancher/mirrored-pause:3.6")
+        for path, headers in ((f"{ASKED}&format=list", {}), (ASKED, {"Accept": "text/plain"})):
+            response = self.request(path, headers=headers)
+            self.assertEqual(response.code, 409)
+            self.assertEqual(response.header("content-type"), "text/plain; charset=utf-8")
+            lines = response.body.decode().splitlines()
+            self.assertEqual(lines[0], "# 1 of 8 images not ready for linux/amd64")
+            [image] = parse_references(lines, "-")
+            self.assertEqual(str(image), "docker.io/rancher/mirrored-pause:3.6")
+
+    def test_head(self) -> None:
+        """HEAD has the same status."""
+        self.assertEqual(self.request(ASKED, "HEAD").code, 200)
+        self.release.remove_tag("rancher/mirrored-pause:3.6")
+        response = self.request(ASKED, "HEAD")
+        self.assertEqual((response.code, response.body), (409, b""))
+
+    def test_spellings(self) -> None:
+        """A release may be written as people, plans and tags write it."""
+        for release in ("v1.33.4+k3s1", "v1.33.4%2Bk3s1", "v1.33.4-k3s1"):
+            response = self.request(f"/minreg/preflight?k3s={release}&platform=linux/amd64")
+            self.assertEqual(response.code, 200, release)
+
+    def test_platforms(self) -> None:
+        """A platform that is not here is not ready, whatever others are."""
+        response = self.request(f"{ASKED}&platform=linux/arm64")
+        self.assertEqual(response.code, 409)
+        self.assertEqual({one["platform"] for one in response.json["findings"]}, {"linux/arm64"})
+        self.patch(question, "this_machine", lambda: AMD64)
+        self.assertEqual(self.request(f"/minreg/preflight?k3s={VERSION}").code, 200)
+
+    def test_disable(self) -> None:
+        """What the node does without need not be there."""
+        self.release.remove_tag("rancher/mirrored-library-traefik:3.3.6")
+        self.release.remove_tag("rancher/klipper-lb:v0.4.13")
+        for words, code in {
+            "": 409,
+            "&disable=traefik": 409,
+            "&disable=traefik,servicelb": 200,
+            "&disable=traefik&disable=servicelb": 200,
+        }.items():
+            self.assertEqual(self.request(f"{ASKED}{words}").code, code, words)
+
+    def test_upgrade(self) -> None:
+        """What carries the upgrade out can be asked for, too, in versions of one's own."""
+        self.assertEqual(self.request(f"{ASKED}&upgrade=no").code, 200)
+        for words in ("&upgrade", "&upgrade=true"):
+            response = self.request(f"{ASKED}{words}&kubectl=rancher/kubectl:v1.33.4")
+            self.assertEqual(
+                [one["image"] for one in response.json["findings"]],
+                [
+                    "docker.io/rancher/k3s-upgrade:v1.33.4-k3s1",
+                    "docker.io/rancher/system-upgrade-controller:v0.20.1",
+                    "docker.io/rancher/kubectl:v1.33.4",
+                ],
+            )
+
+    def test_system_default_registry(self) -> None:
+        """What K3s will ask for is asked as it will ask."""
+        for registry in ("bootstrap-registry.airgap", "registry.example:5000", ""):
+            response = self.request(f"{ASKED}&system-default-registry={registry}")
+            self.assertEqual(response.code, 200, registry)
+
+    def test_unknown_release(self) -> None:
+        """A release whose list is not here is a 404, which names those that are."""
+        for release in ("v9.9.9+k3s1", "stable", "..%2Fx"):
+            response = self.request(f"/minreg/preflight?k3s={release}")
+            self.assertEqual((response.code, response.error_code), (404, "UNSUPPORTED"))
+            self.assertIn(f"lists are kept of {VERSION}", response.body.decode())
+
+    def test_cannot_look(self) -> None:
+        """What keeps it from looking is a 503."""
+        self.release.write(b"<html>", "k3s", f"{VERSION}.txt")
+        self.assertEqual(self.request(ASKED).code, 503)
+        os.rename(self.root, f"{self.root}.gone")
+        response = self.request(ASKED)
+        self.assertEqual((response.code, response.error_code), (503, "UNAVAILABLE"))
+
+    def test_hostile(self) -> None:
+        """Whatever is sent in a query is refused in one form, and repeated escaped."""
+        for text in HOSTILE:
+            for name in ("k3s", "platform", "disable", "upgrade", "kubectl", "x"):
+                response = self.request(f"/minreg/preflight?{name}={quote(text)}")
+                self.assertIn(response.code, (400, 404, 414), (name, text))
+                self.assertEqual(response.header("content-type"), "application/json")
+                self.assertLess(len(response.body), 1000)
+
+    def test_writing(self) -> None:
+        """It only reads."""
+        self.assertEqual(self.request(ASKED, "POST").code, 405)
+
+
+class CrowdTests(PreflightTestCase):
+    """Tests for many that ask at the same time, and for a disk that is slow."""
+
+    def setUp(self) -> None:
+        """Let work wait in threads until a test lets it run."""
+        super().setUp()
+        self.threads = HeldThreads()
+        self.serve(RegistryTree(self.root, ALIASES), self.threads)
+
+    def ask(self, path: str = ASKED) -> Connection:
+        """Ask, and wait for no answer."""
+        connection = self.connect()
+        connection.send(write_request(path))
+        self.addCleanup(self.leave, connection)
+        return connection
+
+    def leave(self, connection: Connection) -> None:
+        """Leave, unless that was done before."""
+        if not connection.is_closed:
+            connection.leave()
+
+    def finish(self, connection: Connection) -> int:
+        """Do work until a connection has its answer; return the answer's status."""
+        while not (received := connection.received()):
+            self.threads.run()
+            connection.pump()
+        return parse_response(received).code
+
+    def test_one_at_a_time(self) -> None:
+        """Preflights take turns, and use a thread at a time."""
+        first, second = self.ask(), self.ask()
+        self.assertEqual(len(self.threads), 1)
+        self.assertEqual(self.finish(first), 200)
+        self.assertEqual(self.finish(second), 200)
+
+    def test_pulls_go_on(self) -> None:
+        """A pull that comes in between has its turn before the next image."""
+        preflight = self.ask()
+        self.threads.run()
+        preflight.pump()
+        pull = self.ask("/v2/rancher/mirrored-pause/manifests/3.6")
+        self.assertEqual(len(self.threads), 2)
+        self.assertEqual(self.finish(pull), 200)
+        self.assertEqual(preflight.received(), b"")
+
+    def test_too_many(self) -> None:
+        """Beyond some that wait, the next is told so at once."""
+        waiting = [self.ask() for _ in range(9)]
+        refused = parse_response(self.ask().received())
+        self.assertEqual(refused.code, 503)
+        self.assertIn("ask again a little later", refused.body.decode())
+        self.assertEqual(self.finish(waiting[0]), 200)
+        waiting[0].leave()
+        self.assertEqual(self.ask().received(), b"")
+
+    def test_client_left(self) -> None:
+        """Whoever leaves gives its turn to the next, be it looked at or waiting."""
+        first, second, third = (self.ask() for _ in range(3))
+        for connection in (second, first):
+            connection.leave()
+        self.assertEqual(self.finish(third), 200)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_slow_disk(self) -> None:
+        """A disk that does not answer is a 503 after two seconds, and the next has its turn."""
+        first, second = self.ask(), self.ask()
+        self.clock.advance(2)
+        first.pump()
+        self.assertEqual(parse_response(first.received()).code, 503)
+        self.threads.run()
+        self.assertEqual(self.finish(second), 200)

@@ -1,0 +1,43 @@
+"""Tests for ``minreg.web.status.question``: the query of a preflight."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.errors import RegistryError
+from minreg.web.status.question import parse_question
+
+
+class QuestionTests(SynchronousTestCase):
+    """Tests for ``parse_question``."""
+
+    def reason(self, query: str) -> str:
+        """Say why a query is refused."""
+        error = self.assertRaises(RegistryError, parse_question, query.encode("latin-1"))
+        self.assertEqual((error.status, error.code), (400, "UNSUPPORTED"))
+        return str(error.message)
+
+    def test_refused(self) -> None:
+        """What could be a mistake is none that is passed over."""
+        for query, reason in {
+            "": "k3s is missing",
+            "k3s": "k3s is missing",
+            "k3s=a&k3s=b": "k3s is given more than once",
+            "k3s=a&platfrom=linux/arm64": "'platfrom' is unknown here: these are known: ",
+            "k3s=a&deep": "'deep' is unknown here",
+            "k3s=a&upgrade=maybe": "upgrade is yes or no",
+            "k3s=a&platform=": "'' is no platform",
+            "k3s=a&controller=x/A": "'x/A' is no repository",
+            "k3s=%ff": "the query is no query in UTF-8",
+            "k3s=\xff": "the query is no query in UTF-8",
+            "k3s=a" + "&disable=x" * 40: "at most 32 words",
+        }.items():
+            self.assertIn(reason, self.reason(query), query)
+
+    @given(st.text(st.characters(max_codepoint=255), max_size=100))
+    def test_anything(self, query: str) -> None:
+        """Whatever the query, it is read or refused."""
+        try:
+            parse_question(query.encode("latin-1"))
+        except RegistryError as error:
+            self.assertEqual(error.status, 400)

@@ -1,0 +1,78 @@
+"""Tests for trees that the daemon's user may not read, or not all of."""
+
+import os
+
+from minreg.names import Digest
+from minreg.store.awaited import AwaitedTree
+from tests.status_support import NODE, StatusTestCase
+from tests.store_support import without_privileges
+from tests.support import Response
+
+LAYER = b"layer"
+PATHS = (
+    "/v2/a/manifests/1",
+    f"/v2/a/blobs/{Digest.of(LAYER)}",
+    "/v2/a/tags/list",
+    f"/v2/a/referrers/{Digest.of(LAYER)}",
+)
+
+
+class RightsTests(StatusTestCase):
+    """Tests for what is there and cannot be read: that is not the same as absent."""
+
+    def setUp(self) -> None:
+        """Make an image."""
+        super().setUp()
+        os.chmod(os.path.dirname(self.root), 0o755)
+        self.tree.add_image("a", "1", LAYER)
+
+    def close(self, *names: str) -> None:
+        """Leave a directory to its owner alone."""
+        place = self.tree.path(*names)
+        os.chmod(place, 0o700)
+        self.addCleanup(os.chmod, place, 0o755)
+
+    def ask(self, path: str) -> Response:
+        """Ask a daemon that is not root."""
+        with without_privileges(os.path.dirname(self.root)):
+            return self.request(path, headers=NODE)
+
+    def assert_refused(self, response: Response, reason: str) -> None:
+        """It was refused as something that cannot be read just now."""
+        self.assertEqual((response.code, response.error_code), (503, "UNAVAILABLE"))
+        self.assertEqual(response.json["errors"][0]["message"], reason)
+
+    def test_root(self) -> None:
+        """A root that is closed is told of, whatever is asked, and nothing counts as missed."""
+        reason = (
+            f"root {self.root} cannot be read by this user: give it the right to "
+            "(chmod -R a+rX), and to the directories above (chmod a+x)"
+        )
+        self.close()
+        for store in (None, AwaitedTree(self.root)):
+            if store is not None:
+                self.serve(store)
+            for path in (*PATHS, "/v2/nothing/manifests/1", "/v2/_catalog"):
+                self.assert_refused(self.ask(path), reason)
+            self.assertEqual(self.ask("/readyz?verbose").json["checks"]["root"], reason)
+            self.assertEqual(self.request("/minreg/missing").json["missing"], [])
+
+    def test_repository(self) -> None:
+        """A repository that is closed is not said to be unknown; the log has the mend."""
+        for names in (("a", "manifests"), ("a",)):
+            self.close(*names)
+            for path in PATHS:
+                self.assert_refused(
+                    self.ask(path),
+                    "what a holds there cannot be read: the registry's log says how to mend it",
+                )
+            reasons = {event["reason"] for event in self.logged("broken")}
+            self.assertIn("give it the right to (chmod a+rX)", "".join(reasons))
+        self.assertEqual(self.request("/minreg/missing").json["missing"], [])
+
+    def test_others(self) -> None:
+        """What else is there is served meanwhile."""
+        self.tree.add_image("b", "1")
+        self.close("a")
+        self.assertEqual(self.ask("/v2/b/manifests/1").code, 200)
+        self.assertEqual(self.ask("/v2/_catalog").json, {"repositories": ["b"]})
