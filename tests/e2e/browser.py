@@ -58,6 +58,19 @@ class Browser:
                 return
         raise AssertionError(f"no {selector} with {text!r} in: {self.text()}")
 
+    def follow(self, selector: str, text: str = "") -> None:
+        """Click on what leads to another page, and wait until that is there.
+
+        The driver waits for links, but not for forms, which the browser sends a little later.
+        """
+        before = self._ask("GET", "/url")
+        self.click(selector, text)
+        deadline = time.monotonic() + 30
+        while self._ask("GET", "/url") == before:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{selector} {text!r} leads nowhere from {before}")
+            time.sleep(0.02)
+
     def type(self, selector: str, text: str) -> None:
         """Type into the first element that a CSS selector finds."""
         found, *_ = self._find(selector)
