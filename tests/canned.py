@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import attrs
 import urllib3
 
-from minreg.fill.retries import Retries
-from minreg.fill.tokens import Authorizer
-from minreg.fill.transport import Response, Transport
-from minreg.fill.upstream import Upstream
+from minreg.fill.upstream.registry import Upstream
+from minreg.fill.upstream.retries import Retries
+from minreg.fill.upstream.tokens import Authorizer
+from minreg.fill.upstream.transport import Response, Transport
 from minreg.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from minreg.names import Digest
 

@@ -9,9 +9,9 @@ from minreg.fill.download import Download, Network
 from minreg.fill.events import Event, ImageEnded, Summary
 from minreg.fill.plan import Plan
 from minreg.fill.resolve import Selection
-from minreg.fill.retries import Retries
-from minreg.fill.upstreams import Upstreams
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.retries import Retries
+from minreg.fill.upstream.upstreams import Upstreams
 from minreg.references import ImageReference
 from minreg.store.tree import RegistryTree
 from tests.canned import Canned, CannedTransport, MemoryRegistry, Sent, quick_retries

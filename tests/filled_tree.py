@@ -4,7 +4,7 @@ import json
 import os
 from typing import Any
 
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
 from minreg.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from minreg.names import Digest
 

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.importer import ImportedImage, Importer
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
 from minreg.names import Digest
 from minreg.store.tree import RegistryTree
 from tests.image_archives import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import urllib3
 
-from minreg.fill.transport import Transport
+from minreg.fill.upstream.transport import Transport
 
 Coming = bytes | Exception
 """What one look at a socket brings: bytes, or that the connection broke."""

@@ -1,10 +1,10 @@
-"""Tests for ``minreg.fill.challenge``."""
+"""Tests for ``minreg.fill.upstream.challenge``."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.challenge import Challenge, parse_challenges
+from minreg.fill.upstream.challenge import Challenge, parse_challenges
 
 
 class ParseChallengesTests(SynchronousTestCase):

@@ -1,12 +1,12 @@
-"""Tests for ``minreg.fill.contents`` and ``minreg.fill.origins``."""
+"""Tests for ``minreg.fill.tree.contents`` and ``minreg.fill.tree.origins``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.contents import TreeContents
-from minreg.fill.origins import Origins, origin_of, record_origin
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.origins import Origins, origin_of, record_origin
+from minreg.fill.tree.writer import TreeWriter
 from minreg.interfaces import StoreUnavailable
 from minreg.names import Digest
 from minreg.references import ImageReference

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.fill.credentials``."""
+"""Tests for ``minreg.fill.upstream.credentials``."""
 
 import base64
 import json
@@ -7,8 +7,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.credentials import Credentials, find_credentials
 from minreg.fill.failures import FillFailure
+from minreg.fill.upstream.credentials import Credentials, find_credentials
 
 ALICE = Credentials("alice", "secret")
 ALICE_ENTRY = {"auth": base64.b64encode(b"alice:secret").decode("ascii")}

@@ -1,11 +1,11 @@
-"""Tests for ``minreg.fill.directories``."""
+"""Tests for ``minreg.fill.tree.directories``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.directories import Directories, writing
 from minreg.fill.failures import TreeNotWritable
+from minreg.fill.tree.directories import Directories, writing
 
 
 class DirectoriesTestCase(SynchronousTestCase):

@@ -3,7 +3,7 @@
 from minreg.node.doctor.changes import show_changes
 from minreg.node.doctor.files import NodeFiles
 from minreg.node.doctor.findings import Addition, Change, Edit, Move, Removal
-from minreg.node.places import Place
+from minreg.node.registries.places import Place
 from tests.doctor_support import RulesTestCase
 from tests.nodes import CONFIG
 

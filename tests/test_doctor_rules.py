@@ -37,8 +37,8 @@ class RulesTests(SynchronousTestCase):
     def test_reader(self) -> None:
         """Whatever the reader of YAML reports is a rule."""
         modules = read_modules()
-        source = modules["minreg.node.yaml_reader"].source
-        source += modules["minreg.node.registries_file"].source
+        source = modules["minreg.node.registries.yaml_reader"].source
+        source += modules["minreg.node.registries.file"].source
         reported = re.findall(r'(?:report|Problem)\(\s*"([a-z0-9-]+)"', source)
         self.assertGreater(len(set(reported)), 8)
         self.assertEqual(set(reported) - set(RULES), set())

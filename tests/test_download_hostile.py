@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from minreg.fill.download import Download, Network
 from minreg.fill.events import Event, ImageEnded
 from minreg.fill.resolve import Selection
-from minreg.fill.upstreams import Upstreams
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.upstreams import Upstreams
 from minreg.media_types import OCI_MANIFEST
 from minreg.names import Digest
 from minreg.references import ImageReference

@@ -1,12 +1,12 @@
-"""Tests for ``minreg.fill.durable``."""
+"""Tests for ``minreg.fill.tree.durable``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.directories import Directories, Directory
-from minreg.fill.durable import NewFiles, make_directories
 from minreg.fill.failures import TreeNotWritable
+from minreg.fill.tree.directories import Directories, Directory
+from minreg.fill.tree.durable import NewFiles, make_directories
 
 
 class NewFilesTests(SynchronousTestCase):

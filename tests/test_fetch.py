@@ -14,8 +14,8 @@ from minreg.fill.failures import (
     UpstreamUnavailable,
 )
 from minreg.fill.fetch import BlobFetch, Fetched
-from minreg.fill.retries import Retries
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.retries import Retries
 from minreg.manifests import Descriptor
 from minreg.media_types import OCI_LAYER
 from minreg.names import Digest

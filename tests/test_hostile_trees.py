@@ -3,7 +3,7 @@
 import os
 
 from minreg.fill.failures import TreeNotWritable
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
 from minreg.names import Digest, NameInvalid
 from tests.filled_tree import FilledTree
 from tests.hostile_tree import HostileTreeTestCase

@@ -6,7 +6,7 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
 from minreg.names import Digest
 from tests.image_archives import (
     CONTAINERD_NAME,

@@ -4,9 +4,9 @@ import io
 import os
 
 from minreg.fill.importer import Importer
-from minreg.fill.origins import Origins
 from minreg.fill.prune import plan_removal
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.origins import Origins
+from minreg.fill.tree.writer import TreeWriter
 from minreg.manifests import Platform
 from minreg.media_types import OCI_INDEX, OCI_MANIFEST
 from minreg.names import Digest

@@ -1,13 +1,13 @@
-"""Tests for ``minreg.fill.inventory``."""
+"""Tests for ``minreg.fill.tree.inventory``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.contents import TreeContents
-from minreg.fill.inventory import take_inventory
-from minreg.fill.origins import record_origin
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.inventory import take_inventory
+from minreg.fill.tree.origins import record_origin
+from minreg.fill.tree.writer import TreeWriter
 from minreg.manifests import Platform
 from minreg.media_types import OCI_LAYER, OCI_MANIFEST
 from minreg.names import Digest

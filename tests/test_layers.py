@@ -17,11 +17,7 @@ from tests.modules import (
 
 PURE = frozenset({"names", "media_types", "manifests", "references", "errors", "words"})
 READING = PURE | {"interfaces", "store"}
-SERVING = READING | {
-    *("preflight", "web", "daemon", "log", "lines", "limits", "settings", "service"),
-    *("sharing", "workers"),
-    "assembly",
-}
+SERVING = READING | {"preflight", "web", "daemon", "log", "settings"}
 
 # What a part of the house may import, beside its own modules.
 LAYERS: Mapping[str, frozenset[str]] = {
@@ -36,17 +32,10 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "store": PURE | {"interfaces"},
     "preflight": READING,
     "web": READING | {"preflight"},
-    "daemon": frozenset({"interfaces"}),
     "log": frozenset({"words"}),
-    "lines": frozenset(),
-    "limits": frozenset(),
     "settings": PURE | {"log"},
-    "service": READING | {"web"},
-    "sharing": frozenset(),
-    "workers": frozenset({"settings"}),
-    "assembly": SERVING - {"assembly"},
+    "daemon": SERVING - {"daemon"},
     "tap": SERVING,
-    "worker": SERVING,
     "fill": READING,
     "node": READING | {"settings", "preflight"},
     "commands": SERVING | {"tap", "fill", "node"},

@@ -1,11 +1,11 @@
-"""Tests for ``minreg.lines``."""
+"""Tests for ``minreg.daemon.lines``."""
 
 import io
 
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.lines import BatchedLines
+from minreg.daemon.lines import BatchedLines
 
 
 class Stream(io.StringIO):

@@ -1,12 +1,12 @@
-"""Tests for ``minreg.fill.lock``."""
+"""Tests for ``minreg.fill.tree.lock``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.directories import Directories
 from minreg.fill.failures import TreeLocked
-from minreg.fill.lock import TreeLock
+from minreg.fill.tree.directories import Directories
+from minreg.fill.tree.lock import TreeLock
 
 
 class TreeLockTests(SynchronousTestCase):

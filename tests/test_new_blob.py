@@ -1,11 +1,11 @@
-"""Tests for ``minreg.fill.new_blob``."""
+"""Tests for ``minreg.fill.tree.new_blob``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.failures import TreeNotWritable
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
 from minreg.names import Digest
 
 CONTENT = b"a layer"

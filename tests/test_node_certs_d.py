@@ -1,12 +1,12 @@
-"""Tests for ``minreg.node.certs_d``: the cases that K3s tests itself by, and some more."""
+"""Tests for ``minreg.node.registries.certs_d``: K3s' own cases, and some more."""
 
 from collections.abc import Mapping, Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.certs_d import CertsD, Embedded, make_certs_d
-from minreg.node.hosts_toml import HostEntry
-from minreg.node.registries_file import read_registries
+from minreg.node.registries.certs_d import CertsD, Embedded, make_certs_d
+from minreg.node.registries.file import read_registries
+from minreg.node.registries.hosts_toml import HostEntry
 
 HUB = "https://registry-1.docker.io/v2"
 EMBEDDED = "https://127.0.0.1:6443/v2"

@@ -1,10 +1,10 @@
-"""Tests for ``minreg.node.endpoints``. What is expected is what K3s itself makes of them."""
+"""Tests for ``minreg.node.registries.endpoints``: they are what K3s itself makes of them."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.endpoints import EndpointInvalid, is_local, parse_endpoint, split_port
+from minreg.node.registries.endpoints import EndpointInvalid, is_local, parse_endpoint, split_port
 
 
 class ParseEndpointTests(SynchronousTestCase):

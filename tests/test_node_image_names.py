@@ -1,9 +1,9 @@
-"""Tests for ``minreg.node.image_names``."""
+"""Tests for ``minreg.node.registries.image_names``."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.names import DigestInvalid, NameInvalid
-from minreg.node.image_names import ImageName
+from minreg.node.registries.image_names import ImageName
 
 DIGEST = f"sha256:{'0' * 64}"
 

@@ -1,8 +1,8 @@
-"""Tests for ``minreg.node.mirrors``."""
+"""Tests for ``minreg.node.registries.mirrors``."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.mirrors import names_mirror
+from minreg.node.registries.mirrors import names_mirror
 from minreg.node.units import make_registries
 
 

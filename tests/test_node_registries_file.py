@@ -1,9 +1,9 @@
-"""Tests for ``minreg.node.registries_file``. K3s itself takes each of these files so."""
+"""Tests for ``minreg.node.registries.file``. K3s itself takes each of these files so."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.places import Place, Word
-from minreg.node.registries_file import TLS, Auth, Registries, read_registries
+from minreg.node.registries.file import TLS, Auth, Registries, read_registries
+from minreg.node.registries.places import Place, Word
 
 FILE = """\
 # comments

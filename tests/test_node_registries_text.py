@@ -1,11 +1,11 @@
-"""Tests for ``minreg.node.registries_text``."""
+"""Tests for ``minreg.node.registries.text``."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.registries_file import read_registries
-from minreg.node.registries_text import make_mirrors, quoted_key, render
+from minreg.node.registries.file import read_registries
+from minreg.node.registries.text import make_mirrors, quoted_key, render
 
 
 class RenderTests(SynchronousTestCase):

@@ -1,10 +1,10 @@
-"""Tests for ``minreg.node.wanted_registries``."""
+"""Tests for ``minreg.node.registries.wanted``."""
 
 from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.wanted_registries import (
+from minreg.node.registries.wanted import (
     Choice,
     ChoiceInvalid,
     check_endpoint,

@@ -1,12 +1,12 @@
-"""Tests for ``minreg.node.yaml_reader``: what is no YAML, and what is too much of it."""
+"""Tests for ``minreg.node.registries.yaml_reader``: no YAML, and too much of it."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.places import Place, Problem
-from minreg.node.registries_file import read_registries
-from minreg.node.yaml_reader import LIMIT
+from minreg.node.registries.file import read_registries
+from minreg.node.registries.places import Place, Problem
+from minreg.node.registries.yaml_reader import LIMIT
 
 
 class BrokenTests(SynchronousTestCase):

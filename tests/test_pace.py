@@ -1,4 +1,4 @@
-"""Tests for ``minreg.fill.pace``."""
+"""Tests for ``minreg.fill.upstream.pace``."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.failures import UpstreamUnavailable
-from minreg.fill.pace import Pace
+from minreg.fill.upstream.pace import Pace
 from tests.memory_network import Coming, MemoryTransport
 
 URL = "http://example.com/v2/a/blobs/x"

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.fill.partial``."""
+"""Tests for ``minreg.fill.tree.partial``."""
 
 import os
 from contextlib import ExitStack
@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.directories import Directories
 from minreg.fill.failures import ContentMismatch
-from minreg.fill.partial import Partial
+from minreg.fill.tree.directories import Directories
+from minreg.fill.tree.partial import Partial
 from minreg.names import Digest
 
 CONTENT = b"0123456789"

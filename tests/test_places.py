@@ -1,8 +1,8 @@
-"""Tests for ``minreg.fill.places``."""
+"""Tests for ``minreg.fill.tree.places``."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.places import levels, parse_place
+from minreg.fill.tree.places import levels, parse_place
 from minreg.names import NameInvalid
 
 

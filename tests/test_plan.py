@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
 from minreg.media_types import OCI_LAYER
 from minreg.names import Digest
 from tests.canned import Canned

@@ -8,9 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
 from minreg.fill.failures import FillFailure
-from minreg.fill.origins import record_origin
 from minreg.fill.prune import plan_removal
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.origins import record_origin
+from minreg.fill.tree.writer import TreeWriter
 from minreg.names import Digest
 from minreg.references import ImageReference
 from tests.filled_tree import FilledTree

@@ -4,11 +4,11 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.contents import TreeContents
 from minreg.fill.failures import UpstreamRefused
 from minreg.fill.resolve import Resolved, Resolver, Selection
-from minreg.fill.upstreams import Upstreams
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.upstreams import Upstreams
 from minreg.manifests import Platform
 from minreg.media_types import OCI_INDEX, OCI_MANIFEST
 from minreg.names import Digest, NameInvalid

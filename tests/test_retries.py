@@ -1,4 +1,4 @@
-"""Tests for ``minreg.fill.retries``."""
+"""Tests for ``minreg.fill.upstream.retries``."""
 
 from collections.abc import Iterator
 from threading import Event
@@ -6,7 +6,7 @@ from threading import Event
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.failures import ContentMismatch, Stopped, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.retries import Retries
+from minreg.fill.upstream.retries import Retries
 
 
 class RetriesTests(SynchronousTestCase):

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.elf import make_program
 from minreg.fill.sample import NOTE_TYPE, REPOSITORY, write_sample
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
 from minreg.manifests import Platform, parse_manifest
 from minreg.names import Digest
 from minreg.store.tree import RegistryTree

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.service``."""
+"""Tests for ``minreg.daemon.service``."""
 
 import errno
 import io
@@ -12,9 +12,7 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import FileLogObserver, ILogObserver
 
-from minreg.log import make_observer
-from minreg.names import Digest
-from minreg.service import (
+from minreg.daemon.service import (
     GiveUp,
     Listener,
     RegistryService,
@@ -22,6 +20,8 @@ from minreg.service import (
     leave,
     leave_unseen,
 )
+from minreg.log import make_observer
+from minreg.names import Digest
 from minreg.store.tree import RegistryTree
 from tests.support import WebTestCase, write_request
 

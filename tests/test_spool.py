@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.members import File
 from minreg.fill.spool import TreeSpool
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
 from minreg.names import Digest
 
 CONTENT = b"content"

@@ -11,12 +11,12 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from minreg.assembly import make_endpoints
 from minreg.daemon.activation import PassedEndpoint
+from minreg.daemon.assembly import make_endpoints
 from minreg.daemon.root_watch import RootWatch
+from minreg.daemon.service import Listener
 from minreg.daemon.signals import Signals
 from minreg.daemon.supervision import Supervision
-from minreg.service import Listener
 from minreg.settings import Endpoint, SettingInvalid
 from minreg.tap import Options, makeService
 from twisted.plugins.minreg_plugin import minreg

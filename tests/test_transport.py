@@ -1,4 +1,4 @@
-"""Tests for ``minreg.fill.transport``."""
+"""Tests for ``minreg.fill.upstream.transport``."""
 
 import os
 import ssl
@@ -8,8 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from urllib3.exceptions import ProtocolError, SSLError
 
 from minreg.fill.failures import FillFailure, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.network_failures import network_failures
-from minreg.fill.transport import (
+from minreg.fill.upstream.network_failures import network_failures
+from minreg.fill.upstream.transport import (
     Transport,
     check_available,
     retry_after_seconds,

@@ -1,10 +1,10 @@
-"""Tests for what ``minreg.fill.transport`` does with connections, on a network in memory."""
+"""Tests for the connections of ``minreg.fill.upstream.transport``, on a network in memory."""
 
 from collections.abc import Iterable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.transport import discard
+from minreg.fill.upstream.transport import discard
 from tests.memory_network import Coming, MemoryTransport, http_answer
 
 URL = "http://example.com/v2/a/blobs/x"

@@ -2,8 +2,8 @@
 
 import os
 
-from minreg.fill.origins import record_origin
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.origins import record_origin
+from minreg.fill.tree.writer import TreeWriter
 from minreg.media_types import OCI_MANIFEST
 from minreg.references import ImageReference
 from tests.hostile_tree import HostileTreeTestCase

@@ -1,11 +1,11 @@
-"""Tests for ``minreg.fill.upstream``."""
+"""Tests for ``minreg.fill.upstream.registry``."""
 
 import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.failures import ContentMismatch, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.upstream import LARGEST_MANIFEST, Upstream
+from minreg.fill.upstream.registry import LARGEST_MANIFEST, Upstream
 from minreg.media_types import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from minreg.names import Digest
 from tests.canned import Canned, CannedTransport, MemoryRegistry, Sent, make_upstream

@@ -1,10 +1,10 @@
-"""Tests for ``minreg.fill.walk``."""
+"""Tests for ``minreg.fill.tree.walk``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.walk import MOST_NAMES, Walk
+from minreg.fill.tree.walk import MOST_NAMES, Walk
 from minreg.store.enclosure import Enclosure
 
 

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.workers``, ``minreg.worker`` and ``minreg.sharing``."""
+"""Tests for ``minreg.daemon.workers``, ``minreg.daemon.worker`` and ``minreg.daemon.sharing``."""
 
 import socket
 from typing import Any
@@ -16,10 +16,10 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from minreg.daemon.sharing import SharingReactor
+from minreg.daemon.worker import read_settings
+from minreg.daemon.workers import RESTART_DELAY, Workers
 from minreg.settings import Endpoint, Settings
-from minreg.sharing import SharingReactor
-from minreg.worker import read_settings
-from minreg.workers import RESTART_DELAY, Workers
 
 SETTINGS = Settings(
     root="/srv",
@@ -86,7 +86,7 @@ class WorkersTests(SynchronousTestCase):
         """Each worker is told all settings, writes to the log, and has what systemd passed."""
         self.assertEqual(len(self.reactor.started), 2)
         for process in self.reactor.started:
-            self.assertEqual(process.arguments[1:3], ["-m", "minreg.worker"])
+            self.assertEqual(process.arguments[1:3], ["-m", "minreg.daemon.worker"])
             self.assertEqual(read_settings(process.arguments[3]), SETTINGS)
             self.assertEqual(process.descriptors, {0: "w", 1: 7, 2: 2, 5: 5})
 

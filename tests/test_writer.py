@@ -1,11 +1,11 @@
-"""Tests for ``minreg.fill.writer``."""
+"""Tests for ``minreg.fill.tree.writer``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.failures import ManifestMissing, TreeLocked, TreeNotWritable
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
 from minreg.names import Digest, NameInvalid
 from minreg.store.tree import RegistryTree
 

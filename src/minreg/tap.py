@@ -11,15 +11,15 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from minreg import __version__
-from minreg.assembly import make_service
 from minreg.daemon.activation import (
     PassedSocket,
     choose_sockets,
     find_passed,
     is_passed,
 )
+from minreg.daemon.assembly import make_service
+from minreg.daemon.service import RegistryService, complain, leave, leave_unseen
 from minreg.log import make_observer
-from minreg.service import RegistryService, complain, leave, leave_unseen
 from minreg.settings import (
     DEFAULT_ALIAS,
     DEFAULT_INTERFACE,

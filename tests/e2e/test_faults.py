@@ -12,10 +12,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from minreg.fill.download import Download, Network
 from minreg.fill.events import Event, ImageEnded, Summary
 from minreg.fill.resolve import Selection
-from minreg.fill.retries import Retries
-from minreg.fill.transport import Transport
-from minreg.fill.upstreams import Upstreams
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.retries import Retries
+from minreg.fill.upstream.transport import Transport
+from minreg.fill.upstream.upstreams import Upstreams
 from minreg.names import Digest
 from minreg.references import ImageReference
 from minreg.store.tree import RegistryTree

@@ -14,7 +14,7 @@ import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.contents import TreeContents
+from minreg.fill.tree.contents import TreeContents
 from minreg.fill.verify import Verification
 from tests.e2e.real_registry import Layout, start_registry
 

@@ -16,10 +16,10 @@ from minreg.fill.plan import Plan
 from minreg.fill.progress import Display, JsonLines, LiveBars, PlainLines
 from minreg.fill.release import CHANNEL_URL, RELEASE_URL, Releases
 from minreg.fill.resolve import Selection
-from minreg.fill.retries import Retries
-from minreg.fill.transport import Transport
-from minreg.fill.upstreams import Upstreams
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.retries import Retries
+from minreg.fill.upstream.transport import Transport
+from minreg.fill.upstream.upstreams import Upstreams
 from minreg.names import NameInvalid, parse_host
 from minreg.references import ImageReference
 from minreg.words import count, format_size

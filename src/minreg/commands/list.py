@@ -10,8 +10,8 @@ import click
 
 from minreg.commands.arguments import directory_option, links_option
 from minreg.commands.reports import reported_failures, say
-from minreg.fill.contents import TreeContents
-from minreg.fill.inventory import take_inventory
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.inventory import take_inventory
 from minreg.names import Digest
 from minreg.store.held import HeldImage
 from minreg.words import format_size, printable

@@ -7,7 +7,7 @@ import click
 from minreg.commands.arguments import directory_option, links_option, read_list
 from minreg.commands.reports import WrongUsage, reported_failures, say
 from minreg.fill.prune import Removal, plan_removal, remove
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
 from minreg.references import ImageReference
 from minreg.words import count, format_size
 

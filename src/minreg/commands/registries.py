@@ -14,10 +14,9 @@ from minreg.commands.registries_files import (
     write_output,
 )
 from minreg.commands.reports import WrongUsage
-from minreg.fill.contents import TreeContents
+from minreg.fill.tree.contents import TreeContents
 from minreg.names import DOCKER_HUB
-from minreg.node.units import DEFAULT_ROOT, ENDPOINT, REGISTRIES
-from minreg.node.wanted_registries import (
+from minreg.node.registries.wanted import (
     WILDCARD,
     Choice,
     ChoiceInvalid,
@@ -26,6 +25,7 @@ from minreg.node.wanted_registries import (
     check_registry,
     hosts_of,
 )
+from minreg.node.units import DEFAULT_ROOT, ENDPOINT, REGISTRIES
 from minreg.settings import DEFAULT_ALIAS, parse_alias
 
 _REGISTRY, _ = parse_alias(DEFAULT_ALIAS)

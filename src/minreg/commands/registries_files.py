@@ -6,10 +6,10 @@ from contextlib import contextmanager, suppress
 
 import click
 
-from minreg.node.certs_d import make_certs_d
-from minreg.node.registries_file import read_registries
-from minreg.node.registries_merge import Merged, MergeRefused, merge
-from minreg.node.registries_text import Document, render
+from minreg.node.registries.certs_d import make_certs_d
+from minreg.node.registries.file import read_registries
+from minreg.node.registries.merge import Merged, MergeRefused, merge
+from minreg.node.registries.text import Document, render
 from minreg.node.writing import write_file
 
 

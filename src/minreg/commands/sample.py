@@ -4,7 +4,7 @@ import click
 
 from minreg.commands.reports import reported_failures
 from minreg.fill.sample import REPOSITORY, TAGS, write_sample
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
 
 
 @click.command(

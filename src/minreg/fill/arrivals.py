@@ -3,10 +3,10 @@
 from minreg.fill.claims import Outcome
 from minreg.fill.events import ImageEnded, Show
 from minreg.fill.failures import FillFailure
-from minreg.fill.origins import record_origin
 from minreg.fill.plan import Plan
 from minreg.fill.resolve import Resolved
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.origins import record_origin
+from minreg.fill.tree.writer import TreeWriter
 from minreg.names import Digest
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import attrs
 
 from minreg.fill.resolve import Resolved
-from minreg.fill.upstream import Upstream
+from minreg.fill.upstream.registry import Upstream
 from minreg.manifests import Descriptor
 from minreg.names import Digest
 

@@ -9,7 +9,6 @@ import attrs
 
 from minreg.fill.arrivals import Arrivals
 from minreg.fill.claims import Claim, Missing, Outcome, Source
-from minreg.fill.contents import TreeContents
 from minreg.fill.events import (
     BlobAdvanced,
     BlobEnded,
@@ -28,10 +27,11 @@ from minreg.fill.failures import (
 from minreg.fill.fetch import BlobFetch, Fetched
 from minreg.fill.plan import Plan, make_plan
 from minreg.fill.resolve import Resolver, Selection
-from minreg.fill.retries import Retries
-from minreg.fill.transport import Transport
-from minreg.fill.upstreams import Upstreams
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.retries import Retries
+from minreg.fill.upstream.transport import Transport
+from minreg.fill.upstream.upstreams import Upstreams
 from minreg.references import ImageReference
 
 _RESERVE = 16 * 1024 * 1024

@@ -12,11 +12,11 @@ from contextlib import closing
 import attrs
 
 from minreg.fill.failures import ContentMismatch
-from minreg.fill.partial import Partial
-from minreg.fill.retries import Retries
-from minreg.fill.transport import Response, discard
-from minreg.fill.upstream import Upstream
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.partial import Partial
+from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.registry import Upstream
+from minreg.fill.upstream.retries import Retries
+from minreg.fill.upstream.transport import Response, discard
 from minreg.manifests import Descriptor
 
 # A broken line is tried again without end as long as so many bytes come each time.

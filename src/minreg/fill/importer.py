@@ -11,11 +11,11 @@ from minreg.fill.archives.naming import NamedImage, name_images
 from minreg.fill.archives.plan import ImagePlan, plan_image
 from minreg.fill.archives.reading import list_images, read_contents
 from minreg.fill.archives.source import Advance, ignore, open_members
-from minreg.fill.origins import Origins, origin_of, record_origin
-from minreg.fill.places import parse_place
 from minreg.fill.platforms import is_wanted
 from minreg.fill.spool import TreeSpool
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.origins import Origins, origin_of, record_origin
+from minreg.fill.tree.places import parse_place
+from minreg.fill.tree.writer import TreeWriter
 from minreg.manifests import Descriptor, Platform
 from minreg.names import Digest, NameInvalid
 from minreg.references import ImageReference

@@ -6,10 +6,10 @@ from concurrent.futures import Executor
 import attrs
 
 from minreg.fill.claims import Claim, Missing
-from minreg.fill.contents import TreeContents
 from minreg.fill.failures import FillFailure
-from minreg.fill.origins import Origins, origin_of
 from minreg.fill.resolve import Resolved
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.origins import Origins, origin_of
 from minreg.manifests import Descriptor
 from minreg.names import Digest, NameInvalid
 from minreg.references import ImageReference

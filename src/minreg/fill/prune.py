@@ -12,13 +12,13 @@ from operator import itemgetter
 
 import attrs
 
-from minreg.fill.contents import TreeContents
 from minreg.fill.failures import FillFailure, TreeUnreadable
-from minreg.fill.inventory import Inventory, take_inventory
-from minreg.fill.origins import forget_origin
-from minreg.fill.places import BLOBS, MANIFESTS, PRIVATE
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.inventory import Inventory, take_inventory
+from minreg.fill.tree.origins import forget_origin
+from minreg.fill.tree.places import BLOBS, MANIFESTS, PRIVATE
+from minreg.fill.tree.writer import TreeWriter
 from minreg.fill.verify import known_digests
-from minreg.fill.writer import TreeWriter
 from minreg.names import Digest
 from minreg.references import ImageReference
 from minreg.store.held import HeldImage

@@ -9,10 +9,10 @@ from urllib.parse import quote, unquote, urlsplit
 
 import attrs
 
-from minreg.fill.addresses import redirected
 from minreg.fill.failures import FillFailure, UpstreamRefused
-from minreg.fill.retries import Retries
-from minreg.fill.transport import Response, Transport, check_available, discard
+from minreg.fill.upstream.addresses import redirected
+from minreg.fill.upstream.retries import Retries
+from minreg.fill.upstream.transport import Response, Transport, check_available, discard
 from minreg.references import ImageReference, parse_references
 from minreg.store.releases import LARGEST_LIST, is_release, release_path
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import attrs
 
-from minreg.fill.contents import TreeContents
 from minreg.fill.failures import UpstreamRefused
-from minreg.fill.places import parse_place
 from minreg.fill.platforms import select_children
-from minreg.fill.upstream import LARGEST_MANIFEST, Document, Upstream
-from minreg.fill.upstreams import Upstreams
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.places import parse_place
+from minreg.fill.upstream.registry import LARGEST_MANIFEST, Document, Upstream
+from minreg.fill.upstream.upstreams import Upstreams
 from minreg.manifests import Descriptor, Manifest, Platform, parse_manifest
 from minreg.names import Digest
 from minreg.references import ImageReference

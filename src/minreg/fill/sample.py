@@ -10,7 +10,7 @@ import tarfile
 from typing import Any
 
 from minreg.fill.elf import ARCHITECTURES, make_program
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.writer import TreeWriter
 from minreg.media_types import OCI_CONFIG, OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from minreg.names import Digest
 

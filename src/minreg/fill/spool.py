@@ -9,8 +9,8 @@ import attrs
 
 from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.members import File
-from minreg.fill.new_blob import NewBlob
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.new_blob import NewBlob
+from minreg.fill.tree.writer import TreeWriter
 from minreg.names import Digest
 
 _CHUNK = 1024 * 1024

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from minreg.fill.contents import TreeContents
 from minreg.fill.failures import TreeUnreadable
-from minreg.fill.inventory import take_inventory
-from minreg.fill.places import BLOBS
 from minreg.fill.platforms import is_wanted
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.inventory import take_inventory
+from minreg.fill.tree.places import BLOBS
 from minreg.manifests import Platform
 from minreg.names import Digest
 from minreg.store.directory import blob_path

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from minreg.node.mirrors import names_mirror
 from minreg.node.placement import Link, Placement, State, read_file
+from minreg.node.registries.mirrors import names_mirror
 from minreg.node.writing import write_file
 
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 import attrs
 
 from minreg.node.placement import Link, Placement, locate
-from minreg.node.registries_text import make_mirrors, render
+from minreg.node.registries.text import make_mirrors, render
 from minreg.settings import DEFAULT_ALIAS, parse_alias
 
 DEFAULT_ROOT = "/var/lib/rancher/k3s/server/registry"

@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from minreg.node.containerd import Request
 from minreg.node.doctor.findings import Finding
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.registry_service import SERVICE, Address
 from minreg.node.doctor.rules import PORT_TAKEN, REGISTRY_DIFFERS, REGISTRY_SILENT
 from minreg.node.doctor.wanted import Answer
+from minreg.node.registries.containerd import Request
 
 SECONDS = 3.0
 """How long an answer is waited for; the registry itself promises one within two."""

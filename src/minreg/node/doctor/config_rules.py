@@ -7,8 +7,8 @@ from minreg.node.doctor.mirror_rules import WILDCARD, parse_word, registry_name
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.rules import CONFIG_NAME, TLS_ON_HTTP
 from minreg.node.doctor.setup import Setup
-from minreg.node.endpoints import Endpoint, split_port
-from minreg.node.registries_file import TLS, Config
+from minreg.node.registries.endpoints import Endpoint, split_port
+from minreg.node.registries.file import TLS, Config
 
 
 def check_config_names(_node: Node, setup: Setup) -> Iterator[Finding]:

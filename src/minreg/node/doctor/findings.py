@@ -4,7 +4,7 @@ from enum import Enum
 
 import attrs
 
-from minreg.node.places import Place
+from minreg.node.registries.places import Place
 
 
 class Severity(Enum):

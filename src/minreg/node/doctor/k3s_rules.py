@@ -15,8 +15,8 @@ from minreg.node.doctor.rules import (
     SYSTEM_REGISTRY,
 )
 from minreg.node.doctor.setup import Setup
-from minreg.node.places import Word
-from minreg.node.registries_file import Mirror
+from minreg.node.registries.file import Mirror
+from minreg.node.registries.places import Word
 from minreg.node.units import ENDPOINT
 from minreg.words import count, format_size
 

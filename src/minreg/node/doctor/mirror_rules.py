@@ -14,7 +14,7 @@ from minreg.node.doctor.rules import (
 )
 from minreg.node.doctor.setup import Setup
 from minreg.node.doctor.wanted import read_list
-from minreg.node.endpoints import (
+from minreg.node.registries.endpoints import (
     DOCKER_HUB_API,
     Endpoint,
     EndpointInvalid,
@@ -22,8 +22,8 @@ from minreg.node.endpoints import (
     parse_endpoint,
     split_port,
 )
-from minreg.node.places import Word
-from minreg.node.registries_file import Mirror
+from minreg.node.registries.file import Mirror
+from minreg.node.registries.places import Word
 
 WILDCARD = "*"
 

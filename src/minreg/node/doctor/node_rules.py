@@ -16,7 +16,7 @@ from minreg.node.doctor.rules import (
 )
 from minreg.node.doctor.setup import Setup
 from minreg.node.doctor.systemd import ADMINISTRATOR, Unit
-from minreg.node.endpoints import is_local
+from minreg.node.registries.endpoints import is_local
 from minreg.settings import DEFAULT_PORT
 
 # What K3s and what runs within it listens on: https://docs.k3s.io/installation/requirements

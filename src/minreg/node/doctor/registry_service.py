@@ -9,7 +9,7 @@ import attrs
 from minreg.node.doctor.files import NodeFiles
 from minreg.node.doctor.services import Service, read_service
 from minreg.node.doctor.systemd import Entry, Unit, find_unit
-from minreg.node.endpoints import is_local, split_port
+from minreg.node.registries.endpoints import is_local, split_port
 from minreg.node.units import DEFAULT_ROOT
 from minreg.settings import (
     DEFAULT_ALIAS,

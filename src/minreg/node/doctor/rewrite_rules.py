@@ -8,8 +8,8 @@ from minreg.node.doctor.node import Node
 from minreg.node.doctor.rules import REWRITE_GROUP, REWRITE_SYNTAX, REWRITE_UNUSED
 from minreg.node.doctor.setup import Setup
 from minreg.node.doctor.wanted import list_wanted
-from minreg.node.go_regexp import PatternInvalid, compile_pattern, missing_groups
-from minreg.node.registries_file import Mirror, Rewrite
+from minreg.node.registries.file import Mirror, Rewrite
+from minreg.node.registries.go_regexp import PatternInvalid, compile_pattern, missing_groups
 
 
 def check_rewrites(node: Node, setup: Setup) -> Iterator[Finding]:

@@ -13,8 +13,8 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from minreg.node.doctor.distributions import Distribution
 from minreg.node.doctor.files import NodeFile, NodeFiles
 from minreg.node.doctor.services import Service
-from minreg.node.places import Problem
-from minreg.node.yaml_reader import YamlReader
+from minreg.node.registries.places import Problem
+from minreg.node.registries.yaml_reader import YamlReader
 from minreg.preflight.components import COMPONENTS
 
 _FILES = (".yaml", ".yml")

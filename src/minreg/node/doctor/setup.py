@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from minreg.node.certs_d import Embedded, make_certs_d
-from minreg.node.containerd import Containerd
 from minreg.node.doctor.distributions import Distribution
 from minreg.node.doctor.files import NodeFile, NodeFiles
 from minreg.node.doctor.layers import StoredLayers, look_at_layers
 from minreg.node.doctor.services import Service, find_service
 from minreg.node.doctor.settings import Settings, read_settings
-from minreg.node.places import Problem
-from minreg.node.registries_file import Registries, read_registries
+from minreg.node.registries.certs_d import Embedded, make_certs_d
+from minreg.node.registries.containerd import Containerd
+from minreg.node.registries.file import Registries, read_registries
+from minreg.node.registries.places import Problem
 
 _ARCHIVES = (
     *(".tar", ".tar.lz4", ".tar.bz2", ".tbz", ".tar.gz", ".tgz"),

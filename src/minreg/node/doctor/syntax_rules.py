@@ -7,8 +7,8 @@ from minreg.node.doctor.findings import Edit, Finding, Move
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.rules import FILE_NAME, RULES
 from minreg.node.doctor.setup import Setup
-from minreg.node.places import Place, Problem
-from minreg.node.yaml_reader import MOST_VALUES
+from minreg.node.registries.places import Place, Problem
+from minreg.node.registries.yaml_reader import MOST_VALUES
 from minreg.words import format_size
 
 # What keys are called that are written so often.

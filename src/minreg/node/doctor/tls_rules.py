@@ -13,9 +13,9 @@ from minreg.node.doctor.mirror_rules import WILDCARD
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.rules import TLS_EXPIRED, TLS_FILE, TLS_NAME
 from minreg.node.doctor.setup import Setup
-from minreg.node.endpoints import split_port
-from minreg.node.places import Word
-from minreg.node.registries_file import TLS, Config
+from minreg.node.registries.endpoints import split_port
+from minreg.node.registries.file import TLS, Config
+from minreg.node.registries.places import Word
 
 _BROKEN = "containerd then asks nobody for images of registries that this endpoint is for"
 

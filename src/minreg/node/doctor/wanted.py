@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from minreg.names import DigestInvalid, NameInvalid, is_host, parse_reference
-from minreg.node.containerd import Request
 from minreg.node.doctor.files import NodeFile
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.setup import Setup
 from minreg.node.doctor.tree import Served
-from minreg.node.image_names import ImageName
+from minreg.node.registries.containerd import Request
+from minreg.node.registries.image_names import ImageName
 from minreg.preflight.components import without_components
 
 _PAUSE = {"k3s": "rancher/mirrored-pause:3.6"}

@@ -17,7 +17,7 @@ from typing import BinaryIO
 import attrs
 
 from minreg.fill.failures import TreeNotWritable
-from minreg.fill.places import PRIVATE, levels
+from minreg.fill.tree.places import PRIVATE, levels
 
 _MENDS = {
     errno.EACCES: "give this user the right to write there",

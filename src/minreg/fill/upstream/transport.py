@@ -15,10 +15,10 @@ import urllib3
 from urllib3.util import Timeout, make_headers, parse_url
 
 from minreg import __version__
-from minreg.fill.addresses import is_loopback, is_same_origin, redirected
 from minreg.fill.failures import FillFailure, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.network_failures import network_failures
-from minreg.fill.pace import POOLS
+from minreg.fill.upstream.addresses import is_loopback, is_same_origin, redirected
+from minreg.fill.upstream.network_failures import network_failures
+from minreg.fill.upstream.pace import POOLS
 
 Response = urllib3.BaseHTTPResponse
 

@@ -10,8 +10,8 @@ import os
 from types import TracebackType
 from typing import Self
 
-from minreg.fill.directories import Directory
 from minreg.fill.failures import TreeLocked
+from minreg.fill.tree.directories import Directory
 
 _NAME = "lock"
 _LONGEST_HOLDER = 4096

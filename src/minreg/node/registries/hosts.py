@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from minreg.names import DOCKER_HUB
-from minreg.node.endpoints import (
+from minreg.node.registries.endpoints import (
     DOCKER_HUB_API,
     EndpointInvalid,
     is_local,

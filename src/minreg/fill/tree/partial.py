@@ -5,8 +5,8 @@ import os
 from types import TracebackType
 from typing import Self
 
-from minreg.fill.directories import Directory, writing
 from minreg.fill.failures import ContentMismatch
+from minreg.fill.tree.directories import Directory, writing
 from minreg.names import Digest
 
 _CHUNK = 1024 * 1024

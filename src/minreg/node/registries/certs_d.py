@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from minreg.names import DOCKER_HUB
-from minreg.node.endpoints import (
+from minreg.node.registries.endpoints import (
     DOCKER_HUB_API,
     Endpoint,
     EndpointInvalid,
     is_local,
     parse_endpoint,
 )
-from minreg.node.hosts_toml import HostEntry, HostsFile
-from minreg.node.places import Word
-from minreg.node.registries_file import TLS, Config, Mirror, Registries
+from minreg.node.registries.file import TLS, Config, Mirror, Registries
+from minreg.node.registries.hosts_toml import HostEntry, HostsFile
+from minreg.node.registries.places import Word
 
 DEFAULT_DIRECTORY = "_default"
 """The directory that containerd looks into for registries that have none of their own."""

@@ -1,4 +1,4 @@
-"""``python -m minreg.worker SETTINGS``: what ``minreg.workers`` starts, and nobody else."""
+"""``python -m minreg.daemon.worker SETTINGS``: what ``workers`` starts, and nobody else."""
 
 import json
 import os
@@ -10,13 +10,13 @@ from twisted.logger import globalLogBeginner
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from minreg.assembly import make_all_sites, make_disk, make_endpoints, make_store
+from minreg.daemon.assembly import make_all_sites, make_disk, make_endpoints, make_store
+from minreg.daemon.lines import BatchedLines
+from minreg.daemon.service import RegistryService
+from minreg.daemon.sharing import SharingReactor
 from minreg.daemon.signals import Signals
-from minreg.lines import BatchedLines
 from minreg.log import make_observer
-from minreg.service import RegistryService
 from minreg.settings import Endpoint, Settings
-from minreg.sharing import SharingReactor
 
 
 @implementer(IReadDescriptor)
@@ -49,7 +49,7 @@ class EndOfInput:
 
 
 def read_settings(text: str) -> Settings:
-    """Read what ``minreg.workers`` has written."""
+    """Read what ``minreg.daemon.workers`` has written."""
     fields = json.loads(text)
     listen = tuple(Endpoint(**endpoint) for endpoint in fields.pop("listen"))
     allow_links_to = tuple(fields.pop("allow_links_to"))

@@ -11,14 +11,14 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from minreg.fill.contents import TreeContents
-from minreg.fill.directories import Directories, Directory
-from minreg.fill.durable import NewFiles, make_directories
 from minreg.fill.failures import ManifestMissing
-from minreg.fill.lock import TreeLock
-from minreg.fill.new_blob import NewBlob
-from minreg.fill.partial import Partial
-from minreg.fill.places import BLOBS, MANIFESTS, PRIVATE, levels, parse_place
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.directories import Directories, Directory
+from minreg.fill.tree.durable import NewFiles, make_directories
+from minreg.fill.tree.lock import TreeLock
+from minreg.fill.tree.new_blob import NewBlob
+from minreg.fill.tree.partial import Partial
+from minreg.fill.tree.places import BLOBS, MANIFESTS, PRIVATE, levels, parse_place
 from minreg.names import Digest, NameInvalid, is_tag
 
 
@@ -27,7 +27,7 @@ class TreeWriter:
 
     Repositories are named by their place in the tree: their name, below that of their
     host or without it. Everything here raises ``TreeNotWritable`` where a part of the
-    tree cannot be written or leads out of it (see ``minreg.fill.directories``), and
+    tree cannot be written or leads out of it (see ``minreg.fill.tree.directories``), and
     ``NameInvalid`` for a place that a tree cannot have.
 
     Args:

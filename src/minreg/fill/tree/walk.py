@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 
-from minreg.fill.places import MANIFESTS, parse_place
+from minreg.fill.tree.places import MANIFESTS, parse_place
 from minreg.interfaces import ContentBroken
 from minreg.names import NameInvalid
 from minreg.store.enclosure import Enclosure

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from minreg.node.endpoints import EndpointInvalid, parse_endpoint
-from minreg.node.insertion import CannotInsert, Insertion
-from minreg.node.places import Problem, Word
-from minreg.node.registries_file import Config, Mirror, Registries, read_registries
-from minreg.node.registries_text import Document, render
-from minreg.node.yaml_reader import YamlReader
+from minreg.node.registries.endpoints import EndpointInvalid, parse_endpoint
+from minreg.node.registries.file import Config, Mirror, Registries, read_registries
+from minreg.node.registries.insertion import CannotInsert, Insertion
+from minreg.node.registries.places import Problem, Word
+from minreg.node.registries.text import Document, render
+from minreg.node.registries.yaml_reader import YamlReader
 
 _WILDCARD = "*"
 

@@ -5,8 +5,8 @@ from contextlib import suppress
 
 import attrs
 
-from minreg.fill.contents import TreeContents
-from minreg.fill.origins import Origins
+from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.origins import Origins
 from minreg.interfaces import ContentBroken, RepositoryNotFound
 from minreg.names import Digest
 from minreg.store.held import HeldImage

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from threading import Lock
 
-from minreg.fill.addresses import base_url
-from minreg.fill.credentials import find_credentials
-from minreg.fill.retries import Retries
-from minreg.fill.tokens import Authorizer
-from minreg.fill.transport import Transport
-from minreg.fill.upstream import Upstream
+from minreg.fill.upstream.addresses import base_url
+from minreg.fill.upstream.credentials import find_credentials
+from minreg.fill.upstream.registry import Upstream
+from minreg.fill.upstream.retries import Retries
+from minreg.fill.upstream.tokens import Authorizer
+from minreg.fill.upstream.transport import Transport
 
 
 class Upstreams:

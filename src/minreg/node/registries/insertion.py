@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 import attrs
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from minreg.node.registries_text import Document, block, flow
-from minreg.node.yaml_reader import is_null
+from minreg.node.registries.text import Document, block, flow
+from minreg.node.registries.yaml_reader import is_null
 
 _OPENING = re.compile(r"(?:[&!]\S*\s+)*[{\[]")
 

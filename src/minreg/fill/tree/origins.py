@@ -8,8 +8,8 @@ its digest is kept here is what keeps it.
 import os
 
 from minreg.fill.failures import TreeUnreadable
-from minreg.fill.places import MANIFESTS, PRIVATE
-from minreg.fill.writer import TreeWriter
+from minreg.fill.tree.places import MANIFESTS, PRIVATE
+from minreg.fill.tree.writer import TreeWriter
 from minreg.interfaces import ContentBroken
 from minreg.names import Digest
 from minreg.references import ImageReference

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from minreg.fill.directories import Directory, opened, writing
+from minreg.fill.tree.directories import Directory, opened, writing
 
 
 class NewFiles:

@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 import attrs
 
 from minreg.names import DOCKER_HUB, Digest
-from minreg.node.certs_d import DEFAULT_DIRECTORY
-from minreg.node.endpoints import DOCKER_HUB_API
-from minreg.node.go_regexp import PatternInvalid, compile_pattern, replace_all
-from minreg.node.image_names import ImageName
-from minreg.node.registry_hosts import Host, HostsInvalid, parse_hosts, registry_itself
+from minreg.node.registries.certs_d import DEFAULT_DIRECTORY
+from minreg.node.registries.endpoints import DOCKER_HUB_API
+from minreg.node.registries.go_regexp import PatternInvalid, compile_pattern, replace_all
+from minreg.node.registries.hosts import Host, HostsInvalid, parse_hosts, registry_itself
+from minreg.node.registries.image_names import ImageName
 
 
 @attrs.frozen

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import attrs
 
 from minreg.names import DOCKER_HUB, is_host
-from minreg.node.endpoints import Endpoint, EndpointInvalid, is_local, parse_endpoint
-from minreg.node.registries_text import Document
+from minreg.node.registries.endpoints import Endpoint, EndpointInvalid, is_local, parse_endpoint
+from minreg.node.registries.text import Document
 
 WILDCARD = "*"
 """The name that stands for all registries without an entry of their own."""

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import attrs
 from ruamel.yaml.nodes import Node
 
-from minreg.node.places import NOWHERE, Place, Problem, Word
-from minreg.node.yaml_reader import YamlReader, is_null, place_of
+from minreg.node.registries.places import NOWHERE, Place, Problem, Word
+from minreg.node.registries.yaml_reader import YamlReader, is_null, place_of
 
 _T = TypeVar("_T")
 _NOTHING = Word("")

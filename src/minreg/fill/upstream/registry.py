@@ -8,11 +8,11 @@ from collections.abc import Generator, Mapping
 
 import attrs
 
-from minreg.fill.addresses import is_same_origin
 from minreg.fill.failures import ContentMismatch, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.retries import Retries
-from minreg.fill.tokens import Authorizer
-from minreg.fill.transport import Response, Transport, check_available, discard
+from minreg.fill.upstream.addresses import is_same_origin
+from minreg.fill.upstream.retries import Retries
+from minreg.fill.upstream.tokens import Authorizer
+from minreg.fill.upstream.transport import Response, Transport, check_available, discard
 from minreg.manifests import Manifest, ManifestInvalid, parse_manifest
 from minreg.media_types import INDEXES, MANIFESTS, OCI_INDEX
 from minreg.names import Digest, DigestInvalid

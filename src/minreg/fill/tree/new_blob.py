@@ -4,7 +4,7 @@ import hashlib
 import os
 from typing import BinaryIO
 
-from minreg.fill.directories import Directory, writing
+from minreg.fill.tree.directories import Directory, writing
 from minreg.names import Digest
 
 

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from minreg.fill.failures import TreeUnreadable
-from minreg.fill.places import BLOBS, MANIFESTS, PRIVATE
-from minreg.fill.walk import Walk
+from minreg.fill.tree.places import BLOBS, MANIFESTS, PRIVATE
+from minreg.fill.tree.walk import Walk
 from minreg.interfaces import ContentBroken, ContentNotFound, RepositoryNotFound
 from minreg.names import Digest, DigestInvalid, is_tag
 from minreg.store.documents import Documents

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from minreg.node.places import Place, Problem, Word
+from minreg.node.registries.places import Place, Problem, Word
 
 LIMIT = 1 << 20
 """Bytes of the largest file that is read: nobody writes more by hand."""

@@ -14,11 +14,11 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import attrs
 
-from minreg.fill.addresses import check_realm
-from minreg.fill.challenge import Challenge, parse_challenges
-from minreg.fill.credentials import Credentials
 from minreg.fill.failures import UpstreamRefused, UpstreamUnavailable
-from minreg.fill.transport import Response, Transport, check_available
+from minreg.fill.upstream.addresses import check_realm
+from minreg.fill.upstream.challenge import Challenge, parse_challenges
+from minreg.fill.upstream.credentials import Credentials
+from minreg.fill.upstream.transport import Response, Transport, check_available
 
 _LARGEST_TOKEN = 64 * 1024
 _DEFAULT_LIFE = 60.0

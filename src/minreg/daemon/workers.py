@@ -1,7 +1,7 @@
 """More processes for the same ports: ``--workers``.
 
 The first process is the daemon as it always is. It starts the others, each of which serves
-the same tree on the same ports (``minreg.worker``), and replaces those that end. They write
+the same tree on the same ports (``minreg.daemon.worker``), and replaces those that end. They write
 to the same log, each line with one system call. They end with it: told to, they let their
 transfers finish; if it is gone, their standard input says so.
 """
@@ -87,7 +87,7 @@ class Workers(Service):
         self._reactor.spawnProcess(
             worker,
             sys.executable,
-            [sys.executable, "-m", "minreg.worker", settings],
+            [sys.executable, "-m", "minreg.daemon.worker", settings],
             env=dict(self._environment),
             childFDs={0: "w", 1: self._log_descriptor, 2: 2, **{n: n for n in passed}},
         )

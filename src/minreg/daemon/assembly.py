@@ -11,24 +11,24 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.logfile import LogFile
 
 from minreg.daemon.activation import PassedEndpoint
+from minreg.daemon.limits import most_connections, raise_file_limit
+from minreg.daemon.lines import BatchedLines
 from minreg.daemon.notify import find_notifier
 from minreg.daemon.reload import Reloader
 from minreg.daemon.root_watch import RootWatch
+from minreg.daemon.service import GiveUp, Listener, RegistryService, leave
+from minreg.daemon.sharing import SharingReactor
 from minreg.daemon.signals import Signals
 from minreg.daemon.supervision import Supervision
-from minreg.limits import most_connections, raise_file_limit
-from minreg.lines import BatchedLines
+from minreg.daemon.workers import Workers
 from minreg.log import make_observer
-from minreg.service import GiveUp, Listener, RegistryService, leave
 from minreg.settings import Endpoint, SettingInvalid, Settings
-from minreg.sharing import SharingReactor
 from minreg.store.awaited import AwaitedTree
 from minreg.store.tree import RegistryTree
 from minreg.web.disk import Disk
 from minreg.web.plan import StatusPlan
 from minreg.web.site import RegistrySite
 from minreg.web.status import make_sites
-from minreg.workers import Workers
 
 
 def make_service(

@@ -1,0 +1,1 @@
+"""What changes a registry tree: every step leaves it whole."""

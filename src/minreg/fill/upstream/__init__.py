@@ -1,0 +1,1 @@
+"""What asks upstream registries: addresses, logins, TLS, retries, and the protocol."""
