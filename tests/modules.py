@@ -4,13 +4,14 @@ import ast
 import importlib.util
 import os
 from collections.abc import Iterator, Mapping
+from functools import cache, cached_property
 
 import attrs
 
 PACKAGE = "minreg"
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)  # for what is cached
 class Module:
     """One module: what it is called, and what its source says."""
 
@@ -34,15 +35,17 @@ class Module:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
 
-    def imported_names(self) -> Iterator[str]:
-        """Name what it imports, at its top or within a function."""
+    @cached_property
+    def imported_names(self) -> frozenset[str]:
+        """What it imports, at its top or within a function."""
+        names: set[str] = set()
         for node in ast.walk(self.syntax):
             match node:
-                case ast.Import(names=names):
-                    yield from (alias.name for alias in names)
-                case ast.ImportFrom(module=str(module), names=names, level=0):
-                    yield module
-                    yield from (f"{module}.{alias.name}" for alias in names)
+                case ast.Import(names=imported):
+                    names |= {alias.name for alias in imported}
+                case ast.ImportFrom(module=str(module), names=imported, level=0):
+                    names |= {module, *(f"{module}.{alias.name}" for alias in imported)}
+        return frozenset(names)
 
 
 def room_of(name: str) -> str:
@@ -50,6 +53,7 @@ def room_of(name: str) -> str:
     return name.removeprefix(PACKAGE).lstrip(".").partition(".")[0]
 
 
+@cache
 def read_modules() -> Mapping[str, Module]:
     """Read every module of the package under test, by name."""
     specification = importlib.util.find_spec(PACKAGE)
@@ -59,6 +63,7 @@ def read_modules() -> Mapping[str, Module]:
     return read_directory(directory)
 
 
+@cache
 def read_directory(directory: str) -> Mapping[str, Module]:
     """Read every module of the package that lies in a directory, by name."""
     return {name: _read(name, path) for name, path in _sources(directory)}
@@ -66,7 +71,7 @@ def read_directory(directory: str) -> Mapping[str, Module]:
 
 def imported_modules(module: Module, modules: Mapping[str, Module]) -> set[str]:
     """Name the modules of the package that ``module`` imports."""
-    return {name for name in module.imported_names() if name in modules} - {PACKAGE}
+    return {name for name in module.imported_names if name in modules} - {PACKAGE}
 
 
 def reachable(start: str, modules: Mapping[str, Module]) -> set[str]:

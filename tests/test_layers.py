@@ -82,7 +82,7 @@ class LayersTests(SynchronousTestCase):
         """A node that only serves loads neither the command line nor what fills a tree."""
         loaded = reachable("minreg.tap", self.modules)
         foreign = {name for name in loaded if room_of(name) in NOT_FOR_THE_DAEMON}
-        imports = {name for module in loaded for name in self.modules[module].imported_names()}
+        imports = {name for module in loaded for name in self.modules[module].imported_names}
         self.assertEqual(foreign, set())
         self.assertEqual({name.partition(".")[0] for name in imports} & {"click", "ruamel"}, set())
 

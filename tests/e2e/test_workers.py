@@ -31,6 +31,8 @@ class WorkersTests(EndToEndTestCase):
         for client in clients:
             client.close()
         self.assertEqual(len(busy), 3)
+        # A process writes what it has answered at the end of its turn.
+        self.wait_until(lambda: len(self.daemon.requests()) >= 180)
         self.assertEqual(len(self.daemon.requests()), 180)
 
     def test_replaced(self) -> None:
