@@ -3,10 +3,10 @@
 from twisted.internet.defer import execute
 
 from minreg.store.tree import RegistryTree
+from minreg.web.connection.site import RegistrySite
 from minreg.web.disk import Disk, InThread
-from minreg.web.plan import StatusPlan
-from minreg.web.site import RegistrySite
-from minreg.web.status import make_sites
+from minreg.web.status.plan import StatusPlan
+from minreg.web.status.resources import make_sites
 from tests.support import ALIASES, WebTestCase
 
 NODE = {"User-Agent": "containerd/v2.0.4-k3s2"}

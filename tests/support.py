@@ -16,10 +16,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.interfaces import IRegistryStore
 from minreg.store.tree import RegistryTree
-from minreg.web.api import make_root
-from minreg.web.channel import RegistryChannel
+from minreg.web.connection.channel import RegistryChannel
+from minreg.web.connection.site import RegistrySite
 from minreg.web.disk import Disk, InThread
-from minreg.web.site import RegistrySite
+from minreg.web.registry.api import make_root
 from tests.transports import CLIENT, SocketTransport
 from tests.trees import TreeBuilder
 

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.api``: which path is what, and what no path answers."""
+"""Tests for ``minreg.web.registry.api``: which path is what, and what no path answers."""
 
 from minreg.names import Digest
 from tests.support import WebTestCase

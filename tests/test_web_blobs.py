@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.blobs``."""
+"""Tests for ``minreg.web.registry.blobs``."""
 
 import os
 

@@ -2,7 +2,7 @@
 
 import os
 
-from minreg.web.plan import StatusPlan
+from minreg.web.status.plan import StatusPlan
 from tests.page_support import PageTestCase, ShownPage
 from tests.support import ALIASES, WebTestCase
 

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.channel``: the life of a connection, and how long it may take."""
+"""Tests for ``minreg.web.connection.channel``: the life of a connection, and how long it takes."""
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.testing import StringTransport

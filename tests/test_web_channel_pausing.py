@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.channel``: what is not read while a client takes no answers."""
+"""Tests for ``minreg.web.connection.channel``: what waits while a client takes no answers."""
 
 from minreg.names import Digest
 from tests.stores import HeldThreads, OneContentStore, OpenFile

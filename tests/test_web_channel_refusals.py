@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.channel``: what is refused before it is a request."""
+"""Tests for ``minreg.web.connection.channel``: what is refused before it is a request."""
 
 from io import BytesIO
 

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.conditions``."""
+"""Tests for ``minreg.web.registry.conditions``."""
 
 from tests.blobs import DIGEST, LAYER, TAG, BlobTestCase
 

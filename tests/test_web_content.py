@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.content``."""
+"""Tests for ``minreg.web.registry.content``."""
 
 from minreg.names import Digest
 from tests.stores import OneContentStore, OpenFile

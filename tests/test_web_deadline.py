@@ -1,9 +1,9 @@
-"""Tests for ``minreg.web.deadline``."""
+"""Tests for ``minreg.web.connection.deadline``."""
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.web.deadline import Deadline
+from minreg.web.connection.deadline import Deadline
 
 
 class DeadlineTests(SynchronousTestCase):

@@ -1,11 +1,11 @@
-"""Tests for ``minreg.web.figures``: what is counted of each request."""
+"""Tests for ``minreg.web.status.figures``: what is counted of each request."""
 
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.web.figures import Figures, Histogram
 from minreg.web.request import CLIENT_LEFT, NOT_TAKEN
+from minreg.web.status.figures import Figures, Histogram
 
 BLOB = "/v2/a/blobs/sha256:0"
 

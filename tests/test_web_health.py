@@ -1,9 +1,9 @@
-"""Tests for ``minreg.web.health``: ``/livez`` and ``/readyz``."""
+"""Tests for ``minreg.web.status.health``: ``/livez`` and ``/readyz``."""
 
 import os
 
 from minreg.store.tree import RegistryTree
-from minreg.web.plan import StatusPlan
+from minreg.web.status.plan import StatusPlan
 from tests.status_support import StatusTestCase
 from tests.stores import HeldThreads
 from tests.support import ALIASES

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.manifests``."""
+"""Tests for ``minreg.web.registry.manifests``."""
 
 import json
 

@@ -114,7 +114,7 @@ class WithoutLibraryTests(StatusTestCase):
 
     def test_one_line(self) -> None:
         """It says what to install, and works otherwise."""
-        self.forget("minreg.web.exposition")
+        self.forget("minreg.web.status.exposition")
         self.forget("prometheus_client")
         # Python's own way to say that there is no such module.
         sys.modules["prometheus_client"] = None  # type: ignore[assignment]

@@ -1,9 +1,9 @@
-"""Tests for ``minreg.web.misses``: what is kept of what was missed."""
+"""Tests for ``minreg.web.status.misses``: what is kept of what was missed."""
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.web.misses import AGAIN, Misses, Wanted, network_of
+from minreg.web.status.misses import AGAIN, Misses, Wanted, network_of
 
 NODE = "containerd/v2.0.4-k3s2"
 HERE = "127.0.0.1"

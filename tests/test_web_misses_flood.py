@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.misses`` and ``minreg.web.seen``: names that nobody needs."""
+"""Tests for ``misses`` and ``seen`` of ``minreg.web.status``: names that nobody needs."""
 
 from collections import Counter
 
@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.web.misses import AGAIN, MOST_BYTES, MOST_ENTRIES, Misses, Wanted
-from minreg.web.seen import Seen
+from minreg.web.status.misses import AGAIN, MOST_BYTES, MOST_ENTRIES, Misses, Wanted
+from minreg.web.status.seen import Seen
 from tests.test_web_misses import HERE, NODE, MissesTestCase, wanted
 
 PLACES = 32

@@ -5,8 +5,8 @@ from urllib.parse import quote
 from minreg.names import Digest
 from minreg.references import parse_references
 from minreg.store.tree import RegistryTree
-from minreg.web import status
-from minreg.web.misses import AGAIN
+from minreg.web.status import resources as status
+from minreg.web.status.misses import AGAIN
 from tests.status_support import HOSTILE, NODE, StatusTestCase
 from tests.support import ALIASES
 

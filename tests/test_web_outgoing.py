@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.outgoing``: answers of one turn of the reactor leave together."""
+"""Tests for ``minreg.web.connection.outgoing``: answers of one turn leave together."""
 
 from minreg.store.tree import RegistryTree
 from tests.support import ALIASES, Connection, WebTestCase, parse_responses, write_request

@@ -4,7 +4,7 @@ import os
 
 from minreg.media_types import OCI_LAYER, OCI_MANIFEST
 from minreg.names import Digest
-from minreg.web.plan import StatusPlan
+from minreg.web.status.plan import StatusPlan
 from tests.page_support import PageTestCase
 from tests.status_support import NODE
 from tests.support import ALIASES

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.template import flattenString
 
 from minreg.media_types import OCI_MANIFEST
-from minreg.web.page.parts import facts, image_path, query, shown
+from minreg.web.status.page.parts import facts, image_path, query, shown
 from tests.page_support import PageTestCase, ShownPage
 from tests.status_support import HOSTILE
 from tests.trees import descriptor, index
@@ -114,7 +114,7 @@ class HostilePageTests(PageTestCase):
 
 
 class PartsTests(SynchronousTestCase):
-    """Tests for ``minreg.web.page.parts``."""
+    """Tests for ``minreg.web.status.page.parts``."""
 
     @given(st.text(), st.text())
     @settings(max_examples=200)

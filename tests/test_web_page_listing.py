@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from minreg.interfaces import StoreUnavailable
 from minreg.store.tree import RegistryTree
-from minreg.web.page import index, listing
-from minreg.web.page.index import FRESH, USABLE
+from minreg.web.status.page import index, listing
+from minreg.web.status.page.index import FRESH, USABLE
 from tests.page_support import PageTestCase
 from tests.status_support import BROWSER
 from tests.stores import HeldThreads

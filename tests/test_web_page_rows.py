@@ -8,7 +8,7 @@ from minreg.names import Digest
 from minreg.store.overview import MOST_MANIFESTS
 from minreg.store.repository import TreeRepository
 from minreg.store.tree import RegistryTree
-from minreg.web.page.rows import PATIENCE
+from minreg.web.status.page.rows import PATIENCE
 from tests.page_support import PageTestCase
 from tests.status_support import BROWSER
 from tests.stores import HeldThreads

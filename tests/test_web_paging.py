@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.paging``, ``minreg.web.tags`` and ``minreg.web.catalog``."""
+"""Tests for ``paging``, ``tags`` and ``catalog`` of ``minreg.web.registry``."""
 
 from tests.support import Response, WebTestCase
 

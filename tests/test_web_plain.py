@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.plain``: a plain request means what Twisted reads in it."""
+"""Tests for ``minreg.web.connection.plain``: a plain request means what Twisted reads in it."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.web.plain import parse_plain
+from minreg.web.connection.plain import parse_plain
 from minreg.web.request import RegistryRequest
 from tests.shortcuts import TAG, ShortcutTestCase, said
 from tests.support import write_request

@@ -1,11 +1,11 @@
-"""Tests for ``minreg.web.question``: the query of a preflight."""
+"""Tests for ``minreg.web.status.question``: the query of a preflight."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.errors import RegistryError
-from minreg.web.question import parse_question
+from minreg.web.status.question import parse_question
 
 
 class QuestionTests(SynchronousTestCase):

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.ranges``."""
+"""Tests for ``minreg.web.sending.ranges``."""
 
 from tests.blobs import DIGEST, LAYER, TAG, BlobTestCase
 

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.referrers``."""
+"""Tests for ``minreg.web.registry.referrers``."""
 
 from minreg.media_types import OCI_EMPTY, OCI_MANIFEST
 from minreg.names import Digest

@@ -2,9 +2,9 @@
 
 from minreg.errors import RegistryError
 from minreg.names import Digest
+from minreg.web.connection.site import RegistrySite
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
-from minreg.web.site import RegistrySite
 from tests.stores import HeldThreads, OneContentStore, OpenFile
 from tests.support import WebTestCase, write_request
 

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.shortcut``: when the short way is taken."""
+"""Tests for ``minreg.web.connection.shortcut``: when the short way is taken."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from minreg.names import Digest
 from minreg.store.tree import RegistryTree
-from minreg.web.shortcut import Shortcut
+from minreg.web.connection.shortcut import Shortcut
 from tests.shortcuts import BLOB, LAYER, TAG, ShortcutTestCase, said
 from tests.support import ALIASES, Response, write_request
 from tests.transports import CLIENT

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.shortcut``: both ways say the same."""
+"""Tests for ``minreg.web.connection.shortcut``: both ways say the same."""
 
 import re
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minreg.web.shortcut import Shortcut
-from minreg.web.site import RegistrySite
+from minreg.web.connection.shortcut import Shortcut
+from minreg.web.connection.site import RegistrySite
 from tests.shortcuts import BLOB, TAG, ShortcutTestCase, said
 
 Question = tuple[str, str, list[tuple[str, str]], str, int, int]

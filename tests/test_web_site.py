@@ -1,10 +1,10 @@
-"""Tests for ``minreg.web.site``: the log of requests, and the end of a registry."""
+"""Tests for ``minreg.web.connection.site``: the log of requests, and the end of a registry."""
 
 from twisted.internet.address import IPv6Address, UNIXAddress
 from twisted.logger import formatEvent
 
 from minreg.names import Digest
-from minreg.web.site import RegistrySite
+from minreg.web.connection.site import RegistrySite
 from tests.stores import OneContentStore, OpenFile
 from tests.support import Connection, WebTestCase, parse_response, write_request
 

@@ -1,7 +1,7 @@
-"""Tests for ``minreg.web.streaming``."""
+"""Tests for ``minreg.web.sending.streaming``."""
 
 from minreg.names import Digest
-from minreg.web.streaming import SMALL
+from minreg.web.sending.streaming import SMALL
 from tests.stores import OneContentStore, OpenFile
 from tests.support import Connection, WebTestCase, parse_response, write_request
 

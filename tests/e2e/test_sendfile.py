@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.sendfile``, on real sockets that are driven by hand."""
+"""Tests for ``minreg.web.sending.sendfile``, on real sockets that are driven by hand."""
 
 import contextlib
 import os
@@ -7,7 +7,7 @@ import socket
 
 from minreg.names import Digest
 from minreg.store.tree import RegistryTree
-from minreg.web.pacing import STALL_TIMEOUT
+from minreg.web.connection.pacing import STALL_TIMEOUT
 from tests.e2e.wires import Wire
 from tests.shortcuts import said
 from tests.store_support import open_files

@@ -25,10 +25,10 @@ from minreg.log import make_observer
 from minreg.settings import Endpoint, SettingInvalid, Settings
 from minreg.store.awaited import AwaitedTree
 from minreg.store.tree import RegistryTree
+from minreg.web.connection.site import RegistrySite
 from minreg.web.disk import Disk
-from minreg.web.plan import StatusPlan
-from minreg.web.site import RegistrySite
-from minreg.web.status import make_sites
+from minreg.web.status.plan import StatusPlan
+from minreg.web.status.resources import make_sites
 
 
 def make_service(

@@ -12,7 +12,7 @@ from twisted.logger import FileLogObserver, ILogObserver, Logger
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
-from minreg.web.site import RegistrySite
+from minreg.web.connection.site import RegistrySite
 
 DRAIN_TIMEOUT = 30
 """Seconds that transfers under way may take to finish once the daemon is told to stop."""

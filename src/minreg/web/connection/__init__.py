@@ -1,0 +1,1 @@
+"""Connections, and the site that they belong to."""

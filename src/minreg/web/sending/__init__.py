@@ -1,0 +1,1 @@
+"""How stored bytes reach a client: whole or in part, as fast as it takes them."""

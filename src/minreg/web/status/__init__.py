@@ -1,0 +1,1 @@
+"""What is served beside the registry, for those who look after it."""

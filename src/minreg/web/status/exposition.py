@@ -1,0 +1,102 @@
+"""The figures as Prometheus reads them. Imported when they are first asked for.
+
+Source: the text formats of Prometheus and OpenMetrics, which the client library writes.
+"""
+
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+import twisted
+from minreg import __version__
+from minreg.web.connection.site import RegistrySite
+from minreg.web.status.figures import Figures, Histogram
+from minreg.web.status.misses import Misses
+
+
+class SiteCollector(Collector):
+    """Hands out the figures of a site.
+
+    Args:
+        site: The site.
+        figures: What it did so far.
+        misses: What was missed.
+    """
+
+    def __init__(self, site: RegistrySite, figures: Figures, misses: Misses) -> None:
+        self._site = site
+        self._figures = figures
+        self._misses = misses
+
+    def collect(self) -> Iterable[Metric]:
+        """Make all families anew."""
+        figures = self._figures
+        figures.settle()
+        requests = CounterMetricFamily(
+            "minreg_requests", "Answered requests.", labels=["endpoint", "method", "status"]
+        )
+        for labels, number in sorted(figures.requests.items()):
+            requests.add_metric(labels, number)
+        yield requests
+        yield _histogram(
+            "minreg_request_duration_seconds",
+            "Seconds from the arrival of a request to the end of its answer.",
+            figures.seconds,
+        )
+        yield _histogram("minreg_response_size_bytes", "Bytes of answers' bodies.", figures.bytes)
+        yield from self._collect_faults()
+        yield from self._collect_state()
+
+    def _collect_faults(self) -> Iterator[Metric]:
+        figures = self._figures
+        for name, text, counted in (
+            ("aborted", "Answers that broke off because the client left.", figures.aborted),
+            ("truncated", "Answers that the registry had to break off.", figures.truncated),
+            ("misses", "Manifests and blobs asked for and not there.", figures.misses),
+        ):
+            family = CounterMetricFamily(f"minreg_{name}", text, labels=["endpoint"])
+            for endpoint in ("blobs", "manifests", *sorted(counted.keys() - _ALWAYS)):
+                family.add_metric([endpoint], counted[endpoint])
+            yield family
+
+    def _collect_state(self) -> Iterator[Metric]:
+        for name, text, value in (
+            ("transfers_in_progress", "Answers under way.", self._site.transfers),
+            ("connections", "Open connections.", self._site.connections),
+            ("missing_names", "Names in the record of what was missed.", len(self._misses)),
+        ):
+            yield GaugeMetricFamily(f"minreg_{name}", text, value=value)
+        build = GaugeMetricFamily(
+            "minreg_build_info", "What runs here.", labels=["version", "python", "twisted"]
+        )
+        build.add_metric([__version__, platform.python_version(), twisted.__version__], 1)
+        yield build
+
+
+_ALWAYS = frozenset({"blobs", "manifests"})
+
+
+class Exposition:
+    """Writes the figures of a site and of its process."""
+
+    def __init__(self, collector: SiteCollector) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(collector)
+        ProcessCollector(registry=self._registry)
+
+    def write(self, accepted: str) -> tuple[bytes, str]:
+        """Write them in the best format of those that a client accepts, and name that."""
+        encode, media_type = choose_encoder(accepted)
+        return encode(self._registry), media_type
+
+
+def _histogram(name: str, text: str, values: Mapping[str, Histogram]) -> Metric:
+    family = HistogramMetricFamily(name, text, labels=["endpoint"])
+    for endpoint, histogram in values.items():
+        family.add_metric([endpoint], histogram.cumulated(), histogram.total)
+    return family

@@ -1,0 +1,122 @@
+"""Counts what the site does. Nothing here depends on who asks for the figures, or how.
+
+Counting happens on every request, so it is a few additions, and for one that comes again
+in the same words a single one. What clients send decides about none of the keys: endpoints,
+methods and statuses are taken from lists of our own.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+import attrs
+
+from minreg.web.request import CLIENT_LEFT, NOT_TAKEN
+from minreg.web.status.endpoints import ENDPOINTS, endpoint_of
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 300)
+"""Bounds of the histogram of durations."""
+
+BYTES = tuple(4**power for power in range(4, 17))
+"""Bounds of the histogram of sizes: 256 bytes to 4 GiB."""
+
+_METHODS = frozenset({"GET", "HEAD"})
+_BY_THE_CLIENT = frozenset({CLIENT_LEFT, NOT_TAKEN})
+
+_MOST_REPEATED = 1000
+
+
+class Histogram:
+    """Counts values by how large they are.
+
+    Args:
+        bounds: The largest value of each class but the last, which has no bound.
+    """
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, value: float, times: int = 1) -> None:
+        """Count a value that came so many times."""
+        self._counts[bisect_left(self._bounds, value)] += times
+        self.total += value * times
+
+    def cumulated(self) -> list[tuple[str, int]]:
+        """Name each bound, with how many values do not exceed it."""
+        bounds = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
+        return list(zip(bounds, accumulate(self._counts), strict=True))
+
+
+@attrs.define
+class _Answered:
+    """What a request counts as, and how often it came again without being counted."""
+
+    words: tuple[str, str, str]
+    seconds: float
+    bytes: int
+    failure: str
+    times: int = 0
+
+
+class Figures:
+    """What was answered so far: how often, how long it took, how much it was.
+
+    ``requests`` has an endpoint, a method and a status for each number; ``aborted`` and
+    ``truncated`` are answers that broke off by the client's fault and by another, by
+    endpoint; ``misses`` what was asked for and not there. What came again
+    in the same words is in them once it is settled.
+    """
+
+    def __init__(self) -> None:
+        self.requests: Counter[tuple[str, str, str]] = Counter()
+        self.seconds = {endpoint: Histogram(SECONDS) for endpoint in ENDPOINTS}
+        self.bytes = {endpoint: Histogram(BYTES) for endpoint in ENDPOINTS}
+        self.aborted: Counter[str] = Counter()
+        self.truncated: Counter[str] = Counter()
+        self.misses: Counter[str] = Counter()
+        self._repeated: list[_Answered] = []
+
+    def count(self, event: Mapping[str, Any]) -> None:
+        """Count a request by what the log says of it.
+
+        An event that is published again keeps what it counts as, and how often it came.
+        """
+        kept: dict[object, _Answered] = event.get("log_kept", {})
+        answered = kept.get(self)
+        if answered is None:
+            answered = kept[self] = _read(event)
+            self._add(answered, 1)
+            return
+        if not answered.times:
+            self._repeated.append(answered)
+        answered.times += 1
+        if len(self._repeated) > _MOST_REPEATED:
+            self.settle()
+
+    def settle(self) -> None:
+        """Count what came again since the last time."""
+        for answered in self._repeated:
+            self._add(answered, answered.times)
+            answered.times = 0
+        self._repeated.clear()
+
+    def _add(self, answered: _Answered, times: int) -> None:
+        endpoint, _, status = answered.words
+        self.requests[answered.words] += times
+        self.seconds[endpoint].add(answered.seconds, times)
+        self.bytes[endpoint].add(answered.bytes, times)
+        failure = answered.failure
+        if failure and status < "400":
+            (self.aborted if failure in _BY_THE_CLIENT else self.truncated)[endpoint] += times
+        if status == "404" and endpoint in {"manifests", "blobs"}:
+            self.misses[endpoint] += times
+
+
+def _read(event: Mapping[str, Any]) -> _Answered:
+    method = event["method"] if event["method"] in _METHODS else "other"
+    words = (endpoint_of(event["path"]), method, str(event["status"]))
+    return _Answered(words, event["seconds"], event["bytes"], event["failure"])

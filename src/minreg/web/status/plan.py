@@ -1,0 +1,37 @@
+"""What of a registry's status is served, and what there is to be told."""
+
+from collections.abc import Mapping
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+
+from minreg.interfaces import IRegistryStore
+from minreg.web.connection.site import RegistrySite
+from minreg.web.disk import Disk
+from minreg.web.status.figures import Figures
+from minreg.web.status.misses import Misses
+
+
+@attrs.frozen
+class StatusPlan:
+    """What of the registry's status is served, and where.
+
+    ``aliases`` are names of the registry, each with the host that is meant by it;
+    ``is_elsewhere`` tells that status has a site of its own.
+    """
+
+    aliases: Mapping[str, str]
+    is_elsewhere: bool = False
+    has_page: bool = True
+
+
+@attrs.frozen
+class Watched:
+    """What there is to be looked at: a site, what it serves, what it did and missed."""
+
+    site: RegistrySite
+    store: IRegistryStore
+    disk: Disk
+    clock: IReactorTime
+    figures: Figures
+    misses: Misses
