@@ -66,7 +66,7 @@ class CommandLineTests(SynchronousTestCase):
             text=True,
         )
         message = "Error: minreg registries needs ruamel.yaml: pip install 'minreg[node]'\n"
-        self.assertEqual((missing.returncode, missing.stderr), (1, message))
+        self.assertEqual((missing.returncode, missing.stderr), (2, message))
         node = [sys.executable, "-c", program, "node", "install", "--dry-run", "--program=/a/b"]
         self.assertNotIn(b"ruamel", subprocess.run(node, check=False, capture_output=True).stderr)
 

@@ -212,5 +212,5 @@ class DoctorCommandTests(RulesTestCase):
 
         self.patch(importlib, "import_module", find)
         result = self.doctor()
-        self.assertEqual(result.exit_code, 1)
+        self.assertEqual(result.exit_code, 2)
         self.assertIn("pip install 'minreg[node]'", result.stderr)

@@ -92,7 +92,7 @@ class DownloadCommandTests(SynchronousTestCase):
 
         self.patch(importlib, "import_module", import_module)
         result = self.run_download("-s", "busybox")
-        self.assertEqual(result.exit_code, 1)
+        self.assertEqual(result.exit_code, 2)
         self.assertEqual(
             result.stderr, "Error: minreg download needs urllib3: pip install 'minreg[fill]'\n"
         )

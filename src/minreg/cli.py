@@ -52,6 +52,12 @@ _EXTRAS: Mapping[str, str] = {
 """What only some commands need, by the extra that brings it."""
 
 
+class _Incomplete(click.ClickException):
+    """A library is not there: nothing was done, and nothing is known of what was asked."""
+
+    exit_code = 2
+
+
 class _Commands(click.Group):
     """The commands of the table, not imported before they are needed."""
 
@@ -69,7 +75,7 @@ class _Commands(click.Group):
             extra = _EXTRAS.get((error.name or "").partition(".")[0])
             if extra is None:
                 raise
-            raise click.ClickException(
+            raise _Incomplete(
                 f"minreg {cmd_name} needs {error.name}: pip install 'minreg[{extra}]'"
             ) from None
         command: click.Command = module.command

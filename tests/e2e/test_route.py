@@ -89,8 +89,7 @@ class RouteTests(UnitsTestCase):
         self.systemd.control("start", _ROUTE)
         for state in ("down", "up"):
             self.systemd.run("ip", "link", "set", "minreg0", state)
-        self.wait_until(lambda: len(self.routes()) == 1)
-        self.assertEqual(self.state(), "active")
+        self.wait_until(lambda: len(self.routes()) == 1 and self.state() == "active")
 
     def test_removed(self) -> None:
         """An interface that is removed is made again."""
