@@ -83,3 +83,57 @@ class EvidenceTests(StoreTestCase):
         content = self.find().open_blob(Digest.of(CONFIG))
         content.close()
         self.assertIsNone(content.is_current)
+
+
+class OpenerTests(StoreTestCase):
+    """Tests for opening again what was opened before."""
+
+    def setUp(self) -> None:
+        """Open a blob, and close it."""
+        super().setUp()
+        self.tree.add_image("rancher/pause", "3.6")
+        self.settle()
+        digest = Digest.of(CONFIG)
+        self.path = self.tree.path("rancher/pause/blobs", str(digest))
+        content = self.find().open_blob(digest)
+        content.close()
+        assert content.reopen is not None
+        self.reopen = content.reopen
+
+    def test_same(self) -> None:
+        """It is opened as often as it is wanted, each time at its beginning."""
+        for _ in range(2):
+            file = self.reopen()
+            assert file is not None
+            with file:
+                self.assertEqual(file.read(), CONFIG)
+
+    def test_gone(self) -> None:
+        """What is gone is not opened."""
+        os.remove(self.path)
+        self.assertIsNone(self.reopen())
+
+    def test_others(self) -> None:
+        """Nor is what has come in its place: be it no file at all, or one of elsewhere."""
+        elsewhere = os.path.abspath(self.mktemp())
+        with open(elsewhere, "wb") as file:
+            file.write(CONFIG)
+        for put in (
+            lambda: os.symlink(elsewhere, self.path),
+            lambda: os.link(elsewhere, self.path),
+            lambda: os.mkfifo(self.path),
+            lambda: os.mkdir(self.path),
+            lambda: self.tree.write(CONFIG, self.path),
+        ):
+            if os.path.isdir(self.path):
+                os.rmdir(self.path)
+            elif os.path.lexists(self.path):
+                os.remove(self.path)
+            put()
+            self.assertIsNone(self.reopen())
+
+    def test_written_to(self) -> None:
+        """Nor is a file that is not as it was."""
+        with open(self.path, "r+b") as file:
+            file.write(b"x")
+        self.assertIsNone(self.reopen())

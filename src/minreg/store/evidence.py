@@ -11,6 +11,7 @@ asked of it.
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
+from io import FileIO
 
 import attrs
 
@@ -56,6 +57,27 @@ class Evidence:
             return None
         places = tuple((os.path.join(self._root, path), state) for path, state in states.items())
         return partial(_are_unchanged, places)
+
+    def opener(self, path: str, found: os.stat_result) -> Callable[[], FileIO | None]:
+        """Make a function that opens a file again, as long as the very same lies there.
+
+        Args:
+            path: The file's.
+            found: What was seen when it was opened, and found to lie where it may.
+        """
+        return partial(_reopen, os.path.join(self._root, path), signature(found))
+
+
+def _reopen(path: str, known: Signature) -> FileIO | None:
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags)
+    except OSError:
+        return None
+    if signature(os.fstat(descriptor)) == known:
+        return FileIO(descriptor)
+    os.close(descriptor)
+    return None
 
 
 def _are_unchanged(places: tuple[tuple[str, Signature | None], ...]) -> bool:

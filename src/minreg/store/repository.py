@@ -17,7 +17,7 @@ from minreg.interfaces import (
     RepositoryNotFound,
 )
 from minreg.manifests import Descriptor, ManifestInvalid, parse_manifest
-from minreg.media_types import OCI_INDEX
+from minreg.media_types import OCI_INDEX, OCTET_STREAM
 from minreg.names import Digest
 from minreg.store.directory import RepositoryDirectory, digest_in_name
 from minreg.store.documents import Document, Documents
@@ -33,8 +33,6 @@ from minreg.store.survey import (
     subject_of_fallback_tag,
 )
 from minreg.store.surveys import Surveys, TakenSurvey
-
-OCTET_STREAM = "application/octet-stream"
 
 
 @implementer(IRepository)
@@ -80,8 +78,13 @@ class TreeRepository:
                     f"{opened.path} has {size} bytes, but manifests of {self.name} say "
                     f"{' or '.join(map(str, sorted(stated)))}: copy it again"
                 )
-        is_current = self._check(f"blobs/{digest}", opened, taken)
-        return Content(opened.file, size, digest, OCTET_STREAM, is_current)
+        place = f"blobs/{digest}"
+        is_current = self._check(place, opened, taken)
+        content = Content(opened.file, size, digest, OCTET_STREAM, is_current)
+        if self._evidence is None:
+            return content
+        reopen = self._evidence.opener(f"{self.name}/{place}", opened.status)
+        return attrs.evolve(content, reopen=reopen)
 
     def list_tags(self) -> list[str]:
         """See ``IRepository``."""

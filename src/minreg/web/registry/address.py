@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from io import BytesIO
-from typing import Any, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
 import attrs
 from twisted.logger import Logger
@@ -39,18 +39,27 @@ class _Answered(Generic[Answer]):
 
 
 @attrs.frozen
-class _SmallContent:
-    """Content that is in memory; its file is closed."""
+class _Opened:
+    """Content that was opened: in memory, its file closed, if it is small."""
 
     content: Content
-    body: bytes
+    body: bytes | None = None
 
-    def open(self) -> Content:
-        """Make content of it that can be sent."""
+    def close(self) -> None:
+        """Close the file."""
+        self.content.close()
+
+    def reopen(self) -> Content | None:
+        """Make content of it that can be sent, if it is still there."""
         known = self.content
-        return Content(
-            BytesIO(self.body), known.size, known.digest, known.media_type, known.is_current
-        )
+        file: BinaryIO | None = None
+        if self.body is not None:
+            file = BytesIO(self.body)
+        elif known.reopen is not None:
+            file = known.reopen()
+        if file is None:
+            return None
+        return Content(file, known.size, known.digest, known.media_type, known.is_current)
 
 
 @attrs.frozen
@@ -65,22 +74,22 @@ class RepositoryAddress:
     _log = Logger(namespace="minreg.store")
 
     def recall(self, request: RegistryRequest, place: str) -> Content | None:
-        """Return content that is in memory, for it is small and was opened lately.
+        """Return content that was opened lately: what is small out of memory.
 
         Args:
             request: The request.
             place: What the content is called in the repository.
         """
-        known: _Answered[_SmallContent] | None = self.disk.known.find(self._key(place))
-        if known is None:
+        known: _Answered[_Opened] | None = self.disk.known.find(self._key(place))
+        if known is None or (content := known.answer.reopen()) is None:
             return None
         self._tell_namespace(request, known)
-        return known.answer.open()
+        return content
 
     async def open(
         self, request: RegistryRequest, place: str, question: Callable[[IRepository], Content]
     ) -> Content:
-        """Open content as ``ask`` would, so that it can be recalled if it is small.
+        """Open content as ``ask`` would, so that it can be recalled.
 
         Args:
             request: The request.
@@ -89,14 +98,13 @@ class RepositoryAddress:
         """
         answered = await self._look(lambda repository: _read_small(question(repository)))
         self._tell_namespace(request, answered)
-        small = answered.answer
-        if isinstance(small, Content):
-            return small
-        if small.content.is_current is not None:
-            cost = len(small.body) + _OVERHEAD
-            kept = _Answered(small, answered.by_namespace)
-            self.disk.known.keep(self._key(place), kept, small.content.is_current, cost)
-        return small.open()
+        opened = answered.answer
+        if opened.content.is_current is not None:
+            cost = len(opened.body or b"") + _OVERHEAD
+            self.disk.known.keep(self._key(place), answered, opened.content.is_current, cost)
+        if opened.body is None:
+            return opened.content
+        return attrs.evolve(opened.content, file=BytesIO(opened.body))
 
     def _key(self, place: str) -> tuple[str | None, str, str]:
         return self.namespace, self.name, place
@@ -142,16 +150,16 @@ class RepositoryAddress:
         return _Answered(question(repository), repository.by_namespace)
 
 
-def _read_small(content: Content) -> Content | _SmallContent:
+def _read_small(content: Content) -> _Opened:
     """Read content that goes out in one piece anyway; what cannot be read stays as it is."""
     if content.size > SMALL:
-        return content
+        return _Opened(content)
     try:
         body = content.file.read(content.size)
         content.file.seek(0)
     except OSError:
-        return content
+        body = b""
     if len(body) < content.size:
-        return content
+        return _Opened(attrs.evolve(content, is_current=None))
     content.close()
-    return _SmallContent(content, body)
+    return _Opened(content, body)

@@ -44,7 +44,7 @@ class ContentResource(RegistryResource):
         question: Callable[[IRepository], Content],
         caching: bytes,
     ) -> int:
-        """Send content: at once if it is in memory, or else when it was found.
+        """Send content: at once if it is in memory, or else when it was found, and read.
 
         Args:
             request: The request.
@@ -55,6 +55,9 @@ class ContentResource(RegistryResource):
         content = self.repository.recall(request, place)
         if content is None:
             return self.answer_later(request, self._send(request, place, question, caching))
+        if content.size > SMALL:
+            sending = send_content(request, content, caching, self.repository.disk)
+            return self.answer_later(request, sending)
         send_recalled(request, content, caching, self.repository.disk)
         return NOT_DONE_YET
 
