@@ -23,7 +23,6 @@ NOT_TAKEN = "the client did not take the answer"
 _NO_HOST = RegistryError(
     400, "UNSUPPORTED", "a request of HTTP/1.1 has the field Host, and has it once"
 )
-_OF_CONTENT = (b"etag", b"cache-control", b"docker-content-digest", b"accept-ranges")
 
 
 class RegistryRequest(Request):
@@ -31,8 +30,9 @@ class RegistryRequest(Request):
 
     ``started`` is the time at which it had arrived, in seconds of the site's clock;
     ``namespace`` what the client sent as ``ns``; ``failure`` why it was refused or broken
-    off, for the log; ``asked`` its bytes, if it came alone and in one piece; ``head`` the
-    bytes of its answer's head.
+    off, for the log; ``asked`` its bytes, if it came alone and in one piece; ``fields`` are
+    those of its answer that are written already, each behind a line break; ``head`` is all
+    of the answer's head.
     """
 
     defaultContentType = None
@@ -46,6 +46,7 @@ class RegistryRequest(Request):
     namespace = ""
     failure = ""
     asked = b""
+    fields = b""
     head = b""
     has_arrived = False
     has_left = False
@@ -118,8 +119,7 @@ class RegistryRequest(Request):
         """Send an error document."""
         self.failure = str(error)
         self.setResponseCode(error.status)
-        for name in _OF_CONTENT:
-            self.responseHeaders.removeHeader(name)
+        self.fields = b""
         if error.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             self.responseHeaders.removeHeader(b"content-range")
         return self.respond(error.document(), b"application/json")
