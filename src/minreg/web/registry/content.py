@@ -1,6 +1,6 @@
 """Answers with stored content: whole, in part, or not at all if the client has it."""
 
-import secrets
+import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -187,7 +187,7 @@ def _read_now(content: Content, part: ByteRange) -> bytes:
 
 def _send_parts(request: RegistryRequest, content: Content, ranges: Sequence[ByteRange]) -> None:
     """Send several ranges as ``multipart/byteranges`` (RFC 9110, section 14.6)."""
-    boundary = secrets.token_hex(16).encode("ascii")
+    boundary = os.urandom(16).hex().encode("ascii")
     head = b"\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n"
     media_type = content.media_type.encode("ascii")
     parts = [
