@@ -111,7 +111,8 @@ class FaultTests(SynchronousTestCase):
         self.events: list[Event] = []
         transport = Transport(silence=_SILENCE)
         stop = Signal()
-        retries = Retries(2, stop, self.wait)
+        # As many as a test has faults: chance may have one blob meet them all.
+        retries = Retries(4, stop, self.wait)
         network = Network(transport, Upstreams(transport, retries, {}), retries, stop, 4)
         download = Download(self.root, network, Selection(), self.events.append)
         image = ImageReference.parse(f"{self.proxy.host}/a/b:1")
