@@ -1,11 +1,8 @@
 """Tests for ``minreg.web.remembered``, and for small content that is remembered."""
 
-import os
-
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.names import Digest
 from minreg.web.remembered import FRESH, Remembered
 from tests.shortcuts import BLOB, TAG, ShortcutTestCase
 from tests.stores import HeldThreads
@@ -83,43 +80,3 @@ class SmallContentTests(ShortcutTestCase):
         self.assertNotEqual(answers["docker.io"].body, answers["quay.io"].body)
         self.assertEqual(answers["quay.io"].header("oci-namespace"), "quay.io")
         self.assertIsNone(answers["docker.io"].header("oci-namespace"))
-
-
-class LargeContentTests(ShortcutTestCase):
-    """Tests for layers, which are opened again and again while many nodes pull."""
-
-    def setUp(self) -> None:
-        """Put a large layer into the tree, and ask for it once."""
-        super().setUp()
-        self.layer = bytes(range(256)) * 512
-        self.tree.add_image("rancher/large", "1", self.layer)
-        self.path = f"/v2/rancher/large/blobs/{Digest.of(self.layer)}"
-        self.threads = HeldThreads()
-        self.site = self.make_site(self.make_store(), in_thread=self.threads)
-        client = self.connect()
-        client.send(f"GET {self.path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-        self.threads.run()
-        client.pump()
-        self.assertEqual(client.received().partition(b"\r\n\r\n")[2], self.layer)
-
-    def test_needs_no_thread(self) -> None:
-        """The next one, whatever part of it is wanted, needs no thread."""
-        for headers, code, body in (
-            ({}, 200, self.layer),
-            ({"range": "bytes=70000-"}, 206, self.layer[70000:]),
-            ({"range": "bytes=1-2"}, 206, self.layer[1:3]),
-            ({"if-none-match": "*"}, 304, b""),
-        ):
-            answer = self.connect().request(self.path, headers=headers)
-            self.assertEqual((answer.code, answer.body), (code, body))
-        self.assertEqual(len(self.threads), 0)
-
-    def test_replaced(self) -> None:
-        """A file that is not as it was is looked up anew."""
-        os.truncate(self.tree.path("blobs", str(Digest.of(self.layer))), 9)
-        client = self.connect()
-        client.send(f"GET {self.path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-        self.assertEqual(len(self.threads), 1)
-        self.threads.run()
-        client.pump()
-        self.assertIn(b" 404 ", client.received().partition(b"\r\n")[0])

@@ -58,8 +58,7 @@ class Content:
     ``size`` is in bytes, and the file holds that many or has been cut short since.
     ``is_current`` tells at any later time whether the same question would still bring the
     same content; it never waits long where it was asked not long before, and is None if
-    that cannot be told. ``reopen`` opens the file once more, as quickly; it returns None if
-    another lies there by now.
+    that cannot be told.
     """
 
     file: BinaryIO
@@ -67,7 +66,6 @@ class Content:
     digest: Digest
     media_type: str
     is_current: Callable[[], bool] | None = None
-    reopen: Callable[[], BinaryIO | None] | None = None
 
     def close(self) -> None:
         """Close the file."""

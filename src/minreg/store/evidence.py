@@ -11,7 +11,6 @@ asked of it.
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from io import FileIO
 
 import attrs
 
@@ -61,27 +60,6 @@ class Evidence:
         places = [(os.path.join(self._root, path), None) for path in self._absent]
         places += [(os.path.join(place, path), state) for path, state in states.items()]
         return partial(_are_unchanged, tuple(places))
-
-    def opener(self, path: str, found: os.stat_result) -> Callable[[], FileIO | None]:
-        """Make a function that opens a file again, as long as the very same lies there.
-
-        Args:
-            path: The file's.
-            found: What was seen when it was opened, and found to lie where it may.
-        """
-        return partial(_reopen, os.path.join(self._root, path), signature(found))
-
-
-def _reopen(path: str, known: Signature) -> FileIO | None:
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    try:
-        descriptor = os.open(path, flags)
-    except OSError:
-        return None
-    if signature(os.fstat(descriptor)) == known:
-        return FileIO(descriptor)
-    os.close(descriptor)
-    return None
 
 
 def _are_unchanged(places: tuple[tuple[str, Signature | None], ...]) -> bool:

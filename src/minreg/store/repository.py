@@ -77,13 +77,8 @@ class TreeRepository:
                     f"{opened.path} has {size} bytes, but manifests of {self.name} say "
                     f"{' or '.join(map(str, sorted(stated)))}: copy it again"
                 )
-        place = f"blobs/{digest}"
-        is_current = self._check(place, opened, taken)
-        content = Content(opened.file, size, digest, OCTET_STREAM, is_current)
-        if self._evidence is None:
-            return content
-        reopen = self._evidence.opener(f"{self.name}/{place}", opened.status)
-        return attrs.evolve(content, reopen=reopen)
+        is_current = self._check(f"blobs/{digest}", opened, taken)
+        return Content(opened.file, size, digest, OCTET_STREAM, is_current)
 
     def list_tags(self) -> list[str]:
         """See ``IRepository``."""

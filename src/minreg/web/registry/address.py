@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from io import BytesIO
-from typing import Any, BinaryIO, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 from twisted.logger import Logger
@@ -39,27 +39,18 @@ class _Answered(Generic[Answer]):
 
 
 @attrs.frozen
-class _Opened:
-    """Content that was opened: in memory, its file closed, if it is small."""
+class _SmallContent:
+    """Content that is in memory; its file is closed."""
 
     content: Content
-    body: bytes | None = None
+    body: bytes
 
-    def close(self) -> None:
-        """Close the file."""
-        self.content.close()
-
-    def reopen(self) -> Content | None:
-        """Make content of it that can be sent, if it is still there."""
+    def open(self) -> Content:
+        """Make content of it that can be sent."""
         known = self.content
-        file: BinaryIO | None = None
-        if self.body is not None:
-            file = BytesIO(self.body)
-        elif known.reopen is not None:
-            file = known.reopen()
-        if file is None:
-            return None
-        return Content(file, known.size, known.digest, known.media_type, known.is_current)
+        return Content(
+            BytesIO(self.body), known.size, known.digest, known.media_type, known.is_current
+        )
 
 
 @attrs.frozen
@@ -74,22 +65,22 @@ class RepositoryAddress:
     _log = Logger(namespace="minreg.store")
 
     def recall(self, request: RegistryRequest, place: str) -> Content | None:
-        """Return content that was opened lately: what is small out of memory.
+        """Return content that is in memory, for it is small and was opened lately.
 
         Args:
             request: The request.
             place: What the content is called in the repository.
         """
-        known: _Answered[_Opened] | None = self.disk.known.find(self._key(place))
-        if known is None or (content := known.answer.reopen()) is None:
+        known: _Answered[_SmallContent] | None = self.disk.known.find(self._key(place))
+        if known is None:
             return None
         self._tell_namespace(request, known)
-        return content
+        return known.answer.open()
 
     async def open(
         self, request: RegistryRequest, place: str, question: Callable[[IRepository], Content]
     ) -> Content:
-        """Open content as ``ask`` would, so that it can be recalled.
+        """Open content as ``ask`` would, so that it can be recalled if it is small.
 
         Args:
             request: The request.
@@ -98,13 +89,14 @@ class RepositoryAddress:
         """
         answered = await self._look(lambda repository: _read_small(question(repository)))
         self._tell_namespace(request, answered)
-        opened = answered.answer
-        if opened.content.is_current is not None:
-            cost = len(opened.body or b"") + _OVERHEAD
-            self.disk.known.keep(self._key(place), answered, opened.content.is_current, cost)
-        if opened.body is None:
-            return opened.content
-        return attrs.evolve(opened.content, file=BytesIO(opened.body))
+        small = answered.answer
+        if isinstance(small, Content):
+            return small
+        if small.content.is_current is not None:
+            cost = len(small.body) + _OVERHEAD
+            kept = _Answered(small, answered.by_namespace)
+            self.disk.known.keep(self._key(place), kept, small.content.is_current, cost)
+        return small.open()
 
     def _key(self, place: str) -> tuple[str | None, str, str]:
         return self.namespace, self.name, place
@@ -150,16 +142,16 @@ class RepositoryAddress:
         return _Answered(question(repository), repository.by_namespace)
 
 
-def _read_small(content: Content) -> _Opened:
+def _read_small(content: Content) -> Content | _SmallContent:
     """Read content that goes out in one piece anyway; what cannot be read stays as it is."""
     if content.size > SMALL:
-        return _Opened(content)
+        return content
     try:
         body = content.file.read(content.size)
         content.file.seek(0)
     except OSError:
-        body = b""
+        return content
     if len(body) < content.size:
-        return _Opened(attrs.evolve(content, is_current=None))
+        return content
     content.close()
-    return _Opened(content, body)
+    return _SmallContent(content, body)

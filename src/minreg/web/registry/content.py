@@ -46,7 +46,7 @@ class ContentResource(RegistryResource):
         question: Callable[[IRepository], Content],
         caching: bytes,
     ) -> int:
-        """Send content: at once if it is in memory, or else when it was found, and read.
+        """Send content: at once if it is in memory, or else when it was found.
 
         Args:
             request: The request.
@@ -57,9 +57,6 @@ class ContentResource(RegistryResource):
         content = self.repository.recall(request, place)
         if content is None:
             return self.answer_later(request, self._send(request, place, question, caching))
-        if content.size > SMALL:
-            sending = send_content(request, content, caching, self.repository.disk)
-            return self.answer_later(request, sending)
         send_recalled(request, content, caching, self.repository.disk)
         return NOT_DONE_YET
 
