@@ -91,7 +91,7 @@ def read_settings(
     )
     entries = {
         name: Setting((environment[distribution.variable(name)],), service.unit.path)
-        for name in _WITH_VALUE
+        for name in distribution.in_environment
         if service is not None and environment.get(distribution.variable(name))
     }
     problems: list[tuple[str, Problem]] = []
