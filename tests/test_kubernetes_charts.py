@@ -40,6 +40,18 @@ class ChartTests(SynchronousTestCase):
         [note] = found.notes
         self.assertEqual(note.partition(f": {OWN}")[0], "a.yaml:5, HelmChart x")
 
+    def test_chart_alone(self) -> None:
+        """A chart of which nothing else is said is remarked upon, too."""
+        for spec in ("chart: a\nrepo: https://x", "chartContent: YQ=="):
+            [note] = find(spec).notes
+            self.assertIn(OWN, note)
+
+    def test_escaped(self) -> None:
+        """A key may be written as numbers of its letters."""
+        pod = 'kind: Pod\nspec:\n  containers: [{"im\\u0061ge": a/b:1}]\n'
+        [one] = find_images([("a.yaml", pod)]).images
+        self.assertEqual(str(one.image), "docker.io/a/b:1")
+
     def test_job_image(self) -> None:
         """The image of the job that installs a chart can be named."""
         self.assertEqual(names("jobImage: a/b:1"), ["docker.io/a/b:1"])
@@ -54,6 +66,9 @@ class ChartTests(SynchronousTestCase):
             "image: {repository: a/b, tag: 1.10}": "docker.io/a/b:1.10",
             "image: {name: a/b, tag: v2}": "docker.io/a/b:v2",
             "image: {registry: quay.io, repository: a/b, tag: v2}": "quay.io/a/b:v2",
+            "image: {registry: quay.io, image: a/b, tag: v2}": "quay.io/a/b:v2",
+            "image: {repository: 'quay.io/a/b:5'}": "quay.io/a/b:5",
+            "image: {name: 'quay.io/a/b:5'}": "quay.io/a/b:5",
             f"image: {{repository: a/b, digest: '{digest}'}}": f"docker.io/a/b@{digest}",
             "deep: {x: [{controller: {repository: a/b, tag: v2}}], image: {}}": "docker.io/a/b:v2",
         }.items():

@@ -18,7 +18,7 @@ VALUES = st.recursive(
 
 def read(text: str, about: str = "") -> list[Value]:
     """Read all documents."""
-    return list(read_documents(text, about))
+    return list(read_documents(text, (about,)))
 
 
 class ReadTests(SynchronousTestCase):

@@ -32,8 +32,8 @@ def find_chart_images(resource: Mapping[str, Value], place: Place, found: Found)
         found.note(
             chart,
             place,
-            "which images the chart itself brings along is not known: "
-            "check what 'helm template' makes of it, too",
+            "which images the chart itself brings along is not known: check what 'helm template' "
+            "makes of it, too; the image of the job that installs it is that of a release (--k3s)",
         )
 
 
@@ -84,10 +84,12 @@ def _find_named(part: Mapping[str, Value], place: Place, found: Found) -> None:
     image, tag = part.get(_IMAGE), part.get("tag")
     if not isinstance(image, str) or not image:
         return
-    if "@" in image or ":" in image.rpartition("/")[2]:
-        found.add(image, place)
+    registry = part.get("registry")
+    host = f"{registry}/" if _is_given(registry) else ""
+    if _is_whole(image):
+        found.add(image, place, host + image)
     elif _is_given(tag):
-        found.add(image, place, f"{image}:{tag}")
+        found.add(image, place, f"{host}{image}:{tag}")
     else:
         found.note(image, place, f"image {image!r} has the tag that the chart gives it")
 
@@ -99,12 +101,19 @@ def _find_in_parts(key: str, part: Mapping[str, Value], place: Place, found: Fou
     if not isinstance(repository, str) or "://" in repository:
         return
     if not (_is_given(tag) or _is_given(digest)):
-        if key == _IMAGE:
+        if _is_whole(repository):
+            found.add(repository, place)
+        elif key == _IMAGE:
             found.note(repository, place, f"image {repository!r} has the tag of the chart")
         return
     host = f"{registry}/" if _is_given(registry) else ""
     version = (f":{tag}" if _is_given(tag) else "") + (f"@{digest}" if _is_given(digest) else "")
     found.add(repository, place, f"{host}{repository}{version}")
+
+
+def _is_whole(name: str) -> bool:
+    """Tell whether a name has a tag or a digest."""
+    return "@" in name or ":" in name.rpartition("/")[2]
 
 
 def _is_given(value: Value) -> bool:

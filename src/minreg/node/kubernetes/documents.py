@@ -8,7 +8,7 @@ null are text: it is the text that names an image.
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NoReturn, Self
 
 import attrs
@@ -58,15 +58,15 @@ class Text(str):
         return scalar
 
 
-def read_documents(text: str, about: str, line: int = 1) -> Iterator[Value]:
-    """Read those documents of a text that have a certain word in them.
+def read_documents(text: str, about: Collection[str], line: int = 1) -> Iterator[Value]:
+    """Read those documents of a text that have one of certain words in them.
 
     Whoever looks for images has no use for the many documents that name none, and YAML is
     slow to read.
 
     Args:
         text: YAML, with any number of documents, or JSON.
-        about: The word, in lower case; the case does not matter in the text.
+        about: The words, in lower case; the case does not matter in the text.
         line: The number of the text's first line.
 
     Raises:
@@ -77,7 +77,7 @@ def read_documents(text: str, about: str, line: int = 1) -> Iterator[Value]:
         yield from documents
         return
     for first, part in _split(text):
-        if about in part.lower():
+        if any(word in part.lower() for word in about):
             yield from _read_part(part, line + first)
 
 

@@ -10,8 +10,9 @@ from minreg.preflight.wanted import WantedImage
 from minreg.references import ImageReference
 from minreg.words import printable
 
-WORD = "image"
-"""What stands in every document that names an image."""
+_WORDS = ("image", "helm", "\\u", "\\x")
+"""One of these is in every document that names an image, or a chart that may have some; the
+last two begin letters that are written as numbers."""
 
 _FILLED_IN_LATER = ("{{", "${", "$(", "%{")
 
@@ -74,7 +75,7 @@ class Found:
         """
         line = text.line + 1 if isinstance(text, Text) else 1
         try:
-            for document in read_documents(text, WORD, line):
+            for document in read_documents(text, _WORDS, line):
                 yield document, place
         except DocumentsInvalid as error:
             self.complaints.append(printable(f"{place.file}:{error}"))

@@ -13,9 +13,10 @@ import attrs
 
 from minreg.node.kubernetes.charts import find_chart_images
 from minreg.node.kubernetes.documents import Value
-from minreg.node.kubernetes.found import WORD, Found, Place
+from minreg.node.kubernetes.found import Found, Place
 from minreg.node.kubernetes.plans import find_plan_images
 
+_IMAGE = "image"
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 _KUBECTL = "SYSTEM_UPGRADE_JOB_KUBECTL_IMAGE"
 _STATUS = "status"
@@ -89,13 +90,13 @@ class _Search:
     def _find_in_pod(self, pod: Mapping[str, Value], place: Place) -> None:
         for containers in map(pod.get, _CONTAINERS):
             for container in self._new_dicts(containers):
-                image = container.get(WORD)
+                image = container.get(_IMAGE)
                 if isinstance(image, str):
                     # It is no image of a resource of its own.
                     self._seen.add(id(container))
                     self.found.add(image, place)
         for volume in self._new_dicts(pod.get("volumes")):
-            source = volume.get(WORD)
+            source = volume.get(_IMAGE)
             if isinstance(source, dict) and isinstance(source.get("reference"), str):
                 self.found.add(source["reference"], place)
 
@@ -108,7 +109,7 @@ class _Search:
 
     def _note_others(self, value: Mapping[str, Value], place: Place) -> None:
         """Remark that something else than a pod names an image, if it looks like a name."""
-        image = value.get(WORD)
+        image = value.get(_IMAGE)
         if isinstance(image, str) and ("/" in image or ":" in image):
             self.found.note(
                 image,
