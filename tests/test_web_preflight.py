@@ -101,6 +101,11 @@ class PreflightTests(PreflightTestCase):
         }.items():
             self.assertEqual(self.request(f"{ASKED}{words}").code, code, words)
 
+    def test_upgrade_left_out(self) -> None:
+        """What is about an upgrade is not passed over where none is asked for."""
+        for word in ("controller=a/b:1", "kubectl=a/b:1"):
+            self.assertEqual(self.request(f"{ASKED}&{word}").code, 400)
+
     def test_upgrade(self) -> None:
         """What carries the upgrade out can be asked for, too, in versions of one's own."""
         self.assertEqual(self.request(f"{ASKED}&upgrade=no").code, 200)
