@@ -22,7 +22,7 @@ from minreg.node.doctor.report import (
     write_findings,
     write_unread,
 )
-from minreg.node.doctor.wanted import Answer, list_answers
+from minreg.node.doctor.wanted import Answer, find_pause_image, list_answers
 from minreg.words import printable
 
 _MOST_SECONDS = 120
@@ -73,6 +73,10 @@ def _look(files: NodeFiles, *, as_document: bool, fix: bool) -> None:
     is_looked_at = node.registry.root not in files.unread
     known = [setup for setup in node.setups if setup.is_known and is_looked_at]
     answers = [answer for setup in known for answer in list_answers(node, setup)]
+    for setup in known:
+        if setup.is_agent and find_pause_image(setup) is None:
+            images = f"the images of this {setup.distribution.title} agent"
+            files.unread[images] = "its server says which they are, and it has not run here yet"
     findings = diagnose(node)
     if files.is_live:
         findings = order([*findings, *check_registry(node, answers, ask)])
