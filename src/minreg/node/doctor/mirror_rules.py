@@ -1,5 +1,6 @@
 """Rules about ``mirrors``: what they are called, and where they lead."""
 
+import re
 from collections.abc import Iterator
 
 from minreg.names import DOCKER_HUB, is_host
@@ -187,5 +188,17 @@ def _check_default(
         f"{word.text} is the default endpoint of {mirror.name.text}, which is asked last anyway: "
         "it does nothing here"
     )
+    if not _is_alone(setup, word):
+        mend = f"remove {word.text} from the list"
+        yield Finding(ENDPOINT_DEFAULT, path, line, problem, mend)
+        return
     removal = () if len(mirror.endpoints) == 1 else (Removal(path, line),)
     yield Finding(ENDPOINT_DEFAULT, path, line, problem, "remove this line", removal)
+
+
+def _is_alone(setup: Setup, word: Word) -> bool:
+    """Tell whether a line has an item of a list and nothing else but a comment."""
+    lines = setup.registries_file.text.split("\n") if setup.registries_file is not None else []
+    line = lines[word.place.line - 1] if word.place.line <= len(lines) else ""
+    item = rf"\s*- +([\"']?){re.escape(word.text)}\1(\s+#.*)?\s*"
+    return re.fullmatch(item, line) is not None
