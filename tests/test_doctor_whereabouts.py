@@ -81,6 +81,13 @@ class DefaultEndpointTests(RulesTestCase):
             mend = "remove this line" if changes else f"remove {itself[1:-1]} from the list"
             self.assertEqual(found.mend, mend)
 
+    def test_wanted(self) -> None:
+        """It stays where another finding has it switched off for all that do not name it."""
+        self.node.replace(CONFIG, "endpoint: true", "endpoint: false")
+        itself = "https://registry-1.docker.io"
+        self.set_registries(f"{MIRRORS}  docker.io:\n    endpoint: [{itself}]\n")
+        self.assertEqual([one.rule.id for one in self.node.diagnose()], ["default-endpoint"])
+
 
 class TreeWhereaboutsTests(RulesTestCase):
     """Tests for trees that are not where they should be."""

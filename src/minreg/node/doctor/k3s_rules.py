@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from minreg.node.doctor.findings import Addition, Edit, Finding
-from minreg.node.doctor.mirror_rules import WILDCARD, parse_word
+from minreg.node.doctor.mirror_rules import WILDCARD, names_default, parse_word
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.rules import (
     ARCHIVES,
@@ -15,7 +15,6 @@ from minreg.node.doctor.rules import (
     SYSTEM_REGISTRY,
 )
 from minreg.node.doctor.setup import Setup
-from minreg.node.registries.file import Mirror
 from minreg.node.registries.places import Place, Word
 from minreg.node.units import ENDPOINT
 from minreg.words import count, format_size
@@ -58,7 +57,7 @@ def check_default_endpoint(_node: Node, setup: Setup) -> Iterator[Finding]:
     names = [
         mirror.name.text
         for mirror in setup.registries.mirrors.values()
-        if mirror.endpoints and not _is_asked_on_purpose(mirror)
+        if mirror.endpoints and not names_default(mirror)
     ]
     if not names:
         return
@@ -150,13 +149,6 @@ def check_layers(_node: Node, setup: Setup) -> Iterator[Finding]:
     mend, changes = _discard(setup, directory)
     mend += "; what is there already goes with its images (k3s crictl rmi --prune)"
     yield Finding(DISCARD_LAYERS, directory, 0, problem, mend, changes)
-
-
-def _is_asked_on_purpose(mirror: Mirror) -> bool:
-    """Tell whether a mirror names the default endpoint itself."""
-    default = parse_word(mirror.name)
-    endpoints = [parse_word(word) for word in mirror.endpoints]
-    return default is not None and str(default) in map(str, endpoints)
 
 
 def _defaults(names: Sequence[str]) -> str:

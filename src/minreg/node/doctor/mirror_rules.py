@@ -131,6 +131,13 @@ def parse_word(word: Word) -> Endpoint | None:
         return None
 
 
+def names_default(mirror: Mirror) -> bool:
+    """Tell whether a mirror names the default endpoint itself."""
+    default = parse_word(mirror.name)
+    endpoints = [parse_word(word) for word in mirror.endpoints]
+    return default is not None and str(default) in map(str, endpoints)
+
+
 def _endpoint_words(setup: Setup) -> Iterator[tuple[Mirror, Word]]:
     for mirror in setup.registries.mirrors.values():
         for word in mirror.endpoints:
@@ -183,6 +190,9 @@ def _check_default(
         url = f"{endpoint.scheme}://{endpoint.host}/v2/"
         changes = (Edit(path, word.place, word.text, url),)
         yield Finding(ENDPOINT_DEFAULT, path, line, problem, mend, changes)
+        return
+    if not all(names_default(one) for one in setup.registries.mirrors.values() if one.endpoints):
+        # The other mirrors want it switched off, and then this is how to have it asked.
         return
     problem = (
         f"{word.text} is the default endpoint of {mirror.name.text}, which is asked last anyway: "
