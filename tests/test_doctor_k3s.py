@@ -207,6 +207,9 @@ class LayersRuleTests(RulesTestCase):
         self.node.write(f"{CONTAINERD}/config-v3.toml.tmpl", '{{ template "base" . }}\n')
         (found,) = self.node.diagnose()
         self.assertEqual(len(found.changes), 1)
+        self.node.write(f"{CONTAINERD}/config-v3.toml.d/discard-layers.toml", "version = 3\n")
+        (found,) = self.node.diagnose()
+        self.assertEqual(found.changes, (), "a table of TOML must not be there twice")
 
     def test_containerd_1(self) -> None:
         """The settings of containerd 1 are one file, and have other names."""

@@ -75,6 +75,18 @@ class BrokenTests(SynchronousTestCase):
         ):
             self.assertEqual(self.problem(content).rule, "too-large")
 
+    def test_comments(self) -> None:
+        """Comments where few people write them are no more than comments."""
+        registries, problems = read_registries(b"mirrors:\n  # b\n  > # c\n  x\n")
+        self.assertEqual(
+            (registries.mirrors, [one.rule for one in problems]), ({}, ["wrong-type"])
+        )
+        for content, rule in (
+            (b"# a\n| # b\nx\n", "wrong-type"),
+            (b": #c: ? \n|\n  \n#c\n&a }&a - ", "syntax"),
+        ):
+            self.assertEqual(self.problem(content).rule, rule)
+
     def test_no_warnings(self) -> None:
         """The library does not talk to the operator itself."""
         read_registries(b"mirrors: {a: &x , b: &x }")

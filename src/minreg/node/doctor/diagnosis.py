@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from minreg.node.doctor.config_rules import check_config_names, check_tls_use
 from minreg.node.doctor.findings import Finding, Severity
+from minreg.node.doctor.hosts_rules import check_hosts
 from minreg.node.doctor.k3s_rules import (
     check_archives,
     check_default_endpoint,
@@ -57,6 +58,7 @@ _OF_WHAT_IS_TOLD: Sequence[_Check] = (
     check_tls_use,
     check_tls_files,
     check_rewrites,
+    check_hosts,
 )
 _OF_WHAT_COMES_OF_IT: Sequence[_Check] = (
     check_default_endpoint,

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from minreg.node.doctor.findings import Addition, Finding
-from minreg.node.doctor.mirror_rules import WILDCARD, parse_word
+from minreg.node.doctor.findings import Addition, Edit, Finding
+from minreg.node.doctor.mirror_rules import WILDCARD, names_default, parse_word
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.rules import (
     ARCHIVES,
@@ -15,8 +15,7 @@ from minreg.node.doctor.rules import (
     SYSTEM_REGISTRY,
 )
 from minreg.node.doctor.setup import Setup
-from minreg.node.registries.file import Mirror
-from minreg.node.registries.places import Word
+from minreg.node.registries.places import Place, Word
 from minreg.node.units import ENDPOINT
 from minreg.words import count, format_size
 
@@ -58,7 +57,7 @@ def check_default_endpoint(_node: Node, setup: Setup) -> Iterator[Finding]:
     names = [
         mirror.name.text
         for mirror in setup.registries.mirrors.values()
-        if mirror.endpoints and not _is_asked_on_purpose(mirror)
+        if mirror.endpoints and not names_default(mirror)
     ]
     if not names:
         return
@@ -67,9 +66,17 @@ def check_default_endpoint(_node: Node, setup: Setup) -> Iterator[Finding]:
         "network each such pull takes as long as it takes to give up, and the error that is "
         "shown is of that"
     )
-    path = setup.settings.path
-    addition = Addition(path, f"{_SWITCH}: true\n")
-    yield Finding(DEFAULT_ENDPOINT, path, 0, problem, f"add {_SWITCH}: true", (addition,))
+    setting, path = setup.settings.setting(_SWITCH), setup.settings.path
+    if not setting.values:
+        addition = Addition(path, f"{_SWITCH}: true\n")
+        yield Finding(DEFAULT_ENDPOINT, path, 0, problem, f"add {_SWITCH}: true", (addition,))
+        return
+    mend = f"write true for {_SWITCH}, which is {setting.text or 'empty'} here"
+    behind_key = Place(setting.line, len(_SWITCH) + 2)
+    is_in_file = setting.path in {file.path for file in setup.settings.files}
+    edit = Edit(setting.path, behind_key, setting.text, "true")
+    changes = (edit,) if is_in_file and setting.text else ()
+    yield Finding(DEFAULT_ENDPOINT, setting.path, setting.line, problem, mend, changes)
 
 
 def check_system_registry(_node: Node, setup: Setup) -> Iterator[Finding]:
@@ -144,13 +151,6 @@ def check_layers(_node: Node, setup: Setup) -> Iterator[Finding]:
     yield Finding(DISCARD_LAYERS, directory, 0, problem, mend, changes)
 
 
-def _is_asked_on_purpose(mirror: Mirror) -> bool:
-    """Tell whether a mirror names the default endpoint itself."""
-    default = parse_word(mirror.name)
-    endpoints = [parse_word(word) for word in mirror.endpoints]
-    return default is not None and str(default) in map(str, endpoints)
-
-
 def _defaults(names: Sequence[str]) -> str:
     """Name the default endpoints of mirrors, a few of them."""
     if WILDCARD in names:
@@ -177,8 +177,10 @@ def _discard(setup: Setup, directory: str) -> tuple[str, tuple[Addition, ...]]:
     drop_ins = f"{directory}/config-v3.toml.d"
     table = "[plugins.'io.containerd.cri.v1.images']"
     text = f"version = 3\n\n{table}\n  discard_unpacked_layers = true\n"
-    changes = [Addition(f"{drop_ins}/discard-layers.toml", text)]
-    mend = f"set discard_unpacked_layers = true below {table} in {drop_ins}/discard-layers.toml"
+    path = f"{drop_ins}/discard-layers.toml"
+    is_there = any(file.path == path for file in setup.drop_ins)
+    changes = [] if is_there else [Addition(path, text)]
+    mend = f"set discard_unpacked_layers = true below {table} in {path}"
     line = f'imports = ["{drop_ins}/*.toml"]'
     if drop_ins not in "".join([config, *(file.text for file in setup.templates)]):
         mend += f", and have it imported: {directory}/config-v3.toml.tmpl begins with {line}"

@@ -140,7 +140,7 @@ def _addresses(
 
 def _sockets(socket: Unit | None) -> Iterator[Address]:
     for entry in socket.listed("Socket", "ListenStream") if socket is not None else ():
-        if entry.value.startswith(("/", "@")):
+        if entry.value.startswith(("/", "@", "vsock:", "vsock-")):
             continue
         host, port = split_port(entry.value)
         if entry.value.isdigit():

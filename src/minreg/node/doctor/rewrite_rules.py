@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from minreg.node.doctor.findings import Edit, Finding
+from minreg.node.doctor.hosts_rules import can_be_written
 from minreg.node.doctor.mirror_rules import parse_word
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.rules import REWRITE_GROUP, REWRITE_SYNTAX, REWRITE_UNUSED
@@ -16,6 +17,8 @@ def check_rewrites(node: Node, setup: Setup) -> Iterator[Finding]:
     """A rewrite is a regular expression of Go, uses groups that it has, and is of use."""
     for mirror in setup.registries.mirrors.values():
         for rewrite in mirror.rewrites:
+            if not can_be_written(rewrite):
+                continue
             pattern, line = rewrite.pattern.text, rewrite.pattern.place.line
             try:
                 compiled = compile_pattern(pattern)

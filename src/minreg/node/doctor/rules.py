@@ -35,6 +35,7 @@ TLS_NAME = Rule("tls-name", _ERROR, "a certificate is not for this endpoint")
 REWRITE_SYNTAX = Rule("rewrite-syntax", _ERROR, "containerd leaves this rewrite out")
 REWRITE_GROUP = Rule("rewrite-group", _ERROR, "a rewrite uses a group that is not there")
 REWRITE_UNUSED = Rule("rewrite-unused", _WARNING, "a rewrite matches nothing in the tree")
+HOSTS_INVALID = Rule("hosts-invalid", _ERROR, "containerd cannot read a hosts.toml")
 
 RESTART = Rule("restart", _WARNING, "a change has no effect yet")
 DEFAULT_ENDPOINT = Rule("default-endpoint", _WARNING, "the default endpoint is asked as well")

@@ -46,12 +46,14 @@ def check_place(_node: Node, setup: Setup) -> Iterator[Finding]:
     """A file of registries is where K3s looks for it."""
     path = setup.registries_path
     for file in setup.misplaced:
-        if setup.registries_file is None:
-            mend = f"call it {path}"
+        moves: tuple[Move, ...] = ()
+        if setup.registries_file is None and len(setup.misplaced) == 1:
+            mend, moves = f"call it {path}", (Move(file.path, path),)
+        elif setup.registries_file is None:
+            mend = f"call the right one of these files {path}, and remove the others"
         else:
             mend = f"move what is needed of it to {path}, and remove it"
         problem = f"{setup.distribution.title} reads {path} only: this file has no effect"
-        moves = (Move(file.path, path),) if setup.registries_file is None else ()
         yield Finding(FILE_NAME, file.path, 0, problem, mend, moves)
 
 

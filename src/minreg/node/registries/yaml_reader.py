@@ -50,7 +50,7 @@ class YamlReader:
         text = self._decode(content)
         if text is None:
             return None
-        yaml = YAML(typ="rt", pure=True)
+        yaml = YAML(typ="safe", pure=True)
         yaml.composer.warn_double_anchors = False
         documents = yaml.compose_all(text)
         try:
