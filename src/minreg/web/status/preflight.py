@@ -6,7 +6,7 @@ For an upgrade plan that asks before a node is cordoned: 200 if so, 409 with a l
 import json
 from collections.abc import Mapping
 
-from twisted.internet.defer import DeferredSemaphore
+from twisted.internet.defer import DeferredLock, DeferredSemaphore
 
 from minreg.errors import release_unknown, unavailable
 from minreg.interfaces import IRegistryStore
@@ -39,6 +39,7 @@ class PreflightResource(RegistryResource):
         self._disk = disk
         self._aliases = aliases
         self._turn: DeferredSemaphore = DeferredSemaphore(1)
+        self._thread: DeferredLock = DeferredLock()
 
     def render_GET(self, request: RegistryRequest) -> int:
         """Look, and answer.
@@ -76,12 +77,14 @@ class PreflightResource(RegistryResource):
     async def _look(self, question: Question) -> Report:
         """Look at one image at a time, each with the disk's own patience.
 
+        A look that was given up keeps the thread until it ends: there is never a second one.
+
         Raises:
             RegistryError: Which images there should be is not known here.
             StoreUnavailable: The disk does not answer.
         """
         try:
-            images = await self._disk.run(find_images, self._store, question)
+            images = await self._disk.run_alone(self._thread, find_images, self._store, question)
         except ReleaseUnknown as error:
             raise release_unknown(str(error)) from None
         except CannotLook as error:
@@ -89,7 +92,9 @@ class PreflightResource(RegistryResource):
         findings: list[Finding] = []
         for wanted in images:
             for platform in question.platforms:
-                checked = await self._disk.run(check_image, self._store, wanted, platform)
+                checked = await self._disk.run_alone(
+                    self._thread, check_image, self._store, wanted, platform
+                )
                 findings += find_in(checked, self._aliases)
         return make_report(len(images), question.platforms, findings)
 
