@@ -15,6 +15,9 @@ from minreg.preflight.wanted import WantedImage
 from minreg.store.held import HeldImage, HeldManifest, is_attestation
 from minreg.store.images import LARGEST_CONFIG, look_at_image, read_platform
 
+_MOST_PARTS = 5000
+"""Manifests, configs and layers of one image; even for all platforms, images have hundreds."""
+
 _IMAGE_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
 
@@ -43,7 +46,9 @@ def check_image(store: IRegistryStore, wanted: WantedImage, platform: Platform |
     """
     try:
         repository = store.find_repository(wanted.registry, wanted.image.repository)
-        held = look_at_image(repository, wanted.reference, partial(choose, platform=platform))
+        held = look_at_image(
+            repository, wanted.reference, partial(choose, platform=platform), _MOST_PARTS
+        )
         problems = tuple(_Chain(repository, held, platform).problems())
     except RepositoryNotFound:
         return Checked(wanted, platform, None, (_why_unknown(store, wanted),))
