@@ -196,6 +196,15 @@ class CheckTests(CheckTestCase):
         self.release.add_manifest("a", index(children[:5000]), "3")
         self.assertEqual(len(self.problems("quay.io/a:3", None)), 5000)
 
+    def test_long(self) -> None:
+        """However long a platform's name is, a problem is not."""
+        platform = {"os": "linux", "architecture": "a" * 100_000}
+        child = descriptor(OCI_MANIFEST, Digest.of(b"x"), 1, platform=platform)
+        self.release.add_manifest("a", index([child]), "1")
+        for wanted_platform in (AMD64, None):
+            [problem] = self.problems("quay.io/a:1", wanted_platform)
+            self.assertEqual((len(problem), problem[-2:]), (501, "a…"))
+
     def test_no_root(self) -> None:
         """Of a tree that cannot be read, nothing is said to be missing."""
         self.release.add(PAUSE)
