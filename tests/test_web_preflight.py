@@ -42,6 +42,7 @@ class PreflightTests(PreflightTestCase):
                 "platforms": ["linux/amd64"],
                 "images": len(IMAGES),
                 "findings": [],
+                "more": 0,
             },
         )
 
