@@ -43,12 +43,15 @@ class FilesTests(SynchronousTestCase):
             "b.yml",
             "a.yaml",
             "below/deep/c.json",
+            "below/UPPER.YAML",
             "d.txt",
             ".hidden.yaml",
             "e.yaml.bak",
         ):
             self.write(name)
-        self.assertEqual(self.names(), ["a.yaml", "b.yml", "below/deep/c.json"])
+        self.assertEqual(
+            self.names(), ["a.yaml", "b.yml", "below/UPPER.YAML", "below/deep/c.json"]
+        )
 
     def test_skip(self) -> None:
         """What K3s is told to skip is skipped."""
@@ -57,15 +60,27 @@ class FilesTests(SynchronousTestCase):
         self.assertEqual(self.names(), ["b.yaml"])
 
     def test_links(self) -> None:
-        """Links to directories are followed where K3s follows them, and never in circles."""
+        """Links to directories are followed at any depth, links behind them are not."""
         elsewhere = os.path.abspath(self.mktemp())
         os.makedirs(os.path.join(elsewhere, "deeper"))
         with open(os.path.join(elsewhere, "b.yaml"), "wb"):
             pass
         self.write("a.yaml")
-        os.symlink(elsewhere, os.path.join(self.directory, "link"))
+        os.makedirs(os.path.join(self.directory, "below", "deep"))
+        os.symlink(elsewhere, os.path.join(self.directory, "below", "deep", "link"))
         os.symlink(self.directory, os.path.join(elsewhere, "deeper", "back"))
-        self.assertEqual(self.names(), ["a.yaml", "link/b.yaml"])
+        self.assertEqual(self.names(), ["a.yaml", "below/deep/link/b.yaml"])
+
+    def test_circles(self) -> None:
+        """However many links lead upwards, each directory is read once more at most."""
+        self.write("below/a.yaml")
+        for number in range(20):
+            os.symlink("..", os.path.join(self.directory, "below", f"up{number:02}"))
+            os.symlink(".", os.path.join(self.directory, f"here{number:02}"))
+        [own, linked] = self.names()
+        self.assertEqual(own, "below/a.yaml")
+        self.assertTrue(linked.startswith("here"))
+        self.assertTrue(linked.endswith("/below/a.yaml"))
 
     def test_file(self) -> None:
         """A file is read whatever it is called."""

@@ -1,6 +1,7 @@
 """Files of manifests, as K3s looks for them in its directory for them.
 
-Source: k3s-io/k3s pkg/deploy/controller.go, ``walkFiles`` and ``shouldSkipFile``.
+Source: k3s-io/k3s pkg/deploy/controller.go, ``walkFiles`` and ``shouldSkipFile``;
+pkg/agent/util/strings.go, ``HasSuffixI``.
 """
 
 import os
@@ -52,7 +53,7 @@ def _list_files(path: str) -> list[str]:
     found = sorted(
         os.path.join(directory, name)
         for directory, name in listed
-        if name.endswith(_SUFFIXES) and not name.startswith(".") and name not in skipped
+        if name.lower().endswith(_SUFFIXES) and not name.startswith(".") and name not in skipped
     )
     if not found:
         raise ManifestsInvalid(f"{path} has no file whose name ends in {', '.join(_SUFFIXES)}")
@@ -60,12 +61,18 @@ def _list_files(path: str) -> list[str]:
 
 
 def _walk(path: str) -> Iterator[tuple[str, list[str]]]:
-    """Go through a directory; of links to others, those that lie in it itself are followed."""
+    """Go through a directory and what it links to, though not to what that links to.
+
+    No directory is gone through for a second link: links cannot make more of it than it is.
+    """
+    followed: set[str] = set()
     for directory, below, names in os.walk(path):
         yield directory, names
-        if directory == path:
-            linked = [os.path.join(path, name) for name in below]
-            for place in filter(os.path.islink, linked):
+        linked = [os.path.join(directory, name) for name in below]
+        for place in filter(os.path.islink, linked):
+            target = os.path.realpath(place)
+            if target not in followed:
+                followed.add(target)
                 yield from ((found, held) for found, _, held in os.walk(place))
 
 
