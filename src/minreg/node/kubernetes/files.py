@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from minreg.words import printable
+
 _SUFFIXES = (".yaml", ".yml", ".json")
 _SKIP = ".skip"
 _LARGEST = 16 * 1024 * 1024
@@ -16,6 +18,9 @@ STANDARD_INPUT = "-"
 
 class ManifestsInvalid(Exception):
     """There are no manifests that could be read; the text says why, a line for each file."""
+
+    def __init__(self, *reasons: str) -> None:
+        super().__init__("\n".join(map(printable, reasons)))
 
 
 def read_files(path: str, standard_input: BinaryIO) -> Iterator[tuple[str, str]]:
