@@ -1,7 +1,9 @@
 """Tests for how files of manifests are found and read."""
 
+import contextlib
 import io
 import os
+import threading
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -106,8 +108,27 @@ class FilesTests(SynchronousTestCase):
             self.assertIn(reason, refusal)
             self.assertTrue(refusal.isprintable())
 
+    def test_pipe(self) -> None:
+        """A pipe that is named is read as the standard input is, and no further."""
+        for content, expected in ((b"a: b\n", "a: b\n"), (b"#" * (17 * 1024 * 1024), None)):
+            reading, writing = os.pipe()
+            writer = threading.Thread(target=self.feed, args=(writing, content), daemon=True)
+            writer.start()
+            path = f"/dev/fd/{reading}"
+            if expected is None:
+                self.assertIn("is larger than", self.refusal(path))
+            else:
+                self.assertEqual(self.read(path), {path: expected})
+            os.close(reading)
+            writer.join()
+
+    def feed(self, descriptor: int, content: bytes) -> None:
+        """Write into a pipe as long as it is read, and close it."""
+        with contextlib.suppress(BrokenPipeError), os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+
     def test_fifo(self) -> None:
-        """What is no file is not waited for."""
+        """What is no file is not waited for in a directory."""
         os.mkfifo(os.path.join(self.directory, "fifo.yaml"))
         self.assertEqual(self.names(), [])
 

@@ -92,7 +92,7 @@ class Wishes:
     "--manifests",
     metavar="DIR",
     multiple=True,
-    help="Kubernetes manifests: a directory, a file, or - for the standard input. Repeatable.",
+    help="Kubernetes manifests: a directory, a file, a pipe, or - for standard input. Repeatable.",
 )
 @click.option(
     "-p",

@@ -5,6 +5,7 @@ pkg/agent/util/strings.go, ``HasSuffixI``.
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -27,7 +28,7 @@ def read_files(path: str, standard_input: BinaryIO) -> Iterator[tuple[str, str]]
     """Read manifests.
 
     Args:
-        path: A file, a directory with files in it and below it, or ``-``.
+        path: A file, a pipe, a directory with files in it and below it, or ``-``.
         standard_input: What that stands for.
 
     Yields:
@@ -49,7 +50,7 @@ def read_files(path: str, standard_input: BinaryIO) -> Iterator[tuple[str, str]]
 
 
 def _list_files(path: str) -> list[str]:
-    if os.path.isfile(path):
+    if os.path.isfile(path) or _is_pipe(path):
         return [path]
     if not os.path.isdir(path):
         raise ManifestsInvalid(f"{path} is neither a file nor a directory of manifests")
@@ -63,6 +64,14 @@ def _list_files(path: str) -> list[str]:
     if not found:
         raise ManifestsInvalid(f"{path} has no file whose name ends in {', '.join(_SUFFIXES)}")
     return [name for name in found if os.path.isfile(name)]
+
+
+def _is_pipe(path: str) -> bool:
+    """Tell whether a path is what a shell makes of ``<(helm template …)``."""
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _walk(path: str) -> Iterator[tuple[str, list[str]]]:
