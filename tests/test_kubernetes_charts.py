@@ -1,5 +1,6 @@
 """Tests for what HelmCharts and upgrade plans name literally."""
 
+import json
 from textwrap import indent
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -81,6 +82,20 @@ class ChartTests(SynchronousTestCase):
         self.assertEqual(names(spec), ["docker.io/a/b:v2", "docker.io/library/c:1"])
         self.assertEqual(names(f"{spec}  x: ''\n"), ["docker.io/a/b:v2"])
         self.assertEqual(names("set:\n  x: ''\n  x.image: c:1\n"), [])
+
+    def test_endless_set(self) -> None:
+        """Paths without end are complained of, be it one or many; thousands of steps are not."""
+        for paths, is_fine in (
+            (["a." * 10_001], False),
+            ([f"k{number}{'.a' * 60}" for number in range(170)], False),
+            ([f"k{number}{'.a' * 60}" for number in range(160)], True),
+        ):
+            spec = {"set": {"image": "b:1", **dict.fromkeys(paths, "x")}}
+            head = {"apiVersion": "helm.cattle.io/v1", "kind": "HelmChart"}
+            found = find_images([("a.json", json.dumps({**head, "spec": spec}))])
+            complaint = "a.json: the paths in its set have more than 10000 steps"
+            self.assertEqual(found.complaints, [] if is_fine else [complaint])
+            self.assertEqual(len(found.images), is_fine)
 
     def test_partly(self) -> None:
         """Where a part is the chart's, that is remarked upon."""

@@ -13,6 +13,7 @@ from minreg.node.kubernetes.documents import Text, Value
 from minreg.node.kubernetes.found import Found, Place
 
 _IMAGE = "image"
+_MOST_STEPS = 10_000
 
 
 def find_chart_images(resource: Mapping[str, Value], place: Place, found: Found) -> None:
@@ -47,13 +48,18 @@ def _all_values(
     elif isinstance(content, str):
         yield from found.read(content, attrs.evolve(place, file=f"{place.file}, valuesContent"))
     yield spec.get("values"), place
-    yield _nested(spec.get("set")), place
+    assignments = spec.get("set")
+    if isinstance(assignments, dict):
+        if sum(path.count(".") for path in assignments) > _MOST_STEPS:
+            found.complain("", place, f"the paths in its set have more than {_MOST_STEPS} steps")
+        else:
+            yield _nested(assignments), place
 
 
-def _nested(assignments: Value) -> dict[str, Value]:
+def _nested(assignments: Mapping[str, Value]) -> dict[str, Value]:
     """Make ``{"image": {"tag": …}}`` of ``{"image.tag": …}``."""
     values: dict[str, Value] = {}
-    for path, value in assignments.items() if isinstance(assignments, dict) else ():
+    for path, value in assignments.items():
         *above, name = path.split(".")
         part = values
         for step in above:

@@ -59,10 +59,13 @@ class Found:
         try:
             image = ImageReference.parse(name)
         except (NameInvalid, DigestInvalid) as error:
-            complaint = f"{place.at(text)}: {name[:160]!r} names no image: {error}"
-            self.complaints.append(printable(complaint))
+            self.complain(text, place, f"{name[:160]!r} names no image: {error}")
         else:
             self.images.append(WantedImage(image, place.at(text)))
+
+    def complain(self, text: str, place: Place, complaint: str) -> None:
+        """Say that something is wrong."""
+        self.complaints.append(f"{place.at(text)}: {printable(complaint)}")
 
     def note(self, text: str, place: Place, remark: str) -> None:
         """Remark that something cannot be known."""
