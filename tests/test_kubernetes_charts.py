@@ -97,6 +97,26 @@ class ChartTests(SynchronousTestCase):
             self.assertEqual(found.complaints, [] if is_fine else [complaint])
             self.assertEqual(len(found.images), is_fine)
 
+    def test_shared(self) -> None:
+        """What many charts share is searched once, and in each form that it has."""
+        chart = "{apiVersion: helm.cattle.io/v1, kind: HelmChart, spec: {FORM: *v}}"
+        for form, values in {
+            "values": "{image: 'a:1'}",
+            "set": "{image: 'a:1'}",
+            "valuesContent": "'image: a:1'",
+        }.items():
+            text = f"v: &v {values}\nc:\n" + f"- {chart.replace('FORM', form)}\n" * 50
+            self.assertEqual(len(find_images([("a", text)]).images), 1, form)
+        charts = "".join(f"- {chart.replace('FORM', form)}\n" for form in ("values", "set"))
+        found = find_images([("a", f"v: &v {{image: 'a:1', x.image: 'b:1'}}\nc:\n{charts}")])
+        self.assertEqual(
+            [one.image.repository for one in found.images],
+            ["library/a", "library/a", "library/b"],
+        )
+        self.assertEqual(
+            names("values: {x: &v {name: a, tag: '1'}, image: *v}"), ["docker.io/library/a:1"]
+        )
+
     def test_partly(self) -> None:
         """Where a part is the chart's, that is remarked upon."""
         for values in (

@@ -16,7 +16,23 @@ _IMAGE = "image"
 _MOST_STEPS = 10_000
 
 
-def find_chart_images(resource: Mapping[str, Value], place: Place, found: Found) -> None:
+@attrs.frozen
+class Searched:
+    """The ids of a document's values that were searched in one of the three forms.
+
+    With that of a part of ``values``, there is whether it is called ``image``.
+    However many charts share them, once is enough. Only a document's own values belong
+    here: what is made of them has an id that is used again.
+    """
+
+    texts: set[int] = attrs.field(factory=set)
+    values: set[tuple[bool, int]] = attrs.field(factory=set)
+    assignments: set[int] = attrs.field(factory=set)
+
+
+def find_chart_images(
+    resource: Mapping[str, Value], place: Place, found: Found, searched: Searched
+) -> None:
     """Find the images that a HelmChart or a HelmChartConfig names."""
     spec = resource.get("spec")
     if not isinstance(spec, dict):
@@ -24,8 +40,8 @@ def find_chart_images(resource: Mapping[str, Value], place: Place, found: Found)
     job = spec.get("jobImage")
     if isinstance(job, str):
         found.add(job, place)
-    for values, where in _all_values(spec, place, found):
-        for key, part in _parts(values):
+    for values, where, seen in _all_values(spec, place, found, searched):
+        for key, part in _parts(values, seen):
             _find_named(part, where, found)
             _find_in_parts(key, part, where, found)
     chart = spec.get("chart") or spec.get("chartContent")
@@ -39,21 +55,23 @@ def find_chart_images(resource: Mapping[str, Value], place: Place, found: Found)
 
 
 def _all_values(
-    spec: Mapping[str, Value], place: Place, found: Found
-) -> Iterator[tuple[Value, Place]]:
-    """Go through the three forms that values have."""
+    spec: Mapping[str, Value], place: Place, found: Found, searched: Searched
+) -> Iterator[tuple[Value, Place, set[tuple[bool, int]]]]:
+    """Go through the three forms that values have, with the ids that need no search."""
     content = spec.get("valuesContent")
-    if isinstance(content, Text):
-        yield from found.read(content, place)
-    elif isinstance(content, str):
-        yield from found.read(content, attrs.evolve(place, file=f"{place.file}, valuesContent"))
-    yield spec.get("values"), place
+    if isinstance(content, str) and id(content) not in searched.texts:
+        searched.texts.add(id(content))
+        file = place.file if isinstance(content, Text) else f"{place.file}, valuesContent"
+        for values, where in found.read(content, attrs.evolve(place, file=file)):
+            yield values, where, set()
+    yield spec.get("values"), place, searched.values
     assignments = spec.get("set")
-    if isinstance(assignments, dict):
+    if isinstance(assignments, dict) and id(assignments) not in searched.assignments:
+        searched.assignments.add(id(assignments))
         if sum(path.count(".") for path in assignments) > _MOST_STEPS:
             found.complain("", place, f"the paths in its set have more than {_MOST_STEPS} steps")
         else:
-            yield _nested(assignments), place
+            yield _nested(assignments), place, set()
 
 
 def _nested(assignments: Mapping[str, Value]) -> dict[str, Value]:
@@ -69,15 +87,15 @@ def _nested(assignments: Mapping[str, Value]) -> dict[str, Value]:
     return values
 
 
-def _parts(values: Value) -> Iterator[tuple[str, dict[str, Value]]]:
-    """Go through all dicts in values, each once, with the key that each has."""
-    seen: set[int] = set()
+def _parts(values: Value, seen: set[tuple[bool, int]]) -> Iterator[tuple[str, dict[str, Value]]]:
+    """Go through all dicts in values that are not seen yet, with the key that each has."""
     left: list[tuple[str, Value]] = [("", values)]
     while left:
         key, value = left.pop()
-        if not isinstance(value, dict | list) or id(value) in seen:
+        known = (key == _IMAGE, id(value))
+        if not isinstance(value, dict | list) or known in seen:
             continue
-        seen.add(id(value))
+        seen.add(known)
         if isinstance(value, dict):
             yield key, value
             left += reversed(value.items())

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from minreg.node.kubernetes.charts import find_chart_images
+from minreg.node.kubernetes.charts import Searched, find_chart_images
 from minreg.node.kubernetes.documents import Value
 from minreg.node.kubernetes.found import Found, Place
 from minreg.node.kubernetes.plans import find_plan_images
@@ -43,6 +43,8 @@ class _Search:
     found: Found
     _seen: set[int] = attrs.field(factory=set)
     _seen_in_pods: set[int] = attrs.field(factory=set)
+    _seen_in_data: set[int] = attrs.field(factory=set)
+    _seen_in_charts: Searched = attrs.field(factory=Searched)
 
     def run(self, document: Value, place: Place, *, is_nested: bool = False) -> None:
         """Search a document.
@@ -77,7 +79,7 @@ class _Search:
             case "apiextensions.k8s.io", "CustomResourceDefinition":
                 pass
             case "helm.cattle.io", "HelmChart" | "HelmChartConfig":
-                find_chart_images(value, place, self.found)
+                find_chart_images(value, place, self.found, self._seen_in_charts)
             case "upgrade.cattle.io", "Plan":
                 find_plan_images(value, place, self.found)
             case "v1", "ConfigMap":
@@ -120,12 +122,16 @@ class _Search:
 
     def _find_in_data(self, data: Value, place: Place) -> None:
         """Search a ConfigMap for the manifests in it, and for the kubectl of upgrades."""
-        for key, text in data.items() if isinstance(data, dict) else ():
+        if not isinstance(data, dict) or id(data) in self._seen_in_data:
+            return
+        self._seen_in_data.add(id(data))
+        for key, text in data.items():
             if not isinstance(text, str):
                 continue
             if key.startswith(_KUBECTL):
                 self.found.add(text, place)
-            elif key.endswith(_MANIFESTS):
+            elif key.endswith(_MANIFESTS) and id(text) not in self._seen_in_data:
+                self._seen_in_data.add(id(text))
                 # What is no manifest is no fault of this one.
                 inner = Found()
                 for document, where in inner.read(text, place):
