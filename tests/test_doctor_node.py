@@ -35,6 +35,25 @@ class UnitRulesTests(RulesTestCase):
             [(found.rule.id, found.mend) for found in self.node.diagnose()],
         )
 
+    def test_no_service(self) -> None:
+        """A socket without its service has nobody who would answer, be it masked or deleted."""
+        service = f"{_UNITS}/minreg.service"
+        self.node.remove(service)
+        self.assert_found(
+            (
+                "unit-disabled",
+                service,
+                "minreg.socket is for this service, which is not there: nobody answers a pull",
+                "minreg node install",
+            )
+        )
+        self.node.link(service, "/dev/null")
+        problem = "it is masked, and cannot be started"
+        mend = "systemctl unmask minreg.service, and enable it"
+        self.assert_found(("unit-disabled", service, problem, mend))
+        self.node.remove(_SOCKET)
+        self.assert_found(("unit-disabled", service, problem, mend))
+
     def test_not_installed(self) -> None:
         """Where K3s is sent to minreg, there is a minreg."""
         for path in (_SOCKET, f"{_UNITS}/minreg.service"):
