@@ -125,6 +125,24 @@ class UnitRulesTests(RulesTestCase):
             [(f.rule.id, f.path, f.line, f.problem, f.mend) for f in self.node.diagnose()],
         )
 
+    def test_told_port(self) -> None:
+        """So is a port that K3s is told to listen on, in its file or on its command line."""
+        config = self.node.read(CONFIG)
+        found = (
+            "K3s is told to listen on port 9080, and minreg listens there",
+            "let one of the two listen elsewhere",
+        )
+        self.node.write(CONFIG, f"{config}https-listen-port: 9080\n")
+        self.node.restart_k3s()
+        self.assert_found(("port-of-k3s", f"{CONFIG}:3", *found))
+        self.node.write(CONFIG, config)
+        self.node.replace(SERVICE, "=traefik'", "=traefik' --https-listen-port 9080")
+        self.node.restart_k3s()
+        self.assert_found(("port-of-k3s", f"{SERVICE}:14", *found))
+        self.node.replace(SERVICE, "server", "agent")
+        self.node.restart_k3s()
+        self.assertNotIn("port-of-k3s", [found.rule.id for found in self.node.diagnose()])
+
     def test_embedded_registry(self) -> None:
         """The embedded registry's port is, where there is none."""
         self.listen("127.0.0.1:5001")

@@ -106,7 +106,14 @@ def check_unit_lines(node: Node, setup: Setup) -> Iterator[Finding]:
 
 def check_ports(node: Node, setup: Setup) -> Iterator[Finding]:
     """The registry's port is its own."""
+    told = setup.settings.setting("https-listen-port")
     for address in node.registry.addresses:
+        if address.port == told.text and not setup.is_agent:
+            title = setup.distribution.title
+            problem = f"{title} is told to listen on port {told.text}, and minreg listens there"
+            mend = "let one of the two listen elsewhere"
+            yield Finding(PORT_OF_K3S, told.path, told.line, problem, mend)
+            continue
         user = _PORTS.get(address.port, "")
         if setup.has_embedded_registry and address.port == _EMBEDDED_PORT:
             user = "the embedded registry"

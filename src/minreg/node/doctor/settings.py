@@ -27,7 +27,7 @@ _DISABLE = "disable"
 _WITH_VALUE = frozenset(
     {
         *("config", "data-dir", "node-ip", "pause-image", "private-registry"),
-        *(_DISABLE, "system-default-registry"),
+        *(_DISABLE, "https-listen-port", "system-default-registry"),
     }
 )
 
