@@ -84,6 +84,14 @@ def check_system_registry(_node: Node, setup: Setup) -> Iterator[Finding]:
         mend = f"write {registry.partition('://')[2]}"
         yield Finding(SYSTEM_REGISTRY, setting.path, setting.line, problem, mend)
         return
+    if registry.endswith("/"):
+        problem = (
+            f"{registry} ends with a slash, and {setup.distribution.title} adds its own: "
+            "no image can be called that"
+        )
+        mend = f"write {registry.rstrip('/')}"
+        yield Finding(SYSTEM_REGISTRY, setting.path, setting.line, problem, mend)
+        return
     mirrors = setup.registries.mirrors
     if {host, WILDCARD} & set(mirrors) or host in setup.registries.configs:
         return
