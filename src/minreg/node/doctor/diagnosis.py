@@ -10,6 +10,7 @@ from minreg.node.doctor.k3s_rules import (
     check_default_endpoint,
     check_layers,
     check_restart,
+    check_runtime,
     check_system_registry,
     check_template,
 )
@@ -68,6 +69,7 @@ _OF_WHAT_COMES_OF_IT: Sequence[_Check] = (
 _OF_SETUP: Sequence[_Check] = (
     check_restart,
     check_template,
+    check_runtime,
     check_archives,
     check_layers,
     check_route,

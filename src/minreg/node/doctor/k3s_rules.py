@@ -11,6 +11,7 @@ from minreg.node.doctor.rules import (
     CONTAINERD_TEMPLATE,
     DEFAULT_ENDPOINT,
     DISCARD_LAYERS,
+    OTHER_RUNTIME,
     RESTART,
     SYSTEM_REGISTRY,
 )
@@ -91,6 +92,14 @@ def check_system_registry(_node: Node, setup: Setup) -> Iterator[Finding]:
         mend = f"write {registry.partition('://')[2]}"
         yield Finding(SYSTEM_REGISTRY, setting.path, setting.line, problem, mend)
         return
+    if registry.endswith("/"):
+        problem = (
+            f"{registry} ends with a slash, and {setup.distribution.title} adds its own: "
+            "no image can be called that"
+        )
+        mend = f"write {registry.rstrip('/')}"
+        yield Finding(SYSTEM_REGISTRY, setting.path, setting.line, problem, mend)
+        return
     mirrors = setup.registries.mirrors
     if {host, WILDCARD} & set(mirrors) or host in setup.registries.configs:
         return
@@ -113,6 +122,24 @@ def check_template(_node: Node, setup: Setup) -> Iterator[Finding]:
         problem = "it stands for K3s' own template, and has no config_path: certs.d is not read"
         mend = 'begin it with {{ template "base" . }}, and leave out what that has already'
         yield Finding(CONTAINERD_TEMPLATE, template.path, 0, problem, mend)
+
+
+def check_runtime(_node: Node, setup: Setup) -> Iterator[Finding]:
+    """It is K3s' own containerd that runs, which ``registries.yaml`` is for.
+
+    Source: K3s, ``startCRI`` in ``pkg/agent/run.go``.
+    """
+    docker = setup.settings.setting("docker")
+    endpoint = setup.settings.setting("container-runtime-endpoint")
+    if setup.registries_file is None or not (docker.is_true or endpoint.text):
+        return
+    name, setting = ("docker", docker) if docker.is_true else (endpoint.text, endpoint)
+    problem = (
+        f"{setup.distribution.title} is told to use {name}, and starts no containerd of its own: "
+        f"{setup.registries_path} has no effect"
+    )
+    mend = "remove this setting, or name the mirrors in what that runtime reads itself"
+    yield Finding(OTHER_RUNTIME, setting.path, setting.line, problem, mend)
 
 
 def check_archives(node: Node, setup: Setup) -> Iterator[Finding]:

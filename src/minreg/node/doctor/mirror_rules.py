@@ -61,8 +61,13 @@ def check_endpoints(node: Node, setup: Setup) -> Iterator[Finding]:
             what, _, mend = str(error).partition(": ")
             yield _invalid(setup, word, what, mend)
             continue
-        if endpoint.host in _SCHEMES:
-            what = f"{word.text} names {endpoint.host} as its host"
+        if not endpoint.host:
+            what = f"{word.text} names no host" if word.text else "this endpoint is empty"
+            yield _invalid(setup, word, what, "write http://HOST:PORT, or remove the line")
+            continue
+        name = endpoint.host.partition(":")[0]
+        if name in _SCHEMES:
+            what = f"{word.text} names {name} as its host"
             yield _invalid(setup, word, what, "write http:// or https://, with both slashes")
             continue
         if endpoint.scheme not in _SCHEMES:

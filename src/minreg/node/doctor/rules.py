@@ -43,6 +43,7 @@ SYSTEM_REGISTRY = Rule(
     "system-default-registry", _ERROR, "no mirror is for the system's own images"
 )
 CONTAINERD_TEMPLATE = Rule("containerd-template", _ERROR, "registries.yaml has no effect")
+OTHER_RUNTIME = Rule("other-runtime", _WARNING, "registries.yaml is not for this runtime")
 ARCHIVES = Rule("archives", _ADVICE, "archives are imported at each start")
 DISCARD_LAYERS = Rule("discard-layers", _ADVICE, "containerd keeps layers twice")
 

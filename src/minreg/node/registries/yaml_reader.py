@@ -75,8 +75,17 @@ class YamlReader:
                 break
         return root
 
-    def pairs(self, node: Node, what: str) -> Iterator[tuple[Word, Node]]:
-        """Go through a mapping, ``<<`` resolved, in the order in which later ones count."""
+    def pairs(
+        self, node: Node, what: str, *, replaces: bool = False
+    ) -> Iterator[tuple[Word, Node]]:
+        """Go through a mapping, ``<<`` resolved, in the order in which later ones count.
+
+        Args:
+            node: The mapping.
+            what: How to call it.
+            replaces: Of equal names with mappings, the later one takes the place of the earlier,
+                as in Go's maps of structures; False if it adds to that, as in fields of these.
+        """
         if is_null(node):
             return
         if not isinstance(node, MappingNode):
@@ -93,11 +102,13 @@ class YamlReader:
             if word is None:
                 continue
             if word.text in seen:
+                is_added = isinstance(value, MappingNode) and not replaces
+                takes = "adds the later one to the first" if is_added else "takes the later one"
                 self.report(
                     "duplicate-key",
                     word.place,
                     f"{word.text} stands here and in line {seen[word.text].place.line} of {what}: "
-                    "K3s takes the later one and says nothing; make one of them",
+                    f"K3s {takes} and says nothing; make one of them",
                     is_fatal=False,
                 )
             seen[word.text] = word
