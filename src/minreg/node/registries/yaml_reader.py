@@ -17,6 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from minreg.node.registries.places import Place, Problem, Word
+from minreg.node.registries.tabs import without_tabs
 
 LIMIT = 1 << 20
 """Bytes of the largest file that is read: nobody writes more by hand."""
@@ -52,7 +53,7 @@ class YamlReader:
             return None
         yaml = YAML(typ="safe", pure=True)
         yaml.composer.warn_double_anchors = False
-        documents = yaml.compose_all(text)
+        documents = yaml.compose_all(without_tabs(text))
         try:
             root: Node | None = next(iter(documents), None)
         except MarkedYAMLError as error:
