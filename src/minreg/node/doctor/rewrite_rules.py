@@ -1,5 +1,6 @@
 """Rules about ``rewrite``."""
 
+import re
 from collections.abc import Iterator
 
 from minreg.node.doctor.findings import Edit, Finding
@@ -11,6 +12,9 @@ from minreg.node.doctor.setup import Setup
 from minreg.node.doctor.wanted import list_wanted
 from minreg.node.registries.file import Mirror, Rewrite
 from minreg.node.registries.go_regexp import PatternInvalid, compile_pattern, missing_groups
+
+_FIRST_GROUP = frozenset({"$1", "${1}"})
+_ANYTHING = re.compile(r"(?<!\\)\.[*+]\??")
 
 
 def check_rewrites(node: Node, setup: Setup) -> Iterator[Finding]:
@@ -40,13 +44,24 @@ def _without_group(setup: Setup, rewrite: Rewrite, used: str) -> Finding:
     problem = (
         f"{replacement} uses {used}, and {pattern.text} has no such group: it counts as empty"
     )
-    if "(" in pattern.text:
+    meant = _with_group(pattern.text)
+    if "(" in pattern.text or used not in _FIRST_GROUP:
         mend = f"write {used[0]}{{1}} with braces where letters or digits follow, or add the group"
         return Finding(REWRITE_GROUP, path, line, problem, mend)
-    meant = f"{pattern.text.removesuffix('$').rstrip('/')}/(.*)"
+    if meant is None:
+        mend = f"write ( and ) around what {used} is to be"
+        return Finding(REWRITE_GROUP, path, line, problem, mend)
     mend = f"write {meant}"
     edit = Edit(path, pattern.place, pattern.text, meant)
     return Finding(REWRITE_GROUP, path, line, problem, mend, (edit,))
+
+
+def _with_group(pattern: str) -> str | None:
+    """Make a group of what may be anything, or of all that follows; None if there are several."""
+    anything = list(_ANYTHING.finditer(pattern))
+    if not anything:
+        return f"{pattern.removesuffix('$').rstrip('/')}/(.*)"
+    return _ANYTHING.sub(r"(\g<0>)", pattern) if len(anything) == 1 else None
 
 
 def _is_unused(node: Node, setup: Setup, mirror: Mirror, rewrite: Rewrite) -> bool:
