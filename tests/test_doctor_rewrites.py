@@ -3,6 +3,7 @@
 from minreg.node.doctor.changes import make_difference
 from minreg.node.doctor.files import NodeFiles
 from tests.doctor_support import MIRRORS, RulesTestCase
+from tests.nodes import REGISTRIES
 from tests.test_doctor_mirrors import rewrite
 
 
@@ -35,3 +36,18 @@ class RewriteMendsTests(RulesTestCase):
         (found,) = self.node.diagnose()
         lines = make_difference(NodeFiles(self.node.prefix), found.changes).lines
         self.assertIn('+      "^rancher/(.*)": "x/$1"', lines)
+
+    def test_rule_rewrite_unknown(self) -> None:
+        """What only Go can tell about is no mistake."""
+        self.set_registries(MIRRORS + rewrite("(?U)^rancher/(.*)$", "mirror/$1"))
+        self.assert_found(
+            (
+                "rewrite-unknown",
+                f"{REGISTRIES}:6",
+                (
+                    "'(?U)^rancher/(.*)$' has (?U), which only Go can tell about: what this "
+                    "rewrite does was not worked out"
+                ),
+                "write it without, or see in containerd's log what is asked for",
+            )
+        )

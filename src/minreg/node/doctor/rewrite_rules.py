@@ -7,11 +7,21 @@ from minreg.node.doctor.findings import Edit, Finding
 from minreg.node.doctor.hosts_rules import can_be_written
 from minreg.node.doctor.mirror_rules import parse_word
 from minreg.node.doctor.node import Node
-from minreg.node.doctor.rules import REWRITE_GROUP, REWRITE_SYNTAX, REWRITE_UNUSED
+from minreg.node.doctor.rules import (
+    REWRITE_GROUP,
+    REWRITE_SYNTAX,
+    REWRITE_UNKNOWN,
+    REWRITE_UNUSED,
+)
 from minreg.node.doctor.setup import Setup
 from minreg.node.doctor.wanted import list_wanted
 from minreg.node.registries.file import Mirror, Rewrite
-from minreg.node.registries.go_regexp import PatternInvalid, compile_pattern, missing_groups
+from minreg.node.registries.go_regexp import (
+    PatternInvalid,
+    PatternUnknown,
+    compile_pattern,
+    missing_groups,
+)
 
 _FIRST_GROUP = frozenset({"$1", "${1}"})
 _ANYTHING = re.compile(r"(?<!\\)\.[*+]\??")
@@ -26,6 +36,11 @@ def check_rewrites(node: Node, setup: Setup) -> Iterator[Finding]:
             pattern, line = rewrite.pattern.text, rewrite.pattern.place.line
             try:
                 compiled = compile_pattern(pattern)
+            except PatternUnknown as error:
+                problem = f"{error}: what this rewrite does was not worked out"
+                mend = "write it without, or see in containerd's log what is asked for"
+                yield Finding(REWRITE_UNKNOWN, setup.registries_path, line, problem, mend)
+                continue
             except PatternInvalid as error:
                 problem = f"{error}: containerd leaves this rewrite out, and says so in its log"
                 mend = "write it without; Go has neither (?! nor (?= nor references to groups"
