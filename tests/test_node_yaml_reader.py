@@ -43,6 +43,18 @@ class BrokenTests(SynchronousTestCase):
             problem = self.problem(content)
             self.assertEqual((problem.rule, problem.place), ("syntax", place), content)
 
+    def test_version(self) -> None:
+        """K3s' library takes files that say that they are YAML 1.1, and of no other version."""
+        for head in (b"%YAML 1.2\n", b"\n# a\n%TAG ! b\n%YAML\t1.2 # c\n", b"%YAML 2.0\r\n"):
+            problem = self.problem(head + b"---\nmirrors:\n")
+            self.assertEqual(
+                (problem.rule, problem.place), ("syntax", Place(head.count(b"\n"), 1))
+            )
+            self.assertIn("1.1", problem.message)
+        for content in (b"%YAML 1.1\n---\nmirrors:\n", b"mirrors:\n# a\n---\n%YAML 1.2\n"):
+            _, problems = read_registries(content)
+            self.assertFalse(any(problem.is_fatal for problem in problems), content)
+
     def test_bytes(self) -> None:
         """Neither another encoding nor control characters have a place."""
         for content, rule, place in (
