@@ -72,7 +72,7 @@ MEASURES = {
     ),
     "streams": Measure(
         "100 MiB blob, 64 streams",
-        (MINREG, NGINX, DISTRIBUTION),
+        (MINREG, MINREG_2, NGINX, DISTRIBUTION),
         _stream(64, lambda content: content.layer),
     ),
     "manifest-16": Measure(
@@ -108,6 +108,7 @@ RATIOS = (
     Ratio("stream", CPU, MINREG, NGINX, "<= 1.10"),
     Ratio("stream", RATE, MINREG, DISTRIBUTION, ""),
     Ratio("streams", RATE, MINREG, NGINX, ">= 0.95"),
+    Ratio("streams", RATE, MINREG_2, NGINX, ""),
     Ratio("streams", CPU, MINREG, NGINX, ""),
     Ratio("manifest-16", RATE, MINREG, DISTRIBUTION, ">= 20"),
     Ratio("manifest-16", RATE, MINREG, NGINX, ">= 0.33"),

@@ -2,7 +2,7 @@
 
 import attrs
 
-from minreg.node.doctor.asking import Reply, check_registry
+from minreg.node.doctor.asking import Reply, ask, check_registry
 from minreg.node.doctor.findings import Finding
 from minreg.node.doctor.wanted import list_answers
 from minreg.node.units import DEFAULT_ROOT
@@ -58,6 +58,11 @@ class AskingTests(RulesTestCase):
             ),
         )
         self.assertEqual(self.asked, [_BASE])
+
+    def test_no_port(self) -> None:
+        """What is no address is asked in vain, and nothing is raised."""
+        for url in ("http://127.0.0.1:http/v2/", "https://[vsock::1]:1/", "http://a b:1/"):
+            self.assertTrue(ask(url).failure, url)
 
     def test_another(self) -> None:
         """What answers in its place is no minreg."""

@@ -1,6 +1,6 @@
 """Tests for ``minreg.node.doctor.changes``."""
 
-from minreg.node.doctor.changes import show_changes
+from minreg.node.doctor.changes import make_difference
 from minreg.node.doctor.files import NodeFiles
 from minreg.node.doctor.findings import Addition, Change, Edit, Move, Removal
 from minreg.node.registries.places import Place
@@ -9,11 +9,11 @@ from tests.nodes import CONFIG
 
 
 class ChangesTests(RulesTestCase):
-    """Tests for ``show_changes``."""
+    """Tests for ``make_difference``."""
 
     def show(self, *changes: Change) -> list[str]:
         """Show changes."""
-        return list(show_changes(NodeFiles(self.node.prefix), changes))
+        return list(make_difference(NodeFiles(self.node.prefix), changes).lines)
 
     def test_edit(self) -> None:
         """A line is changed at its place, from right to left."""

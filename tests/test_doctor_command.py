@@ -10,7 +10,7 @@ from click.testing import Result
 from minreg.commands.doctor import CouldNotLook, limited_time
 from minreg.node.units import DEFAULT_ROOT
 from tests.doctor_support import MIRRORS, RulesTestCase, another_user
-from tests.nodes import CONFIG, REGISTRIES
+from tests.nodes import CONFIG, CONTAINERD, REGISTRIES, SERVICE
 from tests.test_cli import run
 
 _PAUSE = "bootstrap-registry.airgap/rancher/mirrored-pause:3.6"
@@ -33,6 +33,16 @@ class DoctorCommandTests(RulesTestCase):
         self.assertEqual(row.split()[:2], [_PAUSE, _URL])
         self.assertRegex(row, r"  sha256:[0-9a-f]{12}  \d+ B$")
         self.assertEqual(summary, "nothing to mend")
+
+    def test_new_agent(self) -> None:
+        """What an agent will ask for nobody knows before it has run, and that is said."""
+        self.node.replace(SERVICE, "server \\", "agent \\")
+        self.node.write(CONFIG, "disable-default-registry-endpoint: true\n")
+        self.node.restart_k3s()
+        self.node.remove(f"{CONTAINERD}/config.toml")
+        result = self.doctor()
+        self.assertIn("the images of this K3s agent: its server says which", result.output)
+        self.assertIn("nothing to mend in what could be looked at", result.output)
 
     def test_findings(self) -> None:
         """What is found has its place, its rule, what will happen, and the mend."""

@@ -66,10 +66,18 @@ class ConfigRulesTests(RulesTestCase):
         self.assert_nothing_found()
 
     def test_credentials(self) -> None:
-        """Credentials for a registry that is never asked itself are for its mirror."""
-        self.set_registries(f"{_ELSEWHERE}configs:\n  quay.io:\n{_USER}")
-        (found,) = self.node.diagnose()
-        self.assertEqual((found.rule.id, found.line), ("config-name", 9))
+        """A registry's own login is for the registry, which K3s has asked for that reason."""
+        for settings in (_USER, f"{_USER}{_SKIP}"):
+            self.set_registries(f"{_ELSEWHERE}configs:\n  quay.io:\n{settings}")
+            self.assert_nothing_found()
+
+    def test_login_stays(self) -> None:
+        """No diff gives a login to another, as it does with settings for TLS."""
+        for name in ("registry.example", "https://registry.example:5000"):
+            for settings, changes in ((_USER, 0), (f"{_USER}{_SKIP}", 0), (_SKIP, 1)):
+                self.set_registries(f"{_ELSEWHERE}configs:\n  {name}:\n{settings}")
+                (found,) = self.node.diagnose()
+                self.assertEqual((found.rule.id, len(found.changes)), ("config-name", changes))
 
     def test_both(self) -> None:
         """If the mirror has settings of its own, those of the registry are for the registry."""

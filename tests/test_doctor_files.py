@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from minreg.node.doctor.files import CLOSED, MOST_BYTES, NodeFiles
+from minreg.node.doctor.files import CLOSED, MOST_BYTES, MOST_TOGETHER, NodeFiles
 from tests.doctor_support import another_user
 
 _NAMES = st.sampled_from(["a", "b", "..", ".", "", "../..", "/etc", "/a/b", "\n"])
@@ -105,6 +105,16 @@ class NodeFilesTests(SynchronousTestCase):
         self.write("node/etc/large", b"")
         os.truncate(self.prefix + "/etc/large", 1 << 40)
         self.assertEqual(len(self.read("/etc/large") or b""), MOST_BYTES + 1)
+
+    def test_much(self) -> None:
+        """Nor is more read of many than anybody has in memory to spare; what is left is noted."""
+        self.write("node/etc/large", b"")
+        os.truncate(self.prefix + "/etc/large", 1 << 20)
+        for number in range(100):
+            self.link(f"/etc/{number}", "/etc/large")
+        read = [self.files.read(f"/etc/{number}") for number in range(100)]
+        self.assertLessEqual(len(read) - read.count(None), MOST_TOGETHER // MOST_BYTES + 1)
+        self.assertIn("were read before it", self.files.unread["/etc/99"])
 
     def test_closed(self) -> None:
         """What this user may not read is noted."""

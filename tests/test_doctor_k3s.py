@@ -100,6 +100,17 @@ class K3sRulesTests(RulesTestCase):
             ("system-default-registry", "write bootstrap-registry.airgap"),
         )
 
+    def test_system_registry_with_slash(self) -> None:
+        """K3s puts a slash behind it, so it has none of its own."""
+        self.node.replace(CONFIG, ".airgap", ".airgap/")
+        self.node.restart_k3s()
+        problem = (
+            "bootstrap-registry.airgap/ ends with a slash, and K3s adds its own: no image can be "
+            "called that"
+        )
+        mend = "write bootstrap-registry.airgap"
+        self.assert_found(("system-default-registry", f"{CONFIG}:1", problem, mend))
+
     def test_system_registry_covered(self) -> None:
         """The wildcard is for it as well, and an agent is told by its server."""
         self.set_registries(MIRRORS.replace("bootstrap-registry.airgap", '"*"'))
@@ -207,6 +218,9 @@ class LayersRuleTests(RulesTestCase):
         self.node.write(f"{CONTAINERD}/config-v3.toml.tmpl", '{{ template "base" . }}\n')
         (found,) = self.node.diagnose()
         self.assertEqual(len(found.changes), 1)
+        self.node.write(f"{CONTAINERD}/config-v3.toml.d/discard-layers.toml", "version = 3\n")
+        (found,) = self.node.diagnose()
+        self.assertEqual(found.changes, (), "a table of TOML must not be there twice")
 
     def test_containerd_1(self) -> None:
         """The settings of containerd 1 are one file, and have other names."""

@@ -35,6 +35,25 @@ class UnitRulesTests(RulesTestCase):
             [(found.rule.id, found.mend) for found in self.node.diagnose()],
         )
 
+    def test_no_service(self) -> None:
+        """A socket without its service has nobody who would answer, be it masked or deleted."""
+        service = f"{_UNITS}/minreg.service"
+        self.node.remove(service)
+        self.assert_found(
+            (
+                "unit-disabled",
+                service,
+                "minreg.socket is for this service, which is not there: nobody answers a pull",
+                "minreg node install",
+            )
+        )
+        self.node.link(service, "/dev/null")
+        problem = "it is masked, and cannot be started"
+        mend = "systemctl unmask minreg.service, and enable it"
+        self.assert_found(("unit-disabled", service, problem, mend))
+        self.node.remove(_SOCKET)
+        self.assert_found(("unit-disabled", service, problem, mend))
+
     def test_not_installed(self) -> None:
         """Where K3s is sent to minreg, there is a minreg."""
         for path in (_SOCKET, f"{_UNITS}/minreg.service"):
@@ -105,6 +124,24 @@ class UnitRulesTests(RulesTestCase):
             ),
             [(f.rule.id, f.path, f.line, f.problem, f.mend) for f in self.node.diagnose()],
         )
+
+    def test_told_port(self) -> None:
+        """So is a port that K3s is told to listen on, in its file or on its command line."""
+        config = self.node.read(CONFIG)
+        found = (
+            "K3s is told to listen on port 9080, and minreg listens there",
+            "let one of the two listen elsewhere",
+        )
+        self.node.write(CONFIG, f"{config}https-listen-port: 9080\n")
+        self.node.restart_k3s()
+        self.assert_found(("port-of-k3s", f"{CONFIG}:3", *found))
+        self.node.write(CONFIG, config)
+        self.node.replace(SERVICE, "=traefik'", "=traefik' --https-listen-port 9080")
+        self.node.restart_k3s()
+        self.assert_found(("port-of-k3s", f"{SERVICE}:14", *found))
+        self.node.replace(SERVICE, "server", "agent")
+        self.node.restart_k3s()
+        self.assertNotIn("port-of-k3s", [found.rule.id for found in self.node.diagnose()])
 
     def test_embedded_registry(self) -> None:
         """The embedded registry's port is, where there is none."""

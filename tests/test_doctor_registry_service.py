@@ -61,7 +61,7 @@ class RegistryServiceTests(RulesTestCase):
         self.node.write(
             "/etc/systemd/system/minreg.socket.d/a.conf",
             "[Socket]\nListenStream=\nListenStream=9081\nListenStream=[::1]:9082\n"
-            "ListenStream=/run/minreg.sock\nListenStream=0.0.0.0:9083\n",
+            "ListenStream=/run/minreg.sock\nListenStream=0.0.0.0:9083\nListenStream=vsock::9080\n",
         )
         self.assertEqual(
             self.addresses(),

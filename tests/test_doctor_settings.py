@@ -49,10 +49,12 @@ class SettingsTests(SynchronousTestCase):
     def test_order(self) -> None:
         """The command line counts most, the environment least."""
         environment = "K3S_SYSTEM_DEFAULT_REGISTRY=e.example\nK3S_DATA_DIR=/e\n"
+        environment += "K3S_PRIVATE_REGISTRY=/nobody/reads/this.yaml\n"
         self.node.write("/etc/default/k3s", environment)
         self.node.write(CONFIG, "data-dir: /c\n")
         self.assertEqual(self.settings().setting("data-dir").text, "/c")
         self.assertEqual(self.settings().setting("system-default-registry").text, "e.example")
+        self.assertEqual(self.settings().setting("private-registry").values, ())
         self.set_options("-d /o --system-default-registry=o.example --embedded-registry")
         settings = self.settings()
         self.assertEqual(settings.setting("data-dir").text, "/o")

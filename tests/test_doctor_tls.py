@@ -8,6 +8,7 @@ from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import REGISTRIES
 
 _CA = "/etc/rancher/ca.pem"
+_KEY = "/etc/rancher/key.pem"
 _BROKEN = "containerd then asks nobody for images of registries that this endpoint is for"
 
 
@@ -135,6 +136,32 @@ class TLSRulesTests(RulesTestCase):
         self.node.write(_CA, make_certificate(days=-1))
         self.set_registries(secure(ca_file=_CA, insecure_skip_verify="true"))
         self.assert_nothing_found()
+
+    def test_common_name(self) -> None:
+        """A server's name that is its common name alone counts for nothing."""
+        for host, names in (("registry.example", ()), ("192.0.2.1", ("DNS:192.0.2.1",))):
+            content = make_certificate(names, is_authority=True, common_name=host)
+            self.node.write(_CA, content)
+            self.set_registries(secure(f"{host}:5000", ca_file=_CA))
+            (found,) = self.node.diagnose()
+            self.assertEqual(found.rule.id, "tls-name", host)
+
+    def test_client_keys(self) -> None:
+        """A key is that of its certificate, and can be read; it may stand in the same file."""
+        ours, others = make_certificate(), make_certificate()
+        locked = make_certificate(password=b"p")
+        alone = ours.partition(b"-----BEGIN PRIVATE")[0]
+        self.node.write(_KEY, others)
+        for content, settings, problem in (
+            (ours, {}, ""),
+            (ours, {"key_file": _KEY}, f"{_KEY} is not the key of {_CA}"),
+            (locked, {"key_file": _CA}, f"{_CA} is encrypted"),
+            (alone, {}, f"{_CA} holds no key in PEM"),
+        ):
+            self.node.write(_CA, content)
+            self.set_registries(secure(cert_file=_CA, **settings))
+            problems = [found.problem for found in self.node.diagnose()]
+            self.assertEqual(problems, [f"{problem}: {_BROKEN}"] if problem else [])
 
 
 class CertificatesTests(SynchronousTestCase):

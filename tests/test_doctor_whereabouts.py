@@ -1,8 +1,9 @@
 """Tests for the doctor's rules about endpoints that lead past the registry, and about links."""
 
+from minreg.node.doctor.findings import Removal
 from minreg.node.units import DEFAULT_ROOT
 from tests.doctor_support import MIRRORS, RulesTestCase
-from tests.nodes import REGISTRIES
+from tests.nodes import CONFIG, REGISTRIES
 
 _SOCKET = "/etc/systemd/system/minreg.socket"
 
@@ -55,6 +56,37 @@ class WhereaboutsTests(RulesTestCase):
         self.node.replace(_SOCKET, "127.0.0.1:9080", "9080")
         self.set_registries(MIRRORS.replace("127.0.0.1", "127.0.0.2"))
         self.assert_found()
+
+
+class DefaultEndpointTests(RulesTestCase):
+    """Tests for taking out an endpoint that would be asked anyway."""
+
+    def test_removal(self) -> None:
+        """A line goes only if there is nothing else on it."""
+        self.node.write(CONFIG, "")
+        ours, itself = '"http://127.0.0.1:9080"', '"https://registry-1.docker.io"'
+        line = (Removal(REGISTRIES, 5),)
+        for endpoints, changes in (
+            (f"\n      - {ours}\n      - {itself} # as ever", line),
+            (f"\n      - {ours}\n      - &it {itself}", ()),
+            (f"\n      [{ours},\n      {itself}]", ()),
+            (f" [{ours},\n\n    {itself}]", ()),
+            (f" [\n      {ours}, {itself}]", ()),
+            (f" [{ours}, {itself}]", ()),
+        ):
+            self.set_registries(f"mirrors:\n  docker.io:\n    endpoint:{endpoints}\n")
+            (found,) = self.node.diagnose()
+            self.assertEqual(found.rule.id, "endpoint-default")
+            self.assertEqual(found.changes, changes, endpoints)
+            mend = "remove this line" if changes else f"remove {itself[1:-1]} from the list"
+            self.assertEqual(found.mend, mend)
+
+    def test_wanted(self) -> None:
+        """It stays where another finding has it switched off for all that do not name it."""
+        self.node.replace(CONFIG, "endpoint: true", "endpoint: false")
+        itself = "https://registry-1.docker.io"
+        self.set_registries(f"{MIRRORS}  docker.io:\n    endpoint: [{itself}]\n")
+        self.assertEqual([one.rule.id for one in self.node.diagnose()], ["default-endpoint"])
 
 
 class TreeWhereaboutsTests(RulesTestCase):

@@ -1,5 +1,6 @@
 """Tests for what HelmCharts and upgrade plans name literally."""
 
+import json
 from textwrap import indent
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -40,6 +41,18 @@ class ChartTests(SynchronousTestCase):
         [note] = found.notes
         self.assertEqual(note.partition(f": {OWN}")[0], "a.yaml:5, HelmChart x")
 
+    def test_chart_alone(self) -> None:
+        """A chart of which nothing else is said is remarked upon, too."""
+        for spec in ("chart: a\nrepo: https://x", "chartContent: YQ=="):
+            [note] = find(spec).notes
+            self.assertIn(OWN, note)
+
+    def test_escaped(self) -> None:
+        """A key may be written as numbers of its letters."""
+        pod = 'kind: Pod\nspec:\n  containers: [{"im\\u0061ge": a/b:1}]\n'
+        [one] = find_images([("a.yaml", pod)]).images
+        self.assertEqual(str(one.image), "docker.io/a/b:1")
+
     def test_job_image(self) -> None:
         """The image of the job that installs a chart can be named."""
         self.assertEqual(names("jobImage: a/b:1"), ["docker.io/a/b:1"])
@@ -54,6 +67,9 @@ class ChartTests(SynchronousTestCase):
             "image: {repository: a/b, tag: 1.10}": "docker.io/a/b:1.10",
             "image: {name: a/b, tag: v2}": "docker.io/a/b:v2",
             "image: {registry: quay.io, repository: a/b, tag: v2}": "quay.io/a/b:v2",
+            "image: {registry: quay.io, image: a/b, tag: v2}": "quay.io/a/b:v2",
+            "image: {repository: 'quay.io/a/b:5'}": "quay.io/a/b:5",
+            "image: {name: 'quay.io/a/b:5'}": "quay.io/a/b:5",
             f"image: {{repository: a/b, digest: '{digest}'}}": f"docker.io/a/b@{digest}",
             "deep: {x: [{controller: {repository: a/b, tag: v2}}], image: {}}": "docker.io/a/b:v2",
         }.items():
@@ -66,6 +82,40 @@ class ChartTests(SynchronousTestCase):
         self.assertEqual(names(spec), ["docker.io/a/b:v2", "docker.io/library/c:1"])
         self.assertEqual(names(f"{spec}  x: ''\n"), ["docker.io/a/b:v2"])
         self.assertEqual(names("set:\n  x: ''\n  x.image: c:1\n"), [])
+
+    def test_endless_set(self) -> None:
+        """Paths without end are complained of, be it one or many; thousands of steps are not."""
+        for paths, is_fine in (
+            (["a." * 10_001], False),
+            ([f"k{number}{'.a' * 60}" for number in range(170)], False),
+            ([f"k{number}{'.a' * 60}" for number in range(160)], True),
+        ):
+            spec = {"set": {"image": "b:1", **dict.fromkeys(paths, "x")}}
+            head = {"apiVersion": "helm.cattle.io/v1", "kind": "HelmChart"}
+            found = find_images([("a.json", json.dumps({**head, "spec": spec}))])
+            complaint = "a.json: the paths in its set have more than 10000 steps"
+            self.assertEqual(found.complaints, [] if is_fine else [complaint])
+            self.assertEqual(len(found.images), is_fine)
+
+    def test_shared(self) -> None:
+        """What many charts share is searched once, and in each form that it has."""
+        chart = "{apiVersion: helm.cattle.io/v1, kind: HelmChart, spec: {FORM: *v}}"
+        for form, values in {
+            "values": "{image: 'a:1'}",
+            "set": "{image: 'a:1'}",
+            "valuesContent": "'image: a:1'",
+        }.items():
+            text = f"v: &v {values}\nc:\n" + f"- {chart.replace('FORM', form)}\n" * 50
+            self.assertEqual(len(find_images([("a", text)]).images), 1, form)
+        charts = "".join(f"- {chart.replace('FORM', form)}\n" for form in ("values", "set"))
+        found = find_images([("a", f"v: &v {{image: 'a:1', x.image: 'b:1'}}\nc:\n{charts}")])
+        self.assertEqual(
+            [one.image.repository for one in found.images],
+            ["library/a", "library/a", "library/b"],
+        )
+        self.assertEqual(
+            names("values: {x: &v {name: a, tag: '1'}, image: *v}"), ["docker.io/library/a:1"]
+        )
 
     def test_partly(self) -> None:
         """Where a part is the chart's, that is remarked upon."""

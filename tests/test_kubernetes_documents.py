@@ -18,7 +18,7 @@ VALUES = st.recursive(
 
 def read(text: str, about: str = "") -> list[Value]:
     """Read all documents."""
-    return list(read_documents(text, about))
+    return list(read_documents(text, (about,)))
 
 
 class ReadTests(SynchronousTestCase):
@@ -134,6 +134,18 @@ class RefuseTests(SynchronousTestCase):
         many = "{" + ",".join(f"k{n}: v" for n in range(2000)) + "}"
         merges = "".join(f"m{n}: {{<<: *a}}\n" for n in range(100))
         self.assertIn("merges more than 100000 values", self.reason(f"a: &a {many}\n{merges}"))
+
+    def test_merged_nothing(self) -> None:
+        """Merging what is empty, or cannot be merged, has a bound, too, and names its line."""
+        for nothing in ("{}", "x"):
+            many = f"a: &a [{','.join([nothing] * 1000)}]\n"
+            for first, merge, line in (("b:\n", "  <<: *a\n", 103), ("", "b: {<<: *a}\n", 102)):
+                [value] = read(many + first + merge * 100)
+                self.assertEqual(value["b"], {})
+                self.assertEqual(
+                    self.reason(many + first + merge * 101),
+                    f"{line}: it merges more than 100000 values",
+                )
 
     @settings(max_examples=300, deadline=None)
     @given(st.text(st.sampled_from("ab:-?[]{}&*!|>'\"%@`#,\n\t \\x0<~é\x07\ud800"), max_size=40))

@@ -1,7 +1,9 @@
 """Tests for how files of manifests are found and read."""
 
+import contextlib
 import io
 import os
+import threading
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -43,12 +45,15 @@ class FilesTests(SynchronousTestCase):
             "b.yml",
             "a.yaml",
             "below/deep/c.json",
+            "below/UPPER.YAML",
             "d.txt",
             ".hidden.yaml",
             "e.yaml.bak",
         ):
             self.write(name)
-        self.assertEqual(self.names(), ["a.yaml", "b.yml", "below/deep/c.json"])
+        self.assertEqual(
+            self.names(), ["a.yaml", "b.yml", "below/UPPER.YAML", "below/deep/c.json"]
+        )
 
     def test_skip(self) -> None:
         """What K3s is told to skip is skipped."""
@@ -57,15 +62,27 @@ class FilesTests(SynchronousTestCase):
         self.assertEqual(self.names(), ["b.yaml"])
 
     def test_links(self) -> None:
-        """Links to directories are followed where K3s follows them, and never in circles."""
+        """Links to directories are followed at any depth, links behind them are not."""
         elsewhere = os.path.abspath(self.mktemp())
         os.makedirs(os.path.join(elsewhere, "deeper"))
         with open(os.path.join(elsewhere, "b.yaml"), "wb"):
             pass
         self.write("a.yaml")
-        os.symlink(elsewhere, os.path.join(self.directory, "link"))
+        os.makedirs(os.path.join(self.directory, "below", "deep"))
+        os.symlink(elsewhere, os.path.join(self.directory, "below", "deep", "link"))
         os.symlink(self.directory, os.path.join(elsewhere, "deeper", "back"))
-        self.assertEqual(self.names(), ["a.yaml", "link/b.yaml"])
+        self.assertEqual(self.names(), ["a.yaml", "below/deep/link/b.yaml"])
+
+    def test_circles(self) -> None:
+        """However many links lead upwards, each directory is read once more at most."""
+        self.write("below/a.yaml")
+        for number in range(20):
+            os.symlink("..", os.path.join(self.directory, "below", f"up{number:02}"))
+            os.symlink(".", os.path.join(self.directory, f"here{number:02}"))
+        [own, linked] = self.names()
+        self.assertEqual(own, "below/a.yaml")
+        self.assertTrue(linked.startswith("here"))
+        self.assertTrue(linked.endswith("/below/a.yaml"))
 
     def test_file(self) -> None:
         """A file is read whatever it is called."""
@@ -84,14 +101,34 @@ class FilesTests(SynchronousTestCase):
             ("/dev/null", "is neither a file nor a directory"),
             (self.write("sub/x.txt").removesuffix("/x.txt"), "has no file whose name ends in"),
             (self.write("latin.yaml", b"a: \xe9"), "latin.yaml is no text in UTF-8"),
+            (self.write("\x1b]0;x\x07\n.yaml", b"\xe9"), r"\x1b]0;x\x07\n.yaml is no text"),
             (self.write("large.yaml", b"#" * (16 * 1024 * 1024 + 1)), "is larger than"),
         ):
             refusal = self.refusal(path)
             self.assertIn(reason, refusal)
-            self.assertEqual(refusal.count("\n"), 0)
+            self.assertTrue(refusal.isprintable())
+
+    def test_pipe(self) -> None:
+        """A pipe that is named is read as the standard input is, and no further."""
+        for content, expected in ((b"a: b\n", "a: b\n"), (b"#" * (17 * 1024 * 1024), None)):
+            reading, writing = os.pipe()
+            writer = threading.Thread(target=self.feed, args=(writing, content), daemon=True)
+            writer.start()
+            path = f"/dev/fd/{reading}"
+            if expected is None:
+                self.assertIn("is larger than", self.refusal(path))
+            else:
+                self.assertEqual(self.read(path), {path: expected})
+            os.close(reading)
+            writer.join()
+
+    def feed(self, descriptor: int, content: bytes) -> None:
+        """Write into a pipe as long as it is read, and close it."""
+        with contextlib.suppress(BrokenPipeError), os.fdopen(descriptor, "wb") as file:
+            file.write(content)
 
     def test_fifo(self) -> None:
-        """What is no file is not waited for."""
+        """What is no file is not waited for in a directory."""
         os.mkfifo(os.path.join(self.directory, "fifo.yaml"))
         self.assertEqual(self.names(), [])
 

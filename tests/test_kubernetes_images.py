@@ -153,6 +153,14 @@ class WorkloadTests(SynchronousTestCase):
         )
         self.assertEqual((found.complaints, found.notes), ([], []))
 
+    def test_shared_data(self) -> None:
+        """What many ConfigMaps share is read once."""
+        pod = indent(resource("Pod", "containers:\n- image: a:1"), "    ")
+        for data in ("*v", "{b.yaml: *w}"):
+            maps = f"- {{apiVersion: v1, kind: ConfigMap, data: {data}}}\n" * 50
+            found = find(f"v: &v\n  a.yaml: &w |-\n{pod}c:\n{maps}")
+            self.assertEqual((names(found), found.complaints), (["docker.io/library/a:1"], []))
+
 
 class UnknownTests(SynchronousTestCase):
     """Tests for what cannot be known, and what is wrong."""

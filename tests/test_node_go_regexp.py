@@ -61,7 +61,22 @@ class ReplaceAllTests(SynchronousTestCase):
 
     def test_invalid(self) -> None:
         """What Python takes and Go does not is refused."""
-        for pattern in ("(", "(?=a)", "(?<!a)", r"(a)\1", "a*+", "a++", "a{2}+", "a{1001}", r"\Z"):
+        for pattern in (
+            "(",
+            "(?=a)",
+            "(?<!a)",
+            r"(a)\1",
+            "a*+",
+            "a++",
+            "a{2}+",
+            "a{1001}",
+            r"\Z",
+            r"\x{ffffff}",
+            r"[\x{ffffff}]",
+            f"a{{{'9' * 5000}}}",
+            f"a{{1,{'9' * 5000}}}",
+            f"(?({'9' * 5000})a)",
+        ):
             with self.assertRaises(PatternInvalid) as caught:
                 compile_pattern(pattern)
             self.assertNotIsInstance(caught.exception, PatternUnknown)

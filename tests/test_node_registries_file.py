@@ -149,6 +149,23 @@ class ReadRegistriesTests(SynchronousTestCase):
         self.assertEqual([rewrite.pattern.text for rewrite in mirror.rewrites], ["d", "f"])
         self.assertEqual((config.auth, config.tls), (Auth(Word("u"), Word("p")), None))
 
+    def test_what_comes_of_duplicates(self) -> None:
+        """It is said which: yaml.v2 adds to the fields of a structure, and replaces all else."""
+        for text, takes in (
+            ("mirrors: {a: }\nmirrors: {b: }\n", "adds the later one to the first"),
+            ("mirrors: {a: }\nmirrors: \n", "takes the later one"),
+            ("mirrors: {a: {endpoint: [b]}, a: {endpoint: [c]}}", "takes the later one"),
+            ("configs: {a: {tls: {}}, a: {auth: {}}}", "takes the later one"),
+            ("configs: {a: {auth: {}, auth: {}}}", "adds the later one to the first"),
+            ("configs: {a: {tls: {}, tls: {}}}", "adds the later one to the first"),
+            ("mirrors: {a: {endpoint: [b], endpoint: [c]}}", "takes the later one"),
+            ("mirrors: {a: {rewrite: {b: c}, rewrite: {}}}", "adds the later one to the first"),
+            ("mirrors: {a: {rewrite: {b: c, b: d}}}", "takes the later one"),
+        ):
+            _, (problem,) = read_registries(text.encode())
+            mend = f": K3s {takes} and says nothing; make one of them"
+            self.assertTrue(problem.message.endswith(mend), (text, problem))
+
     def test_emptied(self) -> None:
         """A second section without content clears the first."""
         registries = self.assert_problems(

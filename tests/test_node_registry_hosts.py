@@ -83,6 +83,7 @@ class ParseHostsTests(SynchronousTestCase):
             "host",
             '[host."a"]\n[host."a"]\n',
             "host = 1",
+            f"a = {'9' * 5000}",
             "[host]\na = 1",
             "server = 1",
             'server = "https://a b"',

@@ -43,6 +43,18 @@ class BrokenTests(SynchronousTestCase):
             problem = self.problem(content)
             self.assertEqual((problem.rule, problem.place), ("syntax", place), content)
 
+    def test_version(self) -> None:
+        """K3s' library takes files that say that they are YAML 1.1, and of no other version."""
+        for head in (b"%YAML 1.2\n", b"\n# a\n%TAG ! b\n%YAML\t1.2 # c\n", b"%YAML 2.0\r\n"):
+            problem = self.problem(head + b"---\nmirrors:\n")
+            self.assertEqual(
+                (problem.rule, problem.place), ("syntax", Place(head.count(b"\n"), 1))
+            )
+            self.assertIn("1.1", problem.message)
+        for content in (b"%YAML 1.1\n---\nmirrors:\n", b"mirrors:\n# a\n---\n%YAML 1.2\n"):
+            _, problems = read_registries(content)
+            self.assertFalse(any(problem.is_fatal for problem in problems), content)
+
     def test_bytes(self) -> None:
         """Neither another encoding nor control characters have a place."""
         for content, rule, place in (
@@ -74,6 +86,18 @@ class BrokenTests(SynchronousTestCase):
             b"mirrors:\n  h0: &h0 {}\n" + merges,
         ):
             self.assertEqual(self.problem(content).rule, "too-large")
+
+    def test_comments(self) -> None:
+        """Comments where few people write them are no more than comments."""
+        registries, problems = read_registries(b"mirrors:\n  # b\n  > # c\n  x\n")
+        self.assertEqual(
+            (registries.mirrors, [one.rule for one in problems]), ({}, ["wrong-type"])
+        )
+        for content, rule in (
+            (b"# a\n| # b\nx\n", "wrong-type"),
+            (b": #c: ? \n|\n  \n#c\n&a }&a - ", "syntax"),
+        ):
+            self.assertEqual(self.problem(content).rule, rule)
 
     def test_no_warnings(self) -> None:
         """The library does not talk to the operator itself."""

@@ -6,7 +6,9 @@ import os
 from minreg.interfaces import StoreUnavailable
 from minreg.manifests import Platform
 from minreg.media_types import OCI_LAYER, OCI_MANIFEST
+from minreg.names import Digest
 from minreg.preflight.check import check_image
+from minreg.store.repository import TreeRepository
 from minreg.store.tree import RegistryTree
 from tests.preflight_support import AMD64, ARM64, PAUSE, CheckTestCase, shape, wanted
 from tests.store_support import without_privileges
@@ -175,6 +177,33 @@ class CheckTests(CheckTestCase):
             self.problems("quay.io/a:1"),
             (f"its index says 7 bytes of a manifest that has {size}",),
         )
+
+    def test_too_much(self) -> None:
+        """An image of more parts than are looked at is a finding of its own, and no work."""
+        children = [
+            descriptor(OCI_MANIFEST, Digest.of(b"%d" % number), 1) for number in range(5001)
+        ]
+        self.release.add_manifest("a", index(children), "1")
+        layers = [{**child, "mediaType": OCI_LAYER} for child in children]
+        image = {**self.release.image(), "layers": layers}
+        self.release.add_manifest("a", image, "2")
+        self.patch(TreeRepository, "measure_blob", None)
+        for tag in ("1", "2"):
+            self.assertEqual(
+                self.problems(f"quay.io/a:{tag}", None),
+                ("it has more than 5000 manifests and layers, too many to look at",),
+            )
+        self.release.add_manifest("a", index(children[:5000]), "3")
+        self.assertEqual(len(self.problems("quay.io/a:3", None)), 5000)
+
+    def test_long(self) -> None:
+        """However long a platform's name is, a problem is not."""
+        platform = {"os": "linux", "architecture": "a" * 100_000}
+        child = descriptor(OCI_MANIFEST, Digest.of(b"x"), 1, platform=platform)
+        self.release.add_manifest("a", index([child]), "1")
+        for wanted_platform in (AMD64, None):
+            [problem] = self.problems("quay.io/a:1", wanted_platform)
+            self.assertEqual((len(problem), problem[-2:]), (501, "a…"))
 
     def test_no_root(self) -> None:
         """Of a tree that cannot be read, nothing is said to be missing."""

@@ -126,6 +126,22 @@ class ReleaseTests(PreflightCommandTestCase):
             "the tree as k3s/VERSION.txt\n",
         )
 
+    def test_control_characters(self) -> None:
+        """What a file or a link is called does nothing to a terminal."""
+        path = self.release.path("k3s", f"{VERSION}.txt")
+        os.unlink(path)
+        with open(f"{self.root}.\x1b]0;x\x07", "wb"):
+            pass
+        os.symlink(f"{self.root}.\x1b]0;x\x07", path)
+        for arguments in (
+            ("--k3s", VERSION),
+            ("-m", "\x1b[2J"),
+            ("--k3s", VERSION, "--allow-links-to", "/\x1b[2J"),
+        ):
+            refusal = self.refusal(*arguments)
+            self.assertIn(r"\x1b", refusal)
+            self.assertTrue(refusal.rstrip("\n").isprintable())
+
     def test_together(self) -> None:
         """Options that make no sense together, or alone, are refused."""
         for arguments, reason in (

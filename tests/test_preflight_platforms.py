@@ -105,6 +105,14 @@ class PlatformTests(SynchronousTestCase):
             self.assertEqual(names_of(runnable(Platform.parse(text))), known, text)
         self.assertEqual(runnable(Platform.parse("linux/arm64/v9"))[1], Platform("linux", "arm64"))
 
+    def test_endless_variant(self) -> None:
+        """However many digits a variant has, it is higher than those that there are."""
+        for variant in ("v" + "9" * 5000, "v" + "9" * 99, "v100"):
+            own, highest, *_ = variants(Platform("linux", "arm", variant))
+            self.assertEqual((own.variant, highest.variant), (variant, "v98"))
+        self.assertEqual(len(variants(Platform("linux", "arm", "v" + "0" * 5000 + "7"))), 3)
+        self.assertEqual(len(variants(Platform("linux", "arm", "v" + "0" * 5000))), 1)
+
     def test_variants(self) -> None:
         """Older variants are of the same architecture."""
         self.assertEqual(

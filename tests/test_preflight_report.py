@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.manifests import Platform
 from minreg.preflight.check import Checked
-from minreg.preflight.report import Report, find_in, make_report
+from minreg.preflight.report import Findings, Report, find_in, make_report
 from minreg.references import parse_references
 from tests.preflight_support import AMD64, ARM64, wanted
 from tests.support import ALIASES
@@ -12,7 +12,9 @@ from tests.support import ALIASES
 
 def report(*checked: Checked, platforms: tuple[Platform | None, ...] = (AMD64,)) -> Report:
     """Make a report of some images."""
-    findings = (finding for one in checked for finding in find_in(one, ALIASES))
+    findings = Findings()
+    for one in checked:
+        findings.add(find_in(one, ALIASES))
     return make_report(len(checked), platforms, findings)
 
 
@@ -67,6 +69,23 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual([one.platform for one in lacking.findings], list(lacking.platforms))
         self.assertIn("for linux/amd64 and linux/arm64 and all platforms", lacking.summary())
 
+    def test_much(self) -> None:
+        """Of very many findings, the rest is a number, and no image is left out."""
+        many = [f"layer {number} is missing" for number in range(2500)]
+        lacking = report(checked("a:1", *many), checked("b:1", *many), checked("c:1"))
+        self.assertEqual((len(lacking.findings), lacking.more), (2001, 2999))
+        self.assertEqual(lacking.as_json()["more"], 2999)
+        *lines, last = lacking.lines()
+        self.assertEqual(last, "# and 2999 findings more on these images")
+        self.assertEqual(len(parse_references([*lines, last], "-")), 2)
+        self.assertEqual(lacking.summary(), "2 of 3 images not ready for linux/amd64")
+
+    def test_repeated(self) -> None:
+        """What is said twice is reported once, and is none of those that are left out."""
+        many = [f"layer {number} is missing" for number in range(2000)]
+        lacking = report(checked("a:1", *many), checked("a:1", *many))
+        self.assertEqual((len(lacking.findings), lacking.more), (2000, 0))
+
     def test_alias(self) -> None:
         """An image of an alias is named as it can be downloaded."""
         for asked, known in {
@@ -93,5 +112,6 @@ class ReportTests(SynchronousTestCase):
                         "reason": "a test",
                     }
                 ],
+                "more": 0,
             },
         )

@@ -107,6 +107,12 @@ class ChoosingTests(RegistriesTestCase):
         self.assertEqual(config.tls.key_file.text, "/k.pem")
         self.assertTrue(config.tls.insecure_skip_verify)
 
+    def test_old_hub(self) -> None:
+        """The old name of Docker Hub is written as the one that the kubelet uses."""
+        printed, _ = self.run_for("index.docker.io")
+        self.assertIn("docker.io", self.mirrors(printed))
+        self.assertNotIn("index.docker.io", self.mirrors(printed))
+
     def test_wrong(self) -> None:
         """Wrong usage is told in one line, with exit status 2."""
         tls = ("--endpoint", "https://a.b")

@@ -26,6 +26,33 @@ class WritingTests(RegistriesTestCase):
         self.run_for("quay.io", "--output", path)
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
 
+    def test_rights_of_others(self) -> None:
+        """Nor does what is made of another file get more than that, or show its logins."""
+        login = "configs:\n  a.b:\n    auth: {username: u, password: p}\n"
+        for text, mode, expected in (
+            (login, 0o644, 0o600),
+            ("", 0o640, 0o640),
+            ("", 0o400, 0o600),
+        ):
+            source = self.write("source.yaml", f"mirrors: {{}}\n{text}")
+            os.chmod(source, mode)
+            path = f"{self.directory}/made.yaml"
+            self.run_for("quay.io", "--merge", source, "--output", path)
+            self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), expected)
+            os.remove(path)
+            os.remove(source)
+
+    def test_terminal(self) -> None:
+        """Names that would do something to a terminal are escaped, and make no directory."""
+        names = ('"\\e]0;a\\a"', '"\\x9b2J"')
+        mirrors = "".join(f"  {name}: {{endpoint: [http://a.b]}}\n" for name in names)
+        source = self.write("source.yaml", f"mirrors:\n{mirrors}")
+        certs = f"{self.directory}/certs.d"
+        _, notes = self.run_for("--wildcard", "--merge", source, "--hosts-toml", certs)
+        self.assertTrue(notes.replace("\n", "").isprintable())
+        self.assertIn("is no registry's name", notes)
+        self.assertFalse([name for name in os.listdir(certs) if not name.isprintable()])
+
     def test_link(self) -> None:
         """What a link leads to is written, and the link stays."""
         path = self.write("real.yaml", "")

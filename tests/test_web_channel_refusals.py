@@ -64,24 +64,6 @@ class GarbageTests(RefusalTestCase):
             self.assertIn("HTTP/1.1", response.json["errors"][0]["message"])
             del self.events[:]  # type: ignore[attr-defined]
 
-    def test_host(self) -> None:
-        """A request of HTTP/1.1 names its host once (RFC 9112, section 3.2); others may not."""
-        for version, hosts, status in (
-            ("1.1", "", 400),
-            ("1.1", "Host: a\r\nHost: a\r\n", 400),
-            ("1.1", "host: a\r\nHOST: b\r\n", 400),
-            ("1.1", "Host:\r\n", 200),
-            ("1.0", "", 200),
-            ("1.0", "Host: a\r\n", 200),
-            ("1.0", "Host: a\r\nHost: b\r\n", 400),
-        ):
-            connection = self.connect()
-            connection.send(f"GET /v2/ HTTP/{version}\r\n{hosts}\r\n".encode("ascii"))
-            response = parse_response(connection.received())
-            self.assertEqual(response.code, status, (version, hosts))
-            if status == 400:
-                self.assertEqual(response.error_code, "UNSUPPORTED")
-
     def test_after_requests(self) -> None:
         """Garbage behind good requests does not spoil their answers."""
         connection = self.connect()

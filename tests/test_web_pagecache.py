@@ -7,7 +7,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.web.pagecache import AT_ONCE, cached_size, read_into_cache
 
-SIZE = 5 * AT_ONCE + 1
+SIZE = 18 * AT_ONCE + 1
+HUGE = 4 * AT_ONCE
+"""What the kernel may keep, and forget, as one."""
 
 
 class CachedSizeTests(SynchronousTestCase):
@@ -42,9 +44,22 @@ class CachedSizeTests(SynchronousTestCase):
         """Nor can what lies behind a hole."""
         self.read(0, SIZE)
         self.assertEqual(cached_size(self.file, 0, SIZE), SIZE)
-        at = 2 * AT_ONCE
-        os.posix_fadvise(self.file.fileno(), at, AT_ONCE, os.POSIX_FADV_DONTNEED)
-        self.assertEqual(cached_size(self.file, 0, SIZE), 2 * AT_ONCE)
+        os.posix_fadvise(self.file.fileno(), HUGE, 2 * HUGE, os.POSIX_FADV_DONTNEED)
+        self.assertEqual(cached_size(self.file, 0, SIZE), HUGE)
+
+    def test_small_hole(self) -> None:
+        """What lies before a hole can be sent, to half a megabyte."""
+        self.patch(os, "preadv", self.probe)
+        for hole in (1, 3, 5, 17):
+            self.hole = range(hole * AT_ONCE, (hole + 1) * AT_ONCE)
+            self.assertEqual(cached_size(self.file, 0, SIZE), self.hole.start)
+            self.assertEqual(cached_size(self.file, self.hole.start, SIZE), 0)
+
+    def probe(self, _descriptor: int, _buffers: object, offset: int, _flags: int) -> int:
+        """Stand for a kernel that holds all but a certain stretch of the file."""
+        if offset in self.hole:
+            raise BlockingIOError
+        return 1
 
     def test_end(self) -> None:
         """Behind the end there is nothing to wait for."""

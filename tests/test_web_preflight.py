@@ -42,6 +42,7 @@ class PreflightTests(PreflightTestCase):
                 "platforms": ["linux/amd64"],
                 "images": len(IMAGES),
                 "findings": [],
+                "more": 0,
             },
         )
 
@@ -100,6 +101,11 @@ class PreflightTests(PreflightTestCase):
             "&disable=traefik&disable=servicelb": 200,
         }.items():
             self.assertEqual(self.request(f"{ASKED}{words}").code, code, words)
+
+    def test_upgrade_left_out(self) -> None:
+        """What is about an upgrade is not passed over where none is asked for."""
+        for word in ("controller=a/b:1", "kubectl=a/b:1"):
+            self.assertEqual(self.request(f"{ASKED}&{word}").code, 400)
 
     def test_upgrade(self) -> None:
         """What carries the upgrade out can be asked for, too, in versions of one's own."""
@@ -221,3 +227,15 @@ class CrowdTests(PreflightTestCase):
         self.assertEqual(parse_response(first.received()).code, 503)
         self.threads.run()
         self.assertEqual(self.finish(second), 200)
+
+    def test_thread_at_work(self) -> None:
+        """While a look that was given up goes on, nobody has a second thread."""
+        first, second, third = (self.ask() for _ in range(3))
+        for connection in (first, second):
+            self.clock.advance(2)
+            connection.pump()
+            self.assertEqual(parse_response(connection.received()).code, 503)
+            self.assertEqual(len(self.threads), 1)
+        self.threads.run()
+        self.assertEqual(len(self.threads), 1)
+        self.assertEqual(self.finish(third), 200)

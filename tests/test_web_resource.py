@@ -22,7 +22,7 @@ class FaultyResource(RegistryResource):
 
     def render_GET(self, request: RegistryRequest) -> int:
         """Fail, perhaps in the middle of an answer."""
-        request.setHeader(b"etag", b"x")
+        request.fields = b"\r\nETag: x"
         request.setHeader(b"content-length", b"10")
         if self._written:
             request.write(self._written)

@@ -79,7 +79,8 @@ class WorkersTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Start two workers besides this process."""
         self.reactor = ProcessReactor()
-        self.workers = Workers(SETTINGS, 7, self.reactor, {})
+        self.log = 7
+        self.workers = Workers(SETTINGS, lambda: self.log, self.reactor, {})
         self.workers.startService()
 
     def test_start(self) -> None:
@@ -98,6 +99,18 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual(len(self.reactor.started), 2)
         self.reactor.advance(RESTART_DELAY)
         self.assertEqual(len(self.reactor.started), 3)
+
+    def test_renew(self) -> None:
+        """Others come in their place, and write to the log that is there by now."""
+        self.log = 9
+        self.workers.renew()
+        with capturedLogs() as events:
+            for process in self.reactor.started[:2]:
+                self.assertEqual(process.signals, ["TERM"])
+                process.end(ProcessDone(0))
+        self.assertEqual(events, [])
+        self.reactor.advance(RESTART_DELAY)
+        self.assertEqual([process.descriptors[1] for process in self.reactor.started[2:]], [9, 9])
 
     def test_stop(self) -> None:
         """They are told to stop, and waited for; none is replaced."""

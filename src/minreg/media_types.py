@@ -21,6 +21,8 @@ DOCKER_SCHEMA_1 = frozenset(
     }
 )
 
+OCTET_STREAM = "application/octet-stream"
+
 INDEXES = frozenset({OCI_INDEX, DOCKER_INDEX})
 MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 

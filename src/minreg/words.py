@@ -18,10 +18,14 @@ def count(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
+def shorten(text: str, longest: int) -> str:
+    """Cut a text to so many characters, and show that it was."""
+    return text if len(text) <= longest else text[:longest] + "…"
+
+
 def printable(text: str, longest: int = 4096) -> str:
     """Escape what would break a line, or do something to a terminal, and cut the length."""
-    if len(text) > longest:
-        text = text[:longest] + "…"
+    text = shorten(text, longest)
     if text.isprintable():
         return text
     return "".join(

@@ -36,6 +36,9 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
   address = "{directory}/ttrpc"
 """
 
+_PATIENCE = 180
+"""Seconds that ctr may take: many of them at once wait for one disk."""
+
 # ctr would go on to the server where the mirror fails. No test leaves this machine; what is on
 # it is not asked through a proxy.
 _NO_WAY_OUT = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
@@ -117,14 +120,18 @@ class Containerd:
         return line.split()[2]
 
     def stop(self) -> None:
-        """End it."""
+        """End it, in whatever way: how it ends is nobody's question here."""
         self._process.terminate()
-        self._process.wait(30)
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def _ctr(self, *arguments: str) -> str:
         address = self._path("socket")
         command = ["ctr", "--address", address, "--namespace", "k8s.io", *arguments]
-        return run(*command, environment=_NO_WAY_OUT)
+        return run(*command, seconds=_PATIENCE, environment=_NO_WAY_OUT)
 
     def _path(self, *names: str) -> str:
         return os.path.join(self._directory, *names)

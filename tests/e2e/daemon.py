@@ -99,6 +99,8 @@ class Daemon:
 
     def request_events(self) -> Sequence[Mapping[str, Any]]:
         """Return all that it has logged of these requests."""
+        # Lines are written at the end of a turn: when it answers once more, that is over.
+        self._answers()
         return [
             event
             for event in self.events()

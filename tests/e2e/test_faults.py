@@ -111,7 +111,7 @@ class FaultTests(SynchronousTestCase):
         self.events: list[Event] = []
         transport = Transport(silence=_SILENCE)
         stop = Signal()
-        retries = Retries(2, stop, self.wait)
+        retries = Retries(4, stop, self.wait)  # for chance may have one blob meet all faults
         network = Network(transport, Upstreams(transport, retries, {}), retries, stop, 4)
         download = Download(self.root, network, Selection(), self.events.append)
         image = ImageReference.parse(f"{self.proxy.host}/a/b:1")

@@ -80,6 +80,12 @@ class StallTests(EndToEndTestCase):
         self.assertEqual(answer.status, 503)
         self.assertLess(answer.seconds, PATIENCE)
 
+    def test_file_that_could_be_opened_before(self) -> None:
+        """That it was sent a moment ago makes no difference, neither to them nor to others."""
+        time.sleep(1.1)  # until it counts as settled
+        self.assertEqual(self.ask(self.stalled).status, 200)
+        self.test_others_go_on_while_one_opens()
+
     def test_many_wait_for_a_disk(self) -> None:
         """However many ask, each is told as soon."""
         self.stall()

@@ -2,9 +2,12 @@
 
 import os
 import signal
+import subprocess
 from http.client import HTTPConnection
 
 from tests.e2e.content import SAMPLE, write_sample
+from tests.e2e.images import read_file
+from tests.e2e.programs import free_port, installed
 from tests.e2e.support import EndToEndTestCase
 
 TAG = f"/v2/{SAMPLE}/manifests/1.0"
@@ -18,7 +21,7 @@ class WorkersTests(EndToEndTestCase):
         root = os.path.join(self.make_directory(), "registry")
         write_sample(root)
         self.daemon = self.start_daemon(root, "--workers", "3")
-        self.wait_until(lambda: self.listeners() == 3)
+        self.wait_until(lambda: listeners(self.daemon.port) == 3)
 
     def test_all_serve(self) -> None:
         """The kernel spreads clients over the processes; each request has a whole line."""
@@ -40,7 +43,7 @@ class WorkersTests(EndToEndTestCase):
         victim = self.workers()[0]
         os.kill(victim, signal.SIGKILL)
         self.wait_until(lambda: len(self.workers()) == 2 and victim not in self.workers())
-        self.wait_until(lambda: self.listeners() == 3)
+        self.wait_until(lambda: listeners(self.daemon.port) == 3)
         warnings = [event for event in self.daemon.events() if event["level"] == "warn"]
         self.assertEqual(len(warnings), 1)
         self.assertIn("signal 9", warnings[0]["message"])
@@ -66,12 +69,43 @@ class WorkersTests(EndToEndTestCase):
         """Name all processes of the daemon."""
         return [self.daemon.pid, *self.workers()]
 
-    def listeners(self) -> int:
-        """Count the sockets that listen on the daemon's port (proc_pid_net_tcp)."""
-        with open("/proc/net/tcp", encoding="ascii") as file:
-            lines = [line.split() for line in file]
-        local = f"0100007F:{self.daemon.port:04X}"
-        return sum(line[1] == local and line[3] == "0A" for line in lines)
+
+class LogFileTests(EndToEndTestCase):
+    """Tests for a daemon of two processes that logs to a file."""
+
+    def test_moved_away(self) -> None:
+        """After SIGHUP, whatever a process answers is in the new file."""
+        directory, port = self.make_directory(), free_port()
+        root, log = os.path.join(directory, "registry"), os.path.join(directory, "log")
+        write_sample(root)
+        process = subprocess.Popen(
+            [
+                *(installed("twistd"), "-n", "--pidfile=", "--logfile", log, "minreg"),
+                *("--root", root, "--port", str(port), "--workers", "2"),
+            ],
+            stdin=subprocess.DEVNULL,
+        )
+        self.addCleanup(process.wait, 40)
+        self.addCleanup(process.terminate)
+        self.wait_until(lambda: listeners(port) == 2)
+        before = children(process.pid)
+        os.rename(log, f"{log}.1")
+        process.send_signal(signal.SIGHUP)
+        self.wait_until(lambda: children(process.pid) not in ([], before))
+        self.wait_until(lambda: listeners(port) == 2)
+        for _ in range(40):
+            client = HTTPConnection("127.0.0.1", port)
+            client.request("GET", TAG)
+            self.assertEqual(client.getresponse().status, 200)
+            client.close()
+        self.wait_until(lambda: read_file(log).count(TAG.encode()) >= 40)
+
+
+def listeners(port: int) -> int:
+    """Count the sockets that listen on a port of 127.0.0.1 (proc_pid_net_tcp)."""
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        lines = [line.split() for line in file]
+    return sum(line[1] == f"0100007F:{port:04X}" and line[3] == "0A" for line in lines)
 
 
 def children(pid: int) -> list[int]:

@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from minreg.node.doctor.asking import ask, check_registry
-from minreg.node.doctor.changes import show_changes
+from minreg.node.doctor.changes import Difference, make_difference
 from minreg.node.doctor.diagnosis import diagnose, order
 from minreg.node.doctor.files import CLOSED, NodeFiles
 from minreg.node.doctor.findings import Finding
@@ -22,7 +22,7 @@ from minreg.node.doctor.report import (
     write_findings,
     write_unread,
 )
-from minreg.node.doctor.wanted import Answer, list_answers
+from minreg.node.doctor.wanted import Answer, find_pause_image, list_answers
 from minreg.words import printable
 
 _MOST_SECONDS = 120
@@ -73,18 +73,22 @@ def _look(files: NodeFiles, *, as_document: bool, fix: bool) -> None:
     is_looked_at = node.registry.root not in files.unread
     known = [setup for setup in node.setups if setup.is_known and is_looked_at]
     answers = [answer for setup in known for answer in list_answers(node, setup)]
+    for setup in known:
+        if setup.is_agent and find_pause_image(setup) is None:
+            images = f"the images of this {setup.distribution.title} agent"
+            files.unread[images] = "its server says which they are, and it has not run here yet"
     findings = diagnose(node)
     if files.is_live:
         findings = order([*findings, *check_registry(node, answers, ask)])
-    difference = list(
-        show_changes(files, [one for finding in findings for one in finding.changes])
-    )
+    difference = make_difference(files, [one for finding in findings for one in finding.changes])
     if as_document:
         document = as_json(findings, answers, files.unread)
-        click.echo(json.dumps(document | ({"diff": difference} if fix else {}), indent=2))
+        click.echo(
+            json.dumps(document | ({"diff": list(difference.lines)} if fix else {}), indent=2)
+        )
     elif fix:
-        _show(difference)
-        _show(_by_hand(findings), err=True)
+        _show(difference.lines)
+        _show(_by_hand(findings, difference), err=True)
     else:
         _show(_describe(findings, answers, files))
     _exit(node, findings, files)
@@ -115,10 +119,10 @@ def _describe(
     yield summarize(findings, files.unread)
 
 
-def _by_hand(findings: Sequence[Finding]) -> Iterator[str]:
-    """Name what no change of a file mends."""
+def _by_hand(findings: Sequence[Finding], difference: Difference) -> Iterator[str]:
+    """Name what the difference does not mend."""
     for finding in findings:
-        if not finding.changes:
+        if not finding.changes or difference.left & set(finding.changes):
             yield f"by hand: {finding.path}: {finding.mend} [{finding.rule.id}]"
 
 

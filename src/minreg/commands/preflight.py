@@ -20,6 +20,7 @@ from minreg.preflight.upgrade import DEFAULT_CONTROLLER, DEFAULT_KUBECTL
 from minreg.preflight.wanted import WantedImage
 from minreg.settings import DEFAULT_ALIAS, SettingInvalid, check_directory, parse_alias
 from minreg.store.tree import RegistryTree
+from minreg.words import printable
 
 
 @attrs.frozen
@@ -91,7 +92,7 @@ class Wishes:
     "--manifests",
     metavar="DIR",
     multiple=True,
-    help="Kubernetes manifests: a directory, a file, or - for the standard input. Repeatable.",
+    help="Kubernetes manifests: a directory, a file, a pipe, or - for standard input. Repeatable.",
 )
 @click.option(
     "-p",
@@ -160,9 +161,9 @@ def _could_not_look() -> Iterator[None]:
     try:
         yield
     except (CannotLook, StoreUnavailable) as failure:
-        raise CouldNotLook(str(failure)) from None
+        raise CouldNotLook(printable(str(failure))) from None
     except (QuestionInvalid, SettingInvalid) as failure:
-        raise WrongUsage(str(failure)) from None
+        raise WrongUsage(printable(str(failure))) from None
     except (KeyboardInterrupt, RuntimeError) as failure:
         if not is_interruption(failure):
             raise

@@ -27,6 +27,7 @@ from minreg.node.registries.wanted import (
 )
 from minreg.node.units import DEFAULT_ROOT, ENDPOINT, REGISTRIES
 from minreg.settings import DEFAULT_ALIAS, parse_alias
+from minreg.words import printable
 
 _REGISTRY, _ = parse_alias(DEFAULT_ALIAS)
 _DIRECTORIES = ("./registry", DEFAULT_ROOT)
@@ -126,7 +127,7 @@ def _run(options: _Options) -> None:
             raise WrongUsage(str(error)) from None
         merged = merge_with(options.merge, document)
         if options.output is not None:
-            write_output(options.output, merged.text, has_login=bool(choice.auth))
+            write_output(options.output, merged.text, options.merge)
         elif options.hosts_toml is None:
             click.echo(merged.text, nl=False)
         if options.hosts_toml is not None:
@@ -138,7 +139,7 @@ def _run(options: _Options) -> None:
     for message in notes:
         click.echo(message, err=True)
     for note in merged.notes:
-        click.echo(f"{options.merge}:{note.line}: {note.message}", err=True)
+        click.echo(f"{options.merge}:{note.line}: {printable(note.message)}", err=True)
     if any(note.is_left for note in merged.notes):
         sys.exit(1)
 

@@ -11,6 +11,7 @@ from minreg.node.registries.file import read_registries
 from minreg.node.registries.merge import Merged, MergeRefused, merge
 from minreg.node.registries.text import Document, render
 from minreg.node.writing import write_file
+from minreg.words import printable
 
 
 @contextmanager
@@ -41,23 +42,38 @@ def merge_with(path: str | None, document: Document) -> Merged:
     except MergeRefused as error:
         for problem in error.problems:
             place = problem.place
-            click.echo(f"{path}:{place.line}:{place.column}: {problem.message}", err=True)
+            words = printable(problem.message)
+            click.echo(f"{path}:{place.line}:{place.column}: {words}", err=True)
         lines = "" if error.problems else f"; add by hand:\n{render(document)}"
-        raise click.ClickException(f"{path}: {error}{lines}") from None
+        raise click.ClickException(f"{path}: {printable(str(error))}{lines}") from None
 
 
-def write_output(path: str, text: str, *, has_login: bool) -> None:
+def write_output(path: str, text: str, source: str | None) -> None:
     """Write the file, unless it is so already: its time tells whether K3s has seen it.
+
+    Whoever could not read what it is made of, or should not read the logins that are in
+    it, cannot read it either.
+
+    Args:
+        path: The file.
+        text: What it is to hold.
+        source: The file that this was merged with, if one was named.
 
     Raises:
         OSError: It cannot be written.
     """
+    registries, _ = read_registries(text.encode("utf-8"))
+    has_login = any(config.auth is not None for config in registries.configs.values())
+    mode = 0o600 if has_login else 0o644
+    if source is not None:
+        with suppress(FileNotFoundError):
+            mode &= os.stat(source).st_mode
     with suppress(FileNotFoundError):
         with open(path, "rb") as file:
             if file.read() == text.encode("utf-8"):
                 click.echo(f"{path}: is so already", err=True)
                 return
-    write_file(os.path.realpath(path), text, 0o600 if has_login else 0o644)
+    write_file(os.path.realpath(path), text, mode | 0o600)
     click.echo(f"{path}: written; K3s reads it when it starts", err=True)
 
 
@@ -71,7 +87,7 @@ def write_hosts(directory: str, text: str, *, without_default: bool) -> None:
     certs = make_certs_d(registries, without_default=without_default)
     for name, file in certs.files.items():
         path = os.path.join(directory, name, "hosts.toml")
-        if "/" in name or name in {"", ".", ".."}:
+        if "/" in name or name in {"", ".", ".."} or not name.isprintable():
             click.echo(f"{name!r} is no registry's name: no file for it", err=True)
             continue
         write_file(path, file.render())

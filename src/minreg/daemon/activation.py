@@ -10,10 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
-from twisted.internet import tcp, unix
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 _FIRST = 3
@@ -106,33 +104,12 @@ class PassedEndpoint:
         os.set_blocking(passed.fileno(), False)
         port: IListeningPort
         if passed.family == socket.AF_UNIX:
-            port = _PassedUnixPort(passed, factory, self._reactor)
+            # A node that is told of TCP ports only has no need of it.
+            from minreg.daemon.unix_port import PassedUnixPort  # noqa: PLC0415
+
+            port = PassedUnixPort(passed, factory, self._reactor)
             port.startListening()
             return port
         with passed:
             port = self._reactor.adoptStreamPort(passed.fileno(), passed.family, factory)
         return port
-
-
-class _PassedUnixPort(unix.Port):
-    """A port whose file is not ours: it is neither given rights nor removed."""
-
-    def __init__(self, passed: socket.socket, factory: Any, reactor: Any) -> None:
-        super().__init__(passed.getsockname(), factory, reactor=reactor)
-        self._passed = passed
-        # Systemd, and other processes of ours, listen on it, too.
-        self._shouldShutdown = False
-
-    def startListening(self) -> None:
-        """Take connections."""
-        self.socket: Any = self._passed
-        self.fileno: Any = self.socket.fileno
-        self.factory: Any
-        self.factory.doStart()
-        self.numberAccepts = 100
-        self.connected = True
-        self.startReading()
-
-    def connectionLost(self, reason: Failure) -> None:
-        """Take none any more."""
-        tcp.Port.connectionLost(self, reason)

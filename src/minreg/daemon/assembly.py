@@ -51,20 +51,22 @@ def make_service(
     status_endpoints = make_endpoints([status] if status else [], reactor)
     store, disk = make_store(settings), make_disk(reactor)
     site, status_site = make_all_sites(settings, store, disk, reactor)
+    workers = _make_workers(settings, log, reactor)
     service = RegistryService(
         site,
         endpoints,
         _greeting(settings),
         make_observer(settings.log_format, BatchedLines(log, reactor)),
         beside=[Listener(*endpoint, status_site, give_up) for endpoint in status_endpoints],
-        workers=_make_workers(settings, log, reactor),
+        workers=workers,
         give_up=give_up,
     )
     watch = RootWatch(partial(disk.run, store.check), reactor)
     if settings.waits_for_root:
         watch.setServiceParent(service)
     describe = partial(_describe, watch, site)
-    reload = _supervise(service, reactor, describe, Reloader(log).reload)
+    reloader = Reloader(log, workers.renew if workers else None)
+    reload = _supervise(service, reactor, describe, reloader.reload)
     signals = Signals(reactor.callWhenRunning, reactor.callFromThread, reload, service.hurry)
     signals.setServiceParent(service)
     return service
@@ -123,8 +125,12 @@ def _plan_status(settings: Settings) -> StatusPlan:
 def _make_workers(settings: Settings, log: TextIO, reactor: Any) -> Workers | None:
     if settings.workers == 1:
         return None
+    return Workers(settings, partial(_descriptor_of, log), reactor, os.environ)
+
+
+def _descriptor_of(log: TextIO) -> int:
     file = log._file if isinstance(log, LogFile) else log  # noqa: SLF001 - no other way
-    return Workers(settings, file.fileno(), reactor, os.environ)
+    return file.fileno()
 
 
 def _supervise(

@@ -1,5 +1,6 @@
 """Reading anew what can be read anew while the daemon runs."""
 
+from collections.abc import Callable
 from typing import TextIO
 
 from twisted.logger import Logger
@@ -13,15 +14,21 @@ class Reloader:
 
     Args:
         log_file: What the log is written to.
+        tell_others: Has other processes do so, too.
     """
 
     _log = Logger()
 
-    def __init__(self, log_file: TextIO | LogFile) -> None:
+    def __init__(
+        self, log_file: TextIO | LogFile, tell_others: Callable[[], object] | None = None
+    ) -> None:
         self._log_file = log_file
+        self._tell_others = tell_others
 
     def reload(self) -> None:
         """Do it, and say so in the log that is open then."""
         if isinstance(self._log_file, LogFile):
             self._log_file.reopen()
+            if self._tell_others is not None:
+                self._tell_others()
         self._log.info("reloaded: the log file is opened anew", event="reload")

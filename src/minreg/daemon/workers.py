@@ -8,7 +8,7 @@ transfers finish; if it is gone, their standard input says so.
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -30,6 +30,7 @@ class _Worker(ProcessProtocol):
 
     def __init__(self) -> None:
         self.ended: Deferred[str] = Deferred()
+        self.is_told = False
 
     def processEnded(self, reason: Failure) -> None:
         """Tell that it has ended, whatever the reason is."""
@@ -37,6 +38,7 @@ class _Worker(ProcessProtocol):
 
     def stop(self) -> None:
         """Tell it to end."""
+        self.is_told = True
         try:
             if self.transport is not None:
                 self.transport.signalProcess("TERM")
@@ -49,7 +51,7 @@ class Workers(Service):
 
     Args:
         settings: What they serve, and how many of them there are, with this process.
-        log: The file descriptor that they log to.
+        log: Names the file descriptor that they are to log to.
         reactor: Starts processes, and measures time.
         environment: What the workers find in their environment.
     """
@@ -57,10 +59,14 @@ class Workers(Service):
     _log = Logger()
 
     def __init__(
-        self, settings: Settings, log: int, reactor: Any, environment: Mapping[str, str]
+        self,
+        settings: Settings,
+        log: Callable[[], int],
+        reactor: Any,
+        environment: Mapping[str, str],
     ) -> None:
         self._settings = settings
-        self._log_descriptor = log
+        self._find_log = log
         self._reactor = reactor
         self._environment = environment
         self._running: dict[_Worker, Deferred[None]] = {}
@@ -74,9 +80,13 @@ class Workers(Service):
     def stopService(self) -> Deferred[list[None]]:
         """Tell the workers to end, and wait until they have."""
         super().stopService()
+        self.renew()
+        return gatherResults(self._running.values())
+
+    def renew(self) -> None:
+        """Have other workers in their place: these write to the log as it was when they came."""
         for worker in self._running:
             worker.stop()
-        return gatherResults(self._running.values())
 
     def _start(self) -> None:
         if not self.running:
@@ -89,12 +99,13 @@ class Workers(Service):
             sys.executable,
             [sys.executable, "-m", "minreg.daemon.worker", settings],
             env=dict(self._environment),
-            childFDs={0: "w", 1: self._log_descriptor, 2: 2, **{n: n for n in passed}},
+            childFDs={0: "w", 1: self._find_log(), 2: 2, **{n: n for n in passed}},
         )
         self._running[worker] = worker.ended.addCallback(self._replace, worker)
 
     def _replace(self, reason: str, worker: _Worker) -> None:
         del self._running[worker]
         if self.running:
-            self._log.warn("a worker has ended and is replaced: {reason}", reason=reason)
+            if not worker.is_told:
+                self._log.warn("a worker has ended and is replaced: {reason}", reason=reason)
             self._reactor.callLater(RESTART_DELAY, self._start)

@@ -9,7 +9,7 @@ from minreg.manifests import Descriptor
 from minreg.names import is_host
 from minreg.preflight.check import Checked, check_image
 from minreg.preflight.question import Question, find_images
-from minreg.preflight.report import Report, find_in, make_report
+from minreg.preflight.report import Findings, Report, find_in, make_report
 from minreg.store.directory import blob_path
 from minreg.store.hashing import Advanced, find_damage
 from minreg.store.tree import RegistryTree
@@ -68,7 +68,9 @@ class Preflight:
 
     def report(self) -> Report:
         """Put together what was found."""
-        findings = (finding for one in self._checked for finding in find_in(one, self._aliases))
+        findings = Findings()
+        for one in self._checked:
+            findings.add(find_in(one, self._aliases))
         return make_report(len(self._images), self._question.platforms, findings)
 
     def _files(self) -> dict[str, Descriptor]:

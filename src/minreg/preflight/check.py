@@ -1,6 +1,6 @@
 """Follows what a node will ask for one image, from its tag to its layers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 
@@ -14,21 +14,32 @@ from minreg.preflight.platforms import choose, is_of, runnable, variants
 from minreg.preflight.wanted import WantedImage
 from minreg.store.held import HeldImage, HeldManifest, is_attestation
 from minreg.store.images import LARGEST_CONFIG, look_at_image, read_platform
+from minreg.words import shorten
+
+_MOST_PARTS = 5000
+"""Manifests, configs and layers of one image; even for all platforms, images have hundreds."""
+
+_LONGEST_PROBLEM = 500
 
 _IMAGE_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
+
+
+def _shorten_all(problems: Iterable[str]) -> tuple[str, ...]:
+    return tuple(shorten(problem, _LONGEST_PROBLEM) for problem in problems)
 
 
 @attrs.frozen
 class Checked:
     """An image for one platform, or for all if that is None, and what is wrong with it.
 
-    ``held`` is what is there of it, None if not even its repository is.
+    ``held`` is what is there of it, None if not even its repository is. ``problems`` are
+    cut to a length that people read: what an index says of itself may be of any.
     """
 
     wanted: WantedImage
     platform: Platform | None
     held: HeldImage | None
-    problems: tuple[str, ...]
+    problems: tuple[str, ...] = attrs.field(converter=_shorten_all)
 
 
 def check_image(store: IRegistryStore, wanted: WantedImage, platform: Platform | None) -> Checked:
@@ -43,13 +54,15 @@ def check_image(store: IRegistryStore, wanted: WantedImage, platform: Platform |
     """
     try:
         repository = store.find_repository(wanted.registry, wanted.image.repository)
-        held = look_at_image(repository, wanted.reference, partial(choose, platform=platform))
-        problems = tuple(_Chain(repository, held, platform).problems())
+        held = look_at_image(
+            repository, wanted.reference, partial(choose, platform=platform), _MOST_PARTS
+        )
+        problems = _Chain(repository, held, platform).problems()
+        return Checked(wanted, platform, held, problems)
     except RepositoryNotFound:
         return Checked(wanted, platform, None, (_why_unknown(store, wanted),))
     except ContentNotFound as error:
         return Checked(wanted, platform, None, (str(error),))
-    return Checked(wanted, platform, held, problems)
 
 
 def _why_unknown(store: IRegistryStore, wanted: WantedImage) -> str:

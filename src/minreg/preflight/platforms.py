@@ -132,7 +132,8 @@ def is_of(stated: Platform, kinds: list[Platform]) -> bool:
 def _older(platform: Platform) -> Iterator[Platform]:
     """Name the variants below that of a platform, as far down as there are any."""
     lowest = _LOWEST_VARIANT.get(platform.architecture)
-    number = platform.variant.removeprefix("v")
+    # Of three digits or of thousands (int() refuses those): more than there are anyway.
+    number = platform.variant.removeprefix("v").lstrip("0")[:3]
     if lowest is None or not (number.isascii() and number.isdigit()):
         return
     for older in range(min(int(number), 99) - 1, lowest - 1, -1):

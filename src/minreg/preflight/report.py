@@ -11,6 +11,8 @@ from minreg.preflight.check import Checked
 from minreg.preflight.platforms import ALL_PLATFORMS, name_platform
 from minreg.words import count, printable
 
+_MOST_FINDINGS = 2000
+
 
 @attrs.frozen
 class Finding:
@@ -28,13 +30,43 @@ class Finding:
         return f"{self.platform}: {printable(self.problem)} ({printable(self.reason)})"
 
 
+@attrs.define
+class Findings:
+    """Collects findings, none twice; of very many, at least one for each image.
+
+    ``more`` is how many are not kept.
+    """
+
+    more: int = 0
+    _kept: dict[Finding, None] = attrs.field(factory=dict)
+    _images: set[str] = attrs.field(factory=set)
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Add what was found wrong."""
+        for finding in findings:
+            if finding in self._kept:
+                continue
+            if len(self._kept) >= _MOST_FINDINGS and finding.image in self._images:
+                self.more += 1
+            else:
+                self._kept[finding] = None
+                self._images.add(finding.image)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self._kept)
+
+
 @attrs.frozen
 class Report:
-    """What came of a preflight: of how many images, for which platforms."""
+    """What came of a preflight: of how many images, for which platforms.
+
+    ``more`` is how many findings there were besides, on the same images.
+    """
 
     images: int
     platforms: tuple[str, ...]
     findings: tuple[Finding, ...]
+    more: int = 0
 
     @property
     def is_ready(self) -> bool:
@@ -66,6 +98,8 @@ class Report:
             yield f"{image}  # {first}"
             for finding in others:
                 yield f"#   {finding}"
+        if self.more:
+            yield f"# and {count(self.more, 'finding')} more on these images"
 
     def as_json(self) -> dict[str, Any]:
         """Write it for programs."""
@@ -74,6 +108,7 @@ class Report:
             "platforms": list(self.platforms),
             "images": self.images,
             "findings": [attrs.asdict(finding) for finding in self.findings],
+            "more": self.more,
         }
 
 
@@ -89,14 +124,13 @@ def find_in(checked: Checked, aliases: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(image, name_platform(checked.platform), problem, checked.wanted.reason)
 
 
-def make_report(
-    images: int, platforms: Iterable[Platform | None], findings: Iterable[Finding]
-) -> Report:
+def make_report(images: int, platforms: Iterable[Platform | None], findings: Findings) -> Report:
     """Put together what was found.
 
     Args:
         images: How many were looked at.
         platforms: For which; None stands for all.
-        findings: What is wrong with them; what is said twice is reported once.
+        findings: What is wrong with them.
     """
-    return Report(images, tuple(map(name_platform, platforms)), tuple(dict.fromkeys(findings)))
+    names = tuple(map(name_platform, platforms))
+    return Report(images, names, tuple(findings), findings.more)

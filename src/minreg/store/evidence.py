@@ -34,12 +34,14 @@ class Evidence:
 
     def check(
         self,
+        directory: str,
         found: Mapping[str, os.stat_result],
         watched: Mapping[str, Signature | None] | None,
     ) -> Callable[[], bool] | None:
         """Make a function that tells whether all is as it was.
 
         Args:
+            directory: What all paths but the absent ones begin with.
             found: Paths, and what was seen there.
             watched: More paths, and their known signatures; None if these are not to be
                 trusted.
@@ -50,12 +52,14 @@ class Evidence:
         """
         if watched is None or not all(is_settled(seen, self._begun) for seen in found.values()):
             return None
-        states: dict[str, Signature | None] = {**dict.fromkeys(self._absent), **watched}
-        states |= {path: signature(seen) for path, seen in found.items()}
-        if len(states) > _MOST_PLACES:
+        states = {**watched, **{path: signature(seen) for path, seen in found.items()}}
+        if len(states) + len(self._absent) > _MOST_PLACES:
             return None
-        places = tuple((os.path.join(self._root, path), state) for path, state in states.items())
-        return partial(_are_unchanged, places)
+        place = os.path.join(self._root, directory)
+        places: list[tuple[str, Signature | None]]
+        places = [(os.path.join(self._root, path), None) for path in self._absent]
+        places += [(os.path.join(place, path), state) for path, state in states.items()]
+        return partial(_are_unchanged, tuple(places))
 
 
 def _are_unchanged(places: tuple[tuple[str, Signature | None], ...]) -> bool:

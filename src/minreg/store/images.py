@@ -5,6 +5,7 @@ was filled for one platform has only that.
 """
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
@@ -25,8 +26,15 @@ Choose = Callable[[Manifest], Sequence[Descriptor]]
 """Chooses the manifests of an index that matter to somebody."""
 
 
+class _TooMuch(Exception):
+    """An image has more parts than are to be looked at."""
+
+
 def look_at_image(
-    repository: IRepository, reference: str | Digest, choose: Choose | None = None
+    repository: IRepository,
+    reference: str | Digest,
+    choose: Choose | None = None,
+    most: float = math.inf,
 ) -> HeldImage:
     """Look at what an image of a repository is made of.
 
@@ -35,8 +43,24 @@ def look_at_image(
         reference: The image's tag or digest.
         choose: Says which manifests of an index to look at, and then nothing that refers to
             the image is; all that belongs to it is looked at if None.
+        most: How many manifests, configs and layers to look at; of an image that has more,
+            only that is told.
     """
-    return _Look(repository, choose).run(reference)
+    try:
+        return _Look(repository, choose, most).run(reference)
+    except _TooMuch:
+        problem = f"it has more than {most} manifests and layers, too many to look at"
+        return HeldImage(
+            repository.name,
+            reference,
+            None,
+            (),
+            {},
+            frozenset(),
+            (),
+            (problem,),
+            is_readable=False,
+        )
 
 
 def read_platform(config: BinaryIO) -> Platform | None:
@@ -53,9 +77,10 @@ def read_platform(config: BinaryIO) -> Platform | None:
 class _Look:
     """The looking at one image."""
 
-    def __init__(self, repository: IRepository, choose: Choose | None) -> None:
+    def __init__(self, repository: IRepository, choose: Choose | None, most: float) -> None:
         self._repository = repository
         self._choose = choose
+        self._left = most
         self._manifests: dict[Digest, HeldManifest] = {}
         self._blobs: dict[Digest, Descriptor] = {}
         self._faulty: set[Digest] = set()
@@ -113,11 +138,11 @@ class _Look:
 
     def _add_children(self, index: Manifest) -> None:
         if self._choose is not None:
-            for child in self._choose(index):
+            for child in self._counted(self._choose(index)):
                 self._try_to_add(child, "")
             return
         images = [child for child in index.manifests if not is_attestation(child)]
-        held = [self._try_to_add(child, "") for child in index.manifests]
+        held = [self._try_to_add(child, "") for child in self._counted(index.manifests)]
         if images and not any(held):
             # What belongs to them may be here, and cannot be known.
             self._is_readable = False
@@ -139,12 +164,19 @@ class _Look:
             self._depth -= 1
         return True
 
+    def _counted(self, parts: Sequence[Descriptor]) -> Sequence[Descriptor]:
+        """Count parts before any of them is looked at."""
+        self._left -= len(parts)
+        if self._left < 0:
+            raise _TooMuch
+        return parts
+
     def _check_depth(self) -> None:
         if self._depth > _DEEPEST:
             raise ContentBroken(f"{_DEEPEST} others lead to it, more than any client follows")
 
     def _add_blobs(self, manifest: Manifest) -> None:
-        for blob in manifest.blobs:
+        for blob in self._counted(tuple(manifest.blobs)):
             if blob.digest not in self._blobs:
                 self._blobs[blob.digest] = blob
                 self._check_presence(blob, "config" if blob is manifest.config else "layer")

@@ -17,13 +17,12 @@ from minreg.interfaces import (
     RepositoryNotFound,
 )
 from minreg.manifests import Descriptor, ManifestInvalid, parse_manifest
-from minreg.media_types import OCI_INDEX
+from minreg.media_types import OCI_INDEX, OCTET_STREAM
 from minreg.names import Digest
 from minreg.store.directory import RepositoryDirectory, digest_in_name
 from minreg.store.documents import Document, Documents
 from minreg.store.enclosure import Enclosure, OpenedFile
 from minreg.store.evidence import Evidence
-from minreg.store.overview import check_extent, make_overview
 from minreg.store.signatures import Signature
 from minreg.store.survey import (
     Survey,
@@ -33,8 +32,6 @@ from minreg.store.survey import (
     subject_of_fallback_tag,
 )
 from minreg.store.surveys import Surveys, TakenSurvey
-
-OCTET_STREAM = "application/octet-stream"
 
 
 @implementer(IRepository)
@@ -107,6 +104,9 @@ class TreeRepository:
 
     def sum_up(self) -> Overview:
         """See ``IRepository``."""
+        # Only pages need it.
+        from minreg.store.overview import check_extent, make_overview  # noqa: PLC0415
+
         with self._found():
             check_extent(self._directory)
             return make_overview(self._directory, self._survey(), self.list_tags())
@@ -206,14 +206,12 @@ class TreeRepository:
         """Make the function that tells whether a file, and what led to it, are as they were."""
         if self._evidence is None:
             return None
-        found = {f"{self.name}/{place}": opened.status}
+        found = {place: opened.status}
         watched: Mapping[str, Signature | None] | None = {}
         if taken is not None:
-            found[f"{self.name}/manifests"] = taken.status
+            found["manifests"] = taken.status
             watched = taken.watched
-        if watched is not None:
-            watched = {f"{self.name}/{name}": known for name, known in watched.items()}
-        return self._evidence.check(found, watched)
+        return self._evidence.check(self.name, found, watched)
 
     def _listed_by_fallback_tag(self, digest: Digest) -> Iterator[Document]:
         """Read what a fallback tag lists and the manifests' directory does not have."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator
 from itertools import islice
 from typing import Any, BinaryIO, NoReturn, ParamSpec, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -62,14 +62,44 @@ class Disk:
         The promise fails with ``StoreUnavailable`` when the patience ends, or at once
         when too many looks wait already.
         """
+        return self._start(_nothing, look, *args, **kwargs)
+
+    async def run_alone(
+        self,
+        turn: DeferredLock,
+        look: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """Return what ``look`` returns, as ``run`` does, if nothing else has the turn.
+
+        The turn ends when the thread does, and not with the patience. Whoever has waited
+        for it as long as that gets no thread.
+
+        Raises:
+            StoreUnavailable: The disk does not answer, or not to the one before.
+        """
+        await turn.acquire().addTimeout(self._patience, self._clock, self._give_up)
+        return await self._start(turn.release, look, *args, **kwargs)
+
+    def _start(
+        self,
+        end: Callable[[], object],
+        look: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Deferred[Result]:
+        """Promise what ``look`` returns, and call ``end`` when no thread is at it any more."""
         answer: Deferred[Result] = Deferred()
         if self._waiting >= _MOST_WAITING:
+            end()
             answer.errback(StoreUnavailable("the disk has not answered many requests before"))
             return answer
         self._waiting += 1
 
         def arrive(result: Result | Failure) -> None:
             self._waiting -= 1
+            end()
             if not answer.called:
                 answer.callback(result)
             elif close := getattr(result, "close", None):
@@ -126,6 +156,10 @@ class Disk:
         raise StoreUnavailable(
             f"the disk has not answered for {seconds:g} seconds: see whether it is failing"
         )
+
+
+def _nothing() -> None:
+    """Do nothing at the end of a look."""
 
 
 def _take(items: Iterator[Item], most: int) -> list[Item]:

@@ -1,5 +1,6 @@
 """One request: what is done before a resource is asked, and how it is answered."""
 
+import re
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -21,9 +22,10 @@ NOT_TAKEN = "the client did not take the answer"
 """What is said of answers that did not reach their end through the client's fault."""
 
 _NO_HOST = RegistryError(
-    400, "UNSUPPORTED", "a request of HTTP/1.1 has the field Host, and has it once"
+    400, "UNSUPPORTED", "a request of HTTP/1.1 has the field Host once, and a host in it"
 )
-_OF_CONTENT = (b"etag", b"cache-control", b"docker-content-digest", b"accept-ranges")
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[\w.~%!$&'()*+,;=-]*)(:[0-9]*)?", re.ASCII)
+"""A name, an IPv4 address or, in brackets, an IPv6 address (RFC 3986, section 3.2.2)."""
 
 
 class RegistryRequest(Request):
@@ -31,8 +33,9 @@ class RegistryRequest(Request):
 
     ``started`` is the time at which it had arrived, in seconds of the site's clock;
     ``namespace`` what the client sent as ``ns``; ``failure`` why it was refused or broken
-    off, for the log; ``asked`` its bytes, if it came alone and in one piece; ``head`` the
-    bytes of its answer's head.
+    off, for the log; ``asked`` its bytes, if it came alone and in one piece; ``fields`` are
+    those of its answer that are written already, each behind a line break; ``head`` is all
+    of the answer's head.
     """
 
     defaultContentType = None
@@ -46,6 +49,7 @@ class RegistryRequest(Request):
     namespace = ""
     failure = ""
     asked = b""
+    fields = b""
     head = b""
     has_arrived = False
     has_left = False
@@ -78,9 +82,11 @@ class RegistryRequest(Request):
             self.processingFailed(Failure())
 
     def _has_host(self) -> bool:
-        """Whether the request says once which host it is for, as it must (RFC 9112, 3.2)."""
+        """Whether the request says once for which host it is, as it must (RFC 9112, 3.2)."""
         hosts = self.requestHeaders.getRawHeaders(b"host", ())
-        return len(hosts) == 1 or (not hosts and self.clientproto != b"HTTP/1.1")
+        if not hosts:
+            return self.clientproto != b"HTTP/1.1"
+        return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
 
     def header(self, name: bytes) -> str | None:
         """Read a header. Several lines of it count as one list (RFC 9110, section 5.3)."""
@@ -118,8 +124,7 @@ class RegistryRequest(Request):
         """Send an error document."""
         self.failure = str(error)
         self.setResponseCode(error.status)
-        for name in _OF_CONTENT:
-            self.responseHeaders.removeHeader(name)
+        self.fields = b""
         if error.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             self.responseHeaders.removeHeader(b"content-range")
         return self.respond(error.document(), b"application/json")

@@ -2,8 +2,9 @@
 
 import ssl
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
@@ -36,26 +37,18 @@ Ask = Callable[[str], Reply]
 
 def ask(url: str) -> Reply:
     """Send a HEAD request to a URL; certificates are not looked at, for tokens are not sent."""
-    parts = urlsplit(url)
-    if parts.scheme == "https":
-        context = ssl._create_unverified_context()  # noqa: S323, SLF001 - see above
-        connection: HTTPConnection = HTTPSConnection(
-            parts.netloc, timeout=SECONDS, context=context
-        )
-    else:
-        connection = HTTPConnection(parts.netloc, timeout=SECONDS)
     try:
-        connection.request("HEAD", parts._replace(scheme="", netloc="").geturl())
-        answer = connection.getresponse()
-        return Reply(
-            answer.status,
-            answer.getheader("Server", ""),
-            answer.getheader("Docker-Content-Digest", ""),
-        )
+        parts = urlsplit(url)
+        with closing(_connect(parts)) as connection:
+            connection.request("HEAD", parts._replace(scheme="", netloc="").geturl())
+            answer = connection.getresponse()
+            return Reply(
+                answer.status,
+                answer.getheader("Server", ""),
+                answer.getheader("Docker-Content-Digest", ""),
+            )
     except (OSError, HTTPException, ValueError) as error:
         return Reply(failure=str(error) or type(error).__name__)
-    finally:
-        connection.close()
 
 
 def check_registry(node: Node, answers: Sequence[Answer], ask: Ask) -> Iterator[Finding]:
@@ -75,6 +68,13 @@ def check_registry(node: Node, answers: Sequence[Answer], ask: Ask) -> Iterator[
             wrong.append((answer, reply))
     if wrong:
         yield _differs(node, wrong)
+
+
+def _connect(parts: SplitResult) -> HTTPConnection:
+    if parts.scheme == "https":
+        context = ssl._create_unverified_context()  # noqa: S323, SLF001 - see ask
+        return HTTPSConnection(parts.netloc, timeout=SECONDS, context=context)
+    return HTTPConnection(parts.netloc, timeout=SECONDS)
 
 
 def _check_address(address: Address, reply: Reply) -> Finding | None:

@@ -1,7 +1,8 @@
 """What certificates say of themselves: whom they are for, and how long.
 
 Source: RFC 5280 (basic constraints, key usage, validity), RFC 9525 (names; wildcards stand for
-one label, and the common name counts for nothing, as in Go's ``crypto/x509``).
+one label, the common name counts for nothing, and an address is an address only among those, as
+in Go's ``crypto/x509``).
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,12 @@ from ipaddress import ip_address
 
 import attrs
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 
 class CertificateInvalid(ValueError):
@@ -19,14 +26,17 @@ class CertificateInvalid(ValueError):
 class Certificate:
     """A certificate: whom it is for, and from when to when, in seconds since the epoch.
 
-    ``signs_others`` says that it is one of an authority, whose own names say nothing of the
-    servers that it vouches for.
+    An address that stands among its names is called ``DNS:`` and that. ``key`` is its public
+    key (RFC 5280, 4.1.2.7). ``signs_others`` says that it is one of an authority, whose own
+    names say nothing of the servers that it vouches for.
     """
 
     names: Sequence[str]
     begins: float
     ends: float
     signs_others: bool
+    common_name: str
+    key: bytes
 
     def is_valid_at(self, time: float) -> bool:
         """Tell whether it is valid at a time."""
@@ -49,25 +59,50 @@ def parse_certificates(content: bytes) -> Sequence[Certificate]:
         raise CertificateInvalid(str(error)) from None
 
 
+def parse_key(content: bytes) -> bytes:
+    """Read the private key of a file in PEM, and return the public one that belongs to it.
+
+    Raises:
+        CertificateInvalid: It has none that can be read; the text says why.
+    """
+    try:
+        key = load_pem_private_key(content, None).public_key()
+    except TypeError:
+        raise CertificateInvalid("is encrypted") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise CertificateInvalid("holds no key in PEM") from None
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
 def _describe(certificate: x509.Certificate) -> Certificate:
     names: list[str] = []
     is_authority = may_sign = False
     for extension in certificate.extensions:
         match extension.value:
             case x509.SubjectAlternativeName() as alternatives:
-                names += alternatives.get_values_for_type(x509.DNSName)
+                names += map(_dns_name, alternatives.get_values_for_type(x509.DNSName))
                 names += map(str, alternatives.get_values_for_type(x509.IPAddress))
             case x509.BasicConstraints(ca=ca):
                 is_authority = ca
             case x509.KeyUsage(key_cert_sign=key_cert_sign):
                 may_sign = key_cert_sign
+    common_names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     return Certificate(
-        [name.lower() for name in names],
+        names,
         certificate.not_valid_before_utc.timestamp(),
         certificate.not_valid_after_utc.timestamp(),
         # openssl makes "authorities" of self-signed certificates of servers: those have names.
         is_authority and (may_sign or not names),
+        str(common_names[0].value).lower() if common_names else "",
+        certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
     )
+
+
+def _dns_name(name: str) -> str:
+    try:
+        return f"DNS:{ip_address(name)}"
+    except ValueError:
+        return name.lower()
 
 
 def _matches(name: str, host: str) -> bool:

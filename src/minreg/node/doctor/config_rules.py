@@ -93,27 +93,25 @@ def _wanting(setup: Setup, config: Config) -> list[str]:
 
 
 def _wanting_of_mirror(setup: Setup, config: Config) -> list[str]:
-    """Name the endpoints of a mirror that has settings, if those can only be for endpoints.
+    """Name the endpoints of a mirror that has settings, if those seem to be for endpoints.
 
-    Without a default endpoint, nobody else is asked; with one, settings for TLS may still be
-    for it, but a registry that has a mirror without any is the more likely mistake.
+    K3s keeps the default endpoint of a registry that has settings, whatever it is told, and
+    sends a login there (``getHostConfigs`` in ``pkg/agent/containerd/config.go``). Settings for
+    TLS alone may be for it too, but a mirror without any is the more likely mistake.
     """
+    if config.auth is not None or config.tls is None or not is_set(config.tls):
+        return []
     mirror = setup.registries.mirrors[config.name.text]
-    is_alone = setup.settings.setting("disable-default-registry-endpoint").is_true
     endpoints = [endpoint for word in mirror.endpoints if (endpoint := parse_word(word))]
-    has_tls = config.tls is not None and is_set(config.tls)
-    hosts = [
-        endpoint.registry
-        for endpoint in endpoints
-        if (has_tls and endpoint.scheme == "https") or (config.auth is not None and is_alone)
-    ]
+    hosts = [endpoint.registry for endpoint in endpoints if endpoint.scheme == "https"]
     return list(dict.fromkeys(hosts))
 
 
 def _misnamed(setup: Setup, config: Config, problem: str, meant: Sequence[str]) -> Finding:
     path, name = setup.registries_path, config.name
     changes: tuple[Edit, ...] = ()
-    if len(meant) == 1 and meant[0] not in setup.registries.configs:
+    # A login goes to nobody else by a diff that is applied unread.
+    if config.auth is None and len(meant) == 1 and meant[0] not in setup.registries.configs:
         changes = (Edit(path, name.place, name.text, meant[0]),)
     mend = f"name them {' and '.join(meant)}, as the endpoint is"
     return Finding(CONFIG_NAME, path, name.place.line, problem, mend, changes)

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from minreg.node.doctor.config_rules import check_config_names, check_tls_use
 from minreg.node.doctor.findings import Finding, Severity
+from minreg.node.doctor.hosts_rules import check_hosts
 from minreg.node.doctor.k3s_rules import (
     check_archives,
     check_default_endpoint,
     check_layers,
     check_restart,
+    check_runtime,
     check_system_registry,
     check_template,
 )
@@ -57,6 +59,7 @@ _OF_WHAT_IS_TOLD: Sequence[_Check] = (
     check_tls_use,
     check_tls_files,
     check_rewrites,
+    check_hosts,
 )
 _OF_WHAT_COMES_OF_IT: Sequence[_Check] = (
     check_default_endpoint,
@@ -66,6 +69,7 @@ _OF_WHAT_COMES_OF_IT: Sequence[_Check] = (
 _OF_SETUP: Sequence[_Check] = (
     check_restart,
     check_template,
+    check_runtime,
     check_archives,
     check_layers,
     check_route,

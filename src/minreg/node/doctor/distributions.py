@@ -10,6 +10,8 @@ class Distribution:
     name: str
     title: str
     services: tuple[str, ...]
+    in_environment: frozenset[str]
+    """The settings, of those that are looked at here, that the environment can have."""
 
     @property
     def configuration(self) -> str:
@@ -26,6 +28,14 @@ class Distribution:
         return f"{self.name}_{setting}".upper().replace("-", "_")
 
 
-K3S = Distribution("k3s", "K3s", ("k3s.service", "k3s-agent.service"))
-RKE2 = Distribution("rke2", "RKE2", ("rke2-server.service", "rke2-agent.service"))
+# K3s, ``EnvVar`` in pkg/cli/cmds; RKE2, ``pause-image`` in pkg/cli/cmds/root.go.
+_IN_ENVIRONMENT = frozenset({"data-dir", "system-default-registry"})
+
+K3S = Distribution("k3s", "K3s", ("k3s.service", "k3s-agent.service"), _IN_ENVIRONMENT)
+RKE2 = Distribution(
+    "rke2",
+    "RKE2",
+    ("rke2-server.service", "rke2-agent.service"),
+    _IN_ENVIRONMENT | {"pause-image"},
+)
 DISTRIBUTIONS = (K3S, RKE2)

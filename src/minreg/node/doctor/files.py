@@ -11,8 +11,13 @@ from collections import deque
 
 import attrs
 
+from minreg.words import format_size
+
 MOST_BYTES = 1 << 20
 """How much is read of a file, and one byte more to show that there is more."""
+
+MOST_TOGETHER = 64 << 20
+"""How many bytes are read of all files of a node."""
 
 CLOSED = "this user may not read it"
 """Why something could not be read, where root could."""
@@ -48,6 +53,7 @@ class NodeFiles:
 
     prefix: str = "/"
     unread: dict[str, str] = attrs.field(factory=dict)
+    _size: int = 0
 
     @property
     def is_live(self) -> bool:
@@ -65,12 +71,18 @@ class NodeFiles:
             if not stat.S_ISREG(os.lstat(place).st_mode):
                 self.unread[path] = "it is no plain file"
                 return None
-            return _read(path, place)
+            if self._size > MOST_TOGETHER:
+                self.unread[path] = f"more than {format_size(MOST_TOGETHER)} were read before it"
+                return None
+            file = _read(path, place)
+            self._size += len(file.content)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             self.unread[path] = _reason(error)
             return None
+        else:
+            return file
 
     def names(self, path: str) -> list[str]:
         """Name what lies in a directory, in order; nothing if there is no such directory."""

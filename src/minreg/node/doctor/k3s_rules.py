@@ -3,20 +3,20 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from minreg.node.doctor.findings import Addition, Finding
-from minreg.node.doctor.mirror_rules import WILDCARD, parse_word
+from minreg.node.doctor.findings import Addition, Edit, Finding
+from minreg.node.doctor.mirror_rules import WILDCARD, names_default, parse_word
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.rules import (
     ARCHIVES,
     CONTAINERD_TEMPLATE,
     DEFAULT_ENDPOINT,
     DISCARD_LAYERS,
+    OTHER_RUNTIME,
     RESTART,
     SYSTEM_REGISTRY,
 )
 from minreg.node.doctor.setup import Setup
-from minreg.node.registries.file import Mirror
-from minreg.node.registries.places import Word
+from minreg.node.registries.places import Place, Word
 from minreg.node.units import ENDPOINT
 from minreg.words import count, format_size
 
@@ -58,7 +58,7 @@ def check_default_endpoint(_node: Node, setup: Setup) -> Iterator[Finding]:
     names = [
         mirror.name.text
         for mirror in setup.registries.mirrors.values()
-        if mirror.endpoints and not _is_asked_on_purpose(mirror)
+        if mirror.endpoints and not names_default(mirror)
     ]
     if not names:
         return
@@ -67,9 +67,17 @@ def check_default_endpoint(_node: Node, setup: Setup) -> Iterator[Finding]:
         "network each such pull takes as long as it takes to give up, and the error that is "
         "shown is of that"
     )
-    path = setup.settings.path
-    addition = Addition(path, f"{_SWITCH}: true\n")
-    yield Finding(DEFAULT_ENDPOINT, path, 0, problem, f"add {_SWITCH}: true", (addition,))
+    setting, path = setup.settings.setting(_SWITCH), setup.settings.path
+    if not setting.values:
+        addition = Addition(path, f"{_SWITCH}: true\n")
+        yield Finding(DEFAULT_ENDPOINT, path, 0, problem, f"add {_SWITCH}: true", (addition,))
+        return
+    mend = f"write true for {_SWITCH}, which is {setting.text or 'empty'} here"
+    behind_key = Place(setting.line, len(_SWITCH) + 2)
+    is_in_file = setting.path in {file.path for file in setup.settings.files}
+    edit = Edit(setting.path, behind_key, setting.text, "true")
+    changes = (edit,) if is_in_file and setting.text else ()
+    yield Finding(DEFAULT_ENDPOINT, setting.path, setting.line, problem, mend, changes)
 
 
 def check_system_registry(_node: Node, setup: Setup) -> Iterator[Finding]:
@@ -82,6 +90,14 @@ def check_system_registry(_node: Node, setup: Setup) -> Iterator[Finding]:
     if "://" in registry:
         problem = f"{registry} is no registry: images begin with a host, without a scheme"
         mend = f"write {registry.partition('://')[2]}"
+        yield Finding(SYSTEM_REGISTRY, setting.path, setting.line, problem, mend)
+        return
+    if registry.endswith("/"):
+        problem = (
+            f"{registry} ends with a slash, and {setup.distribution.title} adds its own: "
+            "no image can be called that"
+        )
+        mend = f"write {registry.rstrip('/')}"
         yield Finding(SYSTEM_REGISTRY, setting.path, setting.line, problem, mend)
         return
     mirrors = setup.registries.mirrors
@@ -106,6 +122,24 @@ def check_template(_node: Node, setup: Setup) -> Iterator[Finding]:
         problem = "it stands for K3s' own template, and has no config_path: certs.d is not read"
         mend = 'begin it with {{ template "base" . }}, and leave out what that has already'
         yield Finding(CONTAINERD_TEMPLATE, template.path, 0, problem, mend)
+
+
+def check_runtime(_node: Node, setup: Setup) -> Iterator[Finding]:
+    """It is K3s' own containerd that runs, which ``registries.yaml`` is for.
+
+    Source: K3s, ``startCRI`` in ``pkg/agent/run.go``.
+    """
+    docker = setup.settings.setting("docker")
+    endpoint = setup.settings.setting("container-runtime-endpoint")
+    if setup.registries_file is None or not (docker.is_true or endpoint.text):
+        return
+    name, setting = ("docker", docker) if docker.is_true else (endpoint.text, endpoint)
+    problem = (
+        f"{setup.distribution.title} is told to use {name}, and starts no containerd of its own: "
+        f"{setup.registries_path} has no effect"
+    )
+    mend = "remove this setting, or name the mirrors in what that runtime reads itself"
+    yield Finding(OTHER_RUNTIME, setting.path, setting.line, problem, mend)
 
 
 def check_archives(node: Node, setup: Setup) -> Iterator[Finding]:
@@ -144,13 +178,6 @@ def check_layers(_node: Node, setup: Setup) -> Iterator[Finding]:
     yield Finding(DISCARD_LAYERS, directory, 0, problem, mend, changes)
 
 
-def _is_asked_on_purpose(mirror: Mirror) -> bool:
-    """Tell whether a mirror names the default endpoint itself."""
-    default = parse_word(mirror.name)
-    endpoints = [parse_word(word) for word in mirror.endpoints]
-    return default is not None and str(default) in map(str, endpoints)
-
-
 def _defaults(names: Sequence[str]) -> str:
     """Name the default endpoints of mirrors, a few of them."""
     if WILDCARD in names:
@@ -177,8 +204,10 @@ def _discard(setup: Setup, directory: str) -> tuple[str, tuple[Addition, ...]]:
     drop_ins = f"{directory}/config-v3.toml.d"
     table = "[plugins.'io.containerd.cri.v1.images']"
     text = f"version = 3\n\n{table}\n  discard_unpacked_layers = true\n"
-    changes = [Addition(f"{drop_ins}/discard-layers.toml", text)]
-    mend = f"set discard_unpacked_layers = true below {table} in {drop_ins}/discard-layers.toml"
+    path = f"{drop_ins}/discard-layers.toml"
+    is_there = any(file.path == path for file in setup.drop_ins)
+    changes = [] if is_there else [Addition(path, text)]
+    mend = f"set discard_unpacked_layers = true below {table} in {path}"
     line = f'imports = ["{drop_ins}/*.toml"]'
     if drop_ins not in "".join([config, *(file.text for file in setup.templates)]):
         mend += f", and have it imported: {directory}/config-v3.toml.tmpl begins with {line}"

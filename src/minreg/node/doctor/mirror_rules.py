@@ -1,5 +1,6 @@
 """Rules about ``mirrors``: what they are called, and where they lead."""
 
+import re
 from collections.abc import Iterator
 
 from minreg.names import DOCKER_HUB, is_host
@@ -60,8 +61,13 @@ def check_endpoints(node: Node, setup: Setup) -> Iterator[Finding]:
             what, _, mend = str(error).partition(": ")
             yield _invalid(setup, word, what, mend)
             continue
-        if endpoint.host in _SCHEMES:
-            what = f"{word.text} names {endpoint.host} as its host"
+        if not endpoint.host:
+            what = f"{word.text} names no host" if word.text else "this endpoint is empty"
+            yield _invalid(setup, word, what, "write http://HOST:PORT, or remove the line")
+            continue
+        name = endpoint.host.partition(":")[0]
+        if name in _SCHEMES:
+            what = f"{word.text} names {name} as its host"
             yield _invalid(setup, word, what, "write http:// or https://, with both slashes")
             continue
         if endpoint.scheme not in _SCHEMES:
@@ -130,6 +136,13 @@ def parse_word(word: Word) -> Endpoint | None:
         return None
 
 
+def names_default(mirror: Mirror) -> bool:
+    """Tell whether a mirror names the default endpoint itself."""
+    default = parse_word(mirror.name)
+    endpoints = [parse_word(word) for word in mirror.endpoints]
+    return default is not None and str(default) in map(str, endpoints)
+
+
 def _endpoint_words(setup: Setup) -> Iterator[tuple[Mirror, Word]]:
     for mirror in setup.registries.mirrors.values():
         for word in mirror.endpoints:
@@ -183,9 +196,24 @@ def _check_default(
         changes = (Edit(path, word.place, word.text, url),)
         yield Finding(ENDPOINT_DEFAULT, path, line, problem, mend, changes)
         return
+    if not all(names_default(one) for one in setup.registries.mirrors.values() if one.endpoints):
+        # The other mirrors want it switched off, and then this is how to have it asked.
+        return
     problem = (
         f"{word.text} is the default endpoint of {mirror.name.text}, which is asked last anyway: "
         "it does nothing here"
     )
+    if not _is_alone(setup, word):
+        mend = f"remove {word.text} from the list"
+        yield Finding(ENDPOINT_DEFAULT, path, line, problem, mend)
+        return
     removal = () if len(mirror.endpoints) == 1 else (Removal(path, line),)
     yield Finding(ENDPOINT_DEFAULT, path, line, problem, "remove this line", removal)
+
+
+def _is_alone(setup: Setup, word: Word) -> bool:
+    """Tell whether a line has an item of a list and nothing else but a comment."""
+    lines = setup.registries_file.text.split("\n") if setup.registries_file is not None else []
+    line = lines[word.place.line - 1] if word.place.line <= len(lines) else ""
+    item = rf"\s*- +([\"']?){re.escape(word.text)}\1(\s+#.*)?\s*"
+    return re.fullmatch(item, line) is not None

@@ -53,18 +53,23 @@ def check_route(node: Node, setup: Setup) -> Iterator[Finding]:
 
 def check_unit_enabled(node: Node, setup: Setup) -> Iterator[Finding]:
     """The registry that K3s is sent to is started at boot."""
-    if not node.registry.is_installed:
+    registry = node.registry
+    if not registry.is_installed and (registry.unit is None or not registry.unit.is_masked):
         word = _word_for_minreg(setup)
         if word is not None:
             problem = f"{word} is where minreg listens, and minreg's units are not on this node"
             path = f"{ADMINISTRATOR}/{SERVICE}"
             yield Finding(UNIT_DISABLED, path, 0, problem, "minreg node install")
         return
-    for unit in node.registry.units:
+    if registry.unit is None:
+        problem = f"{SOCKET} is for this service, which is not there: nobody answers a pull"
+        path = f"{ADMINISTRATOR}/{SERVICE}"
+        yield Finding(UNIT_DISABLED, path, 0, problem, "minreg node install")
+    for unit in registry.units:
         if unit.is_masked:
             problem = "it is masked, and cannot be started"
             yield _disabled(unit, problem, f"systemctl unmask {unit.name}, and enable it")
-        elif not unit.is_enabled and unit.name == (SOCKET if node.registry.socket else SERVICE):
+        elif not unit.is_enabled and unit.name == (SOCKET if registry.socket else SERVICE):
             problem = "it is not started at boot: the first pulls are refused"
             yield _disabled(unit, problem, f"systemctl enable --now {unit.name}")
 
@@ -101,7 +106,14 @@ def check_unit_lines(node: Node, setup: Setup) -> Iterator[Finding]:
 
 def check_ports(node: Node, setup: Setup) -> Iterator[Finding]:
     """The registry's port is its own."""
+    told = setup.settings.setting("https-listen-port")
     for address in node.registry.addresses:
+        if address.port == told.text and not setup.is_agent:
+            title = setup.distribution.title
+            problem = f"{title} is told to listen on port {told.text}, and minreg listens there"
+            mend = "let one of the two listen elsewhere"
+            yield Finding(PORT_OF_K3S, told.path, told.line, problem, mend)
+            continue
         user = _PORTS.get(address.port, "")
         if setup.has_embedded_registry and address.port == _EMBEDDED_PORT:
             user = "the embedded registry"

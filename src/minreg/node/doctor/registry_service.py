@@ -61,6 +61,7 @@ class Address:
 class RegistryService:
     """What the units make of the registry.
 
+    ``unit`` is that of the service, whatever it runs; ``service`` is None unless it runs minreg.
     ``root`` is the tree that it serves, ``links`` where links in it may lead to, and ``aliases``
     the names it goes by.
     """
@@ -71,6 +72,7 @@ class RegistryService:
     addresses: Sequence[Address] = ()
     aliases: Mapping[str, str] = attrs.field(factory=lambda: _parse_aliases([DEFAULT_ALIAS]))
     links: Sequence[str] = ()
+    unit: Unit | None = None
 
     @property
     def is_installed(self) -> bool:
@@ -80,8 +82,7 @@ class RegistryService:
     @property
     def units(self) -> list[Unit]:
         """The units that are there."""
-        service = self.service.unit if self.service is not None else None
-        return [unit for unit in (service, self.socket) if unit is not None]
+        return [unit for unit in (self.unit, self.socket) if unit is not None]
 
     def address_for(self, host: str) -> Address | None:
         """Find the address that an endpoint's host leads to, if it leads here."""
@@ -92,9 +93,9 @@ class RegistryService:
 def look_at_registry(files: NodeFiles) -> RegistryService:
     """Read minreg's units."""
     service = read_service(files, SERVICE, "twistd") or read_service(files, SERVICE, "minreg")
-    socket = find_unit(files, SOCKET)
+    unit, socket = find_unit(files, SERVICE), find_unit(files, SOCKET)
     if service is None:
-        return RegistryService(None, socket, addresses=tuple(_sockets(socket)))
+        return RegistryService(None, socket, addresses=tuple(_sockets(socket)), unit=unit)
     options = list(_options(service.words))
     roots = [value for name, value in options if name in {"root", "r"}]
     aliases = [value for name, value in options if name == "registry-alias"]
@@ -106,6 +107,7 @@ def look_at_registry(files: NodeFiles) -> RegistryService:
         tuple(_addresses(service.start, options, socket)),
         _parse_aliases([DEFAULT_ALIAS, *aliases]),
         links,
+        unit,
     )
 
 
@@ -140,7 +142,7 @@ def _addresses(
 
 def _sockets(socket: Unit | None) -> Iterator[Address]:
     for entry in socket.listed("Socket", "ListenStream") if socket is not None else ():
-        if entry.value.startswith(("/", "@")):
+        if entry.value.startswith(("/", "@", "vsock:", "vsock-")):
             continue
         host, port = split_port(entry.value)
         if entry.value.isdigit():

@@ -1,24 +1,46 @@
 """Rules about ``rewrite``."""
 
+import re
 from collections.abc import Iterator
 
 from minreg.node.doctor.findings import Edit, Finding
+from minreg.node.doctor.hosts_rules import can_be_written
 from minreg.node.doctor.mirror_rules import parse_word
 from minreg.node.doctor.node import Node
-from minreg.node.doctor.rules import REWRITE_GROUP, REWRITE_SYNTAX, REWRITE_UNUSED
+from minreg.node.doctor.rules import (
+    REWRITE_GROUP,
+    REWRITE_SYNTAX,
+    REWRITE_UNKNOWN,
+    REWRITE_UNUSED,
+)
 from minreg.node.doctor.setup import Setup
 from minreg.node.doctor.wanted import list_wanted
 from minreg.node.registries.file import Mirror, Rewrite
-from minreg.node.registries.go_regexp import PatternInvalid, compile_pattern, missing_groups
+from minreg.node.registries.go_regexp import (
+    PatternInvalid,
+    PatternUnknown,
+    compile_pattern,
+    missing_groups,
+)
+
+_FIRST_GROUP = frozenset({"$1", "${1}"})
+_ANYTHING = re.compile(r"(?<!\\)\.[*+]\??")
 
 
 def check_rewrites(node: Node, setup: Setup) -> Iterator[Finding]:
     """A rewrite is a regular expression of Go, uses groups that it has, and is of use."""
     for mirror in setup.registries.mirrors.values():
         for rewrite in mirror.rewrites:
+            if not can_be_written(rewrite):
+                continue
             pattern, line = rewrite.pattern.text, rewrite.pattern.place.line
             try:
                 compiled = compile_pattern(pattern)
+            except PatternUnknown as error:
+                problem = f"{error}: what this rewrite does was not worked out"
+                mend = "write it without, or see in containerd's log what is asked for"
+                yield Finding(REWRITE_UNKNOWN, setup.registries_path, line, problem, mend)
+                continue
             except PatternInvalid as error:
                 problem = f"{error}: containerd leaves this rewrite out, and says so in its log"
                 mend = "write it without; Go has neither (?! nor (?= nor references to groups"
@@ -37,13 +59,24 @@ def _without_group(setup: Setup, rewrite: Rewrite, used: str) -> Finding:
     problem = (
         f"{replacement} uses {used}, and {pattern.text} has no such group: it counts as empty"
     )
-    if "(" in pattern.text:
+    meant = _with_group(pattern.text)
+    if "(" in pattern.text or used not in _FIRST_GROUP:
         mend = f"write {used[0]}{{1}} with braces where letters or digits follow, or add the group"
         return Finding(REWRITE_GROUP, path, line, problem, mend)
-    meant = f"{pattern.text.removesuffix('$').rstrip('/')}/(.*)"
+    if meant is None:
+        mend = f"write ( and ) around what {used} is to be"
+        return Finding(REWRITE_GROUP, path, line, problem, mend)
     mend = f"write {meant}"
     edit = Edit(path, pattern.place, pattern.text, meant)
     return Finding(REWRITE_GROUP, path, line, problem, mend, (edit,))
+
+
+def _with_group(pattern: str) -> str | None:
+    """Make a group of what may be anything, or of all that follows; None if there are several."""
+    anything = list(_ANYTHING.finditer(pattern))
+    if not anything:
+        return f"{pattern.removesuffix('$').rstrip('/')}/(.*)"
+    return _ANYTHING.sub(r"(\g<0>)", pattern) if len(anything) == 1 else None
 
 
 def _is_unused(node: Node, setup: Setup, mirror: Mirror, rewrite: Rewrite) -> bool:

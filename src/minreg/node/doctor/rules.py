@@ -33,8 +33,10 @@ TLS_FILE = Rule("tls-file", _ERROR, "a certificate or key cannot be used")
 TLS_EXPIRED = Rule("tls-expired", _ERROR, "a certificate is not valid now")
 TLS_NAME = Rule("tls-name", _ERROR, "a certificate is not for this endpoint")
 REWRITE_SYNTAX = Rule("rewrite-syntax", _ERROR, "containerd leaves this rewrite out")
+REWRITE_UNKNOWN = Rule("rewrite-unknown", _WARNING, "nobody here can tell what a rewrite does")
 REWRITE_GROUP = Rule("rewrite-group", _ERROR, "a rewrite uses a group that is not there")
 REWRITE_UNUSED = Rule("rewrite-unused", _WARNING, "a rewrite matches nothing in the tree")
+HOSTS_INVALID = Rule("hosts-invalid", _ERROR, "containerd cannot read a hosts.toml")
 
 RESTART = Rule("restart", _WARNING, "a change has no effect yet")
 DEFAULT_ENDPOINT = Rule("default-endpoint", _WARNING, "the default endpoint is asked as well")
@@ -42,6 +44,7 @@ SYSTEM_REGISTRY = Rule(
     "system-default-registry", _ERROR, "no mirror is for the system's own images"
 )
 CONTAINERD_TEMPLATE = Rule("containerd-template", _ERROR, "registries.yaml has no effect")
+OTHER_RUNTIME = Rule("other-runtime", _WARNING, "registries.yaml is not for this runtime")
 ARCHIVES = Rule("archives", _ADVICE, "archives are imported at each start")
 DISCARD_LAYERS = Rule("discard-layers", _ADVICE, "containerd keeps layers twice")
 

@@ -26,8 +26,8 @@ _DISABLE = "disable"
 # Of the settings that are looked at here, those that take a value on the command line.
 _WITH_VALUE = frozenset(
     {
-        *("config", "data-dir", "node-ip", "pause-image", "private-registry"),
-        *(_DISABLE, "system-default-registry"),
+        *("config", "container-runtime-endpoint", "data-dir", "node-ip", "pause-image"),
+        *("private-registry", _DISABLE, "https-listen-port", "system-default-registry"),
     }
 )
 
@@ -91,7 +91,7 @@ def read_settings(
     )
     entries = {
         name: Setting((environment[distribution.variable(name)],), service.unit.path)
-        for name in _WITH_VALUE
+        for name in distribution.in_environment
         if service is not None and environment.get(distribution.variable(name))
     }
     problems: list[tuple[str, Problem]] = []

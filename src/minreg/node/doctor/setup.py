@@ -19,6 +19,13 @@ _ARCHIVES = (
     *(".tar.zst", ".tzst"),
 )
 _MISNAMED = ("registries.yml", "registry.yaml", "registry.yml", "registries.yaml.txt")
+# In K3s' ``manifests/``, what has the images of a component.
+_COMPONENTS = {
+    "coredns.yaml": "coredns",
+    "local-storage.yaml": "local-storage",
+    "metrics-server-deployment.yaml": "metrics-server",
+    "traefik.yaml": "traefik",
+}
 _TEMPLATES = ("config-v3.toml.tmpl", "config.toml.tmpl")
 
 
@@ -46,7 +53,8 @@ class Setup:
 
     ``archives`` are imported at each start, but for unchanged ones if there is an import cache;
     ``lists`` name images that are pulled then. ``hidden`` are the files of all that K3s is told
-    that could not be read, and ``has_run`` says that it has left something behind.
+    that could not be read, and ``has_run`` says that it has left something behind. ``skipped``
+    are the components that it does not deploy because of a file that says so.
     """
 
     distribution: Distribution
@@ -69,6 +77,7 @@ class Setup:
     certificates: Mapping[str, NodeFile | None] = attrs.field(factory=dict)
     hidden: Sequence[str] = ()
     has_run: bool = False
+    skipped: frozenset[str] = frozenset()
 
     @property
     def is_agent(self) -> bool:
@@ -148,6 +157,7 @@ def look_at_setup(files: NodeFiles, distribution: Distribution) -> Setup | None:
         _read_certificates(files, registries),
         [one for one in sorted(files.unread) if one in told or one.startswith(drop_ins)],
         files.is_directory(f"{data}/agent"),
+        _find_skipped(files, f"{data}/server/manifests"),
     )
 
 
@@ -197,6 +207,18 @@ def _find_archives(files: NodeFiles, paths: Sequence[str]) -> Sequence[Archive]:
         if status is not None and files.is_file(path):
             found.append(Archive(path, status.st_size))
     return found
+
+
+def _find_skipped(files: NodeFiles, directory: str) -> frozenset[str]:
+    """Find the components whose manifests K3s passes over (``shouldSkipFile`` in ``pkg/deploy``).
+
+    There ``NAME.skip`` is for each file called NAME; it is looked for where K3s' own lie.
+    """
+    names = set(files.names(directory))
+    if "metrics-server" in names:
+        names.update(files.names(f"{directory}/metrics-server"))
+    skipped = (component for file, component in _COMPONENTS.items() if f"{file}.skip" in names)
+    return frozenset(skipped)
 
 
 def _body(text: str) -> str:

@@ -1,5 +1,6 @@
 """Rules about the form of ``registries.yaml`` and ``config.yaml``."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from minreg.node.doctor.files import MOST_BYTES
@@ -7,8 +8,9 @@ from minreg.node.doctor.findings import Edit, Finding, Move
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.rules import FILE_NAME, RULES
 from minreg.node.doctor.setup import Setup
+from minreg.node.registries.file import read_registries
 from minreg.node.registries.places import Place, Problem
-from minreg.node.registries.yaml_reader import MOST_VALUES
+from minreg.node.registries.yaml_reader import MOST_VALUES, YamlReader
 from minreg.words import format_size
 
 # What keys are called that are written so often.
@@ -29,6 +31,9 @@ _KNOWN = frozenset(
         *("identity_token", "ca_file", "cert_file", "key_file", "insecure_skip_verify"),
     }
 )
+# What a tab may have stood for, and a key whose value comes in the lines below.
+_WIDTHS = (2, 4, 8)
+_OPEN_KEY = re.compile(r":\s*(?:#.*)?$")
 # What the reader says of these is no sentence with its mend behind a colon.
 _SAYS_SO = frozenset({"wrong-type", "too-large"})
 _TOO_LARGE = (
@@ -46,12 +51,14 @@ def check_place(_node: Node, setup: Setup) -> Iterator[Finding]:
     """A file of registries is where K3s looks for it."""
     path = setup.registries_path
     for file in setup.misplaced:
-        if setup.registries_file is None:
-            mend = f"call it {path}"
+        moves: tuple[Move, ...] = ()
+        if setup.registries_file is None and len(setup.misplaced) == 1:
+            mend, moves = f"call it {path}", (Move(file.path, path),)
+        elif setup.registries_file is None:
+            mend = f"call the right one of these files {path}, and remove the others"
         else:
             mend = f"move what is needed of it to {path}, and remove it"
         problem = f"{setup.distribution.title} reads {path} only: this file has no effect"
-        moves = (Move(file.path, path),) if setup.registries_file is None else ()
         yield Finding(FILE_NAME, file.path, 0, problem, mend, moves)
 
 
@@ -67,7 +74,7 @@ def check_syntax(_node: Node, setup: Setup) -> Iterator[Finding]:
             what = what or problem.message
         if problem.is_fatal and problem.rule not in _SAYS_SO:
             what = f"{what}; {setup.distribution.title} does not start with it"
-        changes = tuple(_changes(texts[path], path, problem))
+        changes = tuple(_changes(setup, texts[path], path, problem))
         if problem.rule == "unknown-key":
             mend = _place_of_key(setup, problem, [change.new for change in changes], mend)
         yield Finding(RULES[problem.rule], path, problem.place.line, what, mend, changes)
@@ -81,13 +88,9 @@ def _place_of_key(setup: Setup, problem: Problem, meant: Sequence[str], mend: st
     return f"write {meant[0]}; {mend}" if meant else mend
 
 
-def _changes(text: str, path: str, problem: Problem) -> Iterator[Edit]:
+def _changes(setup: Setup, text: str, path: str, problem: Problem) -> Iterator[Edit]:
     if problem.rule == "tab":
-        # Where one line has a tab, more have; the reader stops at the first.
-        for number, line in enumerate(text.splitlines(), 1):
-            indent = line[: len(line) - len(line.lstrip())]
-            if "\t" in indent:
-                yield Edit(path, Place(number, 1), indent, indent.expandtabs(2))
+        yield from _expand(text, path, is_registries=path == setup.registries_path)
     if problem.rule == "unquoted-star":
         yield Edit(path, problem.place, "*", '"*"')
     if problem.rule == "unknown-key":
@@ -95,3 +98,45 @@ def _changes(text: str, path: str, problem: Problem) -> Iterator[Edit]:
         meant = _MEANT.get(key.lower(), key.lower())
         if meant in _KNOWN and meant != key:
             yield Edit(path, problem.place, key, meant)
+
+
+def _expand(text: str, path: str, *, is_registries: bool) -> Sequence[Edit]:
+    """Make spaces of all tabs that indent; nothing if it is not clear how many."""
+    lines = text.splitlines()
+    for width in _WIDTHS:
+        edits: list[Edit] = []
+        new: list[str] = []
+        for number, line in enumerate(lines, 1):
+            indent = line[: len(line) - len(line.lstrip())]
+            new.append(indent.expandtabs(width) + line.lstrip())
+            if "\t" in indent:
+                edits.append(Edit(path, Place(number, 1), indent, indent.expandtabs(width)))
+        if _is_nested(lines, new) and _is_sound(
+            "\n".join(new).encode(), is_registries=is_registries
+        ):
+            return edits
+    return ()
+
+
+def _is_nested(lines: Sequence[str], new: Sequence[str]) -> bool:
+    """Tell whether a line that a tab indents is deeper than the key that it stands below."""
+    above = ""
+    for old, line in zip(lines, new, strict=True):
+        content = line.lstrip()
+        if not content or content.startswith("#"):
+            continue
+        is_tab = "\t" in old[: len(old) - len(old.lstrip())]
+        if is_tab and _OPEN_KEY.search(above) and not content.startswith("-"):
+            least = len(above) - len(above.lstrip(" -"))
+            if len(line) - len(content) <= least:
+                return False
+        above = line
+    return True
+
+
+def _is_sound(content: bytes, *, is_registries: bool) -> bool:
+    if is_registries:
+        return not read_registries(content)[1]
+    reader = YamlReader()
+    reader.read(content)
+    return not reader.problems

@@ -6,6 +6,7 @@ from minreg.node.doctor.certificates import (
     Certificate,
     CertificateInvalid,
     parse_certificates,
+    parse_key,
 )
 from minreg.node.doctor.config_rules import endpoints_at
 from minreg.node.doctor.findings import Finding, Rule
@@ -41,6 +42,20 @@ def _check_client(node: Node, setup: Setup, tls: TLS) -> Iterator[Finding]:
     if certificates and not certificates[0].is_valid_at(node.now):
         problem = f"{tls.cert_file.text} is not valid now: the endpoint will refuse it"
         yield _finding(TLS_EXPIRED, setup, tls.cert_file, problem, "renew it, and restart K3s")
+    # A key may stand in the certificate's file (containerd, updateTLSConfigFromHost).
+    word = tls.key_file if tls.key_file.text else tls.cert_file
+    file = setup.certificates.get(word.text)
+    if not certificates or file is None:
+        return
+    try:
+        key = parse_key(file.content)
+    except CertificateInvalid as error:
+        mend = "have one there, not encrypted" if tls.key_file.text else "add key_file"
+        yield _finding(TLS_FILE, setup, word, f"{word.text} {error}: {_BROKEN}", mend)
+        return
+    if key != certificates[0].key:
+        problem = f"{word.text} is not the key of {tls.cert_file.text}: {_BROKEN}"
+        yield _finding(TLS_FILE, setup, word, problem, "name the two that belong together")
 
 
 def _check_authorities(node: Node, setup: Setup, config: Config, tls: TLS) -> Iterator[Finding]:
@@ -53,9 +68,10 @@ def _check_authorities(node: Node, setup: Setup, config: Config, tls: TLS) -> It
         yield _finding(
             TLS_EXPIRED, setup, tls.ca_file, problem, "put the present one in its place"
         )
-    if any(certificate.signs_others for certificate in certificates):
+    hosts = _hosts(setup, config)
+    if any(one.signs_others and one.common_name not in hosts for one in certificates):
         return
-    for host in _hosts(setup, config):
+    for host in hosts:
         if any(certificate.is_for(host) for certificate in certificates):
             continue
         names = sorted({name for certificate in certificates for name in certificate.names})

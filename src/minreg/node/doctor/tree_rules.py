@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-import attrs
-
-from minreg.node.doctor.findings import Finding
+from minreg.node.doctor.detours import find_detour, find_upstream
+from minreg.node.doctor.findings import Finding, Rule
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.registry_service import RegistryService
 from minreg.node.doctor.rules import (
@@ -16,7 +15,6 @@ from minreg.node.doctor.rules import (
     ROOT_UNREADABLE,
 )
 from minreg.node.doctor.setup import Setup
-from minreg.node.doctor.tree import Tree
 from minreg.node.doctor.wanted import Answer, find_pause_image, list_answers
 from minreg.node.units import ENDPOINT
 from minreg.store.held import HeldImage
@@ -89,18 +87,13 @@ def check_images(node: Node, setup: Setup) -> Iterator[Finding]:
     of_pause = [one for one in missing if pause is not None and one.wanted.image == pause.image]
     others = [answer for answer in missing if answer not in of_pause]
     for answer in of_pause:
-        problem = f"{_explain(answer)}; without it no pod starts"
-        yield Finding(
-            PAUSE_IMAGE, _place(tree, setup, answer), 0, problem, _mend(tree, node, setup, answer)
-        )
+        also = "; without it no pod starts"
+        yield _missing(node, setup, PAUSE_IMAGE, answer, also)
     if others:
         first = others[0]
         more = [str(answer.wanted.image) for answer in others[1:]]
         also = f", and likewise {_some(more)}" if more else ""
-        problem = f"{_explain(first)} ({first.wanted.reason}){also}"
-        yield Finding(
-            IMAGES_MISSING, _place(tree, setup, first), 0, problem, _mend(tree, node, setup, first)
-        )
+        yield _missing(node, setup, IMAGES_MISSING, first, f" ({first.wanted.reason}){also}")
 
 
 def _has_its_own_user(registry: RegistryService) -> bool:
@@ -140,27 +133,24 @@ def _is_missing(answer: Answer) -> bool:
     return answer.served is None and not answer.others
 
 
-def _place(tree: Tree, setup: Setup, answer: Answer) -> str:
-    """Name what is to be changed: the tree, or who is asked."""
-    return tree.root if answer.request is not None else setup.registries_path
-
-
-def _explain(answer: Answer) -> str:
-    image = answer.wanted.image
+def _missing(node: Node, setup: Setup, rule: Rule, answer: Answer, also: str) -> Finding:
+    """Say why an image is missing, and name what is to be changed: the tree, or who is asked."""
+    image, path, root = answer.wanted.image, setup.registries_path, node.registry.root
     if answer.request is None:
         asked = " and ".join(answer.before) or "nobody"
-        return f"{image} is asked for at {asked} only, not at this node's registry"
-    return f"{image} is asked for as {answer.request.url}, and is not in the tree"
-
-
-def _mend(tree: Tree, node: Node, setup: Setup, answer: Answer) -> str:
-    image, path = answer.wanted.image, setup.registries_path
-    if answer.request is None:
+        problem = f"{image} is asked for at {asked} only, not at this node's registry{also}"
         urls = [address.url for address in node.registry.addresses[:1]]
         options = "".join(f" --endpoint {url}" for url in urls if url != ENDPOINT)
-        return f"minreg registries {image.host}{options} --merge {path} --output {path}"
-    upstream = attrs.evolve(image, host=node.registry.aliases.get(image.host, image.host))
-    return f"minreg download {upstream} where there is a network, and carry it to {tree.root}"
+        mend = f"minreg registries {image.host}{options} --merge {path} --output {path}"
+        return Finding(rule, path, 0, problem, mend)
+    asked = f"{image} is asked for as {answer.request.url}, and is"
+    detour = find_detour(node, setup, answer)
+    if detour is not None:
+        problem = f"{asked} in the tree as {detour.served.place}{also}"
+        return Finding(rule, detour.path, detour.line, problem, detour.mend)
+    upstream = find_upstream(node, setup, image)
+    mend = f"minreg download {upstream} where there is a network, and carry it to {root}"
+    return Finding(rule, root, 0, f"{asked} not in the tree{also}", mend)
 
 
 def _some(names: Sequence[str]) -> str:

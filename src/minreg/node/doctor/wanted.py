@@ -101,7 +101,8 @@ def _iterate(node: Node, setup: Setup) -> Iterator[Wanted]:
             yield Wanted(image, f"it is in {file.path}")
     if node.tree is None or setup.is_agent or setup.distribution.name != "k3s":
         return
-    for own in without_components(node.tree.release_images, setup.settings.disabled):
+    disabled = setup.settings.disabled | setup.skipped
+    for own in without_components(node.tree.release_images, disabled):
         name = f"{own.image.repository}:{own.image.tag}"
         parsed = _parse(with_default_registry(setup, name))
         if parsed is not None:

@@ -13,9 +13,26 @@ from minreg.node.kubernetes.documents import Text, Value
 from minreg.node.kubernetes.found import Found, Place
 
 _IMAGE = "image"
+_MOST_STEPS = 10_000
 
 
-def find_chart_images(resource: Mapping[str, Value], place: Place, found: Found) -> None:
+@attrs.frozen
+class Searched:
+    """The ids of a document's values that were searched in one of the three forms.
+
+    With that of a part of ``values``, there is whether it is called ``image``.
+    However many charts share them, once is enough. Only a document's own values belong
+    here: what is made of them has an id that is used again.
+    """
+
+    texts: set[int] = attrs.field(factory=set)
+    values: set[tuple[bool, int]] = attrs.field(factory=set)
+    assignments: set[int] = attrs.field(factory=set)
+
+
+def find_chart_images(
+    resource: Mapping[str, Value], place: Place, found: Found, searched: Searched
+) -> None:
     """Find the images that a HelmChart or a HelmChartConfig names."""
     spec = resource.get("spec")
     if not isinstance(spec, dict):
@@ -23,8 +40,8 @@ def find_chart_images(resource: Mapping[str, Value], place: Place, found: Found)
     job = spec.get("jobImage")
     if isinstance(job, str):
         found.add(job, place)
-    for values, where in _all_values(spec, place, found):
-        for key, part in _parts(values):
+    for values, where, seen in _all_values(spec, place, found, searched):
+        for key, part in _parts(values, seen):
             _find_named(part, where, found)
             _find_in_parts(key, part, where, found)
     chart = spec.get("chart") or spec.get("chartContent")
@@ -32,28 +49,35 @@ def find_chart_images(resource: Mapping[str, Value], place: Place, found: Found)
         found.note(
             chart,
             place,
-            "which images the chart itself brings along is not known: "
-            "check what 'helm template' makes of it, too",
+            "which images the chart itself brings along is not known: check what 'helm template' "
+            "makes of it, too; the image of the job that installs it is that of a release (--k3s)",
         )
 
 
 def _all_values(
-    spec: Mapping[str, Value], place: Place, found: Found
-) -> Iterator[tuple[Value, Place]]:
-    """Go through the three forms that values have."""
+    spec: Mapping[str, Value], place: Place, found: Found, searched: Searched
+) -> Iterator[tuple[Value, Place, set[tuple[bool, int]]]]:
+    """Go through the three forms that values have, with the ids that need no search."""
     content = spec.get("valuesContent")
-    if isinstance(content, Text):
-        yield from found.read(content, place)
-    elif isinstance(content, str):
-        yield from found.read(content, attrs.evolve(place, file=f"{place.file}, valuesContent"))
-    yield spec.get("values"), place
-    yield _nested(spec.get("set")), place
+    if isinstance(content, str) and id(content) not in searched.texts:
+        searched.texts.add(id(content))
+        file = place.file if isinstance(content, Text) else f"{place.file}, valuesContent"
+        for values, where in found.read(content, attrs.evolve(place, file=file)):
+            yield values, where, set()
+    yield spec.get("values"), place, searched.values
+    assignments = spec.get("set")
+    if isinstance(assignments, dict) and id(assignments) not in searched.assignments:
+        searched.assignments.add(id(assignments))
+        if sum(path.count(".") for path in assignments) > _MOST_STEPS:
+            found.complain("", place, f"the paths in its set have more than {_MOST_STEPS} steps")
+        else:
+            yield _nested(assignments), place, set()
 
 
-def _nested(assignments: Value) -> dict[str, Value]:
+def _nested(assignments: Mapping[str, Value]) -> dict[str, Value]:
     """Make ``{"image": {"tag": …}}`` of ``{"image.tag": …}``."""
     values: dict[str, Value] = {}
-    for path, value in assignments.items() if isinstance(assignments, dict) else ():
+    for path, value in assignments.items():
         *above, name = path.split(".")
         part = values
         for step in above:
@@ -63,15 +87,15 @@ def _nested(assignments: Value) -> dict[str, Value]:
     return values
 
 
-def _parts(values: Value) -> Iterator[tuple[str, dict[str, Value]]]:
-    """Go through all dicts in values, each once, with the key that each has."""
-    seen: set[int] = set()
+def _parts(values: Value, seen: set[tuple[bool, int]]) -> Iterator[tuple[str, dict[str, Value]]]:
+    """Go through all dicts in values that are not seen yet, with the key that each has."""
     left: list[tuple[str, Value]] = [("", values)]
     while left:
         key, value = left.pop()
-        if not isinstance(value, dict | list) or id(value) in seen:
+        known = (key == _IMAGE, id(value))
+        if not isinstance(value, dict | list) or known in seen:
             continue
-        seen.add(id(value))
+        seen.add(known)
         if isinstance(value, dict):
             yield key, value
             left += reversed(value.items())
@@ -84,10 +108,12 @@ def _find_named(part: Mapping[str, Value], place: Place, found: Found) -> None:
     image, tag = part.get(_IMAGE), part.get("tag")
     if not isinstance(image, str) or not image:
         return
-    if "@" in image or ":" in image.rpartition("/")[2]:
-        found.add(image, place)
+    registry = part.get("registry")
+    host = f"{registry}/" if _is_given(registry) else ""
+    if _is_whole(image):
+        found.add(image, place, host + image)
     elif _is_given(tag):
-        found.add(image, place, f"{image}:{tag}")
+        found.add(image, place, f"{host}{image}:{tag}")
     else:
         found.note(image, place, f"image {image!r} has the tag that the chart gives it")
 
@@ -99,12 +125,19 @@ def _find_in_parts(key: str, part: Mapping[str, Value], place: Place, found: Fou
     if not isinstance(repository, str) or "://" in repository:
         return
     if not (_is_given(tag) or _is_given(digest)):
-        if key == _IMAGE:
+        if _is_whole(repository):
+            found.add(repository, place)
+        elif key == _IMAGE:
             found.note(repository, place, f"image {repository!r} has the tag of the chart")
         return
     host = f"{registry}/" if _is_given(registry) else ""
     version = (f":{tag}" if _is_given(tag) else "") + (f"@{digest}" if _is_given(digest) else "")
     found.add(repository, place, f"{host}{repository}{version}")
+
+
+def _is_whole(name: str) -> bool:
+    """Tell whether a name has a tag or a digest."""
+    return "@" in name or ":" in name.rpartition("/")[2]
 
 
 def _is_given(value: Value) -> bool:

@@ -8,7 +8,7 @@ null are text: it is the text that names an image.
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NoReturn, Self
 
 import attrs
@@ -58,15 +58,15 @@ class Text(str):
         return scalar
 
 
-def read_documents(text: str, about: str, line: int = 1) -> Iterator[Value]:
-    """Read those documents of a text that have a certain word in them.
+def read_documents(text: str, about: Collection[str], line: int = 1) -> Iterator[Value]:
+    """Read those documents of a text that have one of certain words in them.
 
     Whoever looks for images has no use for the many documents that name none, and YAML is
     slow to read.
 
     Args:
         text: YAML, with any number of documents, or JSON.
-        about: The word, in lower case; the case does not matter in the text.
+        about: The words, in lower case; the case does not matter in the text.
         line: The number of the text's first line.
 
     Raises:
@@ -77,7 +77,7 @@ def read_documents(text: str, about: str, line: int = 1) -> Iterator[Value]:
         yield from documents
         return
     for first, part in _split(text):
-        if about in part.lower():
+        if any(word in part.lower() for word in about):
             yield from _read_part(part, line + first)
 
 
@@ -145,7 +145,7 @@ class _Builder:
 
     def __init__(self, line: int) -> None:
         self.root: Value = None
-        self._line = line
+        self._line = self._at = line
         self._open: list[_Open] = []
         self._anchors: dict[str, Value] = {}
         self._merged = 0
@@ -156,32 +156,32 @@ class _Builder:
         Raises:
             DocumentsInvalid: An alias has no anchor, or there is too much of something.
         """
+        if event.start_mark is not None:
+            self._at = self._line + event.start_mark.line
         match event:
             case ScalarEvent():
                 self._add(self._scalar(event), event.anchor)
             case AliasEvent():
                 if event.anchor not in self._anchors:
-                    self._refuse(event, f"nothing is called {event.anchor}")
+                    self._refuse(f"nothing is called {event.anchor}")
                 self._add(self._anchors[event.anchor], None)
             case MappingStartEvent() | SequenceStartEvent():
                 self._begin(event)
             case MappingEndEvent() | SequenceEndEvent():
-                self._end(event)
+                self._end()
 
     def _begin(self, event: MappingStartEvent | SequenceStartEvent) -> None:
         if len(self._open) >= _DEEPEST:
-            self._refuse(event, f"it is nested more than {_DEEPEST} times")
+            self._refuse(f"it is nested more than {_DEEPEST} times")
         value: Value = {} if isinstance(event, MappingStartEvent) else []
         if event.anchor is not None:
             self._anchors[event.anchor] = value
         self._open.append(_Open(value, event.anchor))
 
-    def _end(self, event: Event) -> None:
+    def _end(self) -> None:
         done = self._open.pop()
         for other in done.merged:
-            self._merged += len(other)
-            if self._merged > _MOST_MERGED:
-                self._refuse(event, f"it merges more than {_MOST_MERGED} values")
+            self._count_merged(len(other))
             for key, value in list(other.items()):
                 done.value.setdefault(key, value)
         self._add(done.value, done.anchor)
@@ -202,6 +202,7 @@ class _Builder:
             key, above.key = above.key, None
             if key == _MERGE:
                 listed = value if isinstance(value, list) else [value]
+                self._count_merged(len(listed))
                 above.merged += [one for one in listed if isinstance(one, dict)]
             else:
                 above.value[key] = value
@@ -209,7 +210,13 @@ class _Builder:
     def _scalar(self, event: ScalarEvent) -> Text | None:
         if event.style is None and event.value in _NULLS:
             return None
-        return Text(event.value, self._line + event.start_mark.line)
+        return Text(event.value, self._at)
 
-    def _refuse(self, event: Event, reason: str) -> NoReturn:
-        raise DocumentsInvalid(self._line + event.start_mark.line, reason)
+    def _count_merged(self, number: int) -> None:
+        """Count what is merged: mappings, for there are empty ones, and what is in them."""
+        self._merged += number
+        if self._merged > _MOST_MERGED:
+            self._refuse(f"it merges more than {_MOST_MERGED} values")
+
+    def _refuse(self, reason: str) -> NoReturn:
+        raise DocumentsInvalid(self._at, reason)

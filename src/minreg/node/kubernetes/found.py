@@ -10,8 +10,9 @@ from minreg.preflight.wanted import WantedImage
 from minreg.references import ImageReference
 from minreg.words import printable
 
-WORD = "image"
-"""What stands in every document that names an image."""
+_WORDS = ("image", "helm", "\\u", "\\x")
+"""One of these is in every document that names an image, or a chart that may have some; the
+last two begin letters that are written as numbers."""
 
 _FILLED_IN_LATER = ("{{", "${", "$(", "%{")
 
@@ -58,10 +59,13 @@ class Found:
         try:
             image = ImageReference.parse(name)
         except (NameInvalid, DigestInvalid) as error:
-            complaint = f"{place.at(text)}: {name[:160]!r} names no image: {error}"
-            self.complaints.append(printable(complaint))
+            self.complain(text, place, f"{name[:160]!r} names no image: {error}")
         else:
             self.images.append(WantedImage(image, place.at(text)))
+
+    def complain(self, text: str, place: Place, complaint: str) -> None:
+        """Say that something is wrong."""
+        self.complaints.append(f"{place.at(text)}: {printable(complaint)}")
 
     def note(self, text: str, place: Place, remark: str) -> None:
         """Remark that something cannot be known."""
@@ -74,7 +78,7 @@ class Found:
         """
         line = text.line + 1 if isinstance(text, Text) else 1
         try:
-            for document in read_documents(text, WORD, line):
+            for document in read_documents(text, _WORDS, line):
                 yield document, place
         except DocumentsInvalid as error:
             self.complaints.append(printable(f"{place.file}:{error}"))

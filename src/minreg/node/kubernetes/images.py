@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from minreg.node.kubernetes.charts import find_chart_images
+from minreg.node.kubernetes.charts import Searched, find_chart_images
 from minreg.node.kubernetes.documents import Value
-from minreg.node.kubernetes.found import WORD, Found, Place
+from minreg.node.kubernetes.found import Found, Place
 from minreg.node.kubernetes.plans import find_plan_images
 
+_IMAGE = "image"
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 _KUBECTL = "SYSTEM_UPGRADE_JOB_KUBECTL_IMAGE"
 _STATUS = "status"
@@ -42,6 +43,8 @@ class _Search:
     found: Found
     _seen: set[int] = attrs.field(factory=set)
     _seen_in_pods: set[int] = attrs.field(factory=set)
+    _seen_in_data: set[int] = attrs.field(factory=set)
+    _seen_in_charts: Searched = attrs.field(factory=Searched)
 
     def run(self, document: Value, place: Place, *, is_nested: bool = False) -> None:
         """Search a document.
@@ -76,7 +79,7 @@ class _Search:
             case "apiextensions.k8s.io", "CustomResourceDefinition":
                 pass
             case "helm.cattle.io", "HelmChart" | "HelmChartConfig":
-                find_chart_images(value, place, self.found)
+                find_chart_images(value, place, self.found, self._seen_in_charts)
             case "upgrade.cattle.io", "Plan":
                 find_plan_images(value, place, self.found)
             case "v1", "ConfigMap":
@@ -89,13 +92,13 @@ class _Search:
     def _find_in_pod(self, pod: Mapping[str, Value], place: Place) -> None:
         for containers in map(pod.get, _CONTAINERS):
             for container in self._new_dicts(containers):
-                image = container.get(WORD)
+                image = container.get(_IMAGE)
                 if isinstance(image, str):
                     # It is no image of a resource of its own.
                     self._seen.add(id(container))
                     self.found.add(image, place)
         for volume in self._new_dicts(pod.get("volumes")):
-            source = volume.get(WORD)
+            source = volume.get(_IMAGE)
             if isinstance(source, dict) and isinstance(source.get("reference"), str):
                 self.found.add(source["reference"], place)
 
@@ -108,7 +111,7 @@ class _Search:
 
     def _note_others(self, value: Mapping[str, Value], place: Place) -> None:
         """Remark that something else than a pod names an image, if it looks like a name."""
-        image = value.get(WORD)
+        image = value.get(_IMAGE)
         if isinstance(image, str) and ("/" in image or ":" in image):
             self.found.note(
                 image,
@@ -119,12 +122,16 @@ class _Search:
 
     def _find_in_data(self, data: Value, place: Place) -> None:
         """Search a ConfigMap for the manifests in it, and for the kubectl of upgrades."""
-        for key, text in data.items() if isinstance(data, dict) else ():
+        if not isinstance(data, dict) or id(data) in self._seen_in_data:
+            return
+        self._seen_in_data.add(id(data))
+        for key, text in data.items():
             if not isinstance(text, str):
                 continue
             if key.startswith(_KUBECTL):
                 self.found.add(text, place)
-            elif key.endswith(_MANIFESTS):
+            elif key.endswith(_MANIFESTS) and id(text) not in self._seen_in_data:
+                self._seen_in_data.add(id(text))
                 # What is no manifest is no fault of this one.
                 inner = Found()
                 for document, where in inner.read(text, place):

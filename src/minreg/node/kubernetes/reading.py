@@ -21,5 +21,5 @@ def read_manifests(paths: Sequence[str], standard_input: BinaryIO) -> Found:
     """
     found = find_images(file for path in paths for file in read_files(path, standard_input))
     if found.complaints:
-        raise ManifestsInvalid("\n".join(found.complaints))
+        raise ManifestsInvalid(*found.complaints)
     return found

@@ -114,7 +114,7 @@ class _RegistriesReader(YamlReader):
         """Read a section. One that is there twice adds to the first; an empty one clears it."""
         if is_null(node):
             entries.clear()
-        for name, value in self.pairs(node, what):
+        for name, value in self.pairs(node, what, replaces=True):
             entries[name.text] = read(name, value)
 
     def _mirror(self, name: Word, node: Node) -> Mirror:

@@ -12,6 +12,7 @@ replacements. What differs:
 """
 
 import re
+import sys
 
 _POSIX = {
     "alnum": "0-9A-Za-z",
@@ -70,7 +71,9 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     """
     try:
         return re.compile(_translate(pattern), re.ASCII)
-    except (re.error, OverflowError, RecursionError) as error:
+    except PatternInvalid:
+        raise
+    except (re.error, OverflowError, RecursionError, ValueError) as error:
         raise PatternInvalid(f"{pattern[:160]!r} is no regular expression: {error}") from None
 
 
@@ -161,9 +164,16 @@ def _atom(token: re.Match[str]) -> str:
     if token["anchor"]:
         return f"(?:{_ANCHORS.get(token[0], token[0])})"
     if token["code"]:
-        return re.escape(chr(int(token["code"], 16)))
+        return _character(token)
     # Only {n}, {n,} and {n,m} repeat; Python would take {,m} as well.
     return r"\{" if token[0] == "{" else token[0]
+
+
+def _character(token: re.Match[str]) -> str:
+    code = int(token["code"], 16)
+    if code > sys.maxunicode:
+        raise PatternInvalid(f"{token[0]} is no character")
+    return re.escape(chr(code))
 
 
 def _closed(flags: str) -> str:
@@ -177,11 +187,13 @@ def _in_class(token: re.Match[str], pattern: str) -> str:
             raise PatternInvalid(f"{pattern[:160]!r} has {token[0]}, which Go does not have")
         return _POSIX[token["class"]]
     if token["code"]:
-        return re.escape(chr(int(token["code"], 16)))
+        return _character(token)
     if token[0].startswith("\\") and not _CLASS_ESCAPES.match(token[0]):
         raise PatternInvalid(f"{pattern[:160]!r} has {token[0]} in brackets, as Go has it not")
     return re.sub(r"[\[&~|]", r"\\\g<0>", token[0]) if token["escape"] is None else token[0]
 
 
 def _is_too_many(token: re.Match[str]) -> bool:
-    return any(int(token[name] or 0) > _MOST_REPEATS for name in ("repeat", "most"))
+    numbers = [(token[name] or "").lstrip("0") for name in ("repeat", "most")]
+    longest = len(str(_MOST_REPEATS))
+    return any(len(number) > longest or int(number or 0) > _MOST_REPEATS for number in numbers)

@@ -60,7 +60,7 @@ def parse_hosts(text: str, registry: str, *, is_of_k3s: bool) -> Sequence[Host]:
     """
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # or a number is too long
         raise HostsInvalid(f"this is no TOML: {error}") from None
     tables = _checked(document, "host", dict, {})
     hosts = [_host(address, _checked(tables, address, dict, {})) for address in tables]

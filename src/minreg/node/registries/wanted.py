@@ -86,7 +86,7 @@ def check_endpoint(text: str) -> Endpoint:
 
 
 def check_registry(text: str) -> str:
-    """Make sure that a registry's name is one by which K3s would know it.
+    """Make sure that a registry's name is one by which K3s would know it, and give that.
 
     Raises:
         ChoiceInvalid: It is not.
@@ -96,7 +96,8 @@ def check_registry(text: str) -> str:
             f"{text} is no registry as in an image's name: write its host, such as "
             f"{DOCKER_HUB} or example.com:5000, without https:// and without a path"
         )
-    return text
+    # The kubelet calls it so, whatever a pod says (distribution/reference, normalize.go).
+    return DOCKER_HUB if text == "index.docker.io" else text
 
 
 def check_path(text: str, option: str) -> str:

@@ -17,6 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from minreg.node.registries.places import Place, Problem, Word
+from minreg.node.registries.tabs import without_tabs
 
 LIMIT = 1 << 20
 """Bytes of the largest file that is read: nobody writes more by hand."""
@@ -27,6 +28,8 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset(["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"])
 _FALSE = frozenset(["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"])
 _KINDS = {MappingNode: "a mapping", SequenceNode: "a list", ScalarNode: "a single value"}
+# Behind nothing but other directives and comments (``parserc.go``: 1.1 or nothing).
+_OTHER_VERSION = re.compile(r"\s*(?:(?:#|%(?!YAML)).*\n\s*)*(?<!.)%YAML\s(?!\s*1\.1(?!\S))")
 _BARE_STAR = re.compile(r"\s*(- +)?\*\s*:")
 # An escape can bring in half a character, which no UTF-8 has.
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -50,9 +53,14 @@ class YamlReader:
         text = self._decode(content)
         if text is None:
             return None
-        yaml = YAML(typ="rt", pure=True)
+        version = _OTHER_VERSION.match(text)
+        if version is not None:
+            place = _place_in(version[0].rpartition("%")[0])
+            self.report("syntax", place, "K3s takes YAML 1.1 only, and this says %YAML of another")
+            return None
+        yaml = YAML(typ="safe", pure=True)
         yaml.composer.warn_double_anchors = False
-        documents = yaml.compose_all(text)
+        documents = yaml.compose_all(without_tabs(text))
         try:
             root: Node | None = next(iter(documents), None)
         except MarkedYAMLError as error:
@@ -75,8 +83,17 @@ class YamlReader:
                 break
         return root
 
-    def pairs(self, node: Node, what: str) -> Iterator[tuple[Word, Node]]:
-        """Go through a mapping, ``<<`` resolved, in the order in which later ones count."""
+    def pairs(
+        self, node: Node, what: str, *, replaces: bool = False
+    ) -> Iterator[tuple[Word, Node]]:
+        """Go through a mapping, ``<<`` resolved, in the order in which later ones count.
+
+        Args:
+            node: The mapping.
+            what: How to call it.
+            replaces: Of equal names with mappings, the later one takes the place of the earlier,
+                as in Go's maps of structures; False if it adds to that, as in fields of these.
+        """
         if is_null(node):
             return
         if not isinstance(node, MappingNode):
@@ -93,11 +110,13 @@ class YamlReader:
             if word is None:
                 continue
             if word.text in seen:
+                is_added = isinstance(value, MappingNode) and not replaces
+                takes = "adds the later one to the first" if is_added else "takes the later one"
                 self.report(
                     "duplicate-key",
                     word.place,
                     f"{word.text} stands here and in line {seen[word.text].place.line} of {what}: "
-                    "K3s takes the later one and says nothing; make one of them",
+                    f"K3s {takes} and says nothing; make one of them",
                     is_fatal=False,
                 )
             seen[word.text] = word

@@ -209,7 +209,8 @@ class RegistryChannel(PacedChannel):
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
         """Send an answer's head, and let the request know what it was."""
         request = self.requests[0]
-        request.head = format_head(b"%s %s %s" % (version, code, reason), headers)
+        status_line = b"%s %s %s" % (version, code, reason)
+        request.head = format_head(status_line, headers, request.fields)
         if request.asked and request.producer is None:
             self.hold(request.head)
         else:

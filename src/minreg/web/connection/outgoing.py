@@ -54,9 +54,15 @@ class Departures:
             holder.send_held()
 
 
-def format_head(status_line: bytes, headers: Headers) -> bytes:
-    """Write the head of an answer as one piece, and what all answers say into it."""
-    parts = [status_line, _BEFORE_DATE, http_date(), _AFTER_DATE]
+def format_head(status_line: bytes, headers: Headers, written: bytes = b"") -> bytes:
+    """Write the head of an answer as one piece, and what all answers say into it.
+
+    Args:
+        status_line: Its first line.
+        headers: Its fields.
+        written: More of them, each behind a line break.
+    """
+    parts = [status_line, _BEFORE_DATE, http_date(), _AFTER_DATE, written]
     for name, values in headers.getAllRawHeaders():
         for value in values:
             parts += (b"\r\n", name, b": ", value)

@@ -12,7 +12,7 @@ def entity_tag(digest: str) -> str:
 
 def is_not_modified(if_none_match: str | None, tag: str) -> bool:
     """Tell whether the client already has what ``tag`` stands for (section 13.1.2)."""
-    if if_none_match is None:
+    if if_none_match is None or not ("*" in if_none_match or tag in if_none_match):
         return False
     offered = [item.strip(" \t") for item in if_none_match.split(",")]
     return "*" in offered or tag in (item.removeprefix("W/") for item in offered)

@@ -1,12 +1,14 @@
 """Answers with stored content: whole, in part, or not at all if the client has it."""
 
-import secrets
+import os
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from twisted.web.server import NOT_DONE_YET
 
 from minreg.errors import RegistryError, range_invalid, unavailable
 from minreg.interfaces import Content, ContentNotFound, IRepository
+from minreg.names import Digest
 from minreg.web.disk import Disk
 from minreg.web.registry.address import RepositoryAddress
 from minreg.web.registry.conditions import entity_tag, is_not_modified, is_range_current
@@ -112,13 +114,9 @@ def _begin(
     request: RegistryRequest, content: Content, caching: bytes
 ) -> Sequence[ByteRange] | None:
     """Write the head; answer if that is all, or else tell which ranges are wanted, if any."""
-    tag = entity_tag(str(content.digest))
+    tag, request.fields = _write_fields(content.digest, caching)
     request.setHeader(b"content-type", content.media_type.encode("ascii"))
     request.setHeader(b"content-length", b"%d" % content.size)
-    request.setHeader(b"docker-content-digest", str(content.digest).encode("ascii"))
-    request.setHeader(b"etag", tag.encode("ascii"))
-    request.setHeader(b"accept-ranges", b"bytes")
-    request.setHeader(b"cache-control", caching)
     if is_not_modified(request.header(b"if-none-match"), tag):
         content.close()
         request.setResponseCode(304)
@@ -129,6 +127,17 @@ def _begin(
         request.respond_with(b"", content.is_current)
         return None
     return _wanted_ranges(request, content, tag)
+
+
+@lru_cache(maxsize=1024)
+def _write_fields(digest: Digest, caching: bytes) -> tuple[str, bytes]:
+    """Write an entity tag, and the fields that content has in whichever way it is sent."""
+    tag = entity_tag(str(digest))
+    fields = (
+        b"\r\nDocker-Content-Digest: %b\r\nETag: %b\r\nAccept-Ranges: bytes\r\nCache-Control: %b"
+        % (str(digest).encode("ascii"), tag.encode("ascii"), caching)
+    )
+    return tag, fields
 
 
 def _wanted_ranges(request: RegistryRequest, content: Content, tag: str) -> Sequence[ByteRange]:
@@ -175,7 +184,7 @@ def _read_now(content: Content, part: ByteRange) -> bytes:
 
 def _send_parts(request: RegistryRequest, content: Content, ranges: Sequence[ByteRange]) -> None:
     """Send several ranges as ``multipart/byteranges`` (RFC 9110, section 14.6)."""
-    boundary = secrets.token_hex(16).encode("ascii")
+    boundary = os.urandom(16).hex().encode("ascii")
     head = b"\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n"
     media_type = content.media_type.encode("ascii")
     parts = [

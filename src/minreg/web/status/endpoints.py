@@ -14,8 +14,11 @@ ENDPOINTS = (*sorted(_OF_A_REPOSITORY), "base", "catalog", "status", "page", "ot
 
 def split_path(target: str) -> list[str]:
     """Split the path of a request's target, as the client sent it, into its parts."""
-    path = path_of(target.encode("latin-1", "replace")).decode("latin-1")
-    return [unquote(part) for part in path.split("/")]
+    path = target[1:]
+    if not target.startswith("/"):
+        path = path_of(target.encode("latin-1", "replace")).decode("latin-1")
+    parts = path.split("/")
+    return [unquote(part) for part in parts] if "%" in path else parts
 
 
 def endpoint_of(target: str) -> str:

@@ -6,13 +6,13 @@ For an upgrade plan that asks before a node is cordoned: 200 if so, 409 with a l
 import json
 from collections.abc import Mapping
 
-from twisted.internet.defer import DeferredSemaphore
+from twisted.internet.defer import DeferredLock, DeferredSemaphore
 
 from minreg.errors import release_unknown, unavailable
 from minreg.interfaces import IRegistryStore
 from minreg.preflight.check import check_image
 from minreg.preflight.question import CannotLook, Question, ReleaseUnknown, find_images
-from minreg.preflight.report import Finding, Report, find_in, make_report
+from minreg.preflight.report import Findings, Report, find_in, make_report
 from minreg.web.disk import Disk
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
@@ -39,6 +39,7 @@ class PreflightResource(RegistryResource):
         self._disk = disk
         self._aliases = aliases
         self._turn: DeferredSemaphore = DeferredSemaphore(1)
+        self._thread: DeferredLock = DeferredLock()
 
     def render_GET(self, request: RegistryRequest) -> int:
         """Look, and answer.
@@ -56,44 +57,51 @@ class PreflightResource(RegistryResource):
     async def _answer(
         self, request: RegistryRequest, question: Question, *, as_list: bool
     ) -> None:
-        report = await self._look_in_turn(question)
+        write = _write_lines if as_list else _write_json
+        await self._turn.acquire()
+        try:
+            report = await self._look(question)
+            document = await self._disk.run_alone(self._thread, write, question, report)
+        finally:
+            self._turn.release()
         if not report.is_ready:
             request.setResponseCode(409)
             request.failure = report.summary()
         if as_list:
-            send_lines(request, _write_lines(report))
+            send_lines(request, document)
         else:
-            document = {"k3s": question.release, **report.as_json()}
-            request.respond(json.dumps(document, indent=1).encode() + b"\n", b"application/json")
-
-    async def _look_in_turn(self, question: Question) -> Report:
-        await self._turn.acquire()
-        try:
-            return await self._look(question)
-        finally:
-            self._turn.release()
+            request.respond(document, b"application/json")
 
     async def _look(self, question: Question) -> Report:
         """Look at one image at a time, each with the disk's own patience.
+
+        A look that was given up keeps the thread until it ends: there is never a second one.
 
         Raises:
             RegistryError: Which images there should be is not known here.
             StoreUnavailable: The disk does not answer.
         """
         try:
-            images = await self._disk.run(find_images, self._store, question)
+            images = await self._disk.run_alone(self._thread, find_images, self._store, question)
         except ReleaseUnknown as error:
             raise release_unknown(str(error)) from None
         except CannotLook as error:
             raise unavailable(str(error)) from None
-        findings: list[Finding] = []
+        findings = Findings()
         for wanted in images:
             for platform in question.platforms:
-                checked = await self._disk.run(check_image, self._store, wanted, platform)
-                findings += find_in(checked, self._aliases)
+                checked = await self._disk.run_alone(
+                    self._thread, check_image, self._store, wanted, platform
+                )
+                findings.add(find_in(checked, self._aliases))
         return make_report(len(images), question.platforms, findings)
 
 
-def _write_lines(report: Report) -> bytes:
+def _write_json(question: Question, report: Report) -> bytes:
+    document = {"k3s": question.release, **report.as_json()}
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def _write_lines(_question: Question, report: Report) -> bytes:
     lines = [f"# {report.summary()}", *report.lines()]
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")

@@ -25,13 +25,16 @@ def parse_question(query: bytes) -> Question:
     words = _read_words(query)
     if not words.get("k3s", [""])[0]:
         raise query_invalid("k3s is missing: name the release, as in ?k3s=v1.33.4%2Bk3s1")
+    upgrade = _parse_switch(words, "upgrade")
+    if not upgrade and (_find(words, "controller") or _find(words, "kubectl")):
+        raise query_invalid("controller and kubectl go with upgrade=yes")
     try:
         return Question.parse(
             # A plus that was not escaped arrives as a space.
             release=words["k3s"][0].replace(" ", "+"),
             platforms=words.get("platform", []),
             disabled=words.get("disable", []),
-            upgrade=_parse_switch(words, "upgrade"),
+            upgrade=upgrade,
             controller=_find(words, "controller"),
             kubectl=_find(words, "kubectl"),
             registry=_find(words, "system-default-registry"),

@@ -1,6 +1,6 @@
 """What is served beside the registry itself, for those who look after it."""
 
-import importlib.resources
+from collections.abc import Callable
 from functools import cache, partial
 from time import time
 
@@ -20,7 +20,6 @@ from minreg.web.status.metrics import MetricsResource
 from minreg.web.status.misses import Misses
 from minreg.web.status.missing import MissingResource
 from minreg.web.status.plan import StatusPlan, Watched
-from minreg.web.status.preflight import PreflightResource
 from minreg.web.status.wanted import make_witness
 
 
@@ -54,7 +53,7 @@ def put_status(root: RegistryResource, watched: Watched, plan: StatusPlan) -> No
     root.putChild(b"livez", LiveResource())
     root.putChild(b"readyz", ReadyResource(site, watched.store, watched.disk))
     root.putChild(b"metrics", MetricsResource(site, watched.figures, misses))
-    below.putChild(b"preflight", PreflightResource(watched.store, watched.disk, plan.aliases))
+    below.putChild(b"preflight", LazyResource(partial(_load_preflight, watched, plan)))
     missing = MissingResource(misses, plan.aliases)
     if not plan.has_page:
         below.putChild(b"missing", missing)
@@ -64,7 +63,21 @@ def put_status(root: RegistryResource, watched: Watched, plan: StatusPlan) -> No
     root.putChild(b"", BrowserResource(Page(load, lambda views: views.home), nothing))
     below.putChild(b"images", BrowserResource(Page(load, lambda views: views.image), nothing))
     below.putChild(b"missing", MissingPage(Page(load, lambda views: views.missing), missing))
-    below.putChild(b"style.css", StyleResource())
+    below.putChild(b"style.css", LazyResource(_load_style))
+
+
+class LazyResource(RegistryResource):
+    """A resource that is loaded, with all that it needs, when it is first asked for."""
+
+    isLeaf = True
+
+    def __init__(self, load: Callable[[], RegistryResource]) -> None:
+        super().__init__()
+        self._load = cache(load)
+
+    def render(self, request: RegistryRequest) -> int:
+        """Have it answer."""
+        return self._load().render(request)
 
 
 class MissingPage(BrowserResource):
@@ -77,25 +90,22 @@ class MissingPage(BrowserResource):
         return super().render_GET(request)
 
 
-class StyleResource(RegistryResource):
-    """What pages look like."""
-
-    isLeaf = True
-
-    def render_GET(self, request: RegistryRequest) -> int:
-        """Send the style sheet."""
-        request.setHeader(b"cache-control", b"max-age=3600")
-        request.setHeader(b"x-content-type-options", b"nosniff")
-        return request.respond(_read_style(), b"text/css; charset=utf-8")
+# What few ask for is loaded when somebody does.
 
 
-@cache
-def _read_style() -> bytes:
-    return importlib.resources.files("minreg.web.status.page").joinpath("style.css").read_bytes()
+def _load_preflight(watched: Watched, plan: StatusPlan) -> RegistryResource:
+    from minreg.web.status.preflight import PreflightResource  # noqa: PLC0415
+
+    return PreflightResource(watched.store, watched.disk, plan.aliases)
+
+
+def _load_style() -> RegistryResource:
+    from minreg.web.status.page.style import StyleResource  # noqa: PLC0415
+
+    return StyleResource()
 
 
 def _load_views(watched: Watched, plan: StatusPlan) -> Views:
-    # Where nobody browses, nothing of this is loaded.
     from minreg.web.status.page.views import PageViews  # noqa: PLC0415
 
     return PageViews(watched, plan)
