@@ -4,8 +4,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.install import Installation, Step
-from minreg.node.placement import Link, Placement
+from minreg.node.install import Installation, ManagedFile, Step, UnitLink
 
 _UNIT = "/etc/systemd/system/minreg.service"
 _LINK = "/etc/systemd/system/multi-user.target.wants/minreg.service"
@@ -23,9 +22,9 @@ class InstallationTestCase(SynchronousTestCase):
     def make(self, text: str = "[Unit]\n", *, for_real: bool = True) -> Installation:
         """Make an installation of one unit, one link and one registries.yaml."""
         return Installation(
-            [Placement(_UNIT, text)],
-            [Link(_LINK, _UNIT)],
-            [Placement(_REGISTRIES, _MIRROR)],
+            [ManagedFile(_UNIT, text)],
+            [UnitLink(_LINK, _UNIT)],
+            [ManagedFile(_REGISTRIES, _MIRROR)],
             self.node,
             for_real,
         )

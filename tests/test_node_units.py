@@ -2,12 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.units import (
-    Choice,
-    make_links,
-    make_units,
-    parse_choice,
-)
+from minreg.node.units import InstalledChoice, make_links, make_units, parse_choice
 
 _PROGRAM = "/opt/other/bin/twistd"
 
@@ -81,11 +76,11 @@ class ParseChoiceTests(SynchronousTestCase):
         units = {unit.path: unit.text for unit in make_units(_PROGRAM, "/srv/registry")}
         service = units["/etc/systemd/system/minreg.service"]
         for text in (service, service.replace("RestartSec=1", "RestartSec=5")):
-            self.assertEqual(parse_choice(text), Choice(_PROGRAM, "/srv/registry"))
+            self.assertEqual(parse_choice(text), InstalledChoice(_PROGRAM, "/srv/registry"))
 
     def test_other(self) -> None:
         """What runs something else tells nothing."""
-        self.assertEqual(parse_choice("[Service]\nExecStart=/bin/true\n"), Choice())
+        self.assertEqual(parse_choice("[Service]\nExecStart=/bin/true\n"), InstalledChoice())
 
 
 class MakeLinksTests(SynchronousTestCase):

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.fill.tree.partial``."""
+"""Tests for ``minreg.fill.tree.atomic``."""
 
 import os
 from contextlib import ExitStack
@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import ContentMismatch
+from minreg.fill.errors import ContentMismatch
+from minreg.fill.tree.atomic import PartialBlob
 from minreg.fill.tree.directories import Directories
-from minreg.fill.tree.partial import Partial
-from minreg.names import Digest
+from minreg.oci.names import Digest
 
 CONTENT = b"0123456789"
 DIGEST = Digest.of(CONTENT)
 
 
 class PartialTests(SynchronousTestCase):
-    """Tests for ``Partial``."""
+    """Tests for ``PartialBlob``."""
 
     def setUp(self) -> None:
         """Make a directory for the partial and for the blob."""
@@ -26,7 +26,7 @@ class PartialTests(SynchronousTestCase):
             os.makedirs(os.path.join(self.root, name))
         self.path = os.path.join(self.root, "partial", str(DIGEST))
 
-    def open_partial(self, digest: Digest = DIGEST) -> Partial:
+    def open_partial(self, digest: Digest = DIGEST) -> PartialBlob:
         """Open the partial, as a process that has just started does."""
         directories = Directories(self.root)
         with ExitStack() as held:
@@ -34,7 +34,7 @@ class PartialTests(SynchronousTestCase):
                 held.enter_context(directories.open(name)) for name in ("partial", "blobs")
             )
             self.addCleanup(held.pop_all().close)
-        return Partial(partial, blobs, digest)
+        return PartialBlob(partial, blobs, digest)
 
     def read_blob(self, digest: Digest = DIGEST) -> bytes:
         """Read the blob that was committed."""

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from twisted.trial.unittest import SynchronousTestCase
 from urllib3.exceptions import ProtocolError, SSLError
 
-from minreg.fill.failures import FillFailure, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.upstream.network_failures import network_failures
+from minreg.fill.errors import FillError, UpstreamRefused, UpstreamUnavailable
 from minreg.fill.upstream.transport import (
     Transport,
     check_available,
     retry_after_seconds,
+    translate_network_errors,
 )
 from tests.canned import Canned, CannedTransport, Sent
 
@@ -101,11 +101,11 @@ class StatusTests(SynchronousTestCase):
 
 
 class NetworkFailureTests(SynchronousTestCase):
-    """Tests for ``network_failures``."""
+    """Tests for ``translate_network_errors``."""
 
     def fail_with(self, error: Exception) -> None:
         """Let an error of the network happen."""
-        with network_failures(URL):
+        with translate_network_errors(URL):
             raise error
 
     def test_broken(self) -> None:
@@ -142,7 +142,7 @@ class NetworkFailureTests(SynchronousTestCase):
         path = self.mktemp()
         with open(path, "w", encoding="ascii") as file:
             file.write("nothing")
-        failure = self.assertRaises(FillFailure, Transport, path)
+        failure = self.assertRaises(FillError, Transport, path)
         self.assertIn(f"{path} gives no certificate authorities", str(failure))
 
 

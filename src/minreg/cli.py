@@ -14,7 +14,7 @@ from minreg import __version__
 
 
 @attrs.frozen
-class _Entry:
+class _CommandEntry:
     """Where a command is, and what it does, in a line for ``minreg --help``.
 
     The module has it as ``command``.
@@ -24,23 +24,29 @@ class _Entry:
     summary: str
 
 
-_COMMANDS: Mapping[str, _Entry] = {
-    "download": _Entry("minreg.commands.download", "Fill a tree from upstream registries."),
-    "import": _Entry("minreg.commands.import_", "Fill a tree from image archives."),
-    "list": _Entry("minreg.commands.list", "Say what a tree holds."),
-    "verify": _Entry("minreg.commands.verify", "Check that a tree is complete and undamaged."),
-    "preflight": _Entry("minreg.commands.preflight", "Check that all is there before an upgrade."),
-    "prune": _Entry("minreg.commands.prune", "Remove from a tree what no tag reaches."),
-    "serve": _Entry("minreg.commands.serve", "Serve a registry tree in the foreground."),
-    "node": _Entry("minreg.commands.node", "Make minreg a service of a K3s node."),
-    "doctor": _Entry(
+_COMMANDS: Mapping[str, _CommandEntry] = {
+    "download": _CommandEntry("minreg.commands.download", "Fill a tree from upstream registries."),
+    "import": _CommandEntry("minreg.commands.import_", "Fill a tree from image archives."),
+    "list": _CommandEntry("minreg.commands.list", "Say what a tree holds."),
+    "verify": _CommandEntry(
+        "minreg.commands.verify", "Check that a tree is complete and undamaged."
+    ),
+    "preflight": _CommandEntry(
+        "minreg.commands.preflight", "Check that all is there before an upgrade."
+    ),
+    "prune": _CommandEntry("minreg.commands.prune", "Remove from a tree what no tag reaches."),
+    "serve": _CommandEntry("minreg.commands.serve", "Serve a registry tree in the foreground."),
+    "node": _CommandEntry("minreg.commands.node", "Make minreg a service of a K3s node."),
+    "doctor": _CommandEntry(
         "minreg.commands.doctor", "Find what keeps K3s on this node from its images."
     ),
-    "registries": _Entry(
+    "registries": _CommandEntry(
         "minreg.commands.registries", "Write the registries.yaml that has K3s pull from minreg."
     ),
-    "missing": _Entry("minreg.commands.missing", "Print what clients asked for in vain."),
-    "sample": _Entry("minreg.commands.sample", "Write a small tree with an image that runs."),
+    "missing": _CommandEntry("minreg.commands.missing", "Print what clients asked for in vain."),
+    "sample": _CommandEntry(
+        "minreg.commands.sample", "Write a small tree with an image that runs."
+    ),
 }
 
 
@@ -52,7 +58,7 @@ _EXTRAS: Mapping[str, str] = {
 """What only some commands need, by the extra that brings it."""
 
 
-class _Incomplete(click.ClickException):
+class _LibraryMissing(click.ClickException):
     """A library is not there: nothing was done, and nothing is known of what was asked."""
 
     exit_code = 2
@@ -75,7 +81,7 @@ class _Commands(click.Group):
             extra = _EXTRAS.get((error.name or "").partition(".")[0])
             if extra is None:
                 raise
-            raise _Incomplete(
+            raise _LibraryMissing(
                 f"minreg {cmd_name} needs {error.name}: pip install 'minreg[{extra}]'"
             ) from None
         command: click.Command = module.command

@@ -11,20 +11,20 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from minreg import __version__
-from minreg.daemon.activation import (
-    PassedSocket,
-    choose_sockets,
-    find_passed,
-    is_passed,
-)
 from minreg.daemon.assembly import make_service
-from minreg.daemon.service import RegistryService, complain, leave, leave_unseen
+from minreg.daemon.service import (
+    RegistryService,
+    exit_with_error,
+    exit_with_logged_error,
+    print_error,
+)
+from minreg.daemon.sockets import PassedSocket, choose_sockets, find_passed, is_passed
 from minreg.log import make_observer
 from minreg.settings import (
     DEFAULT_ALIAS,
     DEFAULT_INTERFACE,
     DEFAULT_PORT,
-    Endpoint,
+    ListenEndpoint,
     SettingInvalid,
     Settings,
     check_awaited_root,
@@ -94,7 +94,7 @@ class Options(UsageOptions):
             super().parseOptions(options)
             self.settings = self._check()
         except (UsageError, SettingInvalid) as error:
-            complain(f"{error} (--help lists all options)")
+            print_error(f"{error} (--help lists all options)")
             raise SystemExit(2) from None
         self._tell_twist()
 
@@ -126,7 +126,9 @@ class Options(UsageOptions):
             parent["fileLogObserverFactory"] = partial(make_observer, self.settings.log_format)
 
 
-def find_endpoints(option: str, text: str, sockets: Sequence[PassedSocket]) -> list[Endpoint]:
+def find_endpoints(
+    option: str, text: str, sockets: Sequence[PassedSocket]
+) -> list[ListenEndpoint]:
     """Read an endpoint: several, where it means sockets that systemd has passed.
 
     Raises:
@@ -134,7 +136,7 @@ def find_endpoints(option: str, text: str, sockets: Sequence[PassedSocket]) -> l
     """
     words = f"{option} {text}"
     if not is_passed(text):
-        return [Endpoint(words, text)]
+        return [ListenEndpoint(words, text)]
     try:
         chosen = choose_sockets(sockets, text)
     except ValueError:
@@ -143,12 +145,12 @@ def find_endpoints(option: str, text: str, sockets: Sequence[PassedSocket]) -> l
         ) from None
     if not chosen:
         raise SettingInvalid(f"{words}: systemd has passed no such socket: start minreg.socket")
-    return [Endpoint(words, text, descriptor=passed.descriptor) for passed in chosen]
+    return [ListenEndpoint(words, text, descriptor=passed.descriptor) for passed in chosen]
 
 
 def find_status(
     text: str | None, sockets: Sequence[PassedSocket]
-) -> tuple[Endpoint | None, Sequence[PassedSocket]]:
+) -> tuple[ListenEndpoint | None, Sequence[PassedSocket]]:
     """Read where status is to be, and tell which sockets are left for the registry.
 
     Raises:
@@ -167,11 +169,11 @@ def makeService(options: Options) -> RegistryService:
     from twisted.internet import reactor  # noqa: PLC0415 - whoever runs us installs it first
 
     parent = getattr(options, "parent", None) or {}
-    give_up = leave if parent.get("nodaemon", True) else leave_unseen
+    give_up = exit_with_error if parent.get("nodaemon", True) else exit_with_logged_error
     try:
         return make_service(options.settings, _open_log(options), reactor, give_up)
     except SettingInvalid as error:
-        complain(str(error))
+        print_error(str(error))
         raise SystemExit(2) from None
 
 

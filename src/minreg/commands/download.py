@@ -17,16 +17,15 @@ from minreg.fill.progress import Display, JsonLines, LiveBars, PlainLines
 from minreg.fill.release import CHANNEL_URL, RELEASE_URL, Releases
 from minreg.fill.resolve import Selection
 from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.registry import Upstreams
 from minreg.fill.upstream.retries import Retries
 from minreg.fill.upstream.transport import Transport
-from minreg.fill.upstream.upstreams import Upstreams
-from minreg.names import NameInvalid, parse_host
-from minreg.references import ImageReference
-from minreg.words import count, format_size
+from minreg.oci.names import ImageReference, NameInvalid, parse_host
+from minreg.text import count, format_size
 
 
 @attrs.frozen
-class Wishes:
+class DownloadOptions:
     """The command line."""
 
     images: tuple[str, ...]
@@ -126,7 +125,7 @@ class Wishes:
 @click.option("--release-url", default=RELEASE_URL, show_default=True, help="K3s's releases.")
 def command(**options: Any) -> None:
     """Read the command line, download, and exit with the status that tells how it went."""
-    wishes = Wishes(**options)
+    wishes = DownloadOptions(**options)
     with reported_failures():
         references = [
             *parse_arguments(wishes.images),
@@ -139,7 +138,7 @@ def command(**options: Any) -> None:
         sys.exit(1)
 
 
-def _make_selection(wishes: Wishes) -> Selection:
+def _make_selection(wishes: DownloadOptions) -> Selection:
     return Selection(
         platforms=parse_platforms(wishes.platforms),
         trimmed=not wishes.no_trim,
@@ -148,7 +147,7 @@ def _make_selection(wishes: Wishes) -> Selection:
     )
 
 
-def _make_network(wishes: Wishes) -> Network:
+def _make_network(wishes: DownloadOptions) -> Network:
     transport = Transport(wishes.ca_file, wishes.jobs)
     stop = Event()
     retries = Retries(wishes.retries, stop)
@@ -160,7 +159,7 @@ def _make_network(wishes: Wishes) -> Network:
     return Network(transport, upstreams, retries, stop, wishes.jobs)
 
 
-def _make_display(wishes: Wishes) -> Display:
+def _make_display(wishes: DownloadOptions) -> Display:
     if wishes.as_json:
         return JsonLines(click.echo)
     if sys.stdout.isatty():
@@ -169,7 +168,7 @@ def _make_display(wishes: Wishes) -> Display:
 
 
 def _download(
-    wishes: Wishes, selection: Selection, references: list[ImageReference]
+    wishes: DownloadOptions, selection: Selection, references: list[ImageReference]
 ) -> tuple[str, ...]:
     """Download, and name the images that failed."""
     network = _make_network(wishes)

@@ -16,11 +16,11 @@ from rich.progress import (
 
 from minreg.commands.arguments import parse_platforms
 from minreg.commands.reports import reported_failures, say
-from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.source import measure_source
+from minreg.fill.errors import ArchiveInvalid
 from minreg.fill.importer import ImportedImage, Importer
 from minreg.fill.tree.writer import TreeWriter
-from minreg.words import format_size
+from minreg.text import format_size
 
 
 @click.command(

@@ -10,11 +10,11 @@ import click
 
 from minreg.commands.arguments import directory_option, links_option
 from minreg.commands.reports import reported_failures, say
-from minreg.fill.tree.contents import TreeContents
-from minreg.fill.tree.inventory import take_inventory
-from minreg.names import Digest
-from minreg.store.held import HeldImage
-from minreg.words import format_size, printable
+from minreg.fill.tree.inventory import list_images_in_tree
+from minreg.fill.tree.reader import TreeReader
+from minreg.oci.names import Digest
+from minreg.store.images import StoredImage
+from minreg.text import format_size, printable
 
 _HEADINGS = ("IMAGE", "DIGEST", "PLATFORMS", "NOT HERE", "SIZE", "SHARED")
 _DIGEST_SHOWN = len("sha256:") + 12
@@ -24,7 +24,7 @@ _DIGEST_SHOWN = len("sha256:") + 12
 class _Row:
     """An image, and how many of its bytes other images have too."""
 
-    image: HeldImage
+    image: StoredImage
     shared: int
 
 
@@ -43,7 +43,7 @@ class _Row:
 def command(*, directory: str, as_json: bool, allow_links_to: tuple[str, ...]) -> None:
     """List the images."""
     with reported_failures():
-        inventory = take_inventory(TreeContents(directory, allow_links_to))
+        inventory = list_images_in_tree(TreeReader(directory, allow_links_to))
     rows = _make_rows(inventory.images)
     if as_json:
         click.echo(json.dumps([_as_json(row) for row in rows], indent=2))
@@ -56,10 +56,10 @@ def command(*, directory: str, as_json: bool, allow_links_to: tuple[str, ...]) -
         sys.exit(1)
 
 
-def _make_rows(images: Sequence[HeldImage]) -> list[_Row]:
+def _make_rows(images: Sequence[StoredImage]) -> list[_Row]:
     sizes: dict[Digest, int] = {}
     uses: Counter[Digest] = Counter()
-    roots: dict[tuple[str, Digest | None], HeldImage] = {}
+    roots: dict[tuple[str, Digest | None], StoredImage] = {}
     for image in images:
         # Two tags of one image do not share it: there is only one.
         if roots.setdefault((image.place, image.root), image) is image:

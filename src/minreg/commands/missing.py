@@ -9,7 +9,7 @@ from http.client import HTTPConnection, HTTPException
 import click
 
 from minreg.commands.reports import WrongUsage
-from minreg.words import printable
+from minreg.text import printable
 
 _SOCKET = "unix:"
 _SECONDS = 10

@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterable
 import click
 
 from minreg.commands.reports import WrongUsage
-from minreg.node.install import Installation, Step
-from minreg.node.paths import PathUnsuitable, check_program, check_root, check_runs
-from minreg.node.placement import read_file
-from minreg.node.routes import has_default_route
+from minreg.k3s.doctor.procfs import has_default_route
+from minreg.node.install import Installation, Step, read_file
 from minreg.node.units import (
     DEFAULT_ROOT,
     DISTRIBUTIONS,
     SERVICE,
+    PathUnsuitable,
+    check_program,
+    check_root,
+    check_runs,
     find_distributions,
     make_links,
     make_registries,
@@ -153,7 +155,7 @@ def _remember_plugins() -> None:
     list(getPlugins(IServiceMaker))
 
 
-def find_mend(error: OSError) -> str:
+def find_fix(error: OSError) -> str:
     """Say what to do where a file cannot be written or removed."""
     return _MENDS.get(error.errno or 0, "see to that, and run this again")
 
@@ -168,7 +170,7 @@ def _report(steps: Iterable[Step], then: str) -> None:
             lines.append(f"{step.path}: {step.action}\n{step.detail}")
             is_left |= step.is_left
     except OSError as error:
-        complaint = f"{error.filename}: {error.strerror}: {find_mend(error)}"
+        complaint = f"{error.filename}: {error.strerror}: {find_fix(error)}"
     click.echo("".join(lines), nl=False)
     if complaint:
         raise click.ClickException(complaint)

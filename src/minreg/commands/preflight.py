@@ -11,20 +11,25 @@ import click
 
 from minreg.commands.arguments import directory_option, read_list
 from minreg.commands.reports import CouldNotLook, WrongUsage, hashing_bar, is_interruption
-from minreg.interfaces import StoreUnavailable
-from minreg.node.preflight import Preflight
-from minreg.preflight.components import COMPONENTS
-from minreg.preflight.question import CannotLook, Question, QuestionInvalid
-from minreg.preflight.report import Report
-from minreg.preflight.upgrade import DEFAULT_CONTROLLER, DEFAULT_KUBECTL
-from minreg.preflight.wanted import WantedImage
+from minreg.preflight.query import (
+    COMPONENTS,
+    DEFAULT_CONTROLLER,
+    DEFAULT_KUBECTL,
+    CannotCheck,
+    PreflightQuery,
+    QueryInvalid,
+    WantedImage,
+)
+from minreg.preflight.report import PreflightReport
+from minreg.preflight.tree_check import Preflight
 from minreg.settings import DEFAULT_ALIAS, SettingInvalid, check_directory, parse_alias
+from minreg.store.interfaces import StoreUnavailable
 from minreg.store.tree import RegistryTree
-from minreg.words import printable
+from minreg.text import printable
 
 
 @attrs.frozen
-class Wishes:
+class PreflightOptions:
     """The command line."""
 
     directory: str
@@ -135,7 +140,7 @@ class Wishes:
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON object.")
 def command(**options: Any) -> None:
     """Look, and exit with the status that tells the outcome."""
-    wishes = Wishes(**options)
+    wishes = PreflightOptions(**options)
     wishes.check()
     with _could_not_look():
         named = _read_manifests(wishes.manifests)
@@ -160,9 +165,9 @@ def _could_not_look() -> Iterator[None]:
     """Say in a line what kept the command from finding out anything."""
     try:
         yield
-    except (CannotLook, StoreUnavailable) as failure:
+    except (CannotCheck, StoreUnavailable) as failure:
         raise CouldNotLook(printable(str(failure))) from None
-    except (QuestionInvalid, SettingInvalid) as failure:
+    except (QueryInvalid, SettingInvalid) as failure:
         raise WrongUsage(printable(str(failure))) from None
     except (KeyboardInterrupt, RuntimeError) as failure:
         if not is_interruption(failure):
@@ -183,7 +188,8 @@ def _read_manifests(paths: Sequence[str]) -> _Named:
     if not paths:
         return _Named()
     try:
-        from minreg.node.kubernetes import files, reading  # noqa: PLC0415 - see above
+        from minreg.k3s.manifests import files  # noqa: PLC0415 - see above
+        from minreg.k3s.manifests import images as reading
     except ModuleNotFoundError as error:
         raise CouldNotLook(f"--manifests needs {error.name}: pip install 'minreg[node]'") from None
     try:
@@ -193,13 +199,13 @@ def _read_manifests(paths: Sequence[str]) -> _Named:
     return _Named(found.images, found.notes)
 
 
-def _make_preflight(wishes: Wishes, named: Sequence[WantedImage]) -> Preflight:
+def _make_preflight(wishes: PreflightOptions, named: Sequence[WantedImage]) -> Preflight:
     aliases = dict(map(parse_alias, (DEFAULT_ALIAS, *wishes.registry_alias)))
     links = [check_directory(path) for path in wishes.allow_links_to]
     listed = [
         WantedImage(image, f"list {path}") for path in wishes.files for image in read_list(path)
     ]
-    question = Question.parse(
+    question = PreflightQuery.parse(
         release=wishes.k3s,
         platforms=wishes.platforms,
         disabled=wishes.disabled,
@@ -212,7 +218,7 @@ def _make_preflight(wishes: Wishes, named: Sequence[WantedImage]) -> Preflight:
     return Preflight(RegistryTree(wishes.directory, aliases, links), aliases, question)
 
 
-def _print(report: Report, notes: Sequence[str]) -> None:
+def _print(report: PreflightReport, notes: Sequence[str]) -> None:
     """Print the list on the standard output, and the rest beside it."""
     for line in report.lines():
         click.echo(line)
@@ -221,7 +227,7 @@ def _print(report: Report, notes: Sequence[str]) -> None:
     click.echo(report.summary(), err=True)
 
 
-def _advise(report: Report, directory: str, *, has_hosts: bool) -> str:
+def _advise(report: PreflightReport, directory: str, *, has_hosts: bool) -> str:
     """Say how what is missing can be had."""
     platforms = "".join(f" --platform {name}" for name in report.platforms)
     hosts = " --no-trim" if has_hosts else ""

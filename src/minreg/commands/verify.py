@@ -6,8 +6,8 @@ import click
 
 from minreg.commands.arguments import directory_option, links_option, parse_platforms
 from minreg.commands.reports import hashing_bar, reported_failures, say
-from minreg.fill.verify import Finding, Report, Verification
-from minreg.words import count, format_size
+from minreg.fill.verify import Verification, VerifiedImage, VerifyReport
+from minreg.text import count, format_size
 
 
 @click.command(
@@ -52,13 +52,13 @@ def command(
         sys.exit(1)
 
 
-def _run_with_bar(verification: Verification) -> Report:
+def _run_with_bar(verification: Verification) -> VerifyReport:
     """Hash all files, with a bar on a terminal."""
     with hashing_bar(verification.total_bytes) as advanced:
         return verification.run(advanced)
 
 
-def _describe(finding: Finding) -> list[str]:
+def _describe(finding: VerifiedImage) -> list[str]:
     image = finding.image
     if finding.problems:
         return [f"{image}: BROKEN: {problem}" for problem in finding.problems]
@@ -68,7 +68,7 @@ def _describe(finding: Finding) -> list[str]:
     return [f"{image}: complete{platforms}{f' (not here: {absent})' if absent else ''}"]
 
 
-def _summarize(report: Report) -> str:
+def _summarize(report: VerifyReport) -> str:
     complete = len(report.findings) - len(report.broken)
     hashed = ""
     if report.checked_files:

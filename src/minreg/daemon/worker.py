@@ -11,12 +11,12 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from minreg.daemon.assembly import make_all_sites, make_disk, make_endpoints, make_store
-from minreg.daemon.lines import BatchedLines
 from minreg.daemon.service import RegistryService
-from minreg.daemon.sharing import SharingReactor
 from minreg.daemon.signals import Signals
+from minreg.daemon.sockets import ReusePortReactor
 from minreg.log import make_observer
-from minreg.settings import Endpoint, Settings
+from minreg.settings import ListenEndpoint, Settings
+from minreg.web.fastpath.buffered_log import BufferedLog
 
 
 @implementer(IReadDescriptor)
@@ -51,13 +51,13 @@ class EndOfInput:
 def read_settings(text: str) -> Settings:
     """Read what ``minreg.daemon.workers`` has written."""
     fields = json.loads(text)
-    listen = tuple(Endpoint(**endpoint) for endpoint in fields.pop("listen"))
+    listen = tuple(ListenEndpoint(**endpoint) for endpoint in fields.pop("listen"))
     allow_links_to = tuple(fields.pop("allow_links_to"))
     status = fields.pop("status_listen")
     return Settings(
         listen=listen,
         allow_links_to=allow_links_to,
-        status_listen=None if status is None else Endpoint(**status),
+        status_listen=None if status is None else ListenEndpoint(**status),
         **fields,
     )
 
@@ -74,15 +74,18 @@ def main() -> None:
     # A socket's file has one process that listens on it.
     endpoints = [
         (words, endpoint)
-        for words, endpoint in make_endpoints(settings.listen, SharingReactor(reactor))
+        for words, endpoint in make_endpoints(settings.listen, ReusePortReactor(reactor))
         if not words.startswith("--listen unix:")
     ]
-    observer = make_observer(settings.log_format, BatchedLines(sys.stdout, reactor))
+    observer = make_observer(settings.log_format, BufferedLog(sys.stdout, reactor))
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     site, _ = make_all_sites(settings, make_store(settings), make_disk(reactor), reactor)
     service = RegistryService(site, endpoints, "", observer)
     signals = Signals(
-        reactor.callWhenRunning, IReactorFromThreads(reactor).callFromThread, _stay, service.hurry
+        reactor.callWhenRunning,
+        IReactorFromThreads(reactor).callFromThread,
+        _stay,
+        service.force_stop,
     )
     signals.setServiceParent(service)
     service.startService()

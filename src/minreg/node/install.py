@@ -1,13 +1,193 @@
-"""Puts files on a node, and takes them away again."""
+"""Files on a node that come from us: which of them are as we left them.
 
+The first line of each says what we wrote below it. As long as that is so, the file is ours
+to replace or to remove; after any change it is the operator's.
+"""
+
+import difflib
+import errno
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from enum import Enum
 
 import attrs
 
-from minreg.node.placement import Link, Placement, State, read_file
 from minreg.node.registries.mirrors import names_mirror
-from minreg.node.writing import write_file
+
+_STAMP = "# Installed by minreg node install, which leaves it alone once it is changed. sha256:"
+
+_MOST_LINKS = 40
+"""Links on the way to a file, as the kernel has it (path_resolution(7))."""
+
+
+class State(Enum):
+    """How a file that we would write stands to what is there."""
+
+    ABSENT = "absent"
+    CURRENT = "current"
+    OUTDATED = "outdated"
+    CHANGED = "changed"
+
+
+@attrs.frozen
+class ManagedFile:
+    """A text that belongs at a path.
+
+    ``path`` is that on the node.
+    """
+
+    path: str
+    text: str
+
+    @property
+    def stamped(self) -> str:
+        """The text behind the line that lets us know it again."""
+        return f"{_STAMP}{_digest(self.text)}\n{self.text}"
+
+    def locate(self, destination: str) -> str:
+        """Find the place of the file."""
+        return locate(destination, self.path)
+
+    def compare(self, destination: str) -> State:
+        """Look at what is there.
+
+        Args:
+            destination: The directory that stands for the node's root.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        there = read_file(destination, self.path)
+        if there is None:
+            return State.ABSENT
+        if there in (self.stamped, self.text):
+            return State.CURRENT
+        return State.OUTDATED if _is_untouched(there) else State.CHANGED
+
+    def is_ours(self, destination: str) -> bool:
+        """Tell whether what is there is as some run of ours left it."""
+        there = read_file(destination, self.path)
+        return there is not None and _is_untouched(there)
+
+    def difference(self, destination: str) -> str:
+        """Show what would have to change in the file that is there, as ``diff -u`` does."""
+        return "".join(
+            difflib.unified_diff(
+                _without_stamp(read_file(destination, self.path) or "").splitlines(keepends=True),
+                self.text.splitlines(keepends=True),
+                self.path,
+                f"{self.path} (of minreg)",
+            )
+        )
+
+
+@attrs.frozen
+class UnitLink:
+    """A symbolic link that enables a unit, as ``systemctl enable`` makes it."""
+
+    path: str
+    target: str
+
+    def is_there(self, destination: str) -> bool:
+        """Tell whether the link is as it should be."""
+        with suppress(OSError):
+            return os.readlink(self.locate(destination)) == self.target
+        return False
+
+    def is_free(self, destination: str) -> bool:
+        """Tell whether nothing is in its place."""
+        return not os.path.lexists(self.locate(destination))
+
+    def locate(self, destination: str) -> str:
+        """Find the place of the link itself."""
+        directory, name = os.path.split(self.path)
+        return os.path.join(locate(destination, directory), name)
+
+
+def read_file(destination: str, path: str) -> str | None:
+    """Read a file of the node, if it is there."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        with open(locate(destination, path), encoding="utf-8", errors="replace") as file:
+            return file.read()
+    return None
+
+
+def locate(destination: str, path: str) -> str:
+    """Find the place of a path of the node below the directory that stands for its root.
+
+    Links lead to where they lead on the node: one to ``/data`` is one to that directory of
+    the node, as for chroot(2).
+
+    Raises:
+        OSError: There are too many links on the way.
+    """
+    place, parts, links = "/", path.split("/")[::-1], 0
+    while parts:
+        place = os.path.normpath(os.path.join(place, parts.pop()))
+        target = _target(os.path.join(destination, place[1:]))
+        if target is None:
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise OSError(
+                errno.ELOOP, os.strerror(errno.ELOOP), os.path.join(destination, path[1:])
+            )
+        place = os.path.dirname(place)
+        parts += target.split("/")[::-1]
+        if target.startswith("/"):
+            place = "/"
+    return os.path.join(destination, place[1:])
+
+
+def _target(path: str) -> str | None:
+    with suppress(OSError):
+        return os.readlink(path)
+    return None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _is_untouched(content: str) -> bool:
+    first, _, text = content.partition("\n")
+    return first.startswith(_STAMP) and first.removeprefix(_STAMP) == _digest(text)
+
+
+def _without_stamp(content: str) -> str:
+    return content.partition("\n")[2] if content.startswith(_STAMP) else content
+
+
+def write_file(path: str, text: str, mode: int = 0o644) -> None:
+    """Put a file in the place of the one that is there, if there is one.
+
+    Args:
+        path: The file; a link is replaced, not followed.
+        text: What it is to hold; its line ends are kept.
+        mode: Who may read it. What is there already is given no more rights than it has.
+
+    Raises:
+        OSError: It cannot be written; what was there is there still.
+    """
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with suppress(FileNotFoundError):
+        mode &= os.stat(path).st_mode
+    new = f"{path}.minreg-new"
+    with suppress(FileNotFoundError):
+        os.unlink(new)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        os.fchmod(descriptor, mode)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(new, path)
+    except BaseException:
+        os.unlink(new)
+        raise
 
 
 @attrs.frozen
@@ -31,9 +211,9 @@ class Installation:
     the steps are only named.
     """
 
-    units: Sequence[Placement]
-    links: Sequence[Link]
-    registries: Sequence[Placement]
+    units: Sequence[ManagedFile]
+    links: Sequence[UnitLink]
+    registries: Sequence[ManagedFile]
     destination: str = "/"
     for_real: bool = True
 
@@ -58,7 +238,7 @@ class Installation:
             elif state is not State.ABSENT:
                 yield Step(placement.path, "is not as minreg left it, and stays", is_left=True)
 
-    def _place(self, placement: Placement) -> Step:
+    def _place(self, placement: ManagedFile) -> Step:
         state = placement.compare(self.destination)
         if state is State.CURRENT:
             return Step(placement.path, "is there already")
@@ -70,7 +250,7 @@ class Installation:
         action = "written" if state is State.ABSENT else "brought up to date"
         return Step(placement.path, self._tense(action))
 
-    def _place_registries(self, placement: Placement) -> Step:
+    def _place_registries(self, placement: ManagedFile) -> Step:
         state = placement.compare(self.destination)
         if state is not State.CHANGED:
             return self._place(placement)
@@ -79,7 +259,7 @@ class Installation:
             return Step(path, "names this registry already")
         return Step(path, "does not name this registry: add", placement.text, is_left=True)
 
-    def _link(self, link: Link) -> Step:
+    def _link(self, link: UnitLink) -> Step:
         if link.is_there(self.destination):
             return Step(link.path, "is there already")
         if not link.is_free(self.destination):
@@ -90,7 +270,7 @@ class Installation:
             os.symlink(link.target, place)
         return Step(link.path, self._tense("linked"))
 
-    def _remove(self, thing: Placement | Link) -> Step:
+    def _remove(self, thing: ManagedFile | UnitLink) -> Step:
         if self.for_real:
             os.unlink(thing.locate(self.destination))
         return Step(thing.path, self._tense("removed"))

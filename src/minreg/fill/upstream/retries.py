@@ -5,7 +5,7 @@ from collections.abc import Callable
 from threading import Event
 from typing import TypeVar
 
-from minreg.fill.failures import ContentMismatch, FillFailure, Stopped, UpstreamUnavailable
+from minreg.fill.errors import ContentMismatch, FillError, Stopped, UpstreamUnavailable
 
 Result = TypeVar("Result")
 
@@ -75,7 +75,7 @@ class Retries:
         if self._stop.is_set():
             raise Stopped("stopped before it was complete")
 
-    def _pause(self, number: int, failure: FillFailure) -> float:
+    def _pause(self, number: int, failure: FillError) -> float:
         """How long to wait, in seconds, after so many failures before this one."""
         requested = getattr(failure, "retry_after", None)
         if requested is not None:

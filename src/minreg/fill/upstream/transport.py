@@ -1,24 +1,53 @@
-"""HTTP to the outside: proxies, private certificate authorities, time limits, redirects."""
+"""What the network does, as failures that say what could not be reached, and the mend."""
 
 import ipaddress
 import ssl
 import time
 import urllib.request
-from collections.abc import Generator, Mapping
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
+from urllib3.exceptions import HTTPError, LocationParseError, ProxyError, SSLError
 from urllib3.util import Timeout, make_headers, parse_url
 
 from minreg import __version__
-from minreg.fill.failures import FillFailure, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.upstream.addresses import is_loopback, is_same_origin, redirected
-from minreg.fill.upstream.network_failures import network_failures
+from minreg.fill.errors import FillError, UpstreamRefused, UpstreamUnavailable
 from minreg.fill.upstream.pace import POOLS
+from minreg.fill.upstream.url_policy import is_loopback, is_same_origin, redirected
+
+
+@contextmanager
+def translate_network_errors(url: str) -> Iterator[None]:
+    """Say of an error of the network what could not be reached, and the mend."""
+    host = urlsplit(url).netloc
+    try:
+        yield
+    except ProxyError as error:
+        raise UpstreamUnavailable(f"the proxy for {host} does not answer: {error}") from None
+    except LocationParseError:
+        raise UpstreamRefused(f"{url[:160]!r} is no web address") from None
+    except SSLError as error:
+        raise _tls_failure(str(error), host) from None
+    except (HTTPError, HTTPException, OSError) as error:
+        raise UpstreamUnavailable(f"{host}: {error}") from None
+
+
+def _tls_failure(reason: str, host: str) -> UpstreamRefused | UpstreamUnavailable:
+    """Tell what a person must mend from what may work the next time."""
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        fix = "its certificate is from no authority known here: name one with --ca-file"
+        return UpstreamRefused(f"{host}: {fix}")
+    if "WRONG_VERSION_NUMBER" in reason or "RECORD_LAYER_FAILURE" in reason:
+        fix = f"it does not talk TLS: if it should not, say --plain-http {host}"
+        return UpstreamRefused(f"{host}: {fix}")
+    return UpstreamUnavailable(f"{host}: {reason}")
+
 
 Response = urllib3.BaseHTTPResponse
 
@@ -56,9 +85,7 @@ class Transport:
                 self._tls.load_verify_locations(ca_file)
             except OSError as error:
                 reason = error.strerror or error
-                raise FillFailure(
-                    f"{ca_file} gives no certificate authorities: {reason}"
-                ) from None
+                raise FillError(f"{ca_file} gives no certificate authorities: {reason}") from None
         self._connections = connections
         self._timeout = Timeout(connect=_CONNECT_SECONDS, read=silence)
         self._proxies = urllib.request.getproxies()
@@ -76,7 +103,7 @@ class Transport:
             UpstreamUnavailable: There is no connection, or no answer.
         """
         sent = {"User-Agent": f"minreg/{__version__}", "Accept-Encoding": "identity", **headers}
-        with network_failures(url):
+        with translate_network_errors(url):
             return self._pool_for(url).request(
                 method,
                 url,
@@ -118,7 +145,7 @@ class Transport:
         with self._mutex:
             self._open.add(response)
         try:
-            with network_failures(url):
+            with translate_network_errors(url):
                 while chunk := response.read1(_CHUNK, decode_content=False):
                     yield chunk
         finally:

@@ -5,12 +5,12 @@ As Kubernetes' own components have them: ``ok`` or not, and detail with ``?verbo
 
 import json
 
-from minreg.errors import unavailable
-from minreg.interfaces import IRegistryStore, StoreUnavailable
-from minreg.web.connection.site import RegistrySite
-from minreg.web.disk import Disk
+from minreg.oci.errors import unavailable
+from minreg.store.interfaces import IRegistryStore, StoreUnavailable
+from minreg.web.disk import DiskIO
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
+from minreg.web.site import RegistrySite
 
 _OK = "ok"
 
@@ -36,7 +36,7 @@ class ReadyResource(RegistryResource):
 
     isLeaf = True
 
-    def __init__(self, site: RegistrySite, store: IRegistryStore, disk: Disk) -> None:
+    def __init__(self, site: RegistrySite, store: IRegistryStore, disk: DiskIO) -> None:
         super().__init__()
         self._site = site
         self._store = store
