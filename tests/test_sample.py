@@ -6,7 +6,7 @@ import tarfile
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.sample import NOTE_TYPE, REPOSITORY, make_program, write_sample
+from minreg.fill.sample import NOTE_TYPE, PROGRAMS, REPOSITORY, write_sample
 from minreg.fill.tree.writer import TreeWriter
 from minreg.oci.manifests import Platform, parse_manifest
 from minreg.oci.names import Digest
@@ -53,10 +53,7 @@ class WriteSampleTests(SynchronousTestCase):
             with tarfile.open(fileobj=io.BytesIO(self.read_blob(layer.digest))) as archive:
                 program = archive.extractfile("hello")
                 assert program is not None
-                self.assertEqual(
-                    program.read(),
-                    make_program(architecture, f"Hello from minreg (linux/{architecture})"),
-                )
+                self.assertEqual(program.read(), PROGRAMS[architecture])
                 self.assertEqual(archive.getmember("hello").mode, 0o755)
 
     def test_config(self) -> None:
