@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.errors import UpstreamRefused
-from minreg.fill.upstream.url_policy import base_url, check_realm, is_same_origin, redirected
+from minreg.fill.upstream.url_policy import base_url, check_realm, is_same_origin, resolve_redirect
 
 
 class AddressTests(SynchronousTestCase):
@@ -43,15 +43,17 @@ class AddressTests(SynchronousTestCase):
             self.assertFalse(is_same_origin("https://a/x", other))
 
 
-class RedirectedTests(SynchronousTestCase):
-    """Tests for ``redirected``."""
+class ResolveRedirectTests(SynchronousTestCase):
+    """Tests for ``resolve_redirect``."""
 
     def test_allowed(self) -> None:
         """A redirect may be relative, and may lead to another host."""
         url = "https://example.com/v2/a"
-        self.assertEqual(redirected(url, "/b?c"), "https://example.com/b?c")
-        self.assertEqual(redirected(url, "https://cdn.example/x"), "https://cdn.example/x")
-        self.assertEqual(redirected("http://10.0.0.1/", "http://10.0.0.2/x"), "http://10.0.0.2/x")
+        self.assertEqual(resolve_redirect(url, "/b?c"), "https://example.com/b?c")
+        self.assertEqual(resolve_redirect(url, "https://cdn.example/x"), "https://cdn.example/x")
+        self.assertEqual(
+            resolve_redirect("http://10.0.0.1/", "http://10.0.0.2/x"), "http://10.0.0.2/x"
+        )
 
     def test_refused(self) -> None:
         """It leads neither to plain HTTP, nor into a private network, nor to a file."""
@@ -66,13 +68,15 @@ class RedirectedTests(SynchronousTestCase):
             "https://cdn.example:99999/x",
             "https://cdn.example:0/x",
         ):
-            self.assertRaises(UpstreamRefused, redirected, "https://example.com/v2/a", location)
+            self.assertRaises(
+                UpstreamRefused, resolve_redirect, "https://example.com/v2/a", location
+            )
 
     @given(st.text())
     def test_anything(self, location: str) -> None:
         """Whatever a server sends, it is followed on the web or refused."""
         try:
-            target = redirected("https://example.com/v2/a", location)
+            target = resolve_redirect("https://example.com/v2/a", location)
         except UpstreamRefused:
             return
         self.assertTrue(target.startswith("https://"))

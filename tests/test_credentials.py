@@ -113,7 +113,7 @@ class FindCredentialsTests(SynchronousTestCase):
         with open(path, "w", encoding="ascii") as file:
             file.write("{")
         failure = self.assertRaises(FillError, self.find)
-        self.assertIn(f"{path} is not JSON", str(failure))
+        self.assertIn(f"cannot read {path}: it is not JSON", str(failure))
 
     def test_helper(self) -> None:
         """A credential helper is asked with the host on its input."""
@@ -144,4 +144,7 @@ class FindCredentialsTests(SynchronousTestCase):
         """So is a helper that is not installed."""
         self.write(".docker/config.json", {"credsStore": "minreg-test-missing"})
         failure = self.assertRaises(FillError, self.find)
-        self.assertIn("docker-credential-minreg-test-missing does not work", str(failure))
+        self.assertIn(
+            "cannot run the credential helper docker-credential-minreg-test-missing: ",
+            str(failure),
+        )

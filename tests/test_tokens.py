@@ -122,7 +122,7 @@ class AuthorizerTests(SynchronousTestCase):
     def test_basic_without_account(self) -> None:
         """Without one, the mend is told."""
         failure = self.assertRaises(UpstreamRefused, self.authorize, BASIC)
-        self.assertEqual(str(failure), "example.com wants a login: docker login example.com")
+        self.assertEqual(str(failure), "example.com demands a login; run docker login example.com")
 
     def test_bearer_is_preferred(self) -> None:
         """Where both are offered, the password is not sent to the registry."""

@@ -2,7 +2,9 @@
 
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from itertools import chain, repeat
 
 from twisted.trial.unittest import SynchronousTestCase
 from urllib3.exceptions import ProtocolError, SSLError
@@ -15,6 +17,7 @@ from minreg.fill.upstream.transport import (
     translate_network_errors,
 )
 from tests.canned import Canned, CannedTransport, Sent
+from tests.memory_network import Coming, MemoryTransport
 
 URL = "https://example.com/v2/a/blobs/x"
 
@@ -59,6 +62,46 @@ class FollowTests(SynchronousTestCase):
         self.assertEqual(str(failure), f"{URL} redirects more than 10 times")
 
 
+class BodyTests(SynchronousTestCase):
+    """Tests for ``Transport.read_body``, on sockets in memory."""
+
+    def read(self, answer: Callable[[], Iterable[Coming]]) -> bytes:
+        """Request something, and read at most 1000 bytes of the answer."""
+        transport = MemoryTransport(lambda _: answer())
+        url = "http://example.com/v2/a/blobs/x"
+        return transport.read_body(transport.send("GET", url, {}), url, 1000)
+
+    def test_chunks(self) -> None:
+        """A body in chunks is read, however small they are."""
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        body = self.read(lambda: [head, *[b"1\r\nx\r\n"] * 1000, b"0\r\n\r\n"])
+        self.assertEqual(body, b"x" * 1000)
+
+    def test_endless_body(self) -> None:
+        """A body without end is refused at the limit."""
+        for head, piece in (
+            (b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        ):
+            endless = partial(chain, [head], repeat(piece))
+            failure = self.assertRaises(UpstreamRefused, self.read, endless)
+            self.assertIn("is larger than 1000 bytes", str(failure))
+
+    def test_endless_header(self) -> None:
+        """A header without end is not read to its end."""
+        endless = partial(chain, [b"HTTP/1.1 200 OK\r\n"], repeat(b"a: b\r\n"))
+        failure = self.assertRaises(UpstreamUnavailable, self.read, endless)
+        self.assertIn("got more than 100 headers", str(failure))
+
+    def test_stall(self) -> None:
+        """A server that is silent until the socket's time limit can be tried again."""
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"
+        failure = self.assertRaises(
+            UpstreamUnavailable, self.read, lambda: [head, TimeoutError("timed out")]
+        )
+        self.assertIn("timed out", str(failure))
+
+
 class StatusTests(SynchronousTestCase):
     """Tests for what statuses and headers mean."""
 
@@ -76,9 +119,7 @@ class StatusTests(SynchronousTestCase):
     def test_limit(self) -> None:
         """Of a limit the mend is told."""
         failure = self.assertRaises(UpstreamUnavailable, self.check, 429)
-        self.assertIn(
-            "it limits how much is pulled; try later, or after docker login", str(failure)
-        )
+        self.assertIn("(too many pulls); try later, or log in with docker login", str(failure))
 
     def test_answers(self) -> None:
         """These are answers."""
@@ -127,8 +168,8 @@ class NetworkFailureTests(SynchronousTestCase):
         failure = self.assertRaises(UpstreamRefused, self.fail_with, error)
         self.assertEqual(
             str(failure),
-            "example.com: its certificate is from no authority known here: "
-            "name one with --ca-file",
+            "example.com: its certificate is not trusted; "
+            "give the certificate of its authority with --ca-file",
         )
 
     def test_no_tls(self) -> None:
@@ -143,7 +184,7 @@ class NetworkFailureTests(SynchronousTestCase):
         with open(path, "w", encoding="ascii") as file:
             file.write("nothing")
         failure = self.assertRaises(FillError, Transport, path)
-        self.assertIn(f"{path} gives no certificate authorities", str(failure))
+        self.assertIn(f"cannot read certificate authorities from {path}: ", str(failure))
 
 
 class ProxyTests(SynchronousTestCase):

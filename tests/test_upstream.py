@@ -5,7 +5,7 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.errors import ContentMismatch, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.upstream.registry import LARGEST_MANIFEST, Upstream
+from minreg.fill.upstream.registry import MAX_MANIFEST, Upstream
 from minreg.oci.names import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Digest
 from tests.canned import Canned, CannedTransport, MemoryRegistry, Sent, make_upstream
 
@@ -63,12 +63,12 @@ class UpstreamTests(SynchronousTestCase):
         """Without words of its own, the status is put into words."""
         self.registry.faults[TAG_PATH] = [Canned(403, b"<html>")]
         failure = self.assertRaises(UpstreamRefused, self.upstream.read_manifest, "a", "1")
-        self.assertIn("it may not be read by this account (status 403)", str(failure))
+        self.assertIn("this account has no access to it (status 403)", str(failure))
 
     def test_long_error(self) -> None:
         """An error that goes on and on, or breaks off, is still that error."""
         self.registry.faults[TAG_PATH] = [
-            Canned(404, b"x" * (LARGEST_MANIFEST + 1)),
+            Canned(404, b"x" * (MAX_MANIFEST + 1)),
             Canned(404, b"x", {"Content-Length": "2"}),
         ]
         for _ in range(2):
@@ -77,7 +77,7 @@ class UpstreamTests(SynchronousTestCase):
 
     def test_too_large(self) -> None:
         """What is larger than any manifest is not read to its end."""
-        reason = self.refused(b" " * (LARGEST_MANIFEST + 1))
+        reason = self.refused(b" " * (MAX_MANIFEST + 1))
         self.assertIn("/v2/a/manifests/1 is larger than 8388608 bytes", reason)
 
     def test_busy(self) -> None:
@@ -104,13 +104,13 @@ class UpstreamTests(SynchronousTestCase):
     def test_schema_1(self) -> None:
         """Docker's schema 1 is refused in words."""
         reason = self.refused(b'{"schemaVersion":1,"fsLayers":[]}')
-        self.assertIn("cannot be used: it is a Docker schema 1 manifest", reason)
+        self.assertIn("is invalid: it is a Docker schema 1 manifest", reason)
 
     def test_two_meanings(self) -> None:
         """What is sent as one thing and says to be another is refused."""
         content = self.registry.contents[TAG_PATH][1]
         reason = self.refused(content, **{"Content-Type": f"{OCI_MANIFEST}; charset=utf-8"})
-        self.assertIn("two clients could take it for two things", reason)
+        self.assertIn("clients would disagree about its meaning", reason)
 
     def test_malformed(self) -> None:
         """A descriptor without a size is refused, for nothing could be fetched by it."""

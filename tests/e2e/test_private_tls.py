@@ -90,7 +90,9 @@ class PrivateAuthorityTests(SynchronousTestCase):
         """Without it, it is not, and that is not tried again."""
         done = self.download()
         self.assertEqual(done.returncode, 1)
-        self.assertIn("from no authority known here: name one with --ca-file", done.stdout)
+        self.assertIn(
+            "is not trusted; give the certificate of its authority with --ca-file", done.stdout
+        )
 
     def test_plain(self) -> None:
         """A registry with TLS answers plain HTTP with an error that is shown."""
@@ -127,7 +129,7 @@ class NoTlsTests(SynchronousTestCase):
 
     def test_mend(self) -> None:
         """The mend is told, and it works."""
-        self.assertIn(f"say --plain-http {self.registry.host}", self.download())
+        self.assertIn(f"give --plain-http {self.registry.host}", self.download())
         said = self.download("--plain-http", self.registry.host)
         self.assertIn("1 of 1 image complete", said)
 

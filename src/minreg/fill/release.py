@@ -12,7 +12,7 @@ import attrs
 from minreg.fill.errors import FillError, UpstreamRefused
 from minreg.fill.upstream.retries import Retries
 from minreg.fill.upstream.transport import Response, Transport, check_available, discard
-from minreg.fill.upstream.url_policy import redirected
+from minreg.fill.upstream.url_policy import resolve_redirect
 from minreg.oci.names import ImageReference, parse_references
 from minreg.store.tree import LARGEST_LIST, is_release, release_path
 
@@ -81,7 +81,7 @@ class Releases:
                     "is there such a channel?",
                     response.status,
                 )
-            target = redirected(target, location)
+            target = resolve_redirect(target, location)
             last = unquote(urlsplit(target).path.rstrip("/").rpartition("/")[2])
             if is_release(last):
                 return last

@@ -9,9 +9,9 @@ import attrs
 
 from minreg.fill.errors import UpstreamRefused
 from minreg.fill.platforms import select_children
-from minreg.fill.tree.layout import parse_place
+from minreg.fill.tree.layout import parse_repository_path
 from minreg.fill.tree.reader import TreeReader
-from minreg.fill.upstream.registry import LARGEST_MANIFEST, FetchedManifest, Upstream, Upstreams
+from minreg.fill.upstream.registry import MAX_MANIFEST, FetchedManifest, Upstream, Upstreams
 from minreg.oci.manifests import Descriptor, Manifest, Platform, parse_manifest
 from minreg.oci.names import Digest, ImageReference
 from minreg.store.index import fallback_tag
@@ -20,7 +20,7 @@ from minreg.text import format_size
 _DEEPEST = 4
 _MOST_DOCUMENTS = 1000
 # They are kept in memory until the blobs have come, those of all images.
-_MOST_BYTES = 2 * LARGEST_MANIFEST
+_MOST_BYTES = 2 * MAX_MANIFEST
 _SIGNATURE_TAGS = ("sig", "att", "sbom")
 
 
@@ -77,7 +77,7 @@ class Resolver:
             NameInvalid: A tree has no room for its name.
             UpstreamRefused, UpstreamUnavailable, ContentMismatch: It cannot be had.
         """
-        place = parse_place(image.place(trimmed=self._selection.trimmed))
+        place = parse_repository_path(image.place(trimmed=self._selection.trimmed))
         upstream = self._upstreams.find(image.address)
         resolution = _Resolution(image, place, upstream, self._contents, self._selection)
         return resolution.run()

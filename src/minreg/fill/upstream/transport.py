@@ -1,4 +1,10 @@
-"""What the network does, as failures that say what could not be reached, and the mend."""
+"""HTTP to upstream registries: connections, TLS, proxies, redirects, and errors.
+
+A server that is silent for 60 seconds ends the request, and each body is limited in bytes by
+who reads it. What is not guarded against: the time limit is that of a socket, for one read. So
+a server that sends a byte a minute, or interim responses or chunk trailers without end, keeps a
+thread until the user presses Ctrl-C; nothing is stored of what it sends.
+"""
 
 import ipaddress
 import ssl
@@ -18,66 +24,68 @@ from urllib3.util import Timeout, make_headers, parse_url
 
 from minreg import __version__
 from minreg.fill.errors import FillError, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.upstream.pace import POOLS
-from minreg.fill.upstream.url_policy import is_loopback, is_same_origin, redirected
+from minreg.fill.upstream.url_policy import is_loopback, is_same_origin, resolve_redirect
 
 
 @contextmanager
 def translate_network_errors(url: str) -> Iterator[None]:
-    """Say of an error of the network what could not be reached, and the mend."""
+    """Raise UpstreamRefused or UpstreamUnavailable for an error of the network.
+
+    The text says which host could not be reached, why, and what to do.
+    """
     host = urlsplit(url).netloc
     try:
         yield
     except ProxyError as error:
-        raise UpstreamUnavailable(f"the proxy for {host} does not answer: {error}") from None
+        raise UpstreamUnavailable(f"{host}: the proxy does not answer: {error}") from None
     except LocationParseError:
-        raise UpstreamRefused(f"{url[:160]!r} is no web address") from None
+        raise UpstreamRefused(f"{url[:160]!r} is no valid URL") from None
     except SSLError as error:
-        raise _tls_failure(str(error), host) from None
+        raise _tls_error(str(error), host) from None
     except (HTTPError, HTTPException, OSError) as error:
         raise UpstreamUnavailable(f"{host}: {error}") from None
 
 
-def _tls_failure(reason: str, host: str) -> UpstreamRefused | UpstreamUnavailable:
-    """Tell what a person must mend from what may work the next time."""
+def _tls_error(reason: str, host: str) -> UpstreamRefused | UpstreamUnavailable:
+    """Return UpstreamRefused for what a person must fix, and UpstreamUnavailable otherwise."""
     if "CERTIFICATE_VERIFY_FAILED" in reason:
-        fix = "its certificate is from no authority known here: name one with --ca-file"
-        return UpstreamRefused(f"{host}: {fix}")
+        fix = "give the certificate of its authority with --ca-file"
+        return UpstreamRefused(f"{host}: its certificate is not trusted; {fix}")
     if "WRONG_VERSION_NUMBER" in reason or "RECORD_LAYER_FAILURE" in reason:
-        fix = f"it does not talk TLS: if it should not, say --plain-http {host}"
-        return UpstreamRefused(f"{host}: {fix}")
+        fix = f"if it serves plain HTTP, give --plain-http {host}"
+        return UpstreamRefused(f"{host}: the server does not speak TLS; {fix}")
     return UpstreamUnavailable(f"{host}: {reason}")
 
 
 Response = urllib3.BaseHTTPResponse
 
-# Bytes. TLS gives 16 KiB at a time, and a much larger buffer for each costs more than it saves.
+# Bytes. TLS delivers 16 KiB at a time, and a much larger buffer costs more than it saves.
 _CHUNK = 256 * 1024
-_CONNECT_SECONDS = 30
-_SILENCE_SECONDS = 60
-_MOST_REDIRECTS = 10
-# Bytes that come sooner than a new connection does.
-_WORTH_READING = 64 * 1024
+_CONNECT_TIMEOUT = 30
+_READ_TIMEOUT = 60
+_MAX_REDIRECTS = 10
+# Bytes that are received faster than a new connection is made.
+_MAX_DRAIN = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# Besides all from 500 on. 499 is what proxies say of one that was in a hurry.
+# Besides all from 500 on. Proxies answer 499 when the client closed its connection.
 _TRANSIENT = frozenset({408, 429, 499})
 
 
 class Transport:
-    """Sends requests, from any thread, over connections that are kept.
+    """Sends requests, from any thread, over pooled connections.
 
-    Proxies are those of ``http_proxy``, ``https_proxy`` and ``no_proxy``; nothing on this
-    machine is asked through one. Certificates are checked against the system's
-    authorities, and those of ``ca_file``.
+    Proxies are those of ``http_proxy``, ``https_proxy`` and ``no_proxy``; loopback addresses
+    are never reached through one. Certificates are verified against the system's authorities
+    and those of ``ca_file``.
 
     Args:
-        ca_file: More certificate authorities, as PEM.
-        connections: How many to keep to one host.
-        silence: Seconds without a byte after which a server counts as gone.
+        ca_file: Additional certificate authorities, in PEM.
+        connections: The number of idle connections to keep to one host.
+        read_timeout: The time in seconds to wait for the next bytes.
     """
 
     def __init__(
-        self, ca_file: str | None = None, connections: int = 8, silence: float = _SILENCE_SECONDS
+        self, ca_file: str | None = None, connections: int = 8, read_timeout: float = _READ_TIMEOUT
     ) -> None:
         self._tls = ssl.create_default_context()
         if ca_file is not None:
@@ -85,9 +93,12 @@ class Transport:
                 self._tls.load_verify_locations(ca_file)
             except OSError as error:
                 reason = error.strerror or error
-                raise FillError(f"{ca_file} gives no certificate authorities: {reason}") from None
+                raise FillError(
+                    f"cannot read certificate authorities from {ca_file}: {reason}; "
+                    "give a file in PEM"
+                ) from None
         self._connections = connections
-        self._timeout = Timeout(connect=_CONNECT_SECONDS, read=silence)
+        self._timeout = Timeout(connect=_CONNECT_TIMEOUT, read=read_timeout)
         self._proxies = urllib.request.getproxies()
         self._pools: dict[str, urllib3.PoolManager] = {}
         self._open: set[Response] = set()
@@ -96,11 +107,11 @@ class Transport:
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
     ) -> Response:
-        """Send one request; the response's body is still to be read.
+        """Send one request, and return the response, whose body is not read yet.
 
         Raises:
-            UpstreamRefused: The server's certificate, or the URL, is no good.
-            UpstreamUnavailable: There is no connection, or no answer.
+            UpstreamRefused: The server's certificate or the URL is invalid.
+            UpstreamUnavailable: The connection or the response failed.
         """
         sent = {"User-Agent": f"minreg/{__version__}", "Accept-Encoding": "identity", **headers}
         with translate_network_errors(url):
@@ -119,12 +130,16 @@ class Transport:
     def follow(
         self, method: str, url: str, headers: Mapping[str, str], authorization: str | None = None
     ) -> tuple[Response, str]:
-        """Send a request, follow where it is redirected, and tell where that was.
+        """Send a request, follow redirects, and return the last response and its URL.
 
-        ``authorization`` goes to the server of ``url`` and to no other.
+        ``authorization`` is sent only to the origin of ``url``.
+
+        Raises:
+            UpstreamRefused: As for ``send``; or a redirect is not allowed, or one too many.
+            UpstreamUnavailable: As for ``send``.
         """
         target = url
-        for _ in range(_MOST_REDIRECTS + 1):
+        for _ in range(_MAX_REDIRECTS + 1):
             sent = dict(headers)
             if authorization is not None and is_same_origin(url, target):
                 sent["Authorization"] = authorization
@@ -133,14 +148,16 @@ class Transport:
             if response.status not in _REDIRECTS or location is None:
                 return response, target
             discard(response)
-            target = redirected(target, location)
-        raise UpstreamRefused(f"{url} redirects more than {_MOST_REDIRECTS} times")
+            target = resolve_redirect(target, location)
+        raise UpstreamRefused(f"{url} redirects more than {_MAX_REDIRECTS} times")
 
     def iterate_body(self, response: Response, url: str) -> Generator[bytes, None, None]:
-        """Give the bytes of a body as they come, without waiting for more.
+        """Yield the bytes of a body as they are received.
+
+        The caller limits how many it takes.
 
         Raises:
-            UpstreamUnavailable: It broke off, or no byte came for too long.
+            UpstreamUnavailable: The connection broke or timed out.
         """
         with self._mutex:
             self._open.add(response)
@@ -153,26 +170,26 @@ class Transport:
                 self._open.discard(response)
             discard(response)
 
-    def read_body(self, response: Response, url: str, most: int) -> bytes:
-        """Read a body of at most ``most`` bytes.
+    def read_body(self, response: Response, url: str, max_size: int) -> bytes:
+        """Return a body of at most ``max_size`` bytes.
 
         Raises:
             UpstreamRefused: It has more.
-            UpstreamUnavailable: It broke off, or no byte came for too long.
+            UpstreamUnavailable: The connection broke or timed out.
         """
         content = bytearray()
         with closing(self.iterate_body(response, url)) as chunks:
             for chunk in chunks:
                 content += chunk
-                if len(content) > most:
-                    raise UpstreamRefused(f"{url} is larger than {most} bytes")
+                if len(content) > max_size:
+                    raise UpstreamRefused(f"{url} is larger than {max_size} bytes")
         return bytes(content)
 
     def interrupt(self) -> None:
-        """Break off all bodies that are being read, so that nobody waits for them."""
+        """Abort the bodies that other threads are reading, so that these threads can end."""
         with self._mutex:
             for response in self._open:
-                # It may come to its end just now.
+                # Raised if the body just ended.
                 with suppress(RuntimeError, ValueError):
                     response.shutdown()
 
@@ -194,11 +211,10 @@ class Transport:
             account = parse_url(proxy).auth
             headers = make_headers(proxy_basic_auth=account) if account else None
             pool = urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
-        pool.pool_classes_by_scheme = POOLS
         return pool
 
     def _proxy_for(self, url: str) -> str:
-        """Find the proxy for a URL; empty if it is asked directly."""
+        """Return the URL of the proxy for a URL; empty for a direct connection."""
         parts = urlsplit(url)
         hostname = parts.hostname or ""
         if is_loopback(hostname) or self._is_exempt(hostname, parts.netloc):
@@ -215,39 +231,37 @@ class Transport:
 
 
 def discard(response: Response) -> None:
-    """Be done with a response, and keep its connection if that is worth the reading.
+    """Close a response whose body is not needed.
 
-    A connection can be used again once its response was read to the end, even if there is
-    nothing to read.
+    A connection can only be used again if its response was read to the end. So a short rest of
+    the body is read, even an empty one, and the connection goes back to the pool.
     """
     remaining = response.length_remaining
-    if remaining is not None and remaining <= _WORTH_READING:
+    if remaining is not None and remaining <= _MAX_DRAIN:
         response.drain_conn()
     response.close()
 
 
 def check_available(response: Response, url: str) -> None:
-    """Tell an upstream that cannot answer just now from one that did.
-
-    Raises:
-        UpstreamUnavailable: Its status says so.
-    """
+    """Raise UpstreamUnavailable if the status of a response says that a retry may help."""
     if response.status < 500 and response.status not in _TRANSIENT:
         return
     discard(response)
     wait = retry_after_seconds(response.headers.get("Retry-After", ""), time.time())
     reason = f"{url} answered with status {response.status}"
     if response.status == 429:
-        reason += ": it limits how much is pulled; try later, or after docker login"
+        reason += " (too many pulls); try later, or log in with docker login"
     raise UpstreamUnavailable(reason, wait)
 
 
 def retry_after_seconds(value: str, now: float) -> float | None:
-    """Read ``Retry-After`` (RFC 9110, 10.2.3): seconds, or a date.
+    """Return the seconds in a ``Retry-After`` header, which may be a date; None if invalid.
+
+    Source: RFC 9110, 10.2.3.
 
     Args:
         value: The header's value.
-        now: The time, in seconds since the epoch.
+        now: The current time, in seconds since the epoch.
     """
     text = value.strip()
     if text.isascii() and text.isdigit():
@@ -259,7 +273,7 @@ def retry_after_seconds(value: str, now: float) -> float | None:
 
 
 def _is_in_network(hostname: str, network: str) -> bool:
-    """Tell whether an address lies in a network such as ``10.0.0.0/8``."""
+    """Return whether a host is an address in a network such as ``10.0.0.0/8``."""
     try:
         return ipaddress.ip_address(hostname) in ipaddress.ip_network(
             network.strip(), strict=False
