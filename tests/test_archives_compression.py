@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.archives.compression import (
-    LARGEST_WINDOW,
+    MAX_WINDOW,
     Readable,
     detect_compression,
     open_decompressed,
@@ -85,7 +85,7 @@ class OpenDecompressedTests(SynchronousTestCase):
 
     def test_zstd_window(self) -> None:
         """A window of 128 MiB is read, a larger one is refused."""
-        for window, is_read in ((LARGEST_WINDOW, True), (2 * LARGEST_WINDOW, False)):
+        for window, is_read in ((MAX_WINDOW, True), (2 * MAX_WINDOW, False)):
             frame = zstd_frame(window)
             if is_read:
                 self.assertEqual(read_all(open_decompressed(Trickle(frame))), b"a")
@@ -93,14 +93,14 @@ class OpenDecompressedTests(SynchronousTestCase):
                 failure = self.assertRaises(
                     ArchiveInvalid, read_all, open_decompressed(Trickle(frame))
                 )
-                self.assertIn("its zstd stream cannot be decompressed", str(failure))
+                self.assertIn("the zstd stream cannot be decompressed", str(failure))
 
     def test_xz_memory(self) -> None:
         """An xz stream that wants more memory than that is refused too."""
-        filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 2 * LARGEST_WINDOW, "preset": 0}]
+        filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 2 * MAX_WINDOW, "preset": 0}]
         stream = lzma.compress(b"content", filters=filters)
         failure = self.assertRaises(ArchiveInvalid, read_all, open_decompressed(Trickle(stream)))
-        self.assertIn("its xz stream cannot be decompressed (Memory usage", str(failure))
+        self.assertIn("the xz stream cannot be decompressed (Memory usage", str(failure))
 
     def test_cut_short(self) -> None:
         """A stream that ends too early says so; zstd's is left to what it holds."""
@@ -108,7 +108,7 @@ class OpenDecompressedTests(SynchronousTestCase):
             cut = COMPRESSORS[name](CONTENT)[:-9]
             failure = self.assertRaises(ArchiveInvalid, read_all, open_decompressed(Trickle(cut)))
             self.assertEqual(
-                str(failure), f"its {name} stream is cut short: copy the archive again"
+                str(failure), f"the {name} stream is truncated; copy the archive again"
             )
 
     def test_damaged(self) -> None:
@@ -119,7 +119,7 @@ class OpenDecompressedTests(SynchronousTestCase):
             try:
                 content = read_all(open_decompressed(Trickle(bytes(damaged))))
             except ArchiveInvalid as failure:
-                self.assertIn(f"its {name} stream cannot be decompressed", str(failure))
+                self.assertIn(f"the {name} stream cannot be decompressed", str(failure))
             else:
                 # Only frames with a checksum notice; digests notice in any case.
                 self.assertEqual(name, "zstd")
@@ -131,7 +131,7 @@ class OpenDecompressedTests(SynchronousTestCase):
             ArchiveInvalid, open_decompressed, Trickle(b"\x04\x22\x4d\x18" + bytes(20))
         )
         self.assertEqual(
-            str(failure), "it is compressed with lz4: pipe it through 'lz4 -dc' first"
+            str(failure), "lz4 compression is not supported; decompress with 'lz4 -dc' first"
         )
 
     def test_error_of_the_disk(self) -> None:
@@ -157,7 +157,7 @@ class OpenDecompressedTests(SynchronousTestCase):
         try:
             read_all(open_decompressed(Trickle(magic + content)))
         except ArchiveInvalid as failure:
-            self.assertIn(f"its {name} stream", str(failure))
+            self.assertIn(f"the {name} stream", str(failure))
 
 
 def zstd_frame(window: int) -> bytes:

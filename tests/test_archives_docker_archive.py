@@ -29,7 +29,7 @@ def make_archive(**changes: Any) -> Members:
 def read_manifests(members: Members) -> list[bytes]:
     """Read the manifests that are made for the images of an archive."""
     contents = read_members(members)
-    return [contents.read(image.digest) for image in list_docker_images(contents)]
+    return [contents.read_file(image.digest) for image in list_docker_images(contents)]
 
 
 class DockerArchiveTests(SynchronousTestCase):
@@ -102,7 +102,7 @@ class RefusedDockerArchiveTests(SynchronousTestCase):
             said = self.refuse([("manifest.json", content)])
             self.assertIn("'manifest.json' is not JSON", said)
         for content in (b"{}", b"null"):
-            self.assertIn("lists no images", self.refuse([("manifest.json", content)]))
+            self.assertIn("has no list of images", self.refuse([("manifest.json", content)]))
         entries: tuple[dict[str, Any], ...] = (
             {"Config": ...},
             {"Config": 1},
@@ -114,7 +114,7 @@ class RefusedDockerArchiveTests(SynchronousTestCase):
         )
         for changes in entries:
             said = self.refuse(make_archive(**changes))
-            self.assertIn("'manifest.json' has an image without a Config, Layers and", said)
+            self.assertIn("'manifest.json' has an image without valid Config, Layers and", said)
         self.assertIn("has an image without", self.refuse([("manifest.json", b"[3]")]))
 
     def test_paths(self) -> None:
@@ -127,8 +127,8 @@ class RefusedDockerArchiveTests(SynchronousTestCase):
         said = self.refuse(make_archive()[1:])
         self.assertEqual(
             said,
-            "'manifest.json' names '0.tar' for a:1, which is not in the archive: "
-            "export the image anew",
+            "'manifest.json' names '0.tar' for a:1, which is not in the archive; "
+            "export the image again",
         )
         self.assertIn(f"names {CONFIG!r} for a:1", self.refuse(make_archive()[3:]))
 
@@ -138,33 +138,34 @@ class RefusedDockerArchiveTests(SynchronousTestCase):
         said = self.refuse(members)
         digest = Digest.of(IMAGE.config + b" ")
         self.assertEqual(
-            said, f"{CONFIG!r} is damaged, it is really {digest}: copy the archive again"
+            said,
+            f"{CONFIG!r} is damaged, its bytes have the digest {digest}; copy the archive again",
         )
 
     def test_foreign_config(self) -> None:
         """A config must say what layers it is for."""
         for config in (b"[]", b"{}", b'{"rootfs":[]}', b'{"rootfs":{}}'):
             members = [*LAYERS, ("c", config), *make_archive(Config="c")[3:]]
-            self.assertIn("has 2 layers, and its config 'c' names 0", self.refuse(members))
+            self.assertIn("has 2 layers, but its config 'c' names 0", self.refuse(members))
         for config in (b'{"rootfs":{"diff_ids":["a"]}}', b'{"rootfs":{"diff_ids":1}}'):
             members = [*LAYERS, ("c", config), *make_archive(Config="c")[3:]]
-            self.assertIn("'c' has a config that names its layers in no", self.refuse(members))
+            self.assertIn("the config 'c' has no valid list of layers", self.refuse(members))
         members = [*LAYERS, ("c", b"{"), *make_archive(Config="c")[3:]]
         self.assertIn("'c' is not JSON", self.refuse(members))
 
     def test_swapped_layers(self) -> None:
         """Layers in another order than the config's are refused."""
         said = self.refuse(make_archive(Layers=["1.tar", "0.tar"]))
-        self.assertIn("'1.tar' is not the layer that the config names", said)
+        self.assertIn("the config names the layer '1.tar' by the diff_id", said)
 
     def test_compressed_layers(self) -> None:
         """A compressed layer that is damaged is named, and one that no node unpacks."""
         cut = ("0.tar", gzip.compress(IMAGE.layers[0])[:-9])
         said = self.refuse([cut, *make_archive()[1:]])
-        self.assertIn("'0.tar': its gzip stream is cut short", said)
+        self.assertIn("the layer '0.tar': the gzip stream is truncated", said)
         packed = ("0.tar", bz2.compress(IMAGE.layers[0]))
         said = self.refuse([packed, *make_archive()[1:]])
-        self.assertIn("'0.tar' is a layer compressed with bzip2, which no node", said)
+        self.assertIn("the layer '0.tar' is compressed with bzip2, which no node", said)
         other = ("0.tar", gzip.compress(b"other"))
         said = self.refuse([other, *make_archive()[1:]])
-        self.assertIn(f"but {Digest.of(b'other')}", said)
+        self.assertIn(f"but the layer has {Digest.of(b'other')}", said)

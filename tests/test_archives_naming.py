@@ -45,7 +45,7 @@ class NameImagesTests(SynchronousTestCase):
         other = Digest.of(b"other")
         self.assertEqual(
             self.refuse(make_image(f"a/b@{other}")),
-            f"'a/b@{other}' stands for {DIGEST}: export the image anew",
+            f"the image 'a/b@{other}' has the digest {DIGEST}; export the image again",
         )
 
     def test_given_name(self) -> None:
@@ -66,23 +66,22 @@ class NameImagesTests(SynchronousTestCase):
         """It does not rename what has a name, and does not name two images."""
         self.assertEqual(
             self.refuse(make_image("x:1"), name="a"),
-            "it names its images itself, such as x:1: leave out --name",
+            "the archive names its images, such as x:1; leave out --name",
         )
         said = self.refuse(make_image(), make_image(), name="a")
-        self.assertIn("it has 2 images without a name, and --name names one", said)
+        self.assertIn("the archive has 2 images without a name, and --name names only one", said)
         said = self.refuse(make_image(tag="1"), make_image(tag="2"), name="a:1")
-        self.assertIn("it has 2 images without a name", said)
+        self.assertIn("the archive has 2 images without a name", said)
 
     def test_no_name(self) -> None:
         """Without any name, the archive is refused, and what helps is said."""
         self.assertEqual(
             self.refuse(make_image()),
-            "it does not say what its image is called: give --name REPOSITORY:TAG",
+            "the archive has no name for its image; give --name REPOSITORY:TAG",
         )
         self.assertEqual(
             self.refuse(make_image(tag="3.6")),
-            "it does not say what its image is called: give --name REPOSITORY, "
-            "for it has only the tag '3.6'",
+            "the archive has no name for its image; give --name REPOSITORY (its tag is '3.6')",
         )
 
     def test_unnamed_beside_named(self) -> None:
@@ -92,8 +91,8 @@ class NameImagesTests(SynchronousTestCase):
     def test_malformed(self) -> None:
         """A name that is none is refused."""
         for text in ("A/b", "a/../b", "a:", f"a@sha256:{'G' * 64}", "a b", ""):
-            self.assertIn(f"{text!r} names no image: ", self.refuse(make_image(text)))
+            self.assertIn(f"{text!r} is no image name: ", self.refuse(make_image(text)))
 
     def test_nothing(self) -> None:
         """An archive without images is refused."""
-        self.assertEqual(self.refuse(), "it holds no image: export the image anew")
+        self.assertEqual(self.refuse(), "the archive has no image; export the image again")

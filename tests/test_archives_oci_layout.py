@@ -5,8 +5,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.archives.naming import ArchivedImage
-from minreg.fill.archives.reading import list_images
 from minreg.fill.errors import ArchiveInvalid
+from minreg.fill.importer import list_images
 from minreg.oci.manifests import Platform
 from minreg.oci.names import OCI_MANIFEST, Digest
 from tests.archives_support import read_members
@@ -77,14 +77,15 @@ class LayoutTests(SynchronousTestCase):
         ):
             said = self.refuse([*members, ("oci-layout", content)])
             self.assertEqual(
-                said, f"'oci-layout' states the version {version}: export the image as 1.0.0"
+                said,
+                f"'oci-layout' states the unknown version {version}; export the image as 1.0.0",
             )
         self.assertIn("'oci-layout' is not JSON", self.refuse([*members, ("oci-layout", b"")]))
 
     def test_no_index(self) -> None:
         """A layout without an index is refused."""
         said = self.refuse([("oci-layout", LAYOUT)])
-        self.assertIn("it has an 'oci-layout', but no 'index.json'", said)
+        self.assertIn("the archive has an 'oci-layout', but no 'index.json'", said)
 
     def test_damaged_index(self) -> None:
         """An index with a descriptor that makes no sense is refused."""
@@ -110,12 +111,12 @@ class LayoutTests(SynchronousTestCase):
         digest, size = Digest.of(IMAGE.manifest), len(IMAGE.manifest)
         self.assertEqual(
             self.refuse(members),
-            f"'index.json' names {digest}, of {NAME}, with {size} bytes, which is not in it: "
-            "export the image anew",
+            f"'index.json' names {digest}, of {NAME}, with {size} bytes, which is not in the "
+            "archive; export the image again",
         )
         other: dict[str, Any] = describe(OCI_MANIFEST, IMAGE.manifest) | {"size": 3}
         said = self.refuse(make_layout([IMAGE.manifest], [other]))
-        self.assertIn(f"with 3 bytes, which has {size} bytes in it", said)
+        self.assertIn(f"with 3 bytes, which has {size} bytes; ", said)
 
 
 class HybridTests(SynchronousTestCase):

@@ -59,8 +59,8 @@ class PlanTests(SynchronousTestCase):
         layer = Digest.of(AMD64.layers[0])
         self.assertEqual(
             self.refuse(index, [AMD64.manifest, AMD64.config]),
-            f"a:1 is not whole: blob {layer} of {Digest.of(AMD64.manifest)} is not in the "
-            f"archive, with {len(AMD64.layers[0])} bytes; export the image anew",
+            f"a:1 is incomplete: blob {layer} of {Digest.of(AMD64.manifest)}, of "
+            f"{len(AMD64.layers[0])} bytes, is not in the archive; export the image again",
         )
 
     def test_attestation_alone(self) -> None:
@@ -80,7 +80,7 @@ class PlanTests(SynchronousTestCase):
         """A manifest of another size than its index states is refused."""
         index = make_index([AMD64.descriptor | {"size": 7}])
         said = self.refuse(index, [AMD64.manifest, *AMD64.blobs])
-        self.assertIn(f"has {len(AMD64.manifest)} bytes, and 7 are stated", said)
+        self.assertIn(f"has {len(AMD64.manifest)} bytes, but its index states 7", said)
 
     def test_schema_1(self) -> None:
         """Docker's schema 1 is refused in words."""

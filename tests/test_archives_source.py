@@ -76,7 +76,7 @@ class OpenMembersTests(SynchronousTestCase):
     def test_fifo_in_directory(self) -> None:
         """What is no file is refused, and not waited for."""
         os.mkfifo(os.path.join(self.directory, "a"))
-        self.assertIn("'a' is neither a file, nor a directory", self.refuse(self.directory))
+        self.assertIn("'a' is neither a file, a directory", self.refuse(self.directory))
 
     def test_deep_directory(self) -> None:
         """Directories without end are refused by their path."""
@@ -93,8 +93,8 @@ class OpenMembersTests(SynchronousTestCase):
         """A directory that is no archive is refused before it is read."""
         self.assertEqual(
             self.refuse(os.path.join(self.directory, "blobs")),
-            "it has neither an index.json nor a manifest.json, so it is no image archive: "
-            "name the archives that lie in it",
+            "the directory has neither an index.json nor a manifest.json, so it is no image "
+            "archive; name the archives in it",
         )
 
     def test_absent(self) -> None:

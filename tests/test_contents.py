@@ -28,19 +28,19 @@ class TreeContentsTests(SynchronousTestCase):
 
     def test_places(self) -> None:
         """All repositories are found, in order, those of a host with a port too."""
-        places = list(self.contents.walk().iterate_places())
+        places = list(self.contents.iterate_repositories(self.fail))
         self.assertEqual(places, ["a/b", "b", "localhost:5000/c"])
 
     def test_circle(self) -> None:
         """A link that leads back is not followed without end."""
         os.symlink("..", os.path.join(self.root, "a", "up"))
-        self.assertEqual(next(self.contents.walk().iterate_places()), "a/b")
-        self.assertLess(len(list(self.contents.walk().iterate_places())), 20)
+        self.assertEqual(next(self.contents.iterate_repositories(self.fail)), "a/b")
+        self.assertLess(len(list(self.contents.iterate_repositories(self.fail))), 20)
 
     def test_no_tree(self) -> None:
         """Where there is no tree there is nothing in it, and nothing to walk through."""
         contents = TreeReader(self.mktemp())
-        self.assertRaises(StoreUnavailable, next, contents.walk().iterate_places())
+        self.assertRaises(StoreUnavailable, contents.iterate_repositories, self.fail)
         self.assertIsNone(contents.read_manifest("a", "1"))
         self.assertFalse(contents.has_blob("a", DIGEST, 1))
         self.assertEqual(contents.partial_size(DIGEST), 0)

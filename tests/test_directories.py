@@ -5,7 +5,7 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.errors import TreeNotWritable
-from minreg.fill.tree.directories import Directories, writing
+from minreg.fill.tree.directories import Directories, translate_os_errors
 
 
 class DirectoriesTestCase(SynchronousTestCase):
@@ -61,15 +61,16 @@ class DirectoriesTests(DirectoriesTestCase):
             os.symlink(target, self.path("a", name))
             self.assertEqual(
                 self.refusal(f"a/{name}"),
-                f"{self.path('a', name)} leads out of the tree, to {self.outside}: "
-                "put the content in its place, or fill another directory",
+                f"cannot write {self.path('a', name)}: it is a link out of the tree, "
+                f"to {self.outside}; replace the link by a copy of the directory, or use "
+                "another tree",
             )
 
     def test_beside_the_tree(self) -> None:
         """A directory whose name only begins as the tree's does is outside."""
         os.mkdir(f"{self.root}-other")
         os.symlink(f"{self.root}-other", self.path("other"))
-        self.assertIn("leads out of the tree", self.refusal("other"))
+        self.assertIn("it is a link out of the tree", self.refusal("other"))
 
     def test_private(self) -> None:
         """No link leads into what is minreg's own, nor out of it, nor around in it."""
@@ -77,12 +78,12 @@ class DirectoriesTests(DirectoriesTestCase):
         os.symlink("../a", self.path(".minreg", "out"))
         os.symlink("new", self.path(".minreg", "around"))
         os.symlink(self.outside, self.path(".minreg", "away"))
-        self.assertIn("leads out", self.refusal("in"))
+        self.assertIn("it is a link out of the tree", self.refusal("in"))
         for name in ("out", "around", "away"):
             place = self.path(".minreg", name)
             self.assertEqual(
                 self.refusal(f".minreg/{name}"),
-                f"{place} is a link, or below one, and leads to {os.path.realpath(place)}: "
+                f"cannot write {place}: it is a link to {os.path.realpath(place)}, or below one; "
                 "remove the link",
             )
 
@@ -91,7 +92,9 @@ class DirectoriesTests(DirectoriesTestCase):
         self.assertRaises(FileNotFoundError, self.directories.open("b").__enter__)
         os.symlink("gone", self.path("lost"))
         failure = self.assertRaises(TreeNotWritable, self.directories.make, "lost/x")
-        self.assertEqual(str(failure), f"{self.path('lost')} leads to no directory: remove it")
+        self.assertEqual(
+            str(failure), f"cannot write {self.path('lost')}: it is a broken link; remove it"
+        )
 
     def test_make(self) -> None:
         """All that is missing is made, but not behind a link that leads out."""
@@ -110,8 +113,7 @@ class DirectoriesTests(DirectoriesTestCase):
         for name in ("file", "pipe"):
             self.assertEqual(
                 self.refusal(name),
-                f"cannot write {self.path(name)}: Not a directory; "
-                "remove the file that is in the way",
+                f"cannot write {self.path(name)}: Not a directory; remove the file",
             )
         self.assertIn("remove the link", self.refusal("circle"))
 
@@ -145,8 +147,8 @@ class OpenFileTests(DirectoriesTestCase):
             failure = self.assertRaises(TreeNotWritable, self.open_file, name)
             self.assertEqual(
                 str(failure),
-                f"{self.path('a', name)} is no plain file of its own, but a link, a pipe or the "
-                "like, or a file that has another name, too: remove it",
+                f"cannot write {self.path('a', name)}: it is no regular file, or has more than "
+                "one hard link; remove it",
             )
         self.assertEqual(os.listdir(self.outside), ["victim"])
         with open(victim, "rb") as file:
@@ -154,13 +156,13 @@ class OpenFileTests(DirectoriesTestCase):
 
 
 class WritingTests(SynchronousTestCase):
-    """Tests for ``writing``."""
+    """Tests for ``translate_os_errors``."""
 
     def test_full_disk(self) -> None:
         """A full disk is reported as that, with what to do."""
 
         def fill_disk() -> None:
-            with writing("/srv/registry/blobs/x"):
+            with translate_os_errors("/srv/registry/blobs/x"):
                 # What the kernel says is what is under test, and /dev/full says it.
                 with open("/dev/full", "wb", buffering=0) as full:
                     full.write(b"x")
@@ -169,5 +171,5 @@ class WritingTests(SynchronousTestCase):
         self.assertEqual(
             str(failure),
             "cannot write /srv/registry/blobs/x: No space left on device; "
-            "make room on the disk, then start again: what is complete stays",
+            "free disk space, then start again: what is complete stays",
         )

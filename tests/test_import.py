@@ -75,7 +75,9 @@ class ImportCommandTests(SynchronousTestCase):
         broken = self.write(make_tar(make_image_layout(AMD64))[:2000])
         result = self.run_import(broken, self.archive)
         self.assertEqual(result.exit_code, 1)
-        self.assertTrue(result.stderr.startswith(f"Error: {broken}: it is cut short within "))
+        self.assertTrue(
+            result.stderr.startswith(f"Error: {broken}: the archive is truncated within ")
+        )
         self.assertEqual(result.stderr.count("\n"), 1)
         self.assertIn("is now rancher/mirrored-pause:3.6, ", result.stdout)
 
@@ -84,7 +86,7 @@ class ImportCommandTests(SynchronousTestCase):
         named = {CONTAINERD_NAME: "docker.io/a/blobs/b:1"}
         result = self.run_import(self.write(make_tar(make_image_layout(AMD64, named))))
         self.assertEqual(result.exit_code, 1)
-        self.assertIn("'a/blobs/b' has a part called 'blobs'", result.stderr)
+        self.assertIn("'a/blobs/b' has a part named 'blobs'", result.stderr)
         self.assertEqual(os.listdir(f"{self.root}/blobs"), [])
 
     def test_locked(self) -> None:
@@ -92,7 +94,7 @@ class ImportCommandTests(SynchronousTestCase):
         with TreeWriter(self.root, "another command"):
             result = self.run_import(self.archive)
         self.assertEqual(result.exit_code, 1)
-        self.assertIn("(another command): wait until that ends", result.stderr)
+        self.assertIn("(another command) writes it; wait until that ends", result.stderr)
 
     def test_usage(self) -> None:
         """No source, or a platform that is none, is wrong usage."""

@@ -116,7 +116,7 @@ class ImportTests(ImporterTestCase):
     def test_not_trimmed(self) -> None:
         """With hosts kept, an image lies below that of its registry."""
         (image,) = self.import_members(make_image_layout(AMD64), trimmed=False)
-        self.assertEqual(image.place, "docker.io/rancher/mirrored-pause")
+        self.assertEqual(image.repository, "docker.io/rancher/mirrored-pause")
         self.assertEqual(
             list(RegistryTree(self.root).iterate_repositories("")),
             ["docker.io/rancher/mirrored-pause"],

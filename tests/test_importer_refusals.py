@@ -39,7 +39,9 @@ class RefusalTests(ImporterTestCase):
         path, content = members[at]
         members[at] = (path, content.replace(b"etc/a", b"etc/x"))
         said = self.refuse(members)
-        self.assertTrue(said.startswith(f"-: '{path}' is damaged, its bytes are sha256:"), said)
+        self.assertTrue(
+            said.startswith(f"-: '{path}' is damaged, its bytes have the digest sha256:"), said
+        )
 
     def test_damaged_layer(self) -> None:
         """So is a layer of a docker-archive that its config does not know."""
@@ -50,7 +52,9 @@ class RefusalTests(ImporterTestCase):
             if isinstance(one, tuple) and one[1] == AMD64.layers[1]
         )
         members[at] = (path, AMD64.layers[1].replace(b"etc/a", b"etc/x"))
-        expected = f"'{path}' is not the layer that the config names, {Digest.of(AMD64.layers[1])}"
+        expected = (
+            f"the layer '{path}' by the diff_id {Digest.of(AMD64.layers[1])}, but the layer has"
+        )
         self.assertIn(expected, self.refuse(members))
 
     def test_cut_short(self) -> None:
@@ -66,9 +70,9 @@ class RefusalTests(ImporterTestCase):
         members = [one for one in make_image_layout(AMD64) if one != blob(AMD64.layers[0])]
         self.assertEqual(
             self.refuse(members),
-            f"-: {NAME} is not whole: blob {Digest.of(AMD64.layers[0])} of "
-            f"{Digest.of(AMD64.manifest)} is not in the archive, with "
-            f"{len(AMD64.layers[0])} bytes; export the image anew",
+            f"-: {NAME} is incomplete: blob {Digest.of(AMD64.layers[0])} of "
+            f"{Digest.of(AMD64.manifest)}, of {len(AMD64.layers[0])} bytes, "
+            "is not in the archive; export the image again",
         )
 
     def test_claims(self) -> None:
@@ -77,7 +81,7 @@ class RefusalTests(ImporterTestCase):
         giant.size = 10 * 10**12
         header = giant.tobuf(tarfile.GNU_FORMAT)
         failure = self.assertRaises(ArchiveInvalid, self.import_stream, header + bytes(4096))
-        self.assertIn("'blobs/giant' has 10000000000000 bytes, and only", str(failure))
+        self.assertIn("'blobs/giant' has 10000000000000 bytes, but only", str(failure))
 
     def test_collision(self) -> None:
         """Two images that only their hosts tell apart are not put upon each other."""
@@ -89,8 +93,8 @@ class RefusalTests(ImporterTestCase):
         layout = make_layout(list(dict.fromkeys(contents)), descriptors)
         self.assertEqual(
             self.refuse(layout),
-            "-: docker.io/x/y:1 and quay.io/x/y:1 differ, and would get the same tag: "
-            "keep the hosts with --no-trim",
+            "-: docker.io/x/y:1 and quay.io/x/y:1 are different images for the "
+            "same tag; keep the hosts with --no-trim",
         )
         self.assertEqual(len(self.import_members(layout, trimmed=False)), 2)
 
@@ -107,14 +111,16 @@ class RefusalTests(ImporterTestCase):
         (image,) = self.import_members(layout, platforms=[Platform("linux", "s390x")])
         self.assertEqual(image.digest, Digest.of(S390X.manifest))
         said = self.refuse(layout, platforms=[Platform("linux", "arm")])
-        self.assertIn("nothing for the wanted platforms, but for linux/amd64, linux/s390x", said)
+        self.assertIn(
+            "nothing for the selected platforms, only for linux/amd64, linux/s390x", said
+        )
 
     def test_other_origin(self) -> None:
         """What the tree has from one registry is not overwritten by another's."""
         other = make_image_layout(AMD64, {CONTAINERD_NAME: "quay.io/a/b:1"})
         self.assertEqual(
             self.refuse(other),
-            "-: a/b:1 is in the tree from docker.io/a/b, and quay.io/a/b:1 differs: "
+            "-: the tree has a/b:1 from docker.io/a/b, and quay.io/a/b:1 is another image; "
             "keep the hosts with --no-trim",
         )
         newer = make_image_layout(AMD64, {CONTAINERD_NAME: "docker.io/a/b:1"})
@@ -124,7 +130,7 @@ class RefusalTests(ImporterTestCase):
     def test_platform_that_is_not_there(self) -> None:
         """An archive with nothing for the wanted platform says what it has."""
         said = self.refuse(make_k3s_layout([AMD64], []), platforms=[Platform("linux", "arm")])
-        self.assertIn("has nothing for the wanted platforms, but for linux/amd64", said)
+        self.assertIn("has nothing for the selected platforms, only for linux/amd64", said)
 
     def test_wanted_platform_is_missing(self) -> None:
         """So does one whose index names the platform, and that is all."""

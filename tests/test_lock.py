@@ -31,7 +31,7 @@ class TreeLockTests(SynchronousTestCase):
             refused = self.assertRaises(TreeLocked, self.lock().__enter__)
         self.assertEqual(
             str(refused),
-            f"/srv/registry is being written by process {os.getpid()} (minreg import): "
+            f"/srv/registry is locked: process {os.getpid()} (minreg import) writes it; "
             "wait until that ends, or end it",
         )
 
@@ -48,4 +48,4 @@ class TreeLockTests(SynchronousTestCase):
         with self.lock():
             os.truncate(self.path, 0)
             refused = self.assertRaises(TreeLocked, self.lock().__enter__)
-        self.assertIn("is being written by another process:", str(refused))
+        self.assertIn("is locked: another process writes it;", str(refused))

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.fill.tree.atomic``."""
+"""Tests for ``minreg.fill.tree.staging``."""
 
 import os
 from contextlib import ExitStack
@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.errors import ContentMismatch
-from minreg.fill.tree.atomic import PartialBlob
 from minreg.fill.tree.directories import Directories
+from minreg.fill.tree.staging import PartialBlob
 from minreg.oci.names import Digest
 
 CONTENT = b"0123456789"
@@ -80,7 +80,7 @@ class PartialTests(SynchronousTestCase):
             self.assertEqual(partial.offset, 0)
             partial.write(CONTENT)
             partial.commit(len(CONTENT))
-        self.assertIn(f"{DIGEST} was expected, and the bytes are sha256:", str(failure))
+        self.assertIn(f"{DIGEST} was expected, but the received bytes have sha256:", str(failure))
         self.assertEqual(self.read_blob(), CONTENT)
 
     def test_wrong_size(self) -> None:
@@ -88,7 +88,7 @@ class PartialTests(SynchronousTestCase):
         with self.open_partial() as partial:
             partial.write(CONTENT)
             failure = self.assertRaises(ContentMismatch, partial.commit, 11)
-        self.assertEqual(str(failure), f"{DIGEST} should have 11 bytes, and 10 came")
+        self.assertEqual(str(failure), f"{DIGEST} should have 11 bytes, but 10 were received")
         self.assertEqual(self.list_files(), [])
 
     def test_restart(self) -> None:

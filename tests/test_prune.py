@@ -179,4 +179,4 @@ class PruneTests(SynchronousTestCase):
         """What a download is about to use is safe: only one writes at a time."""
         with TreeWriter(self.tree.root, "minreg download"):
             result = self.prune("--yes", status=1)
-        self.assertIn("(minreg download): wait until that ends", result.stderr)
+        self.assertIn("(minreg download) writes it; wait until that ends", result.stderr)

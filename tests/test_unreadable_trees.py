@@ -32,7 +32,7 @@ class UnreadableTests(HostileTreeTestCase):
                     refusal = self.refusal("prune", "--keep-file", "-", keep="quay.io/a:1")
                     outcomes = [self.run_command(command) for command in ("list", "verify")]
                 os.chmod(path, 0o755)
-                self.assertIn("so nothing is removed: ", refusal)
+                self.assertIn("nothing was removed: ", refusal)
                 self.assertIn(path, refusal)
                 for outcome in outcomes:
                     self.assertEqual(outcome.exit_code, 1)

@@ -91,8 +91,8 @@ class VerificationTests(SynchronousTestCase):
         self.assertEqual(
             self.broken(self.verify("linux/arm64")),
             {
-                "a:1": ("linux/arm64 is not here",),
-                "b:1": ("linux/arm64 is not here, and not among its platforms",),
+                "a:1": ("linux/arm64 is missing",),
+                "b:1": ("linux/arm64 is missing, and the image's index does not name it",),
             },
         )
         self.assertEqual(list(self.broken(self.verify("windows/amd64"))), ["a:1", "b:1"])

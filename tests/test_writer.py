@@ -64,7 +64,9 @@ class TreeWriterTests(WriterTestCase):
         self.add_blob(writer, "rancher/mirrored-pause")
         digest = writer.write_manifest("rancher/mirrored-pause", MANIFEST)
         writer.tag("rancher/mirrored-pause", "3.6", digest)
-        writer.keep_file("k3s/v1.33.4+k3s1.txt", b"docker.io/rancher/mirrored-pause:3.6\n")
+        writer.write_file_if_changed(
+            "k3s/v1.33.4+k3s1.txt", b"docker.io/rancher/mirrored-pause:3.6\n"
+        )
         store = RegistryTree(self.root)
         self.assertEqual(list(store.iterate_repositories("")), ["rancher/mirrored-pause"])
         repository = store.find_repository(None, "rancher/mirrored-pause")
@@ -187,7 +189,7 @@ class FieldTreeTests(WriterTestCase):
         os.mkdir(self.path("a"))
         os.symlink(os.path.abspath(outside), self.path("a", "blobs"))
         failure = self.assertRaises(TreeNotWritable, self.add_blob, self.begin(), "a")
-        self.assertIn(f"{self.path('a', 'blobs')} leads out of the tree", str(failure))
+        self.assertIn(f"{self.path('a', 'blobs')}: it is a link out of the tree", str(failure))
         self.assertEqual(os.listdir(outside), [])
 
     def test_lost_blobs(self) -> None:
@@ -196,7 +198,8 @@ class FieldTreeTests(WriterTestCase):
         os.symlink("gone", self.path("a", "blobs"))
         failure = self.assertRaises(TreeNotWritable, self.add_blob, self.begin(), "a")
         self.assertEqual(
-            str(failure), f"{self.path('a', 'blobs')} leads to no directory: remove it"
+            str(failure),
+            f"cannot write {self.path('a', 'blobs')}: it is a broken link; remove it",
         )
 
     def test_tag_file(self) -> None:

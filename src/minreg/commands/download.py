@@ -187,7 +187,7 @@ def _download(
     with TreeWriter(wishes.directory, "minreg download") as tree:
         try:
             if release is not None:
-                tree.keep_file(release.path, release.content)
+                tree.write_file_if_changed(release.path, release.content)
             with display:
                 return download.run(references, tree).failed
         except (KeyboardInterrupt, RuntimeError) as error:

@@ -57,8 +57,8 @@ def _read_lists(paths: Sequence[str]) -> list[ImageReference]:
 def _describe(removal: PrunePlan, verb: str) -> None:
     for image in removal.images:
         say(f"{verb} {image}")
-    for place, digest in removal.untagged:
-        say(f"{verb} {place}@{digest}, which no tag reaches")
+    for repository, digest in removal.untagged:
+        say(f"{verb} {repository}@{digest}, which no tag reaches")
     say(
         f"{verb} {count(len(removal.images), 'image')}, "
         f"{count(len(removal.manifests), 'manifest')} and "

@@ -256,12 +256,11 @@ def _names(options: _Options, registry: str) -> tuple[list[str], list[str]]:
     named = [check_registry(text) for text in options.registries]
     directories = [options.directory] if options.directory is not None else _DIRECTORIES
     directory = next(filter(os.path.isdir, directories), None)
-    notes = []
+    notes: list[str] = []
     hosts: list[str] = []
     if directory is not None:
-        walk = TreeReader(directory).walk()
-        hosts, has_others = hosts_of(walk.iterate_places())
-        notes += walk.unread
+        repositories = TreeReader(directory).iterate_repositories(notes.append)
+        hosts, has_others = hosts_of(repositories)
         if not hosts and not has_others:
             notes.append(f"{directory} holds no repository")
         elif has_others and not named:

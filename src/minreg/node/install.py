@@ -8,12 +8,14 @@ import difflib
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from enum import Enum
 
 import attrs
 
+from minreg.atomic import write_file_atomically
 from minreg.node.registries.mirrors import names_mirror
 
 _STAMP = "# Installed by minreg node install, which leaves it alone once it is changed. sha256:"
@@ -161,33 +163,21 @@ def _without_stamp(content: str) -> str:
 
 
 def write_file(path: str, text: str, mode: int = 0o644) -> None:
-    """Put a file in the place of the one that is there, if there is one.
+    """Create or replace a file, and its missing parent directories.
 
     Args:
-        path: The file; a link is replaced, not followed.
-        text: What it is to hold; its line ends are kept.
-        mode: Who may read it. What is there already is given no more rights than it has.
+        path: The file; a symbolic link is replaced, not followed.
+        text: Its content; line ends are kept.
+        mode: The permission bits. An existing file gets no more than it has.
 
     Raises:
-        OSError: It cannot be written; what was there is there still.
+        OSError: The file could not be written; the old one is unchanged.
     """
+    content = text.encode()
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     with suppress(FileNotFoundError):
         mode &= os.stat(path).st_mode
-    new = f"{path}.minreg-new"
-    with suppress(FileNotFoundError):
-        os.unlink(new)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        os.fchmod(descriptor, mode)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(new, path)
-    except BaseException:
-        os.unlink(new)
-        raise
+    write_file_atomically(path, content, temporary=f"{path}.minreg-new", mode=stat.S_IMODE(mode))
 
 
 @attrs.frozen

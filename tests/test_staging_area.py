@@ -23,7 +23,7 @@ class TreeSpoolTests(SynchronousTestCase):
         self.root = self.mktemp()
         tree = TreeWriter(self.root, "a test").__enter__()
         self.addCleanup(tree.__exit__, None, None, None)
-        self.spool = StagingArea(tree)
+        self.staging = StagingArea(tree)
 
     def file(self, path: str, content: bytes = CONTENT) -> FileMember:
         """Make a member of an archive."""
@@ -35,9 +35,9 @@ class TreeSpoolTests(SynchronousTestCase):
 
     def test_once(self) -> None:
         """However often an archive has the same bytes, they lie on the disk once."""
-        with self.spool:
-            kept = [self.spool.keep(self.file("a"), digest) for digest in (None, DIGEST, None)]
-            kept += [self.spool.keep(self.file("b"), None)]
+        with self.staging:
+            kept = [self.staging.add(self.file("a"), digest) for digest in (None, DIGEST, None)]
+            kept += [self.staging.add(self.file("b"), None)]
             self.assertEqual({one.digest for one in kept}, {DIGEST})
             self.assertEqual(len(self.spooled()), 1)
             for one in kept:
@@ -48,11 +48,11 @@ class TreeSpoolTests(SynchronousTestCase):
 
     def test_discarded(self) -> None:
         """What is not committed goes, and what turns out to be damaged goes at once."""
-        with self.spool:
-            self.spool.keep(self.file("a"), None)
+        with self.staging:
+            self.staging.add(self.file("a"), None)
             for content in (b"damaged", CONTENT):
                 refusal = self.assertRaises(
-                    ArchiveInvalid, self.spool.keep, self.file("b", content), Digest.of(b"x")
+                    ArchiveInvalid, self.staging.add, self.file("b", content), Digest.of(b"x")
                 )
                 self.assertIn("'b' is damaged", str(refusal))
             self.assertEqual(len(self.spooled()), 1)

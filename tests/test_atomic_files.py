@@ -1,12 +1,12 @@
-"""Tests for ``minreg.fill.tree.atomic``."""
+"""Tests for ``minreg.fill.tree.staging``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.errors import TreeNotWritable
-from minreg.fill.tree.atomic import AtomicFiles, make_directories
 from minreg.fill.tree.directories import Directories, Directory
+from minreg.fill.tree.staging import AtomicFiles, make_directories
 
 
 class NewFilesTests(SynchronousTestCase):
@@ -29,42 +29,42 @@ class NewFilesTests(SynchronousTestCase):
 
     def test_file_replaces_file(self) -> None:
         """A file takes another's place, and nothing is left of its making."""
-        self.new.place_file(self.directory, "file", b"old, and longer")
-        self.new.place_file(self.directory, "file", b"new")
+        self.new.write_file(self.directory, "file", b"old, and longer")
+        self.new.write_file(self.directory, "file", b"new")
         with open(self.path, "rb") as file:
             self.assertEqual(file.read(), b"new")
         self.assertEqual(os.listdir(self.making), [])
 
     def test_old_file_is_not_written_into(self) -> None:
         """Whoever has the old file open reads on in the old file."""
-        self.new.place_file(self.directory, "file", b"old")
+        self.new.write_file(self.directory, "file", b"old")
         with open(self.path, "rb") as file:
-            self.new.place_file(self.directory, "file", b"new")
+            self.new.write_file(self.directory, "file", b"new")
             self.assertEqual(file.read(), b"old")
 
     def test_link_replaces_file(self) -> None:
         """A link may take a file's place."""
-        self.new.place_file(self.directory, "file", b"old")
-        self.new.place_link(self.directory, "file", "elsewhere")
+        self.new.write_file(self.directory, "file", b"old")
+        self.new.write_symbolic_link(self.directory, "file", "elsewhere")
         self.assertEqual(os.readlink(self.path), "elsewhere")
 
     def test_hard_link(self) -> None:
         """A hard link is the same file."""
         os.mkdir(os.path.join(self.root, "other"))
         source = self.open("other")
-        self.new.place_file(source, "file", b"content")
-        self.new.place_hard_link(self.directory, "file", source)
+        self.new.write_file(source, "file", b"content")
+        self.new.write_hard_link(self.directory, "file", source)
         self.assertTrue(os.path.samefile(source.path_of("file"), self.path))
 
     def test_directory_in_the_way(self) -> None:
         """What cannot be replaced is reported with the mend, and nothing is left behind."""
         os.mkdir(self.path)
         failure = self.assertRaises(
-            TreeNotWritable, self.new.place_file, self.directory, "file", b"new"
+            TreeNotWritable, self.new.write_file, self.directory, "file", b"new"
         )
         self.assertEqual(
             str(failure),
-            f"cannot write {self.path}: Is a directory; remove the directory that is in the way",
+            f"cannot write {self.path}: Is a directory; remove the directory",
         )
         self.assertEqual(os.listdir(self.making), [])
 
@@ -72,7 +72,7 @@ class NewFilesTests(SynchronousTestCase):
         """What a killed process was making goes away."""
         with open(os.path.join(self.making, "0"), "wb") as file:
             file.write(b"half")
-        self.new.discard_leftovers()
+        self.new.remove_leftovers()
         self.assertEqual(os.listdir(self.making), [])
 
 

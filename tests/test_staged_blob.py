@@ -1,4 +1,4 @@
-"""Tests for ``minreg.fill.tree.atomic``."""
+"""Tests for ``minreg.fill.tree.staging``."""
 
 import os
 
@@ -77,7 +77,7 @@ class NewBlobTests(SynchronousTestCase):
         blob.finish()
         blob._file = open("/dev/full", "wb", buffering=0)  # noqa: SIM115 - discard closes it
         failure = self.assertRaises(TreeNotWritable, blob.write, CONTENT)
-        self.assertIn("No space left on device; make room on the disk", str(failure))
+        self.assertIn("No space left on device; free disk space", str(failure))
         blob.discard()
 
     def test_room(self) -> None:
