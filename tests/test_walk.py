@@ -1,10 +1,12 @@
 """Tests for ``minreg.store.walk``, as ``TreeReader`` uses it; others are in test_store_tree."""
 
 import os
+import shutil
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.tree.reader import MAX_NAMES, TreeReader
+from tests.store_support import without_privileges
 
 
 class IterateRepositoriesTests(SynchronousTestCase):
@@ -13,6 +15,8 @@ class IterateRepositoriesTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Create a tree with the repositories ``a`` and ``b/c``."""
         self.root = os.path.abspath(self.mktemp())
+        # mktemp closes it to other users, and test_unlisted is one.
+        os.chmod(os.path.dirname(self.root), 0o755)
         for path in ("a", "b/c"):
             os.makedirs(os.path.join(self.root, path, "manifests"))
 
@@ -60,6 +64,28 @@ class IterateRepositoriesTests(SynchronousTestCase):
         self.link("lost", "nowhere")
         self.link("passwd", "/etc/passwd")
         self.assertEqual(self.walk(), (["a", "b/c"], []))
+
+    def test_removed_meanwhile(self) -> None:
+        """A directory that is removed during the walk is skipped."""
+        walk = TreeReader(self.root).iterate_repositories(self.fail)
+        self.assertEqual(next(walk), "a")
+        shutil.rmtree(os.path.join(self.root, "b"))
+        self.assertEqual(list(walk), [])
+
+    def test_unlisted(self) -> None:
+        """A directory that this user may not list is reported, and can be a repository."""
+        os.makedirs(os.path.join(self.root, "d", "e", "manifests"))
+        for path, mode in (("a", 0o111), ("b", 0o000), ("d", 0o444)):
+            os.makedirs(os.path.join(self.root, path, "blobs"), exist_ok=True)
+            os.chmod(os.path.join(self.root, path), mode)
+            self.addCleanup(os.chmod, os.path.join(self.root, path), 0o755)
+        with without_privileges(self.root):
+            repositories, unread = self.walk()
+        self.assertEqual(repositories, ["a"])
+        self.assertEqual(
+            [line.partition(" cannot be read")[0] for line in unread],
+            [os.path.join(self.root, path) for path in ("a", "b", "d/e")],
+        )
 
     def test_out_of_the_tree(self) -> None:
         """A link out of the tree is reported, even to something like a repository."""

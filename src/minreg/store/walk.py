@@ -10,10 +10,11 @@ a thread must wait for Python's lock after it while other threads serve requests
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 import attrs
 
-from minreg.oci.names import is_repository
+from minreg.oci.names import is_repository as is_repository_name
 from minreg.store.interfaces import ContentInvalid, ContentUnreadable
 from minreg.store.rooted import RootedDirectory
 
@@ -41,7 +42,7 @@ def walk(
     files: RootedDirectory,
     after: str = "",
     *,
-    accept: Callable[[str], bool] = is_repository,
+    accept: Callable[[str], bool] = is_repository_name,
     report: Callable[[str], None] | None = None,
     max_names: int | None = None,
 ) -> Iterator[str]:
@@ -122,15 +123,26 @@ class _Walker:
                 ancestors |= {identity}
         except FileNotFoundError:
             return _Directory(ancestors)
-        except ContentUnreadable as error:
-            # A directory that may not be listed can still contain a readable repository.
-            self._report(str(error))
         except ContentInvalid as error:
             self._report(str(error))
-            return _Directory(ancestors)
+            return self._read_unlisted(path, ancestors, error)
         if has_manifests is None:
             has_manifests = self._is_directory(f"{path}{_MANIFESTS}")
         return _Directory(ancestors, subdirectories, is_repository=has_manifests)
+
+    def _read_unlisted(
+        self, path: str, ancestors: frozenset[_Identity], error: ContentInvalid
+    ) -> _Directory:
+        """Return a directory whose entries are not known.
+
+        If this user may not list it (its mode is ``--x``), it can still be a repository that
+        the registry serves.
+        """
+        if isinstance(error, ContentUnreadable):
+            with suppress(ContentInvalid):
+                is_repository = self._files.is_directory(f"{path}{_MANIFESTS}")
+                return _Directory(ancestors, is_repository=is_repository)
+        return _Directory(ancestors)
 
     def _is_over_limit(self, path: str, identity: _Identity) -> bool:
         """Return whether a directory has more paths than links may give to it.
