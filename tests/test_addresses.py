@@ -12,7 +12,7 @@ class AddressTests(SynchronousTestCase):
     """Tests for addresses of registries."""
 
     def test_base_url(self) -> None:
-        """A registry is asked by https, unless it is on this machine or said to be plain."""
+        """A registry is requested by https, unless it is a loopback address or in plain_http."""
         plain = frozenset({"plain.example:5000", "usual.example"})
         for host, url in {
             "docker.io": "https://registry-1.docker.io",
@@ -31,7 +31,7 @@ class AddressTests(SynchronousTestCase):
             self.assertEqual(base_url(host, plain), url)
 
     def test_origin(self) -> None:
-        """Scheme, host and port make the origin, and a default port is a port."""
+        """An origin is scheme, host and port; the default port can be omitted."""
         self.assertTrue(is_same_origin("https://a/x", "https://a:443/y"))
         for other in (
             "https://a:0/x",
@@ -47,7 +47,7 @@ class ResolveRedirectTests(SynchronousTestCase):
     """Tests for ``resolve_redirect``."""
 
     def test_allowed(self) -> None:
-        """A redirect may be relative, and may lead to another host."""
+        """A redirect can be relative, and lead to another host."""
         url = "https://example.com/v2/a"
         self.assertEqual(resolve_redirect(url, "/b?c"), "https://example.com/b?c")
         self.assertEqual(resolve_redirect(url, "https://cdn.example/x"), "https://cdn.example/x")
@@ -56,7 +56,7 @@ class ResolveRedirectTests(SynchronousTestCase):
         )
 
     def test_refused(self) -> None:
-        """It leads neither to plain HTTP, nor into a private network, nor to a file."""
+        """Redirects to plain HTTP, private networks and files are refused."""
         for location in (
             "http://example.com/b",
             "https://127.0.0.1/b",
@@ -74,7 +74,7 @@ class ResolveRedirectTests(SynchronousTestCase):
 
     @given(st.text())
     def test_anything(self, location: str) -> None:
-        """Whatever a server sends, it is followed on the web or refused."""
+        """Any Location is resolved to an https URL or refused."""
         try:
             target = resolve_redirect("https://example.com/v2/a", location)
         except UpstreamRefused:
@@ -86,7 +86,7 @@ class CheckRealmTests(SynchronousTestCase):
     """Tests for ``check_realm``."""
 
     def test_trusted(self) -> None:
-        """A token server with TLS may be told a password, one beside the registry too."""
+        """A token server with TLS, or one beside a private registry, may receive credentials."""
         check_realm("https://example.com", "https://auth.example.com/token?x=y")
         check_realm("http://127.0.0.1:5000", "http://127.0.0.1:5001/token")
         check_realm("https://10.0.0.1", "https://10.0.0.2/token")

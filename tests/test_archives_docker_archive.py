@@ -21,13 +21,13 @@ LAYERS = [("0.tar", IMAGE.layers[0]), ("1.tar", IMAGE.layers[1])]
 
 
 def make_archive(**changes: Any) -> Members:
-    """List the members of an archive whose entry has other fields."""
+    """Return the members of an archive whose entry has other fields."""
     entry = {key: value for key, value in (ENTRY | changes).items() if value is not ...}
     return [*LAYERS, (CONFIG, IMAGE.config), ("manifest.json", to_json([entry]))]
 
 
 def read_manifests(members: Members) -> list[bytes]:
-    """Read the manifests that are made for the images of an archive."""
+    """Return the manifests that are generated for the images of an archive."""
     contents = read_members(members)
     return [contents.read_file(image.digest) for image in list_docker_images(contents)]
 
@@ -36,7 +36,7 @@ class DockerArchiveTests(SynchronousTestCase):
     """Tests for ``list_docker_images``."""
 
     def test_manifest(self) -> None:
-        """The manifest is made as containerd makes it, to the byte."""
+        """The generated manifest is that of containerd, byte for byte."""
         (manifest,) = read_manifests(make_docker_archive(IMAGE))
         first, second = IMAGE.layers
         expected = (
@@ -52,7 +52,7 @@ class DockerArchiveTests(SynchronousTestCase):
         self.assertEqual(manifest, expected)
 
     def test_names(self) -> None:
-        """An image has all the names that the archive gives it, or none."""
+        """An image has all names that the archive gives it, or none."""
         (image,) = list_docker_images(read_members(make_archive()))
         self.assertEqual(image.names, ("a:1", "b:2"))
         missing: tuple[Any, ...] = (None, [], ...)
@@ -68,7 +68,7 @@ class DockerArchiveTests(SynchronousTestCase):
         )
 
     def test_compressed(self) -> None:
-        """A compressed layer stays so, and is checked against what is in it."""
+        """A compressed layer stays compressed, and its decompressed digest is checked."""
         packed = [("0.tar", gzip.compress(IMAGE.layers[0]))]
         packed.append(("1.tar", zstandard.compress(IMAGE.layers[1])))
         members = [*packed, *make_archive()[2:]]
@@ -85,19 +85,19 @@ class DockerArchiveTests(SynchronousTestCase):
 
 
 class RefusedDockerArchiveTests(SynchronousTestCase):
-    """Tests for ``list_docker_images`` with what is damaged or hostile."""
+    """Tests for ``list_docker_images`` with damaged or hostile archives."""
 
     def refuse(self, members: Members) -> str:
-        """List the images of an archive that is refused, and return what was said."""
+        """List the images of an archive that is refused, and return the error."""
         contents = read_members(members)
         return str(self.assertRaises(ArchiveInvalid, list_docker_images, contents))
 
     def test_no_archive(self) -> None:
-        """Without a list of images, a tar is no archive of images."""
+        """A tar file without manifest.json is no image archive."""
         self.assertIn("so it is no image archive", self.refuse([("README", b"hello")]))
 
     def test_malformed(self) -> None:
-        """A list that is not as it should be is refused, and named."""
+        """A malformed manifest.json is refused."""
         for content in (b"", b"\xff", b"[" * 100_000):
             said = self.refuse([("manifest.json", content)])
             self.assertIn("'manifest.json' is not JSON", said)
@@ -123,7 +123,7 @@ class RefusedDockerArchiveTests(SynchronousTestCase):
         self.assertIn("'/etc/a' is an absolute", self.refuse(make_archive(Config="/etc/a")))
 
     def test_lost(self) -> None:
-        """A config or layer that is not there is named, with its image."""
+        """A missing config or layer is named, with its image."""
         said = self.refuse(make_archive()[1:])
         self.assertEqual(
             said,
@@ -133,7 +133,7 @@ class RefusedDockerArchiveTests(SynchronousTestCase):
         self.assertIn(f"names {CONFIG!r} for a:1", self.refuse(make_archive()[3:]))
 
     def test_damaged_config(self) -> None:
-        """A config that is not what its name says is named."""
+        """A config without the digest in its path is refused."""
         members = [*LAYERS, (CONFIG, IMAGE.config + b" "), *make_archive()[3:]]
         said = self.refuse(members)
         digest = Digest.of(IMAGE.config + b" ")
@@ -143,7 +143,7 @@ class RefusedDockerArchiveTests(SynchronousTestCase):
         )
 
     def test_foreign_config(self) -> None:
-        """A config must say what layers it is for."""
+        """A config must list the diff_ids of its layers."""
         for config in (b"[]", b"{}", b'{"rootfs":[]}', b'{"rootfs":{}}'):
             members = [*LAYERS, ("c", config), *make_archive(Config="c")[3:]]
             self.assertIn("has 2 layers, but its config 'c' names 0", self.refuse(members))
@@ -159,7 +159,7 @@ class RefusedDockerArchiveTests(SynchronousTestCase):
         self.assertIn("the config names the layer '1.tar' by the diff_id", said)
 
     def test_compressed_layers(self) -> None:
-        """A compressed layer that is damaged is named, and one that no node unpacks."""
+        """A damaged layer is refused, and one with a compression that no node supports."""
         cut = ("0.tar", gzip.compress(IMAGE.layers[0])[:-9])
         said = self.refuse([cut, *make_archive()[1:]])
         self.assertIn("the layer '0.tar': the gzip stream is truncated", said)

@@ -15,7 +15,7 @@ PREFIX = "application/vnd.docker.image.rootfs.diff.tar"
 
 
 def keep(content: bytes) -> StagedFile:
-    """Keep a layer."""
+    """Return a staged layer."""
     return MemoryBlob(content, Digest.of(content))
 
 
@@ -23,18 +23,18 @@ class LayerCheckerTests(SynchronousTestCase):
     """Tests for ``LayerChecker``."""
 
     def test_plain(self) -> None:
-        """A layer that is not compressed is what its digest says, of either algorithm."""
+        """The diff_id of an uncompressed layer is its digest, of either algorithm."""
         for algorithm in ("sha256", "sha512"):
             diff_id = Digest.of(LAYER, algorithm)
             self.assertEqual(LayerChecker().check("a", keep(LAYER), diff_id), PREFIX)
 
     def test_compressed(self) -> None:
-        """A compressed layer is looked into."""
+        """A compressed layer is decompressed to compute its diff_id."""
         packed = keep(gzip.compress(LAYER))
         self.assertEqual(LayerChecker().check("a", packed, Digest.of(LAYER)), f"{PREFIX}.gzip")
 
     def test_bomb(self) -> None:
-        """A layer that becomes too large is given up."""
+        """A layer that is too large when decompressed is refused."""
         packed = keep(gzip.compress(LAYER))
         LayerChecker(len(LAYER)).check("a", packed, Digest.of(LAYER))
         failure = self.assertRaises(
@@ -47,7 +47,7 @@ class LayerCheckerTests(SynchronousTestCase):
         )
 
     def test_once(self) -> None:
-        """A layer is looked into once, and compared each time."""
+        """A layer is decompressed once, and compared each time."""
         layers, packed = LayerChecker(), MemoryBlob(gzip.compress(LAYER), Digest.of(b"packed"))
         layers.check("a", packed, Digest.of(LAYER))
         packed.content = b"gone"

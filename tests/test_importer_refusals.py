@@ -25,15 +25,15 @@ from tests.importing import AMD64, ARM64, S390X, ImporterTestCase
 
 
 class RefusalTests(ImporterTestCase):
-    """Tests for archives that are refused: the tree stays as it was."""
+    """Tests for archives that are refused: the tree is unchanged."""
 
     def setUp(self) -> None:
-        """Make a tree with something in it."""
+        """Create a tree with content."""
         super().setUp()
         self.import_members(make_image_layout(ARM64, {CONTAINERD_NAME: "docker.io/a/b:1"}))
 
     def test_damaged_blob(self) -> None:
-        """A blob that is not what its name says is named."""
+        """A blob whose bytes do not have the digest in its path is refused."""
         members = make_image_layout(AMD64)
         at = members.index(blob(AMD64.layers[1]))
         path, content = members[at]
@@ -44,7 +44,7 @@ class RefusalTests(ImporterTestCase):
         )
 
     def test_damaged_layer(self) -> None:
-        """So is a layer of a docker-archive that its config does not know."""
+        """A layer of a docker-archive without its diff_id is refused."""
         members = make_docker_archive(AMD64)
         at, path = next(
             (at, one[0])
@@ -58,7 +58,7 @@ class RefusalTests(ImporterTestCase):
         self.assertIn(expected, self.refuse(members))
 
     def test_cut_short(self) -> None:
-        """Wherever an archive is cut off, nothing of it is taken."""
+        """A truncated archive is refused, wherever it ends."""
         archive = make_tar(make_image_layout(AMD64))
         before = self.list_tree()
         for end in range(0, archive.rindex(b"1.0.0") + 512, 499):
@@ -66,7 +66,7 @@ class RefusalTests(ImporterTestCase):
             self.assertEqual(self.list_tree(), before)
 
     def test_lost_layer(self) -> None:
-        """An image that lacks a layer is refused, and the layer named."""
+        """An image without one of its layers is refused, and the layer named."""
         members = [one for one in make_image_layout(AMD64) if one != blob(AMD64.layers[0])]
         self.assertEqual(
             self.refuse(members),
@@ -76,7 +76,7 @@ class RefusalTests(ImporterTestCase):
         )
 
     def test_claims(self) -> None:
-        """A member that claims 10 TB is refused before anything is written."""
+        """A member of 10 TB is refused before anything is written."""
         giant = tarfile.TarInfo("blobs/giant")
         giant.size = 10 * 10**12
         header = giant.tobuf(tarfile.GNU_FORMAT)
@@ -84,7 +84,7 @@ class RefusalTests(ImporterTestCase):
         self.assertIn("'blobs/giant' has 10000000000000 bytes, but only", str(failure))
 
     def test_collision(self) -> None:
-        """Two images that only their hosts tell apart are not put upon each other."""
+        """Two images that differ only in their hosts are refused."""
         descriptors = [
             describe(OCI_MANIFEST, image.manifest, annotations={CONTAINERD_NAME: name})
             for image, name in ((AMD64, "docker.io/x/y:1"), (S390X, "quay.io/x/y:1"))
@@ -99,7 +99,7 @@ class RefusalTests(ImporterTestCase):
         self.assertEqual(len(self.import_members(layout, trimmed=False)), 2)
 
     def test_two_images_of_one_name(self) -> None:
-        """Nor are two images that nothing but their platform tells apart."""
+        """Two images that differ only in their platform are refused."""
         descriptors = [
             describe(OCI_MANIFEST, image.manifest, annotations={CONTAINERD_NAME: NAME})
             | {"platform": image.descriptor["platform"]}
@@ -116,7 +116,7 @@ class RefusalTests(ImporterTestCase):
         )
 
     def test_other_origin(self) -> None:
-        """What the tree has from one registry is not overwritten by another's."""
+        """An image of one registry does not replace that of another one."""
         other = make_image_layout(AMD64, {CONTAINERD_NAME: "quay.io/a/b:1"})
         self.assertEqual(
             self.refuse(other),
@@ -128,12 +128,12 @@ class RefusalTests(ImporterTestCase):
         self.assertEqual(self.read_manifest("a/b", "1")[1], AMD64.manifest)
 
     def test_platform_that_is_not_there(self) -> None:
-        """An archive with nothing for the wanted platform says what it has."""
+        """If there is nothing for the selected platforms, the error lists those of the archive."""
         said = self.refuse(make_k3s_layout([AMD64], []), platforms=[Platform("linux", "arm")])
         self.assertIn("has nothing for the selected platforms, only for linux/amd64", said)
 
     def test_wanted_platform_is_missing(self) -> None:
-        """So does one whose index names the platform, and that is all."""
+        """An index that names the platform without having it is refused too."""
         said = self.refuse(
             make_k3s_layout([AMD64], [ARM64]), platforms=[Platform("linux", "arm64")]
         )
@@ -142,7 +142,7 @@ class RefusalTests(ImporterTestCase):
     @settings(deadline=None, max_examples=40)
     @given(st.data())
     def test_turned_bits(self, data: st.DataObject) -> None:
-        """Whatever is damaged, an archive is refused whole, or all of it that counts is right."""
+        """A damaged archive is refused, or its images are right nevertheless."""
         kinds: list[Members] = [make_image_layout(AMD64), make_docker_archive(AMD64)]
         archive = bytearray(make_tar(data.draw(st.sampled_from(kinds))))
         at = data.draw(st.integers(0, len(archive) - 1))

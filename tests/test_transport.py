@@ -26,7 +26,7 @@ class FollowTests(SynchronousTestCase):
     """Tests for ``Transport.follow``."""
 
     def follow(self, targets: Mapping[str, str]) -> list[Sent]:
-        """Ask for the URL, with a password, where some URLs redirect to others."""
+        """Request the URL, with credentials, where some URLs redirect to others."""
 
         def answer(request: Sent) -> Canned:
             if request.url in targets:
@@ -39,25 +39,25 @@ class FollowTests(SynchronousTestCase):
         return transport.sent
 
     def test_other_host(self) -> None:
-        """The password stays with the registry; the range goes along."""
+        """Credentials are not sent to another host; Range is."""
         first, second = self.follow({URL: "https://cdn.example/x?signature=1"})
         self.assertEqual(first.headers, {"Range": "bytes=5-", "Authorization": "Basic secret"})
         self.assertEqual(second.headers, {"Range": "bytes=5-"})
         self.assertEqual(second.url, "https://cdn.example/x?signature=1")
 
     def test_same_host(self) -> None:
-        """On the same server the password is sent again."""
+        """Credentials are sent again to the same origin."""
         _, second = self.follow({URL: "/elsewhere"})
         self.assertEqual(second.url, "https://example.com/elsewhere")
         self.assertIn("Authorization", second.headers)
 
     def test_other_port(self) -> None:
-        """Another port is another server."""
+        """Another port is another origin."""
         _, second = self.follow({URL: "https://example.com:8443/elsewhere"})
         self.assertNotIn("Authorization", second.headers)
 
     def test_endless(self) -> None:
-        """A circle of redirects is left after ten."""
+        """More than ten redirects are refused."""
         failure = self.assertRaises(UpstreamRefused, self.follow, {URL: URL})
         self.assertEqual(str(failure), f"{URL} redirects more than 10 times")
 
@@ -103,7 +103,7 @@ class BodyTests(SynchronousTestCase):
 
 
 class StatusTests(SynchronousTestCase):
-    """Tests for what statuses and headers mean."""
+    """Tests for ``check_available`` and ``retry_after_seconds``."""
 
     def check(self, status: int, **headers: str) -> None:
         """Check a response with a status."""
@@ -111,18 +111,18 @@ class StatusTests(SynchronousTestCase):
         check_available(transport.send("GET", URL, {}), URL)
 
     def test_transient(self) -> None:
-        """These may be tried again."""
+        """These statuses can be retried."""
         for status in (408, 429, 499, *range(500, 510), 520, 521, 522, 524, 599):
             failure = self.assertRaises(UpstreamUnavailable, self.check, status)
             self.assertTrue(str(failure).startswith(f"{URL} answered with status {status}"))
 
     def test_limit(self) -> None:
-        """Of a limit the mend is told."""
+        """A rate limit is reported with what to do."""
         failure = self.assertRaises(UpstreamUnavailable, self.check, 429)
         self.assertIn("(too many pulls); try later, or log in with docker login", str(failure))
 
     def test_answers(self) -> None:
-        """These are answers."""
+        """These statuses are final."""
         for status in (200, 206, 401, 403, 404, 416):
             self.check(status)
 
@@ -132,7 +132,7 @@ class StatusTests(SynchronousTestCase):
         self.assertEqual(failure.retry_after, 7.0)
 
     def test_retry_after_forms(self) -> None:
-        """It is a number of seconds or a date; anything else is none."""
+        """It is a number of seconds or a date; anything else is ignored."""
         now = 784111777.0
         self.assertEqual(retry_after_seconds(" 120 ", now), 120.0)
         self.assertEqual(retry_after_seconds("Sun, 06 Nov 1994 08:50:07 GMT", now), 30.0)
@@ -145,25 +145,25 @@ class NetworkFailureTests(SynchronousTestCase):
     """Tests for ``translate_network_errors``."""
 
     def fail_with(self, error: Exception) -> None:
-        """Let an error of the network happen."""
+        """Raise an error of the network."""
         with translate_network_errors(URL):
             raise error
 
     def test_broken(self) -> None:
-        """A broken connection may be tried again."""
+        """A broken connection can be retried."""
         for error in (ProtocolError("Connection broken"), ConnectionResetError("reset")):
             failure = self.assertRaises(UpstreamUnavailable, self.fail_with, error)
             self.assertTrue(str(failure).startswith("example.com: "))
 
     def test_broken_tls(self) -> None:
-        """So may one that breaks while TLS begins, or later."""
+        """A connection that breaks within TLS can be retried."""
         for reason in ("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF", "[SSL] bad record mac"):
             error = SSLError(ssl.SSLError(reason))
             failure = self.assertRaises(UpstreamUnavailable, self.fail_with, error)
             self.assertIn(reason, str(failure))
 
     def test_certificate(self) -> None:
-        """An unknown certificate is final, and the mend is told."""
+        """An untrusted certificate is final, and the error says what to do."""
         error = SSLError(ssl.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED] failed"))
         failure = self.assertRaises(UpstreamRefused, self.fail_with, error)
         self.assertEqual(
@@ -173,7 +173,7 @@ class NetworkFailureTests(SynchronousTestCase):
         )
 
     def test_no_tls(self) -> None:
-        """So is a server that does not talk TLS."""
+        """A server without TLS is final too."""
         error = SSLError(ssl.SSLError("[SSL: WRONG_VERSION_NUMBER] wrong version number"))
         failure = self.assertRaises(UpstreamRefused, self.fail_with, error)
         self.assertIn("--plain-http example.com", str(failure))
@@ -196,7 +196,7 @@ class ProxyTests(SynchronousTestCase):
             self.patch(os, "environ", {k: v for k, v in os.environ.items() if k != name})
 
     def proxy_for(self, url: str, **environment: str) -> str:
-        """Find the proxy for a URL."""
+        """Return the proxy for a URL."""
         self.patch(os, "environ", {**os.environ, **environment})
         return Transport()._proxy_for(url)
 
@@ -210,7 +210,7 @@ class ProxyTests(SynchronousTestCase):
         )
 
     def test_no_proxy(self) -> None:
-        """Some hosts are asked directly: by name, by domain, by network, this machine."""
+        """Hosts in no_proxy (by name, domain, network) and loopback addresses need no proxy."""
         exempt = "direct.example,.internal,10.0.0.0/8"
         proxy = "http://proxy.example:3128"
         for host in ("direct.example", "a.internal", "10.1.2.3", "localhost", "127.0.0.1"):
