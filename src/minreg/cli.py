@@ -5,10 +5,13 @@ usage.
 """
 
 import importlib
+import sys
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 import click
+from click.shell_completion import CompletionItem
 
 from minreg import __version__
 
@@ -80,6 +83,31 @@ class _Commands(click.Group):
             ) from None
         command: click.Command = module.command
         return command
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command that the arguments name; errors are coloured where colours are."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **extra)
+        try:
+            status = super().main(*args, standalone_mode=False, **extra)
+        except click.ClickException as error:
+            from minreg.commands.terminal import show_exception  # noqa: PLC0415 - for errors only
+
+            show_exception(error)
+            sys.exit(error.exit_code)
+        except click.Abort:
+            click.echo("Aborted!", err=True)
+            sys.exit(1)
+        sys.exit(status if isinstance(status, int) else 0)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a command without importing any; options as click does."""
+        commands = [
+            CompletionItem(name, help=entry.summary)
+            for name, entry in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's name
         """Write the list of commands without importing any."""

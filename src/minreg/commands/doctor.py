@@ -3,25 +3,21 @@
 import json
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
 import click
 
+from minreg.commands.doctor_report import summarize, write_answers, write_findings, write_unread
+from minreg.commands.terminal import echo, echo_diff
 from minreg.node.doctor.asking import ask, check_registry
 from minreg.node.doctor.changes import Difference, make_difference
 from minreg.node.doctor.diagnosis import diagnose, order
 from minreg.node.doctor.files import CLOSED, NodeFiles
-from minreg.node.doctor.findings import Finding
+from minreg.node.doctor.findings import Finding, Severity
 from minreg.node.doctor.node import Node, look_at_node
-from minreg.node.doctor.report import (
-    as_json,
-    summarize,
-    write_answers,
-    write_findings,
-    write_unread,
-)
+from minreg.node.doctor.report import as_json
 from minreg.node.doctor.wanted import Answer, find_pause_image, list_answers
 from minreg.words import printable
 
@@ -36,11 +32,12 @@ class CouldNotLook(click.ClickException):
 
 @click.command(
     "doctor",
-    help="""Find what keeps K3s or RKE2 on this node from its images, and say how to mend it.
+    help="""Find what keeps K3s or RKE2 on this node from its images, and say how to fix it.
 
     It reads what they read and what they have written, works out who will be asked for each
     image, and asks the registry that runs. It changes nothing. The exit status is 0 if there
-    is nothing to mend, 1 if there is, and 2 if it could not look.
+    is nothing to fix, or there are only suggestions; 1 if there are errors or warnings; and 2
+    if it could not look.
     """,
 )
 @click.option(
@@ -87,10 +84,13 @@ def _look(files: NodeFiles, *, as_document: bool, fix: bool) -> None:
             json.dumps(document | ({"diff": list(difference.lines)} if fix else {}), indent=2)
         )
     elif fix:
-        _show(difference.lines)
-        _show(_by_hand(findings, difference), err=True)
+        for line in difference.lines:
+            echo_diff(line)
+        for line in _by_hand(findings, difference):
+            echo(printable(line), err=True)
     else:
-        _show(_describe(findings, answers, files))
+        for line in _describe(findings, answers, files):
+            echo(line)
     _exit(node, findings, files)
 
 
@@ -113,10 +113,10 @@ def limited_time(seconds: float) -> Iterator[None]:
 def _describe(
     findings: Sequence[Finding], answers: Sequence[Answer], files: NodeFiles
 ) -> Iterator[str]:
+    yield summarize(findings, files.unread)
     yield from write_findings(findings)
     yield from write_answers(answers)
     yield from write_unread(files.unread)
-    yield summarize(findings, files.unread)
 
 
 def _by_hand(findings: Sequence[Finding], difference: Difference) -> Iterator[str]:
@@ -126,17 +126,11 @@ def _by_hand(findings: Sequence[Finding], difference: Difference) -> Iterator[st
             yield f"by hand: {finding.path}: {finding.mend} [{finding.rule.id}]"
 
 
-def _show(lines: Iterable[str], *, err: bool = False) -> None:
-    """Print lines, in which a tab is the only character that does anything."""
-    for line in lines:
-        click.echo("\t".join(map(printable, line.split("\t"))), err=err)
-
-
 def _exit(node: Node, findings: Sequence[Finding], files: NodeFiles) -> None:
     """Exit with what came of it; what could not be looked at counts most."""
     for path in (path for setup in node.setups for path in setup.hidden):
         reason = files.unread[path]
         mend = "run this as root" if reason == CLOSED else "have a plain file read instead"
         raise CouldNotLook(f"{printable(path)} could not be read, as {reason}: {mend}")
-    if findings:
+    if any(finding.rule.severity is not Severity.SUGGESTION for finding in findings):
         sys.exit(1)
