@@ -1,11 +1,13 @@
 """What ``twistd -n minreg`` runs: from the command line to a service."""
 
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 from typing import ClassVar, TextIO
 
+from twisted.logger import FileLogObserver
 from twisted.python.logfile import LogFile
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
@@ -19,7 +21,7 @@ from minreg.daemon.activation import (
 )
 from minreg.daemon.assembly import make_service
 from minreg.daemon.service import RegistryService, complain, leave, leave_unseen
-from minreg.log import make_observer
+from minreg.log import is_journal, make_observer
 from minreg.settings import (
     DEFAULT_ALIAS,
     DEFAULT_INTERFACE,
@@ -123,7 +125,11 @@ class Options(UsageOptions):
         """``twist`` begins its log without asking the service: tell it our format."""
         parent = getattr(self, "parent", None)
         if parent is not None and "fileLogObserverFactory" in parent:
-            parent["fileLogObserverFactory"] = partial(make_observer, self.settings.log_format)
+            parent["fileLogObserverFactory"] = partial(_make_observer, self.settings.log_format)
+
+
+def _make_observer(log_format: str, stream: TextIO) -> FileLogObserver:
+    return make_observer(log_format, stream, for_journal=is_journal(stream, os.environ))
 
 
 def find_endpoints(option: str, text: str, sockets: Sequence[PassedSocket]) -> list[Endpoint]:

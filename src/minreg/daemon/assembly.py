@@ -8,6 +8,7 @@ from typing import Any, TextIO
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorThreads, IReactorTime, IStreamServerEndpoint
 from twisted.internet.threads import deferToThreadPool
+from twisted.logger import FileLogObserver
 from twisted.python.logfile import LogFile
 
 from minreg.daemon.activation import PassedEndpoint
@@ -21,7 +22,7 @@ from minreg.daemon.sharing import SharingReactor
 from minreg.daemon.signals import Signals
 from minreg.daemon.supervision import Supervision
 from minreg.daemon.workers import Workers
-from minreg.log import make_observer
+from minreg.log import is_journal, make_observer
 from minreg.settings import Endpoint, SettingInvalid, Settings
 from minreg.store.awaited import AwaitedTree
 from minreg.store.tree import RegistryTree
@@ -56,7 +57,7 @@ def make_service(
         site,
         endpoints,
         _greeting(settings),
-        make_observer(settings.log_format, BatchedLines(log, reactor)),
+        make_daemon_observer(settings.log_format, log, reactor),
         beside=[Listener(*endpoint, status_site, give_up) for endpoint in status_endpoints],
         workers=workers,
         give_up=give_up,
@@ -122,6 +123,18 @@ def _plan_status(settings: Settings) -> StatusPlan:
     return StatusPlan(settings.aliases, is_elsewhere, settings.has_page)
 
 
+def make_daemon_observer(log_format: str, log: TextIO, reactor: Any) -> FileLogObserver:
+    """Make what writes the daemon's log, as systemd's journal wants it if the log leads there.
+
+    Args:
+        log_format: One of ``LOG_FORMATS``.
+        log: Where to write.
+        reactor: In whose turns lines are batched.
+    """
+    for_journal = is_journal(log, os.environ)
+    return make_observer(log_format, BatchedLines(log, reactor), for_journal=for_journal)
+
+
 def _make_workers(settings: Settings, log: TextIO, reactor: Any) -> Workers | None:
     if settings.workers == 1:
         return None
@@ -154,4 +167,5 @@ def _describe(watch: RootWatch, site: RegistrySite) -> str:
 
 def _greeting(settings: Settings) -> str:
     aliases = ", ".join(f"{name} for {host}" for name, host in settings.aliases.items())
-    return f"{settings.root} (answering as {aliases})"
+    workers = f", {settings.workers} workers" if settings.workers > 1 else ""
+    return f"{settings.root} (answering as {aliases}{workers})"

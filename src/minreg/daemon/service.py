@@ -12,6 +12,7 @@ from twisted.logger import FileLogObserver, ILogObserver, Logger
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
+from minreg import __version__
 from minreg.web.connection.site import RegistrySite
 
 DRAIN_TIMEOUT = 30
@@ -121,7 +122,11 @@ class RegistryService(MultiService):
             return
         places = ", ".join(listener.describe() for listener in self._listeners)
         _log.info(
-            "serving {greeting} at {places}", event="start", greeting=self._greeting, places=places
+            "minreg {version}: serving {greeting} at {places}",
+            event="start",
+            version=__version__,
+            greeting=self._greeting,
+            places=places,
         )
         if self._beside:
             places = ", ".join(listener.describe() for listener in self._beside)
@@ -148,6 +153,8 @@ class RegistryService(MultiService):
         await workers
         await gatherResults([listener.stopService() for listener in self._beside])
         Service.stopService(self)
+        if self._greeting:
+            _log.info("stopped", event="stopped")
 
 
 class Listener(Service):

@@ -3,19 +3,25 @@
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IReactorFDSet, IReactorFromThreads, IReadDescriptor
 from twisted.logger import globalLogBeginner
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from minreg.daemon.assembly import make_all_sites, make_disk, make_endpoints, make_store
-from minreg.daemon.lines import BatchedLines
+from minreg.daemon.assembly import (
+    make_all_sites,
+    make_daemon_observer,
+    make_disk,
+    make_endpoints,
+    make_store,
+)
 from minreg.daemon.service import RegistryService
 from minreg.daemon.sharing import SharingReactor
 from minreg.daemon.signals import Signals
-from minreg.log import make_observer
 from minreg.settings import Endpoint, Settings
 
 
@@ -45,7 +51,9 @@ class EndOfInput:
 
     def _end(self) -> None:
         self._reactor.removeReader(self)
-        self._reactor.stop()
+        # It may have been told to stop by a signal, and then learns of this while it does.
+        with suppress(ReactorNotRunning):
+            self._reactor.stop()
 
 
 def read_settings(text: str) -> Settings:
@@ -77,7 +85,7 @@ def main() -> None:
         for words, endpoint in make_endpoints(settings.listen, SharingReactor(reactor))
         if not words.startswith("--listen unix:")
     ]
-    observer = make_observer(settings.log_format, BatchedLines(sys.stdout, reactor))
+    observer = make_daemon_observer(settings.log_format, sys.stdout, reactor)
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     site, _ = make_all_sites(settings, make_store(settings), make_disk(reactor), reactor)
     service = RegistryService(site, endpoints, "", observer)
