@@ -32,6 +32,7 @@ _COMMANDS: Mapping[str, _Entry] = {
     "import": _Entry("minreg.commands.import_", "Fill a tree from image archives."),
     "list": _Entry("minreg.commands.list", "Say what a tree holds."),
     "verify": _Entry("minreg.commands.verify", "Check that a tree is complete and undamaged."),
+    "status": _Entry("minreg.commands.status", "Say whether a registry runs, and what it has."),
     "preflight": _Entry("minreg.commands.preflight", "Check that all is there before an upgrade."),
     "prune": _Entry("minreg.commands.prune", "Remove from a tree what no tag reaches."),
     "serve": _Entry("minreg.commands.serve", "Serve a registry tree in the foreground."),

@@ -120,7 +120,9 @@ def make_all_sites(
 
 def _plan_status(settings: Settings) -> StatusPlan:
     is_elsewhere = settings.status_listen is not None
-    return StatusPlan(settings.aliases, is_elsewhere, settings.has_page)
+    return StatusPlan(
+        settings.aliases, is_elsewhere, settings.has_page, settings.root, settings.workers
+    )
 
 
 def make_daemon_observer(log_format: str, log: TextIO, reactor: Any) -> FileLogObserver:

@@ -1,6 +1,7 @@
 """The daemon as a service: it listens, says so, and ends without cutting anyone off."""
 
 import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -190,6 +191,7 @@ class Listener(Service):
     async def _stop(self) -> None:
         port, self._port = self._port, None
         if port is not None:
+            self._site.listeners.remove(self._describe(port))
             await maybeDeferred(port.stopListening)
 
     def stopService(self) -> Deferred[None]:
@@ -198,11 +200,16 @@ class Listener(Service):
         return Deferred.fromCoroutine(self._stop())
 
     def describe(self) -> str:
-        """Name the place as a client would: a URL, or a socket's path."""
-        return (self._port and _url(self._port.getHost(), self._words)) or self._words
+        """Name the place as a client would: a URL, or ``unix:`` and a socket's path."""
+        return self._words if self._port is None else self._describe(self._port)
+
+    def _describe(self, port: IListeningPort) -> str:
+        address = port.getHost()
+        return _url(address, self._words) or _socket(address) or self._words
 
     def _keep(self, port: IListeningPort) -> None:
         self._port = port
+        self._site.listeners.append(self._describe(port))
         url = _url(port.getHost(), self._words)
         for every, here in _ON_THIS_MACHINE.items():
             url = url.replace(every, here)
@@ -214,6 +221,12 @@ class Listener(Service):
         mends = _MENDS_OF_PATHS if "listen unix:" in self._words else _MENDS
         mend = mends.get(getattr(problem, "errno", 0), _MEND)
         self._give_up(f"{self._words}: cannot listen there: {reason}: {mend}")
+
+
+def _socket(address: IAddress) -> str:
+    """Write a socket's file as ``--url`` takes it; empty if that is no such socket."""
+    name = getattr(address, "name", None)
+    return f"unix:{os.fsdecode(name)}" if name else ""
 
 
 def _url(address: IAddress, words: str) -> str:

@@ -17,12 +17,15 @@ class StatusPlan:
     """What of the registry's status is served, and where.
 
     ``aliases`` are names of the registry, each with the host that is meant by it;
-    ``is_elsewhere`` tells that status has a site of its own.
+    ``is_elsewhere`` tells that status has a site of its own; ``root`` is the directory that
+    is served, and ``workers`` how many processes serve it.
     """
 
     aliases: Mapping[str, str]
     is_elsewhere: bool = False
     has_page: bool = True
+    root: str = ""
+    workers: int = 1
 
 
 @attrs.frozen

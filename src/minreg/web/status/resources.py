@@ -20,6 +20,7 @@ from minreg.web.status.metrics import MetricsResource
 from minreg.web.status.misses import Misses
 from minreg.web.status.missing import MissingResource
 from minreg.web.status.plan import StatusPlan, Watched
+from minreg.web.status.running import StatusResource
 from minreg.web.status.wanted import make_witness
 
 
@@ -54,6 +55,7 @@ def put_status(root: RegistryResource, watched: Watched, plan: StatusPlan) -> No
     root.putChild(b"readyz", ReadyResource(site, watched.store, watched.disk))
     root.putChild(b"metrics", MetricsResource(site, watched.figures, misses))
     below.putChild(b"preflight", LazyResource(partial(_load_preflight, watched, plan)))
+    below.putChild(b"status", StatusResource(watched, plan, time))
     missing = MissingResource(misses, plan.aliases)
     if not plan.has_page:
         below.putChild(b"missing", missing)
