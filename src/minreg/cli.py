@@ -85,12 +85,13 @@ class _Commands(click.Group):
         command: click.Command = module.command
         return command
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(self, *args: Any, **extra: Any) -> Any:  # type: ignore[override]  # click overloads it
         """Run the command that the arguments name; errors are coloured where colours are."""
-        if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **extra)
+        run: Any = super().main
+        if not extra.pop("standalone_mode", True):
+            return run(*args, **extra, standalone_mode=False)
         try:
-            status = super().main(*args, standalone_mode=False, **extra)
+            status = run(*args, **extra, standalone_mode=False)
         except click.ClickException as error:
             from minreg.commands.terminal import show_exception  # noqa: PLC0415 - for errors only
 

@@ -129,7 +129,7 @@ def _describe(document: Mapping[str, Any], url: str) -> Iterator[str]:
 def _duration(seconds: object, started: object) -> str:
     if not isinstance(seconds, int):
         return ""
-    parts = []
+    parts: list[str] = []
     left = seconds
     for name, size in _UNIT_OF_TIME:
         number, left = divmod(left, size)
