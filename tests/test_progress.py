@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
@@ -140,3 +141,26 @@ class LiveBarsTests(SynchronousTestCase):
             self.bars.show(BlobAdvanced(DIGEST, "quay.io/a:1", offset, 2000))
             seen.append(self.whole())
         self.assertEqual(seen, [1000, 1000, 1000, 1000, 1700, 2000])
+
+    def test_narrow(self) -> None:
+        """In 80 columns each bar is one line, however long a name and however large a blob."""
+        console = Console(file=self.output, force_terminal=True, width=80, height=24)
+        bars = LiveBars(console)
+        size = 123_456_789_012
+        bars.show(Planned(1, 1, fetch_bytes=size, partial_bytes=0, present_bytes=0))
+        bars.show(BlobAdvanced(DIGEST, f"quay.io/{'long-name-' * 9}:1", 98_765_432_109, size))
+        with console.capture() as captured:
+            console.print(bars._progress.get_renderable())
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", captured.get()).splitlines()
+        self.assertEqual([len(line) <= 80 for line in lines], [True, True], lines)
+        for line in lines:
+            self.assertIn("98.8/123.5 GB", line)
+        self.assertIn("long-name-long-na", lines[1])
+
+    def test_failure(self) -> None:
+        """An image that failed is red, unless the terminal is to have no colours."""
+        for no_color, is_red in ((False, True), (True, False)):
+            output = io.StringIO()
+            console = Console(file=output, force_terminal=True, width=200, no_color=no_color)
+            LiveBars(console).show(ImageEnded("a:1", is_new=False, reason="it is gone"))
+            self.assertEqual("\x1b[31m" in output.getvalue(), is_red)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
-from minreg.commands.terminal import has_color, is_interactive, wrap
+from minreg.commands.terminal import byte_bar, has_color, is_interactive, wrap
 
 _RED_ERROR = "\x1b[31m\x1b[1mError:\x1b[0m"
 
@@ -55,6 +55,29 @@ class HasColorTests(SynchronousTestCase):
         for name in ("FORCE_COLOR", "CLICOLOR_FORCE"):
             self.assertEqual(self.check(terminal=False, **{name: "1"}), (True, False))
             self.assertEqual(self.check(terminal=False, **{name: "0"}), (False, False))
+
+
+class ByteBarTests(SynchronousTestCase):
+    """Tests for ``byte_bar``."""
+
+    def show(self, stream: io.StringIO, term: str = "xterm") -> str:
+        """Show a bar, and return what was written."""
+        self.patch(os, "environ", {"TERM": term})
+        self.patch(sys, "stderr", stream)
+        with byte_bar("hashing", 2_000_000) as advanced:
+            advanced(1_000_000)
+        return stream.getvalue()
+
+    def test_terminal(self) -> None:
+        """On a terminal it says what is done, and how much of it."""
+        written = self.show(_Terminal())
+        self.assertIn("hashing", written)
+        self.assertIn("1.0/2.0 MB", written)
+
+    def test_pipe(self) -> None:
+        """Elsewhere, nothing is written."""
+        self.assertEqual(self.show(io.StringIO()), "")
+        self.assertEqual(self.show(_Terminal(), "dumb"), "")
 
 
 class WrapTests(SynchronousTestCase):

@@ -85,7 +85,7 @@ class _Commands(click.Group):
         command: click.Command = module.command
         return command
 
-    def main(self, *args: Any, **extra: Any) -> Any:  # type: ignore[override]  # click overloads it
+    def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command that the arguments name; errors are coloured where colours are."""
         run: Any = super().main
         if not extra.pop("standalone_mode", True):

@@ -7,10 +7,10 @@ from typing import Any, NoReturn
 
 import attrs
 import click
-from rich.console import Console
 
 from minreg.commands.arguments import parse_arguments, parse_platforms, read_list
 from minreg.commands.reports import WrongUsage, is_interruption, reported_failures
+from minreg.commands.terminal import is_interactive, make_console
 from minreg.fill.download import Download, Network
 from minreg.fill.plan import Plan
 from minreg.fill.progress import Display, JsonLines, LiveBars, PlainLines
@@ -163,8 +163,8 @@ def _make_network(wishes: Wishes) -> Network:
 def _make_display(wishes: Wishes) -> Display:
     if wishes.as_json:
         return JsonLines(click.echo)
-    if sys.stdout.isatty():
-        return LiveBars(Console())
+    if is_interactive(sys.stdout):
+        return LiveBars(make_console())
     return PlainLines(click.echo)
 
 

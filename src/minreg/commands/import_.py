@@ -1,21 +1,13 @@
 """``minreg import``: what was carried to a machine without a network, into a tree."""
 
+import os
 import sys
-from functools import partial
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
 from minreg.commands.arguments import parse_platforms
 from minreg.commands.reports import reported_failures, say
+from minreg.commands.terminal import byte_bar, echo_error
 from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.source import measure_source
 from minreg.fill.importer import ImportedImage, Importer
@@ -68,7 +60,7 @@ def command(
                 for image in _import(importer, source):
                     say(_describe(image))
             except ArchiveInvalid as failure:
-                say(f"Error: {failure}", err=True)
+                echo_error(str(failure))
                 failed += 1
             except KeyboardInterrupt:
                 raise click.ClickException(
@@ -81,20 +73,9 @@ def command(
 
 def _import(importer: Importer, source: str) -> list[ImportedImage]:
     """Import an archive, with a bar that shows how far it was read on a terminal."""
-    if not sys.stderr.isatty():
-        # A disabled bar is not enough: before rich 15 it ends with an empty line.
-        return importer.import_archive(source, sys.stdin.buffer, lambda _: None)
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    ) as progress:
-        bar = progress.add_task(source, total=measure_source(source))
-        return importer.import_archive(source, sys.stdin.buffer, partial(progress.advance, bar))
+    name = os.path.basename(source.rstrip("/")) or source
+    with byte_bar(name, measure_source(source)) as advanced:
+        return importer.import_archive(source, sys.stdin.buffer, advanced)
 
 
 def _describe(image: ImportedImage) -> str:

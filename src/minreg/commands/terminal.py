@@ -13,12 +13,17 @@ import re
 import shutil
 import sys
 import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from minreg.words import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 WIDEST = 80
 """Columns of text that is wrapped, on wider terminals as well."""
@@ -102,6 +107,35 @@ def echo_next(*commands: str) -> None:
     for number, command in enumerate(commands):
         head = "next:" if number == 0 else "  or:"
         echo(f"{paint(head, Look.SUGGESTION)} {printable(command)}", err=True)
+
+
+def make_console(*, err: bool = False) -> "Console":
+    """Make what progress bars are shown on, with colours where ``has_color`` says so."""
+    from rich.console import Console  # noqa: PLC0415 - takes longer to load than most commands
+
+    stream = sys.stderr if err else sys.stdout
+    return Console(stderr=err, no_color=not has_color(stream), highlight=False)
+
+
+@contextmanager
+def byte_bar(label: str, size: int | None) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how many bytes are done; elsewhere, show nothing.
+
+    Args:
+        label: What is done to them.
+        size: How many there are, None if that is not known.
+
+    Returns:
+        What is to be told of each number of bytes that are done, in any thread.
+    """
+    if not is_interactive(sys.stderr):
+        yield lambda _size: None
+        return
+    from minreg.fill.progress import make_progress  # noqa: PLC0415 - loads rich
+
+    with make_progress(make_console(err=True)) as progress:
+        bar = progress.add_task(printable(label), total=size)
+        yield lambda size: progress.advance(bar, size)
 
 
 def wrap(text: str, indent: str = "", *, first: str | None = None) -> list[str]:

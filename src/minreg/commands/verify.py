@@ -5,9 +5,10 @@ import sys
 import click
 
 from minreg.commands.arguments import directory_option, links_option, parse_platforms
-from minreg.commands.reports import hashing_bar, reported_failures, say
+from minreg.commands.reports import hashing_bar, reported_failures
+from minreg.commands.terminal import Look, echo, paint
 from minreg.fill.verify import Finding, Report, Verification
-from minreg.words import count, format_size
+from minreg.words import count, format_size, printable
 
 
 @click.command(
@@ -44,10 +45,11 @@ def command(
         )
     for finding in report.findings:
         for line in _describe(finding):
-            say(line)
+            echo(line)
     for reason in report.unread:
-        say(f"not looked at: {reason}")
-    say(_summarize(report))
+        echo(paint(f"not looked at: {reason}", Look.WARNING))
+    is_good = not report.broken and not report.unread
+    echo(paint(_summarize(report), Look.GOOD if is_good else Look.ERROR, bold=True))
     if report.broken or report.unread:
         sys.exit(1)
 
@@ -61,11 +63,13 @@ def _run_with_bar(verification: Verification) -> Report:
 def _describe(finding: Finding) -> list[str]:
     image = finding.image
     if finding.problems:
-        return [f"{image}: BROKEN: {problem}" for problem in finding.problems]
+        broken = paint("BROKEN", Look.ERROR, bold=True)
+        name = printable(str(image))
+        return [f"{name}: {broken}: {printable(problem)}" for problem in finding.problems]
     here = ", ".join(map(str, image.present))
     absent = ", ".join(map(str, image.absent))
     platforms = f" for {here}" if here else ""
-    return [f"{image}: complete{platforms}{f' (not here: {absent})' if absent else ''}"]
+    return [printable(f"{image}: complete{platforms}{f' (not here: {absent})' if absent else ''}")]
 
 
 def _summarize(report: Report) -> str:

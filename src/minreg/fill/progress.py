@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.table import Column
 
 from minreg.fill.events import (
     BlobAdvanced,
@@ -34,6 +35,30 @@ from minreg.words import count, format_size, printable
 Write = Callable[[str], None]
 
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+_WIDEST_LABEL = 26
+
+
+def make_progress(console: Console) -> Progress:
+    """Make the progress bars of all commands: what, how far, how fast, how long it will take.
+
+    They fit in 80 columns, and are gone when all is done.
+
+    Args:
+        console: The terminal.
+    """
+    label = Column(no_wrap=True, overflow="ellipsis", max_width=_WIDEST_LABEL)
+    return Progress(
+        TextColumn("{task.description}", markup=False, table_column=label),
+        BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=8)),
+        DownloadColumn(table_column=Column(no_wrap=True)),
+        TransferSpeedColumn(table_column=Column(no_wrap=True, justify="right")),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        console=console,
+        transient=True,
+        expand=True,
+    )
 
 
 class Display(Protocol):
@@ -107,14 +132,7 @@ class LiveBars:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-        )
+        self._progress = make_progress(console)
         self._whole = self._progress.add_task("looking up", total=None)
         self._bars: dict[Digest, TaskID] = {}
         self._offsets: dict[Digest, int] = {}
@@ -142,12 +160,13 @@ class LiveBars:
                 self._advance(event)
             elif isinstance(event, BlobEnded):
                 self._end(event)
+        style = "red" if isinstance(event, ImageEnded) and event.reason else ""
         for line in describe(event):
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
     def _advance(self, event: BlobAdvanced) -> None:
         if event.digest not in self._bars:
-            name = event.image.rpartition("/")[2][:40]
+            name = event.image.rpartition("/")[2]
             self._bars[event.digest] = self._progress.add_task(f"  {name}", total=event.size)
         known = self._offsets.get(event.digest, 0)
         if event.offset > known:
