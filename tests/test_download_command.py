@@ -68,7 +68,9 @@ class DownloadCommandTests(SynchronousTestCase):
         result = self.run_download("-s", "127.0.0.1:1/a:1")
         self.assertEqual(result.exit_code, 1)
         self.assertIn("127.0.0.1:1/a:1: FAILED: 127.0.0.1:1: ", result.output)
-        self.assertTrue(result.output.endswith("reads:\n127.0.0.1:1/a:1\n"))
+        self.assertTrue(result.stdout.endswith("reads:\n127.0.0.1:1/a:1\n"))
+        self.assertTrue(result.stderr.startswith("next: the same command again"))
+        self.assertEqual(self.run_download("-s", "127.0.0.1:1/a:1", "--json").stderr, "")
 
     def test_unreachable_channel(self) -> None:
         """Without the release there is no list, and status 1."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from threading import Event
 from typing import Any, NoReturn
 
@@ -9,8 +10,9 @@ import attrs
 import click
 
 from minreg.commands.arguments import parse_arguments, parse_platforms, read_list
+from minreg.commands.next_steps import after_filling
 from minreg.commands.reports import WrongUsage, is_interruption, reported_failures
-from minreg.commands.terminal import is_interactive, make_console
+from minreg.commands.terminal import echo_next, is_interactive, make_console
 from minreg.fill.download import Download, Network
 from minreg.fill.plan import Plan
 from minreg.fill.progress import Display, JsonLines, LiveBars, PlainLines
@@ -135,8 +137,19 @@ def command(**options: Any) -> None:
         if wishes.skip_k3s and not references:
             raise click.UsageError("there is nothing to download: name an IMAGE or a --file")
         failed = _download(wishes, _make_selection(wishes), references)
+    if not wishes.as_json:
+        _say_what_is_next(wishes, failed)
     if failed:
         sys.exit(1)
+
+
+def _say_what_is_next(wishes: Wishes, failed: Sequence[str]) -> None:
+    if failed:
+        echo_next("the same command again, which fetches only what is not there yet")
+    elif wishes.dry_run:
+        echo_next("the same command without --dry-run")
+    else:
+        echo_next(*after_filling(wishes.directory, is_verified=False))
 
 
 def _make_selection(wishes: Wishes) -> Selection:

@@ -6,8 +6,9 @@ import sys
 import click
 
 from minreg.commands.arguments import parse_platforms
+from minreg.commands.next_steps import after_filling
 from minreg.commands.reports import reported_failures, say
-from minreg.commands.terminal import byte_bar, echo_error
+from minreg.commands.terminal import byte_bar, echo_error, echo_next
 from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.source import measure_source
 from minreg.fill.importer import ImportedImage, Importer
@@ -69,6 +70,7 @@ def command(
                 ) from None
     if failed:
         sys.exit(1)
+    echo_next(*after_filling(directory, is_verified=True))
 
 
 def _import(importer: Importer, source: str) -> list[ImportedImage]:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from minreg.commands.client import DEFAULT_URL, RegistrySilent, ask_registry, check_url, url_option
+from minreg.commands.next_steps import own_command
 from minreg.commands.terminal import Look, echo, paint, wrap
 from minreg.words import count, printable
 
@@ -98,8 +99,8 @@ def _advise(*, is_absent: bool) -> Iterator[str]:
         yield "  to start it:  systemctl start minreg.socket minreg"
         yield "  its log:      journalctl -u minreg"
     else:
-        yield "  to start it:  minreg serve --root DIR"
-    yield "  elsewhere:    minreg status --url URL"
+        yield f"  to start it:  {own_command()} serve --root DIR"
+    yield f"  elsewhere:    {own_command()} status --url URL"
 
 
 def _describe(document: Mapping[str, Any], url: str) -> Iterator[str]:
@@ -150,6 +151,7 @@ def _images(document: Mapping[str, Any]) -> str:
 def _missing(number: object, url: str) -> str:
     if not isinstance(number, int):
         return ""
-    listing = "minreg missing" if url == DEFAULT_URL else f"minreg missing --url {url}"
+    option = "" if url == DEFAULT_URL else f" --url {url}"
+    listing = f"{own_command()} missing{option}"
     advice = f" (list them: {listing})" if number else ""
     return f"{count(number, 'name')} that clients asked for{advice}"

@@ -103,7 +103,10 @@ def echo_diff(line: str, *, err: bool = False) -> None:
 
 
 def echo_next(*commands: str) -> None:
-    """Write to the standard error which commands come next, each on a line to be pasted."""
+    """Write to the standard error what to run next, each command on a line, to be pasted.
+
+    Standard output is left to lists that other programs read.
+    """
     for number, command in enumerate(commands):
         head = "next:" if number == 0 else "  or:"
         echo(f"{paint(head, Look.SUGGESTION)} {printable(command)}", err=True)
