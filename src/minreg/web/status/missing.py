@@ -50,7 +50,7 @@ class MissingResource(RegistryResource):
                     "kind": "blob" if miss.wanted.is_blob else "manifest",
                     "image": image_of(miss.wanted, self._aliases),
                     "count": miss.count,
-                    "occasions": miss.occasions,
+                    "attempts": miss.occasions,
                     "first": format_time(miss.first),
                     "last": format_time(miss.last),
                     "user_agent": miss.user_agent,
