@@ -11,6 +11,7 @@ import click
 
 from minreg.commands.arguments import directory_option, read_list
 from minreg.commands.reports import CouldNotLook, WrongUsage, hashing_bar, is_interruption
+from minreg.commands.terminal import Look, echo, paint
 from minreg.interfaces import StoreUnavailable
 from minreg.node.preflight import Preflight
 from minreg.preflight.components import COMPONENTS
@@ -217,8 +218,9 @@ def _print(report: Report, notes: Sequence[str]) -> None:
     for line in report.lines():
         click.echo(line)
     for note in notes:
-        click.echo(f"note: {note}", err=True)
-    click.echo(report.summary(), err=True)
+        echo(f"{paint('note:', Look.WARNING)} {note}", err=True)
+    verdict = Look.GOOD if report.is_ready else Look.ERROR
+    echo(paint(report.summary(), verdict, bold=True), err=True)
 
 
 def _advise(report: Report, directory: str, *, has_hosts: bool) -> str:

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 
 import click
 
+from minreg.commands.terminal import Look, echo, paint
 from minreg.node.registries.certs_d import make_certs_d
 from minreg.node.registries.file import read_registries
 from minreg.node.registries.merge import Merged, MergeRefused, merge
@@ -42,8 +43,8 @@ def merge_with(path: str | None, document: Document) -> Merged:
     except MergeRefused as error:
         for problem in error.problems:
             place = problem.place
-            words = printable(problem.message)
-            click.echo(f"{path}:{place.line}:{place.column}: {words}", err=True)
+            where = printable(f"{path}:{place.line}:{place.column}:")
+            echo(f"{where} {paint(problem.message, Look.ERROR)}", err=True)
         lines = "" if error.problems else f"; add by hand:\n{render(document)}"
         raise click.ClickException(f"{path}: {printable(str(error))}{lines}") from None
 
