@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
+from minreg.commands.list import _make_table
 from tests.filled_tree import FilledTree
 from tests.test_inventory import ABSENT
 
@@ -68,3 +69,22 @@ class ListCommandTests(SynchronousTestCase):
         os.mkdir(empty)
         result = CliRunner().invoke(cli, ["list", "-d", empty])
         self.assertEqual(len(result.stdout.splitlines()), 1)
+
+
+class TableTests(SynchronousTestCase):
+    """Tests for a table on a narrow terminal."""
+
+    def test_narrow(self) -> None:
+        """Columns are left out until the rest fits; in a pipe, none is."""
+        headings = ("IMAGE", "DIGEST", "PLATFORMS", "NOT HERE", "SIZE", "SHARED")
+        row = ("rancher/pause:3.6", "sha256:0123456789ab", "linux/amd64", "-", "3.5 kB", "0 B")
+        for width, left_out in (
+            (None, []),
+            (80, []),
+            (74, ["SHARED"]),
+            (50, ["SHARED", "DIGEST"]),
+            (10, ["SHARED", "DIGEST", "NOT HERE"]),
+        ):
+            first, _ = _make_table([headings, row], width)
+            shown = [heading for heading in headings if heading not in left_out]
+            self.assertEqual(" ".join(first.split()), " ".join(shown), width)
