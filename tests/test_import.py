@@ -53,10 +53,10 @@ class ImportCommandTests(SynchronousTestCase):
         )
         self.assertEqual(result.exit_code, 0)
         # What comes next is on stderr: stdout is a list. It was hashed: no need to verify.
-        parent, name = os.path.split(self.root)
         self.assertEqual(
             result.stderr,
-            f"next: tar -C {parent} -czf registry-content.tar.gz {name}\n"
+            f"next: tar -C {self.root} --transform 's,^\\.,registry,S' "
+            "-czf registry-content.tar.gz .\n"
             f"  or: minreg serve --root {self.root}\n",
         )
 

@@ -1,7 +1,9 @@
 """Tests for ``minreg.commands.next_steps``."""
 
 import os
+import subprocess
 import sys
+import tarfile
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -39,8 +41,33 @@ class AfterFillingTests(SynchronousTestCase):
         )
         self.assertEqual(
             after_filling(".", is_verified=True),
-            ["tar -C . -czf registry-content.tar.gz .", "minreg serve --root ."],
+            [
+                "tar -C . --transform 's,^\\.,registry,S' -czf registry-content.tar.gz .",
+                "minreg serve --root .",
+            ],
         )
+
+    def test_renamed(self) -> None:
+        """A tree of another name is packed under the name that the guides unpack; links stay."""
+        tree = os.path.abspath(self.mktemp())
+        os.makedirs(f"{tree}/a/manifests")
+        os.symlink("../../blobs", f"{tree}/a/blobs")
+        os.symlink("./x", f"{tree}/a/manifests/1")
+        pack, _ = after_filling(tree, is_verified=True)
+        directory = self.mktemp()
+        os.makedirs(directory)
+        subprocess.run(["/bin/sh", "-c", pack], cwd=directory, check=True)
+        with tarfile.open(f"{directory}/registry-content.tar.gz") as archive:
+            self.assertEqual(
+                {member.name: member.linkname for member in archive},
+                {
+                    "registry": "",
+                    "registry/a": "",
+                    "registry/a/blobs": "../../blobs",
+                    "registry/a/manifests": "",
+                    "registry/a/manifests/1": "./x",
+                },
+            )
 
     def test_node(self) -> None:
         """On a node the tree is served already: the doctor says whether all is well."""

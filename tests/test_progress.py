@@ -161,6 +161,6 @@ class LiveBarsTests(SynchronousTestCase):
         """An image that failed is red, unless the terminal is to have no colours."""
         for no_color, is_red in ((False, True), (True, False)):
             output = io.StringIO()
-            console = Console(file=output, force_terminal=True, width=200, no_color=no_color)
+            console = Console(file=output, color_system="standard", width=200, no_color=no_color)
             LiveBars(console).show(ImageEnded("a:1", is_new=False, reason="it is gone"))
             self.assertEqual("\x1b[31m" in output.getvalue(), is_red)

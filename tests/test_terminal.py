@@ -134,7 +134,7 @@ class ErrorTests(SynchronousTestCase):
 
     def test_forced(self) -> None:
         """Wrong usage is coloured behind the line that says how to use the command."""
-        result = CliRunner().invoke(cli, ["frobnicate"], env={"FORCE_COLOR": "1"})
+        result = CliRunner().invoke(cli, ["frobnicate"], env={"FORCE_COLOR": "1", "NO_COLOR": ""})
         self.assertEqual(result.exit_code, 2)
         self.assertTrue(result.stderr.startswith("Usage: "))
         self.assertIn(f"\n{_RED_ERROR} No such command 'frobnicate'", result.stderr)

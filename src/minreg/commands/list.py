@@ -1,7 +1,6 @@
 """``minreg list``: what a tree holds."""
 
 import json
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ import click
 
 from minreg.commands.arguments import directory_option, links_option
 from minreg.commands.reports import reported_failures
-from minreg.commands.terminal import Look, echo, is_interactive, paint
+from minreg.commands.terminal import Look, echo, find_width, paint
 from minreg.fill.tree.contents import TreeContents
 from minreg.fill.tree.inventory import take_inventory
 from minreg.names import Digest
@@ -52,8 +51,7 @@ def command(*, directory: str, as_json: bool, allow_links_to: tuple[str, ...]) -
     if as_json:
         click.echo(json.dumps([_as_json(row) for row in rows], indent=2))
     else:
-        width = shutil.get_terminal_size().columns if is_interactive(sys.stdout) else None
-        for line in _make_table([_HEADINGS, *(_as_text(row) for row in rows)], width):
+        for line in _make_table([_HEADINGS, *(_as_text(row) for row in rows)], find_width()):
             click.echo(line)
     for reason in inventory.unread:
         echo(paint(f"not looked at: {reason}", Look.WARNING), err=True)

@@ -8,6 +8,8 @@ import sys
 _NODE_DIRECTORY = "/var/lib/rancher/k3s/server/registry"
 _DEFAULT_DIRECTORY = "./registry"
 _ARCHIVE = "registry-content.tar.gz"
+_NAME_IN_ARCHIVE = "registry"
+"""What the guides unpack on the node."""
 
 
 def own_command() -> str:
@@ -32,10 +34,13 @@ def after_filling(directory: str, *, is_verified: bool) -> list[str]:
     if os.path.abspath(path) == _NODE_DIRECTORY:
         return [f"{minreg} doctor"]
     parent, name = os.path.split(path)
-    if name in ("", ".", ".."):
-        parent, name = path, "."
-    where = f"-C {shlex.quote(parent)} " if parent else ""
-    pack = f"tar {where}-czf {_ARCHIVE} {shlex.quote(name)}"
+    if name == _NAME_IN_ARCHIVE:
+        where = f"-C {shlex.quote(parent)} " if parent else ""
+        pack = f"tar {where}-czf {_ARCHIVE} {name}"
+    else:
+        # GNU tar renames "." in the archive; S leaves alone where links lead.
+        renamed = f"--transform 's,^\\.,{_NAME_IN_ARCHIVE},S'"
+        pack = f"tar -C {shlex.quote(path)} {renamed} -czf {_ARCHIVE} ."
     tree = "" if directory == _DEFAULT_DIRECTORY else f" -d {shlex.quote(directory)}"
     carry = pack if is_verified else f"{minreg} verify{tree} && {pack}"
     return [carry, f"{minreg} serve --root {shlex.quote(path)}"]

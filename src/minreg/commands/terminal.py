@@ -141,6 +141,11 @@ def byte_bar(label: str, size: int | None) -> Iterator[Callable[[int], None]]:
         yield lambda size: progress.advance(bar, size)
 
 
+def find_width() -> int | None:
+    """Return how many columns the terminal has that is the standard output; None in a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def wrap(text: str, indent: str = "", *, first: str | None = None) -> list[str]:
     """Wrap a text at spaces only: paths, addresses and digests stay whole, to be pasted.
 
@@ -151,7 +156,7 @@ def wrap(text: str, indent: str = "", *, first: str | None = None) -> list[str]:
     """
     return textwrap.wrap(
         printable(text),
-        min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST),
+        min(find_width() or WIDEST, WIDEST),
         initial_indent=indent if first is None else first,
         subsequent_indent=indent,
         break_long_words=False,
