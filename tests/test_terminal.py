@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+from unittest.mock import patch
 
 from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
@@ -62,10 +63,11 @@ class ByteBarTests(SynchronousTestCase):
 
     def show(self, stream: io.StringIO, term: str = "xterm") -> str:
         """Show a bar, and return what was written."""
-        self.patch(os, "environ", {"TERM": term})
         self.patch(sys, "stderr", stream)
-        with byte_bar("hashing", 2_000_000) as advanced:
-            advanced(1_000_000)
+        # rich keeps the environment that it was loaded in.
+        with patch.dict(os.environ, {"TERM": term, "NO_COLOR": ""}):
+            with byte_bar("hashing", 2_000_000) as advanced:
+                advanced(1_000_000)
         return stream.getvalue()
 
     def test_terminal(self) -> None:
