@@ -75,9 +75,8 @@ def echo(line: str = "", *, err: bool = False) -> None:
 
 
 def echo_error(text: str) -> None:
-    """Write ``Error: text`` to the standard error; the text may have several lines."""
-    lines = "\n".join(map(printable, text.split("\n")))
-    echo(f"{paint('Error:', Look.ERROR, bold=True)} {lines}", err=True)
+    """Write ``Error: text`` to the standard error, in one line whatever the text has."""
+    echo(f"{paint('Error:', Look.ERROR, bold=True)} {printable(text)}", err=True)
 
 
 def show_exception(error: click.ClickException) -> None:
