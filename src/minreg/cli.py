@@ -121,7 +121,7 @@ class _Commands(click.Group):
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A read-only OCI registry for air-gapped K3s systems: fill a tree, carry it, serve it.",
-    epilog="'minreg COMMAND --help' says more about a command.",
+    epilog="'minreg COMMAND --help' says more about a command. NO_COLOR=1 turns colours off.",
 )
 @click.version_option(__version__, prog_name="minreg", message="%(prog)s %(version)s")
 def cli() -> None:
