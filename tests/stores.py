@@ -114,7 +114,8 @@ class OneContentStore:
 
     def sum_up(self) -> Overview:
         """See ``IRepository``."""
-        return Overview(tuple(self.list_tags()), (), self._size, 0, 0.0)
+        sizes = {Digest.of(b""): self._size}
+        return Overview(tuple(self.list_tags()), (), 1, sizes, 0, 0, 0.0)
 
     def list_releases(self) -> list[str]:
         """See ``IRegistryStore``."""
