@@ -131,6 +131,10 @@ class OneContentStore:
         """See ``IRegistryStore``."""
         self.list_tags()
 
+    def uncached(self) -> "OneContentStore":
+        """See ``IRegistryStore``."""
+        return self
+
     def _open(self, digest: Digest, media_type: str) -> Content:
         self.list_tags()
         file = self._files.pop(0) if len(self._files) > 1 else self._files[0]

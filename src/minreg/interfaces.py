@@ -196,3 +196,9 @@ class IRegistryStore(Interface):
 
     def check() -> None:
         """Make sure that the store can be read at all."""
+
+    def uncached() -> "IRegistryStore":
+        """Return the same store with hardly any memory, for one who reads all of it once.
+
+        What the other one keeps for the requests of clients stays as it is.
+        """

@@ -1,6 +1,7 @@
 """Putting the daemon together: from settings to a service."""
 
 import os
+import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TextIO
@@ -119,7 +120,13 @@ def make_all_sites(
 
 def _plan_status(settings: Settings) -> StatusPlan:
     is_elsewhere = settings.status_listen is not None
-    return StatusPlan(settings.aliases, is_elsewhere, settings.has_page)
+    return StatusPlan(
+        settings.aliases,
+        is_elsewhere,
+        settings.has_page,
+        root=os.path.abspath(settings.root),
+        host_name=socket.gethostname(),
+    )
 
 
 def _make_workers(settings: Settings, log: TextIO, reactor: Any) -> Workers | None:

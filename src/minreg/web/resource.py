@@ -18,12 +18,18 @@ ALLOWED = b"GET, HEAD"
 
 
 class RegistryResource(Resource):
-    """A resource that refuses with the specification's error documents, never with HTML."""
+    """A resource that refuses with the specification's error documents, never with HTML.
 
+    ``fallback`` answers for the paths below it that have no meaning, if it is set.
+    """
+
+    fallback: "RegistryResource | None" = None
     _log = Logger()
 
     def getChild(self, _path: bytes, _request: RegistryRequest) -> "RegistryResource":
         """Answer for every path that has no meaning."""
+        if self.fallback is not None:
+            return self.fallback
         return RefusingResource(not_an_endpoint())
 
     def render(self, request: RegistryRequest) -> int:

@@ -10,6 +10,7 @@ from minreg.web.connection.site import RegistrySite
 from minreg.web.disk import Disk
 from minreg.web.status.figures import Figures
 from minreg.web.status.misses import Misses
+from minreg.web.status.totals import TotalsCounter
 
 
 @attrs.frozen
@@ -17,12 +18,15 @@ class StatusPlan:
     """What of the registry's status is served, and where.
 
     ``aliases`` are names of the registry, each with the host that is meant by it;
-    ``is_elsewhere`` tells that status has a site of its own.
+    ``is_elsewhere`` tells that status has a site of its own. ``root`` is the directory of the
+    tree and ``host_name`` the name of this machine, for people; empty if not to be shown.
     """
 
     aliases: Mapping[str, str]
     is_elsewhere: bool = False
     has_page: bool = True
+    root: str = ""
+    host_name: str = ""
 
 
 @attrs.frozen
@@ -35,3 +39,4 @@ class Watched:
     clock: IReactorTime
     figures: Figures
     misses: Misses
+    totals: TotalsCounter
