@@ -81,8 +81,8 @@ class RegistryTree:
         """See ``IRegistryStore``."""
         tree = copy.copy(self)
         # Enough for one repository, whose files are read more than once.
-        tree._documents = Documents(_BYTES_OF_ONE, self._now)
-        tree._surveys = Surveys(_FACTS_OF_ONE, self._now)
+        tree._documents = Documents(_BYTES_OF_ONE, self._now)  # noqa: SLF001 - of this class
+        tree._surveys = Surveys(_FACTS_OF_ONE, self._now)  # noqa: SLF001 - likewise
         return tree
 
     def _find(self, namespace: str | None, name: str) -> TreeRepository | None:

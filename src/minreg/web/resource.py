@@ -32,6 +32,12 @@ class RegistryResource(Resource):
             return self.fallback
         return RefusingResource(not_an_endpoint())
 
+    def render_GET(self, request: RegistryRequest) -> int:
+        """Refuse: there is something below this path only."""
+        if self.fallback is not None:
+            return self.fallback.render(request)
+        raise not_an_endpoint()
+
     def render(self, request: RegistryRequest) -> int:
         """Answer now, or promise to."""
         try:
@@ -73,6 +79,6 @@ class RefusingResource(RegistryResource):
         super().__init__()
         self._error = error
 
-    def render_GET(self, _request: RegistryRequest) -> int:
+    def render_GET(self, request: RegistryRequest) -> int:  # noqa: ARG002
         """Refuse."""
         raise self._error

@@ -150,7 +150,10 @@ class TotalsCounter:
         counting.addErrback(self._fail)
         counting.addCallback(self._end)
 
-    async def fetch(self, timeout: float) -> RegistryTotals | None:
+    async def fetch(
+        self,
+        timeout: float,  # noqa: ASYNC109 - that is about asyncio
+    ) -> RegistryTotals | None:
         """Return the result of the last count, and start a new one if that is old.
 
         Args:
