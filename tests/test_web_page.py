@@ -21,12 +21,14 @@ class HomeTests(PageTestCase):
     def test_empty(self) -> None:
         """An empty registry says how it is filled."""
         page = self.show("/")
-        self.assertIn("This registry is empty. Fill its directory:", page.text)
+        self.assertIn(
+            "This registry is empty. Fill its directory in one of these ways:", page.text
+        )
         self.assertNotIn("table", page.elements)
         self.plan = StatusPlan(ALIASES, root="/srv/a registry")
         self.serve(RegistryTree(self.root, ALIASES))
         page = self.show("/")
-        self.assertIn("Fill /srv/a registry:", page.text)
+        self.assertIn("Fill /srv/a registry in one of these ways:", page.text)
         for command in (
             "minreg import --directory '/srv/a registry' k3s-airgap-images-amd64.tar.zst",
             "minreg download --version stable --platform linux/amd64",
@@ -127,7 +129,7 @@ class RepositoryPageTests(PageTestCase):
         self.tree.add_manifest("a", self.tree.image(config=dated), "2")
         page = self.show("/minreg/images/a")
         self.assertRegex(page.text, r"2 amd64 \w+ \d+ B 2024-10-08 12:13 1 amd64")
-        self.assertRegex(page.text, r"1 amd64 \w+ \d+ B 1970-01-02 00:00 stored")
+        self.assertRegex(page.text, r"1 amd64 \w+ \d+ B stored 1970-01-02 00:00")
         self.assertIn("Created 2024-10-08 12:13", self.show("/minreg/images/a:2").text)
         self.assertIn("Stored 1970-01-02 00:00", self.show("/minreg/images/a:1").text)
 
@@ -246,6 +248,17 @@ class ImagePageTests(PageTestCase):
         self.assertIn("linux/amd64", page.text)
         self.assertIn("The index also names linux/arm/v7: not stored here", page.text)
 
+    def test_artifact(self) -> None:
+        """What no container runtime takes is not pulled with one."""
+        kind = "application/vnd.cncf.helm.config.v1+json"
+        config = descriptor(kind, self.tree.add_blob(b"{}"), 2)
+        self.tree.add_manifest("charts/a", self.tree.image(config=config), "1")
+        page = self.show("/minreg/images/charts/a:1")
+        skopeo, *others = page.pastes
+        self.assertIn("docker://localhost/charts/a:1 oci-archive:a.tar", skopeo)
+        self.assertEqual(others, ["oras pull --plain-http localhost/charts/a:1"])
+        self.assertIn(f"Content {kind}", page.text)
+
     def test_referrers(self) -> None:
         """Signatures and such are shown, with what they say."""
         subject = self.tree.add_image("a", "1")
@@ -290,7 +303,9 @@ class MissingPageTests(PageTestCase):
 
     def test_nothing(self) -> None:
         """At first, nothing is."""
-        self.assertIn("Nothing: all that was asked for", self.show("/minreg/missing").text)
+        self.assertIn(
+            "Nothing is missing: all that clients asked for", self.show("/minreg/missing").text
+        )
 
     def test_missed(self) -> None:
         """What was missed stands there, and its number on every page."""

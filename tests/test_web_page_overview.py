@@ -129,7 +129,7 @@ class OverviewTests(PageTestCase):
             connection = self.connect()
             connection.send(write_request(path, headers=BROWSER))
             self.assertEqual(connection.received(), b"")
-            self.clock.advance(0.6)
+            self.clock.advance(1.1)
             connection.pump()
             self.assertIn(text.encode(), connection.received())
 

@@ -23,8 +23,9 @@ _LONGEST_DATE = 64
 class ImageDate:
     """A date of an image, in seconds since the epoch.
 
-    ``is_stated`` is True if the image's config states it (OCI image-spec, config.md, "created"), and
-    False if it is the modification time of the manifest's file: when it came into the tree.
+    ``is_stated`` is True if the image's config states it (OCI image-spec, config.md,
+    "created"), and False if it is the modification time of the manifest's file: when it came into
+    the tree.
     """
 
     seconds: float

@@ -25,7 +25,7 @@ _HEADINGS = (
     ("Tags", "tags"),
     ("Platforms", "platforms"),
     ("Size", "number"),
-    ("Changed (UTC)", "time"),
+    ("Changed (UTC)", "time changed"),
 )
 
 
@@ -96,7 +96,7 @@ def _cells_of(name: str, overview: Overview) -> list[Tag]:
         cell("tags", _tags_of(name, overview)),
         cell("platforms", platforms_of(overview.platforms)),
         cell("number", format_size(overview.size)),
-        cell("time", time_of(overview.changed)),
+        cell("time changed", time_of(overview.changed)),
     ]
 
 

@@ -78,12 +78,20 @@ class PullNames:
             return ""
         return f'{{"insecure-registries": ["{self.address.image_host}"]}}'
 
-    def commands(self, reference: str | Digest) -> Iterator[str]:
-        """Write the commands that pull an image by this registry's address."""
+    def commands(self, reference: str | Digest, *, is_artifact: bool) -> Iterator[str]:
+        """Write the commands that pull an image by this registry's address.
+
+        Args:
+            reference: Its tag or digest.
+            is_artifact: Whether it is no image that a container runtime takes.
+        """
         image = f"{self.address.image_host}/{join_reference(self.repository, reference)}"
         file = f"{self.repository.rpartition('/')[2]}.tar"
         plain = " --src-tls-verify=false" if self.address.is_plain else ""
         yield f"skopeo copy{plain} docker://{image} oci-archive:{file}"
+        if is_artifact:
+            yield f"oras pull{' --plain-http' if self.address.is_plain else ''} {image}"
+            return
         yield f"ctr images pull{' --plain-http' if self.address.is_plain else ''} {image}"
         yield f"docker pull {image}"
 

@@ -34,7 +34,7 @@ def describe_registry(
     else:
         parts.append(tags.span("ready", class_="fine"))
     parts += ["counting…"] if totals is None else _describe_totals(totals)
-    separated = [part for each in parts for part in (each, " · ")]
+    separated = [part for each in parts for part in (each, "\u00a0· ")]
     return tags.p(separated[:-1], class_="overview")
 
 
@@ -76,19 +76,26 @@ def explain_filling(root: str) -> list[Tag]:
         root: The directory of its tree; empty if that is not to be shown.
     """
     directory = shlex.quote(shown(root)) if root else "DIRECTORY"
+    root_shown: Part = tags.code(shown(root)) if root else "its directory"
     return [
-        tags.p("This registry is empty. Fill ", tags.code(shown(root) or "its directory"), ":"),
+        tags.p("This registry is empty. Fill ", root_shown, " in one of these ways:"),
         tags.h2("From image archives"),
         tags.p("On this machine, with K3s' air-gap tarball for example:", class_="quiet"),
         to_paste(f"minreg import --directory {directory} k3s-airgap-images-amd64.tar.zst"),
         tags.h2("From the internet"),
-        tags.p("On a machine with a network, of the images of a K3s release:", class_="quiet"),
+        tags.p(
+            "On a machine with internet access, download the images of a K3s release:",
+            class_="quiet",
+        ),
         to_paste("minreg download --version stable --platform linux/amd64"),
+        tags.p("Pack them:", class_="quiet"),
         to_paste("tar -czf registry-content.tar.gz -C registry ."),
-        tags.p("Carry the file over, and on this machine:", class_="quiet"),
+        tags.p("Carry the file to this machine and unpack it:", class_="quiet"),
         to_paste(f"tar -xzf registry-content.tar.gz -C {directory}"),
         tags.h2("With a sample"),
-        tags.p("A small image that really runs, to try the registry:", class_="quiet"),
+        tags.p("A small image that runs, to try the registry:", class_="quiet"),
         to_paste(f"minreg sample {directory}"),
-        tags.p("Reload this page afterwards. The registry need not be restarted.", class_="quiet"),
+        tags.p(
+            "Then reload this page. The registry does not need a restart.", class_="quiet note"
+        ),
     ]

@@ -32,7 +32,7 @@ _HEADINGS = (
     ("Platforms", "platforms"),
     ("Digest", "digest"),
     ("Size", "number"),
-    ("Created (UTC)", "time"),
+    ("Created (UTC)", "time created"),
 )
 
 
@@ -76,18 +76,18 @@ def navigation(repository: str, names: Sequence[str], *, goes_on: bool, after: s
 def explain_dates() -> Tag:
     """Say which dates the table has."""
     return tags.p(
-        "Created: the date that the image itself states. Where it states none, the date on which "
-        "it was stored here.",
-        class_="quiet",
+        "Created is the date that an image states itself. Where it states none, “stored” is the "
+        "date of its file here.",
+        class_="quiet note",
     )
 
 
-def date_of(date: ImageDate) -> list[Part]:
-    """Show the date of an image, and whether the image states it."""
-    parts: list[Part] = [time_of(date.seconds)]
-    if not date.is_stated:
-        parts.append(tags.span(" stored", class_="quiet"))
-    return parts
+def _date_cell(date: ImageDate | None) -> Tag:
+    if date is None:
+        return cell("time")
+    if date.is_stated:
+        return cell("time created", time_of(date.seconds))
+    return cell("time", tags.span("stored ", class_="quiet"), time_of(date.seconds))
 
 
 def _flag_of(tagged: TaggedImage) -> str:
@@ -103,5 +103,5 @@ def _cells_of(_tag: str, tagged: TaggedImage) -> list[Tag]:
         cell("platforms", platforms_of(image.present), absent),
         cell("digest", "" if image.root is None else short_digest(image.root)),
         cell("number", format_size(image.size)),
-        cell("time", "" if tagged.date is None else date_of(tagged.date)),
+        _date_cell(tagged.date),
     ]

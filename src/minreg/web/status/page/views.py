@@ -38,7 +38,7 @@ from minreg.web.status.page.tags import skip_to, sort_tags
 from minreg.web.status.plan import StatusPlan, Watched
 from minreg.web.status.totals import RegistryTotals
 
-_COUNT_TIMEOUT = 0.5
+_COUNT_TIMEOUT = 1.0
 """Seconds to wait for the first count of all that the registry holds."""
 
 _AT_ONCE = 2
@@ -123,8 +123,10 @@ class PageViews:
             title,
             len(self._misses),
             tags.h1(title),
-            tags.p(shown(error.message), class_="notice"),
-            tags.p(link("/", "All repositories")),
+            tags.p(shown(error.message), class_="notice problem"),
+            tags.p("Reload this page once this is fixed.")
+            if error.status == 503
+            else tags.p(link("/", "All repositories")),
         )
 
     async def _take_turn(
