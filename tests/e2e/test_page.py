@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import socket
 import subprocess
 from http.client import HTTPConnection
 
@@ -36,6 +37,12 @@ class PageTests(EndToEndTestCase):
         browser = self.open_browser()
         browser.go(self.home)
         self.assertEqual(browser.texts("h1"), ["Repositories"])
+        # The first count may take longer than the first page waits for it.
+        self.wait_until(lambda: self.reload(browser, "counting…") == 0)
+        [overview] = browser.texts("p.overview")
+        self.assertRegex(
+            overview, rf"^{re.escape(socket.gethostname())} · ready · 1 image in 1 repository · "
+        )
         browser.follow("td.name a", SAMPLE)
         browser.follow("td.name a", "1.0")
         self.assertEqual(browser.texts("h1"), [f"{SAMPLE}:1.0"])
@@ -47,6 +54,11 @@ class PageTests(EndToEndTestCase):
         platforms = {text.split()[0] for text in browser.texts("h3")}
         self.assertLessEqual({"linux/amd64", "linux/arm64"}, platforms)
         self.assertEqual(browser.complaints(), [])
+
+    def reload(self, browser: Browser, text: str) -> int:
+        """Go to the first page again, and count a text in it."""
+        browser.go(self.home)
+        return browser.text().count(text)
 
     def test_paste(self) -> None:
         """One click selects a whole command, and nothing else."""
@@ -107,13 +119,16 @@ class PageTests(EndToEndTestCase):
         root = self.make_directory()
         paths = write_long_names(root)
         full = self.start_daemon(os.path.join(root, "tree"))
-        empty = self.start_daemon(self.make_directory())
+        empty_root = self.make_directory()
+        empty = self.start_daemon(empty_root)
         for number in range(3):
             path = f"/v2/{LONG_NAME}/manifests/{number}{LONG_TAG}"
             ask(full.registry, path, "x" * 120)
+        browser = self.open_browser()
+        browser.go(f"http://{empty.registry}/")
+        self.assertIn(f"minreg sample {shlex.quote(empty_root)}", browser.texts("pre"))
         pages = [f"http://{full.registry}/{path}" for path in paths]
         pages += [f"http://{empty.registry}/{path}" for path in ("", "minreg/missing", "x" * 900)]
-        browser = self.open_browser()
         for width in (390, 920, 1280):
             browser.set_width(width)
             for page in pages:
