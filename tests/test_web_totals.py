@@ -140,6 +140,8 @@ class TotalsTests(WebTestCase):
         self.assertNoResult(fetched[0])
         self.clock.advance(0.2)
         self.assertIsNone(self.successResultOf(fetched[0]))
+        late = Deferred.fromCoroutine(self.counter.fetch(0.5))
+        self.assertIsNone(self.successResultOf(late), "no page waits for it any more")
         while len(threads):
             threads.run()
         self.assertIsNotNone(self.counter.totals)

@@ -133,6 +133,7 @@ class TotalsCounter:
         self._now = now
         self._totals: RegistryTotals | None = None
         self._next = 0.0
+        self._begun = 0.0
         self._is_counting = False
         self._waiting: list[Deferred[None]] = []
 
@@ -146,7 +147,8 @@ class TotalsCounter:
         if self._is_counting or self._clock.seconds() < self._next:
             return
         self._is_counting = True
-        counting = Deferred.fromCoroutine(self._count(self._clock.seconds()))
+        self._begun = self._clock.seconds()
+        counting = Deferred.fromCoroutine(self._count())
         counting.addErrback(self._fail)
         counting.addCallback(self._end)
 
@@ -157,19 +159,20 @@ class TotalsCounter:
         """Return the result of the last count, and start a new one if that is old.
 
         Args:
-            timeout: How many seconds to wait for the first count.
+            timeout: For how many seconds from the start of the first count to wait for its end.
 
         Returns:
             None if the first count has not ended within that time, or has failed.
         """
         self.refresh()
-        if self._totals is None and self._is_counting:
+        remaining = self._begun + timeout - self._clock.seconds()
+        if self._totals is None and self._is_counting and remaining > 0:
             ended: Deferred[None] = Deferred()
             self._waiting.append(ended)
-            await ended.addTimeout(timeout, self._clock, _ignore_timeout)
+            await ended.addTimeout(remaining, self._clock, _ignore_timeout)
         return self._totals
 
-    async def _count(self, begun: float) -> None:
+    async def _count(self) -> None:
         sums = _Sums()
         names = await self._disk.run(self._store.iterate_repositories, "")
         while batch := await self._disk.take(names, _BATCH_SIZE):
@@ -179,7 +182,7 @@ class TotalsCounter:
                 pause = (self._clock.seconds() - started) * PAUSE_FACTOR
                 await deferLater(self._clock, pause)
         self._totals = sums.freeze(self._now())
-        taken = self._clock.seconds() - begun
+        taken = self._clock.seconds() - self._begun
         self._next = self._clock.seconds() + max(SHORTEST_INTERVAL, taken * INTERVAL_FACTOR)
 
     async def _add(self, sums: _Sums, name: str) -> None:
