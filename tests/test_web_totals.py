@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from twisted.internet.defer import Deferred, execute
+from twisted.internet.defer import CancelledError, Deferred, execute
 
 from minreg.interfaces import StoreUnavailable
 from minreg.names import Digest
@@ -136,7 +136,9 @@ class TotalsTests(WebTestCase):
         self.counter = self.make_counter(threads)
         fetched = [Deferred.fromCoroutine(self.counter.fetch(0.5)) for _ in range(2)]
         self.clock.advance(0.4)
-        fetched.pop().cancel()
+        left = fetched.pop()
+        left.cancel()
+        self.failureResultOf(left, CancelledError)
         self.assertNoResult(fetched[0])
         self.clock.advance(0.2)
         self.assertIsNone(self.successResultOf(fetched[0]))

@@ -59,7 +59,7 @@ def _describe_totals(totals: RegistryTotals) -> list[Part]:
         format_size(totals.size),
     ]
     if totals.incomplete:
-        incomplete = link(INCOMPLETE_PATH, f"{len(totals.incomplete):,} incomplete")
+        incomplete = link(INCOMPLETE_PATH, f"{len(totals.incomplete)} incomplete")
         parts.append(tags.span(incomplete, class_="flag"))
     elif totals.repositories and not totals.uncounted:
         parts.append("all complete")
