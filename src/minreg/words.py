@@ -13,9 +13,15 @@ def format_size(size: int) -> str:
     return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
 
 
-def count(number: int, thing: str) -> str:
-    """Write a number of things: ``1 blob``, ``2 blobs``."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+def count(number: int, thing: str, things: str = "") -> str:
+    """Write a number of things: ``1 blob``, ``2 blobs``.
+
+    Args:
+        number: How many.
+        thing: What one is called.
+        things: What several are called, if that is not ``thing`` and an ``s``.
+    """
+    return f"{number} {thing if number == 1 else things or thing + 's'}"
 
 
 def shorten(text: str, longest: int) -> str:

@@ -1,6 +1,7 @@
 """Putting the daemon together: from settings to a service."""
 
 import os
+import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TextIO
@@ -121,7 +122,12 @@ def make_all_sites(
 def _plan_status(settings: Settings) -> StatusPlan:
     is_elsewhere = settings.status_listen is not None
     return StatusPlan(
-        settings.aliases, is_elsewhere, settings.has_page, settings.root, settings.workers
+        settings.aliases,
+        is_elsewhere,
+        settings.has_page,
+        workers=settings.workers,
+        root=os.path.abspath(settings.root),
+        host_name=socket.gethostname(),
     )
 
 

@@ -4,8 +4,10 @@
 before a request asks for it, and what a request finds is what lies there at that moment.
 """
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Self
 
 from zope.interface import implementer
 
@@ -22,6 +24,9 @@ from minreg.store.releases import list_releases, read_release
 from minreg.store.repository import TreeRepository
 from minreg.store.surveys import Surveys
 from minreg.store.walk import walk
+
+_BYTES_OF_ONE = 256 * 1024
+_FACTS_OF_ONE = 1000
 
 
 @implementer(IRegistryStore)
@@ -71,6 +76,14 @@ class RegistryTree:
     def check(self) -> None:
         """See ``IRegistryStore``."""
         self._files.check_root()
+
+    def uncached(self) -> Self:
+        """See ``IRegistryStore``."""
+        tree = copy.copy(self)
+        # Enough for one repository, whose files are read more than once.
+        tree._documents = Documents(_BYTES_OF_ONE, self._now)  # noqa: SLF001 - of this class
+        tree._surveys = Surveys(_FACTS_OF_ONE, self._now)  # noqa: SLF001 - likewise
+        return tree
 
     def _find(self, namespace: str | None, name: str) -> TreeRepository | None:
         begun = self._now()

@@ -18,13 +18,25 @@ ALLOWED = b"GET, HEAD"
 
 
 class RegistryResource(Resource):
-    """A resource that refuses with the specification's error documents, never with HTML."""
+    """A resource that refuses with the specification's error documents, never with HTML.
 
+    ``fallback`` answers for the paths below it that have no meaning, if it is set.
+    """
+
+    fallback: "RegistryResource | None" = None
     _log = Logger()
 
     def getChild(self, _path: bytes, _request: RegistryRequest) -> "RegistryResource":
         """Answer for every path that has no meaning."""
+        if self.fallback is not None:
+            return self.fallback
         return RefusingResource(not_an_endpoint())
+
+    def render_GET(self, request: RegistryRequest) -> int:
+        """Refuse: there is something below this path only."""
+        if self.fallback is not None:
+            return self.fallback.render(request)
+        raise not_an_endpoint()
 
     def render(self, request: RegistryRequest) -> int:
         """Answer now, or promise to."""
@@ -67,6 +79,6 @@ class RefusingResource(RegistryResource):
         super().__init__()
         self._error = error
 
-    def render_GET(self, _request: RegistryRequest) -> int:
+    def render_GET(self, request: RegistryRequest) -> int:  # noqa: ARG002
         """Refuse."""
         raise self._error

@@ -10,6 +10,7 @@ from minreg.web.connection.site import RegistrySite
 from minreg.web.disk import Disk
 from minreg.web.status.figures import Figures
 from minreg.web.status.misses import Misses
+from minreg.web.status.totals import TotalsCounter
 
 
 @attrs.frozen
@@ -18,7 +19,8 @@ class StatusPlan:
 
     ``aliases`` are names of the registry, each with the host that is meant by it;
     ``is_elsewhere`` tells that status has a site of its own; ``root`` is the directory that
-    is served, and ``workers`` how many processes serve it.
+    is served, ``workers`` how many processes serve it, and ``host_name`` the name of this
+    machine, for people; empty if not to be shown.
     """
 
     aliases: Mapping[str, str]
@@ -26,6 +28,7 @@ class StatusPlan:
     has_page: bool = True
     root: str = ""
     workers: int = 1
+    host_name: str = ""
 
 
 @attrs.frozen
@@ -38,3 +41,4 @@ class Watched:
     clock: IReactorTime
     figures: Figures
     misses: Misses
+    totals: TotalsCounter

@@ -21,6 +21,7 @@ from minreg.web.status.misses import Misses
 from minreg.web.status.missing import MissingResource
 from minreg.web.status.plan import StatusPlan, Watched
 from minreg.web.status.running import StatusResource
+from minreg.web.status.totals import TotalsCounter
 from minreg.web.status.wanted import make_witness
 
 
@@ -40,7 +41,8 @@ def make_sites(
     root = make_root(store, disk)
     site = RegistrySite(root, clock, most_connections, [figures.count, make_witness(misses)])
     status_root = RegistryResource() if plan.is_elsewhere else root
-    put_status(status_root, Watched(site, store, disk, clock, figures, misses), plan)
+    totals = TotalsCounter(store.uncached(), disk, clock)
+    put_status(status_root, Watched(site, store, disk, clock, figures, misses, totals), plan)
     if not plan.is_elsewhere:
         return site, site
     return site, RegistrySite(status_root, clock, most_connections)
@@ -66,6 +68,8 @@ def put_status(root: RegistryResource, watched: Watched, plan: StatusPlan) -> No
     below.putChild(b"images", BrowserResource(Page(load, lambda views: views.image), nothing))
     below.putChild(b"missing", MissingPage(Page(load, lambda views: views.missing), missing))
     below.putChild(b"style.css", LazyResource(_load_style))
+    root.fallback = BrowserResource(Page(load, lambda views: views.not_found), nothing)
+    below.fallback = root.fallback
 
 
 class LazyResource(RegistryResource):

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 
 from twisted.web.template import Tag, tags
 
-from minreg.manifests import Descriptor
+from minreg.manifests import Descriptor, Manifest
+from minreg.media_types import DOCKER_CONFIG, OCI_CONFIG
 from minreg.names import Digest
+from minreg.store.dates import ImageDate
 from minreg.store.held import HeldImage, HeldManifest
 from minreg.web.status.page.names import PullNames
 from minreg.web.status.page.parts import (
@@ -17,28 +19,39 @@ from minreg.web.status.page.parts import (
     short_digest,
     shown,
     table,
+    time_of,
     to_paste,
 )
 from minreg.web.status.wanted import join_reference
 from minreg.words import count, format_size
 
 _LAYERS = (("", "role"), ("Digest", "digest"), ("Media type", "type"), ("Size", "number"))
+_IMAGE_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 _MOST_LAYERS = 500
 _MOST_ANNOTATIONS = 50
 
 
-def describe_image(image: HeldImage, names: PullNames) -> Iterator[Part]:
-    """Write all that there is to say about an image."""
+def describe_image(image: HeldImage, date: ImageDate | None, names: PullNames) -> Iterator[Part]:
+    """Write all that there is to say about an image.
+
+    Args:
+        image: The image.
+        date: When it was made, or stored, if that is known.
+        names: How it is pulled.
+    """
     yield _state(image)
-    yield from _identity(image)
+    yield from _identity(image, date)
     yield from _lines_to_paste(image, names)
-    yield tags.h2("Platforms")
+    yield tags.h2("Content" if _is_artifact(image) else "Platforms")
     for held in image.manifests:
         if not (held.manifest.is_index or held.is_referrer):
             yield from _platform(image, held)
     if image.absent:
         absent = ", ".join(shown(str(platform)) for platform in image.absent)
-        yield tags.p(f"Named by the index, and not here: {absent}.", class_="quiet")
+        yield tags.p(
+            f"The index also names {absent}: not stored here, so a pull for that platform fails.",
+            class_="quiet note",
+        )
     yield from _referrers(image)
 
 
@@ -53,37 +66,71 @@ def _state(image: HeldImage) -> Tag:
     )
 
 
-def _identity(image: HeldImage) -> Iterator[Tag]:
+def _identity(image: HeldImage, date: ImageDate | None) -> Iterator[Tag]:
     root = next((held for held in image.manifests if held.digest == image.root), None)
     if root is None:
         return
-    yield facts(
-        [
-            ("Digest", tags.code(str(root.digest))),
-            ("Media type", tags.code(shown(root.manifest.media_type))),
-            ("Size", f"{format_size(image.size)} in {count(len(image.blobs), 'blob')}"),
-        ]
-    )
+    known: list[tuple[str, Part]] = [
+        ("Digest", tags.code(str(root.digest))),
+        ("Media type", tags.code(shown(root.manifest.media_type))),
+        ("Size", f"{format_size(image.size)} in {count(len(image.blobs), 'blob')}"),
+    ]
+    if date is not None:
+        known.append(("Created" if date.is_stated else "Stored", time_of(date.seconds)))
+    yield facts(known)
     yield from _annotations(root.manifest.annotations)
 
 
 def _lines_to_paste(image: HeldImage, names: PullNames) -> Iterator[Tag]:
     yield tags.h2("Pull it")
+    yield tags.p("At the address of this registry:", class_="quiet")
+    is_artifact = _is_artifact(image)
+    for command in names.commands(image.reference, is_artifact=is_artifact):
+        yield to_paste(command)
+    if is_artifact:
+        return
+    if names.docker_daemon_json:
+        yield tags.p(
+            "Docker pulls without TLS only if ",
+            tags.code("/etc/docker/daemon.json"),
+            " allows it:",
+            class_="quiet",
+        )
+        yield to_paste(names.docker_daemon_json)
+    yield from _lines_for_k3s(image, names)
+
+
+def _lines_for_k3s(image: HeldImage, names: PullNames) -> Iterator[Tag]:
+    yield tags.h2("Pull it on a K3s node")
     yield to_paste(f"crictl pull {names.host}/{join_reference(names.path, image.reference)}")
     if image.root is not None and not isinstance(image.reference, Digest):
-        yield tags.p("Or this very content, whatever the tag may name tomorrow:", class_="quiet")
+        yield tags.p("Or by digest, which always names the same content:", class_="quiet")
         yield to_paste(f"crictl pull {names.host}/{names.path}@{image.root}")
     yield tags.p(
-        "For that, K3s needs this in ",
+        "K3s needs this in ",
         tags.code("/etc/rancher/k3s/registries.yaml"),
-        " on the node before it starts:",
+        " before it starts:",
         class_="quiet",
     )
     yield to_paste(names.registries_yaml)
 
 
+def _is_artifact(image: HeldImage) -> bool:
+    """Return whether it is something else than an image for containers, such as a Helm chart."""
+    root = next((held.manifest for held in image.manifests if held.digest == image.root), None)
+    if root is None or root.is_index:
+        return False
+    return root.config is None or root.config.media_type not in _IMAGE_CONFIGS
+
+
+def _kind(manifest: Manifest) -> str:
+    """Name the kind of an artifact; empty if it does not say."""
+    config = manifest.config
+    return manifest.artifact_type or (config.media_type if config is not None else "")
+
+
 def _platform(image: HeldImage, held: HeldManifest) -> Iterator[Tag]:
-    platform = "no platform" if held.platform is None else str(held.platform)
+    platform = str(held.platform or _kind(held.manifest) or "no platform")
     size = sum(blob.size for blob in held.manifest.blobs)
     yield tags.h3(
         shown(platform),
@@ -115,8 +162,7 @@ def _referrers(image: HeldImage) -> Iterator[Tag]:
         return
     yield tags.h2("What refers to it")
     for held in referrers:
-        config = held.manifest.config
-        kind = held.manifest.artifact_type or (config.media_type if config else "")
+        kind = _kind(held.manifest)
         path = image_path(image.place, held.digest)
         size = held.size + sum(blob.size for blob in held.manifest.blobs)
         yield tags.h3(

@@ -16,7 +16,7 @@ _AT_A_TIME = 2000
 
 @attrs.frozen
 class Listed:
-    """A part of the list: names, and behind which one it goes on, if it may.
+    """A part of the list: names, and the name after which the next part begins, if there is one.
 
     ``is_exhausted`` is False where the search ended for want of names, not of room.
     """
@@ -74,6 +74,11 @@ class Listing:
             few = await self._disk.take(walk, _AT_A_TIME)
             names = Names(names.begun, few, are_all=len(few) < _AT_A_TIME)
         return await self._disk.run(_search, names, text.lower().split(), after, size)
+
+
+def cut_names(names: Sequence[str], after: str, size: int) -> Listed:
+    """Take the first names behind ``after`` of names in order; see ``Listing.list``."""
+    return _cut(names[bisect_right(names, after) :], size)
 
 
 def _cut(names: Sequence[str], size: int) -> Listed:

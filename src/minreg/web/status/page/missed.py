@@ -12,9 +12,9 @@ from minreg.web.status.wanted import image_of, join_reference
 _HEADINGS = (
     ("Asked for", "name"),
     ("Times", "number"),
-    ("First (UTC)", "time"),
-    ("Last (UTC)", "time"),
-    ("By", "who"),
+    ("First (UTC)", "time first"),
+    ("Last (UTC)", "time last"),
+    ("Client", "who"),
 )
 
 
@@ -27,16 +27,18 @@ def describe_misses(misses: Sequence[Miss], aliases: Mapping[str, str], url: str
         url: Where the record is asked for.
     """
     if not misses:
-        return [tags.p("Nothing: all that was asked for since the start was here.", class_="fine")]
+        return [
+            tags.p(
+                "Nothing is missing: all that clients asked for since the start was here.",
+                class_="fine",
+            )
+        ]
     return [
-        tags.p(
-            "Asked for since the start, and not here. "
-            "The most wanted stand first; names that nobody asks for again give way to others."
-        ),
+        tags.p("What clients asked for since the start and did not find, the most wanted first."),
         table(_HEADINGS, [_row(miss, image_of(miss.wanted, aliases)) for miss in misses]),
         tags.h2("Fetch it"),
         tags.p(
-            "Write down the list here (",
+            "Save the list here (",
             link(f"{MISSING}?format=list", "as text"),
             ", ",
             link(f"{MISSING}?format=json", "as JSON"),
@@ -44,7 +46,7 @@ def describe_misses(misses: Sequence[Miss], aliases: Mapping[str, str], url: str
             class_="quiet",
         ),
         to_paste(f"minreg missing --url {url} > missing.txt"),
-        tags.p("and fill a tree with it, on a machine with a network:", class_="quiet"),
+        tags.p("Then download what it names, on a machine with internet access:", class_="quiet"),
         to_paste("minreg download --skip-k3s --file missing.txt"),
     ]
 
@@ -53,8 +55,8 @@ def _row(miss: Miss, image: str) -> Tag:
     return tags.tr(
         cell("name", *_name(miss, image)),
         cell("number", f"{miss.count} ×"),  # noqa: RUF001 - times
-        cell("time", time_of(miss.first)),
-        cell("time", time_of(miss.last)),
+        cell("time first", time_of(miss.first)),
+        cell("time last", time_of(miss.last)),
         cell("who quiet", shown(miss.user_agent)),
     )
 

@@ -16,17 +16,30 @@ from minreg.names import (
     parse_reference,
     parse_repository,
 )
+from minreg.store.dates import ImageDate, find_date
 from minreg.store.held import HeldImage
 from minreg.store.images import look_at_image
 from minreg.web.request import RegistryRequest
+from minreg.web.status.health import check_readiness
 from minreg.web.status.page import home, repository
 from minreg.web.status.page.image import describe_image
 from minreg.web.status.page.layout import write_page
-from minreg.web.status.page.listing import Listing
+from minreg.web.status.page.listing import Listing, cut_names
 from minreg.web.status.page.missed import describe_misses
-from minreg.web.status.page.names import pull_names, url_of
+from minreg.web.status.page.names import RegistryAddress, address_of, pull_names
+from minreg.web.status.page.overview import (
+    INCOMPLETE,
+    describe_registry,
+    explain_filling,
+    time_of_count,
+)
 from minreg.web.status.page.parts import IMAGES, MISSING, image_path, link, shown
+from minreg.web.status.page.tags import skip_to, sort_tags
 from minreg.web.status.plan import StatusPlan, Watched
+from minreg.web.status.totals import RegistryTotals
+
+_COUNT_TIMEOUT = 1.0
+"""Seconds to wait for the first count of all that the registry holds."""
 
 _AT_ONCE = 2
 """Lists that are written at once: the more, the longer a pull waits between their rows."""
@@ -46,13 +59,17 @@ class PageViews:
         self._disk = watched.disk
         self._clock = watched.clock
         self._misses = watched.misses
+        self._totals = watched.totals
         self._plan = plan
         self._listing = Listing(watched.store, watched.disk, watched.clock)
         self._turns = DeferredSemaphore(_AT_ONCE)
 
     async def home(self, request: RegistryRequest) -> bytes:
-        """Show the repositories, or those that a search finds."""
-        return await self._take_turn(self._write_home, request)
+        """Show the repositories: all, those that a search finds, or those that are incomplete."""
+        totals = self._totals.totals
+        if b"q" not in request.args:
+            totals = await self._totals.fetch(_COUNT_TIMEOUT)
+        return await self._take_turn(self._write_home, request, totals)
 
     async def image(self, request: RegistryRequest) -> bytes:
         """Show the repository or the image that the path names.
@@ -64,19 +81,19 @@ class PageViews:
         try:
             if reference is None:
                 return await self._take_turn(self._write_repository, request, name)
-            image = await self._disk.run(self._look, name, reference)
+            image, date = await self._disk.run(self._look, name, reference)
         except (RepositoryNotFound, ContentNotFound):
             raise name_unknown(name) from None
         if image.root is None:
             raise manifest_unknown("; ".join(image.problems), {})
-        names = pull_names(name, self._plan.aliases, self._url(request))
+        names = pull_names(name, self._plan.aliases, self._address(request))
         separator = "@" if isinstance(reference, Digest) else ":"
         return await write_page(
             str(image),
             len(self._misses),
             _path(name),
             tags.h1(tags.span(name, separator, class_="of"), str(reference)),
-            describe_image(image, names),
+            describe_image(image, date, names),
         )
 
     async def missing(self, request: RegistryRequest) -> bytes:
@@ -86,19 +103,30 @@ class PageViews:
             "Missing",
             len(missed),
             tags.h1("Missing"),
-            describe_misses(missed, self._plan.aliases, url_of(request, _EXAMPLE)),
+            describe_misses(missed, self._plan.aliases, address_of(request, _EXAMPLE).url),
             here=MISSING,
         )
 
+    async def not_found(self, request: RegistryRequest) -> bytes:
+        """Refuse a path that leads to no page.
+
+        Raises:
+            RegistryError: Always.
+        """
+        path = request.path.decode("utf-8", "backslashreplace")
+        raise RegistryError(404, "UNSUPPORTED", f"there is no page {path}")
+
     async def problem(self, _request: RegistryRequest, error: RegistryError) -> bytes:
-        """Show why there is nothing to be shown."""
-        title = "Not here" if error.status == 404 else "Not now"
+        """Show why a page cannot be shown."""
+        title = _PROBLEMS.get(error.status, "Bad request")
         return await write_page(
             title,
             len(self._misses),
             tags.h1(title),
-            tags.p(shown(error.message), class_="notice"),
-            tags.p(link("/", "All repositories")),
+            tags.p(shown(error.message), class_="notice problem"),
+            tags.p("Reload this page once this is fixed.")
+            if error.status == 503
+            else tags.p(link("/", "All repositories")),
         )
 
     async def _take_turn(
@@ -107,32 +135,40 @@ class PageViews:
         page: bytes = await self._turns.run(lambda: Deferred.fromCoroutine(write(*args)))
         return page
 
-    async def _write_home(self, request: RegistryRequest) -> bytes:
+    async def _write_home(self, request: RegistryRequest, totals: RegistryTotals | None) -> bytes:
         text, after = _argument(request, b"q"), _argument(request, b"after")
-        if text.split():
+        is_filtered = _argument(request, b"show") == INCOMPLETE and not text.split()
+        if is_filtered:
+            listed = cut_names(totals.incomplete if totals else (), after, home.PAGE)
+        elif text.split():
             listed = await self._listing.search(text, after, home.PAGE)
         else:
             listed = await self._listing.list(after, home.PAGE)
-        rows = home.rows_of(self._store, self._disk, self._clock)
-        shown_here: Tag | str = rows.table(listed.names)
-        if not listed.names:
-            shown_here = tags.p(_nothing(text, after, is_exhausted=listed.is_exhausted))
+        checks = await check_readiness(self._site, self._store, self._disk)
+        content: Any = home.rows_of(self._store, self._disk, self._clock).table(listed.names)
+        if is_filtered and not listed.names:
+            content = _nothing_incomplete(totals)
+        elif not (listed.names or text.split() or after):
+            content = explain_filling(self._plan.root)
+        elif not listed.names:
+            content = tags.p(_nothing(text, is_exhausted=listed.is_exhausted))
+        title = "Incomplete repositories" if is_filtered else "Repositories"
         page = await write_page(
-            f"{text} – search" if text else "Repositories",  # noqa: RUF001 - a dash
+            f"{text} – search" if text else title,  # noqa: RUF001 - a dash
             len(self._misses),
-            tags.h1("Repositories"),
+            tags.h1(title),
+            describe_registry(self._plan.host_name, checks, totals),
             home.search_form(text),
-            shown_here,
-            home.navigation(listed, text, after),
-            here="" if text or after else "/",
+            content,
+            home.navigation(listed, {"q": text, "show": INCOMPLETE if is_filtered else ""}, after),
+            here="" if text or after or is_filtered else "/",
         )
         self._listing.make_ready()
         return page
 
     async def _write_repository(self, request: RegistryRequest, name: str) -> bytes:
         after = _argument(request, b"after")
-        found = await self._disk.run(self._list_tags, name)
-        behind = [tag for tag in found if tag > after]
+        behind = skip_to(await self._disk.run(self._list_tags, name), after)
         names = behind[: repository.PAGE]
         rows = repository.rows_of(self._store, self._disk, self._clock, name)
         goes_on = len(behind) > len(names)
@@ -143,22 +179,28 @@ class PageViews:
             tags.h1(name),
             rows.table(names) if names else tags.p("No tags.", class_="quiet"),
             repository.navigation(name, names, goes_on=goes_on, after=after),
+            repository.explain_dates() if names else "",
         )
 
-    def _url(self, request: RegistryRequest) -> str:
-        """Tell where the registry is: as the browser reached it, if it reached that."""
+    def _address(self, request: RegistryRequest) -> RegistryAddress:
+        """Find where the registry is: as the browser reached it, if it reached that."""
         known = self._site.url or _EXAMPLE
-        return known if self._plan.is_elsewhere else url_of(request, known)
+        if self._plan.is_elsewhere:
+            return RegistryAddress.parse(known)
+        return address_of(request, known)
 
     def _list_tags(self, name: str) -> list[str]:
-        found: list[str] = self._store.find_repository(None, name).list_tags()
-        return found
+        return sort_tags(self._store.find_repository(None, name).list_tags())
 
-    def _look(self, name: str, reference: str | Digest) -> HeldImage:
-        return look_at_image(self._store.find_repository(None, name), reference)
+    def _look(self, name: str, reference: str | Digest) -> tuple[HeldImage, ImageDate | None]:
+        kept = self._store.find_repository(None, name)
+        image = look_at_image(kept, reference)
+        return image, find_date(kept, image)
 
 
 _EXAMPLE = "http://127.0.0.1:9080"
+
+_PROBLEMS = {404: "Not found", 503: "Not ready"}
 
 
 def _argument(request: RegistryRequest, name: bytes) -> str:
@@ -183,16 +225,22 @@ def _parse_place(request: RegistryRequest) -> tuple[str, str | Digest | None]:
 
 
 def _path(name: str) -> Tag:
-    """Lead back to where an image belongs."""
+    """Link to the pages above."""
     steps: list[Tag | str] = [link("/", "Repositories")]
     if name:
         steps += [" / ", link(image_path(name), name)]
     return tags.p(steps, class_="path")
 
 
-def _nothing(text: str, after: str, *, is_exhausted: bool) -> str:
+def _nothing(text: str, *, is_exhausted: bool) -> str:
     if not is_exhausted:
         return "Nothing so far; there is more to look through."
-    if text:
-        return f"No {'more ' if after else ''}repository has “{shown(text)}” in its name."
-    return "There is nothing more." if after else "This registry is empty."
+    if text.split():
+        return f"No repository has “{shown(text)}” in its name."
+    return "There are no more repositories."
+
+
+def _nothing_incomplete(totals: RegistryTotals | None) -> Tag:
+    if totals is None:
+        return tags.p("The repositories are still being counted: reload this page in a moment.")
+    return tags.p("All repositories are complete, ", time_of_count(totals), ".", class_="fine")
