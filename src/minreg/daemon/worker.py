@@ -10,11 +10,9 @@ from twisted.logger import globalLogBeginner
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from minreg.daemon.assembly import make_all_sites, make_disk, make_endpoints, make_store
 from minreg.daemon.lines import BatchedLines
-from minreg.daemon.service import RegistryService
-from minreg.daemon.sharing import SharingReactor
 from minreg.daemon.signals import Signals
+from minreg.daemon.tls import leave_out_tls
 from minreg.log import make_observer
 from minreg.settings import Endpoint, Settings
 
@@ -68,14 +66,26 @@ def _stay() -> None:
 
 def main() -> None:
     """Serve until told to stop, or until nobody is there to tell."""
-    from twisted.internet import reactor  # noqa: PLC0415 - only who serves needs one
-
     settings = read_settings(sys.argv[1])
+    leave_out_tls(endpoint.description for endpoint in settings.listen)
+
+    # These import Twisted's networking, which comes after the decision about TLS.
+    from twisted.internet import reactor  # noqa: PLC0415
+
+    from minreg.daemon.assembly import (  # noqa: PLC0415
+        make_all_sites,
+        make_disk,
+        make_endpoints,
+        make_store,
+    )
+    from minreg.daemon.service import RegistryService  # noqa: PLC0415
+    from minreg.daemon.sharing import SharingReactor  # noqa: PLC0415
+
     # A socket's file has one process that listens on it.
     endpoints = [
         (words, endpoint)
         for words, endpoint in make_endpoints(settings.listen, SharingReactor(reactor))
-        if not words.startswith("--listen unix:")
+        if not words.lower().startswith(("--listen unix:", "minreg_listen unix:"))
     ]
     observer = make_observer(settings.log_format, BatchedLines(sys.stdout, reactor))
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
