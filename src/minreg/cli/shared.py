@@ -1,0 +1,28 @@
+"""Options that several commands have."""
+
+import click
+
+from minreg.defaults import LOCAL_TREE, NODE_TREES
+
+directory_option = click.option(
+    "-d",
+    "--directory",
+    metavar="DIR",
+    help=f"The root of the tree.  [default: $MINREG_ROOT, or {LOCAL_TREE}, or {NODE_TREES[0]}]",
+)
+
+links_option = click.option(
+    "--allow-links-to",
+    multiple=True,
+    metavar="DIR",
+    help="A directory outside of the tree that its links may lead to, as for serving. Repeatable.",
+)
+
+platforms_option = click.option(
+    "-p",
+    "--platform",
+    "platforms",
+    multiple=True,
+    metavar="PLATFORM",
+    help="Take only this platform, such as linux/arm64; repeatable.",
+)
