@@ -64,11 +64,19 @@ class ListCommandTests(SynchronousTestCase):
         self.assertIsNone(json.loads(self.run_list("--json"))[0]["digest"])
 
     def test_empty(self) -> None:
-        """An empty tree has headings and no lines."""
+        """A tree without an image has headings and no lines."""
+        empty = self.mktemp()
+        os.makedirs(os.path.join(empty, ".minreg"))
+        result = CliRunner().invoke(cli, ["list", "-d", empty])
+        self.assertEqual((result.exit_code, len(result.stdout.splitlines())), (0, 1))
+
+    def test_no_tree(self) -> None:
+        """What is no tree is no empty tree."""
         empty = self.mktemp()
         os.mkdir(empty)
         result = CliRunner().invoke(cli, ["list", "-d", empty])
-        self.assertEqual(len(result.stdout.splitlines()), 1)
+        self.assertEqual((result.exit_code, result.stdout), (2, ""))
+        self.assertIn(f"Error: {empty} is no registry tree", result.stderr)
 
 
 class TableTests(SynchronousTestCase):

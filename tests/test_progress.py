@@ -8,12 +8,14 @@ from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.events import (
+    Asking,
     BlobAdvanced,
     BlobEnded,
     Event,
     ImageEnded,
     Planned,
     Resolving,
+    Retrying,
     Summary,
 )
 from minreg.fill.progress import JsonLines, LiveBars, PlainLines
@@ -56,6 +58,22 @@ class PlainLinesTests(SynchronousTestCase):
         lines: list[str] = []
         PlainLines(lines.append).show(ImageEnded("a:1", is_new=False))
         self.assertEqual(lines, ["a:1: complete already"])
+
+    def test_attempts(self) -> None:
+        """What is asked for is shown with the number of the attempt."""
+        lines: list[str] = []
+        display = PlainLines(lines.append)
+        display.show(Asking("update.k3s.io", "the release", 5))
+        display.show(Retrying("it is\ngone", 2, 5, 1.2))
+        display.show(Resolving(2, ("docker.io", "quay.io"), 5))
+        self.assertEqual(
+            lines,
+            [
+                "asking update.k3s.io for the release (attempt 1 of 5)",
+                "it is\\ngone: attempt 2 of 5 in 1 s",
+                "looking up 2 images at docker.io, quay.io (attempt 1 of 5)",
+            ],
+        )
 
     def test_escapes(self) -> None:
         """What an upstream says does nothing to a terminal, and makes no line of its own."""

@@ -1,29 +1,24 @@
 """Asks a running registry, at a URL or at a socket with a path: ``missing`` and ``status``."""
 
+import os
 import socket
+import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from contextlib import closing
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, InvalidURL
 
 import attrs
 import click
 
 from minreg.commands.reports import WrongUsage
-
-DEFAULT_URL = "http://127.0.0.1:9080"
+from minreg.defaults import DEFAULT_INTERFACE, DEFAULT_PORT, ENDPOINT, STATUS_SOCKET
+from minreg.words import printable
 
 _SOCKET = "unix:"
 _SECONDS = 10
 _LARGEST_ANSWER = 4 * 1024 * 1024
-
-url_option = click.option(
-    "-u",
-    "--url",
-    default=DEFAULT_URL,
-    show_default=True,
-    help="Where the registry listens, or its --status-listen: a URL, or unix:/path.",
-)
 
 
 @attrs.frozen
@@ -43,6 +38,35 @@ class RegistrySilent(Exception):
         self.is_absent = is_absent
 
 
+def choose_url(
+    environment: Mapping[str, str], status_socket: str = STATUS_SOCKET, *, is_told: bool = True
+) -> str:
+    """Return where a registry is asked that nobody named.
+
+    That is ``MINREG_URL``; or the socket for status of the installed service, if this user
+    may use it; or the port of this machine that ``MINREG_PORT`` or the default names.
+
+    Args:
+        environment: The environment variables.
+        status_socket: The path of the socket.
+        is_told: Whether stderr says which it is.
+
+    Raises:
+        WrongUsage: ``MINREG_PORT`` is no port.
+    """
+    port = environment.get("MINREG_PORT") or str(DEFAULT_PORT)
+    if not (port.isascii() and port.isdigit()):
+        raise WrongUsage(f"MINREG_PORT {port!r} is not a port: use a number from 1 to 65535")
+    url = environment.get("MINREG_URL", "")
+    if not url and os.access(status_socket, os.W_OK):
+        url = f"{_SOCKET}{status_socket}"
+    url = url or f"http://{DEFAULT_INTERFACE}:{port}"
+    if is_told:
+        line = f"registry: {url} (name another one with --url or MINREG_URL)"
+        click.echo(printable(line), err=True)
+    return url
+
+
 def check_url(url: str) -> str:
     """Check what ``--url`` names, and return it without a slash at the end.
 
@@ -51,7 +75,7 @@ def check_url(url: str) -> str:
     """
     if not url.startswith(("http://", "https://", _SOCKET)):
         raise WrongUsage(
-            f"--url {url} is no URL: write it as in {DEFAULT_URL} or {_SOCKET}/run/x.sock"
+            f"--url {url} is no URL: write it as in {ENDPOINT} or {_SOCKET}/run/x.sock"
         )
     return url.rstrip("/")
 
@@ -72,8 +96,24 @@ def ask_registry(url: str, target: str) -> Answer:
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         is_absent = isinstance(reason, (ConnectionRefusedError, FileNotFoundError))
-        words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
-        raise RegistrySilent(words, is_absent=is_absent) from None
+        raise RegistrySilent(_describe(error), is_absent=is_absent) from None
+
+
+def _describe(error: Exception) -> str:
+    """Return in plain words why a registry does not answer."""
+    cause: object = getattr(error, "reason", error)
+    text = "it is no web server"
+    if isinstance(cause, socket.gaierror):
+        text = "there is no such host, or no DNS here"
+    elif isinstance(cause, TimeoutError):
+        text = f"no answer within {_SECONDS} seconds"
+    elif isinstance(cause, ssl.SSLError):
+        text = "its certificate is not accepted, or it does not talk TLS"
+    elif isinstance(cause, OSError) and cause.strerror:
+        text = cause.strerror
+    elif isinstance(error, InvalidURL | ValueError):
+        text = "this is no URL"
+    return text
 
 
 class _SocketConnection(HTTPConnection):

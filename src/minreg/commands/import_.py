@@ -9,44 +9,19 @@ from minreg.commands.arguments import parse_platforms
 from minreg.commands.next_steps import after_filling
 from minreg.commands.reports import reported_failures, say
 from minreg.commands.terminal import byte_bar, echo_error, echo_next
+from minreg.commands.trees import choose_target
+from minreg.defaults import NODE_TREES
 from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.source import measure_source
 from minreg.fill.importer import ImportedImage, Importer
 from minreg.fill.tree.writer import TreeWriter
-from minreg.words import format_size
+from minreg.words import format_size, printable
 
 
-@click.command(
-    "import",
-    help="""Import image archives into a registry tree.
-
-    SOURCE is a file, a directory, or - for standard input: a K3s air-gap tarball, an OCI
-    layout, or what 'docker save' or 'ctr images export' wrote, plain or compressed with
-    gzip, zstd, bzip2 or xz. No network is touched.
-    """,
-)
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
-@click.option(
-    "-d",
-    "--directory",
-    default="./registry",
-    show_default=True,
-    type=click.Path(file_okay=False),
-    help="The tree; it is made if it is not there.",
-)
-@click.option(
-    "-p",
-    "--platform",
-    "platforms",
-    multiple=True,
-    help="Take only this platform, such as linux/arm64; repeatable.",
-)
-@click.option("--name", default="", help="What to call an image that its archive does not name.")
-@click.option("-n", "--no-trim", is_flag=True, help="Keep the registry's host in names.")
-def command(
+def run(
     *,
     sources: tuple[str, ...],
-    directory: str,
+    directory: str | None,
     platforms: tuple[str, ...],
     name: str,
     no_trim: bool,
@@ -54,7 +29,13 @@ def command(
     """Import each archive, and say what came of it."""
     failed = 0
     wanted = parse_platforms(platforms)
-    with reported_failures(), TreeWriter(directory, "minreg import") as tree:
+    absent = [source for source in sources if source != "-" and not os.path.lexists(source)]
+    if len(absent) == len(sources):
+        raise click.ClickException(
+            f"{', '.join(map(printable, absent))}: there is no such file: nothing was imported"
+        )
+    root = choose_target(directory, node_trees=NODE_TREES)
+    with reported_failures(), TreeWriter(root, "minreg import") as tree:
         importer = Importer(tree, name=name, trimmed=not no_trim, platforms=wanted)
         for source in sources:
             try:
@@ -70,7 +51,7 @@ def command(
                 ) from None
     if failed:
         sys.exit(1)
-    echo_next(*after_filling(directory, is_verified=True))
+    echo_next(*after_filling(root, is_verified=True))
 
 
 def _import(importer: Importer, source: str) -> list[ImportedImage]:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import attrs
 import click
 
-from minreg.commands.arguments import directory_option, links_option
+from minreg.commands.arguments import check_links
 from minreg.commands.reports import reported_failures
 from minreg.commands.terminal import Look, echo, find_width, paint
+from minreg.commands.trees import find_tree
 from minreg.fill.tree.contents import TreeContents
 from minreg.fill.tree.inventory import take_inventory
 from minreg.names import Digest
@@ -30,23 +31,11 @@ class _Row:
     shared: int
 
 
-@click.command(
-    "list",
-    help="""Say which images a tree holds.
-
-    PLATFORMS are those that are here, NOT HERE those that the image's index names
-    besides. SHARED is how much of SIZE other images need too. On a terminal that is too narrow
-    for all columns, SHARED, DIGEST and NOT HERE are left out. The exit status is 1 if a
-    part of the tree cannot be looked at.
-    """,
-)
-@directory_option
-@click.option("--json", "as_json", is_flag=True, help="Write a JSON list.")
-@links_option
-def command(*, directory: str, as_json: bool, allow_links_to: tuple[str, ...]) -> None:
+def run(*, directory: str | None, as_json: bool, allow_links_to: tuple[str, ...]) -> None:
     """List the images."""
+    root = find_tree(directory)
     with reported_failures():
-        inventory = take_inventory(TreeContents(directory, allow_links_to))
+        inventory = take_inventory(TreeContents(root, check_links(allow_links_to)))
     rows = _make_rows(inventory.images)
     if as_json:
         click.echo(json.dumps([_as_json(row) for row in rows], indent=2))

@@ -1,24 +1,16 @@
-"""``minreg missing``: what clients asked a registry for in vain."""
+"""``minreg missing``: what clients asked a registry for and did not get."""
+
+import os
 
 import click
 
-from minreg.commands.client import RegistrySilent, ask_registry, check_url, url_option
+from minreg.commands.client import RegistrySilent, ask_registry, check_url, choose_url
 from minreg.words import printable
 
 
-@click.command(
-    "missing",
-    help="""Print what clients asked a running registry for and did not get.
-
-    One image a line, the most wanted first, as 'minreg download -f -' reads them: what a
-    rehearsal lacked becomes the next download.
-    """,
-)
-@url_option
-@click.option("--json", "as_json", is_flag=True, help="Write all that is known, as JSON.")
-def command(*, url: str, as_json: bool) -> None:
+def run(*, url: str | None, as_json: bool) -> None:
     """Ask the registry, and print what it says."""
-    url = check_url(url)
+    url = check_url(url or choose_url(os.environ))
     chosen = "json" if as_json else "list"
     try:
         answer = ask_registry(url, f"/minreg/missing?format={chosen}")

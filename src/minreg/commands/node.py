@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 import click
 
+from minreg.commands.groups import SuggestingGroup
 from minreg.commands.reports import WrongUsage
 from minreg.node.install import Installation, Step
 from minreg.node.paths import PathUnsuitable, check_program, check_root, check_runs
@@ -41,7 +42,11 @@ _MENDS = {
 }
 
 
-@click.group("node", help="Make minreg a service of this K3s node, or of an image of one.")
+@click.group(
+    "node",
+    cls=SuggestingGroup,
+    help="Make minreg a service of this K3s node, or of an image of one.",
+)
 def command() -> None:
     """Collect the commands."""
 

@@ -12,9 +12,15 @@ from typing import Any, NoReturn
 
 import click
 
-from minreg.commands.client import DEFAULT_URL, RegistrySilent, ask_registry, check_url, url_option
+from minreg.commands.client import (
+    RegistrySilent,
+    ask_registry,
+    check_url,
+    choose_url,
+)
 from minreg.commands.next_steps import own_command
 from minreg.commands.terminal import Look, echo, paint, wrap
+from minreg.defaults import ENDPOINT
 from minreg.words import count, printable
 
 _NOT_READY = 1
@@ -25,19 +31,9 @@ _UNIT_OF_TIME = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 _LABEL = 12
 
 
-@click.command(
-    "status",
-    help="""Say whether a registry runs and is ready, where it listens, and what it has.
-
-    The exit status is 0 if it is ready, 1 if it runs and is not ready, 3 if it does not
-    run, and 4 if that cannot be found out.
-    """,
-)
-@url_option
-@click.option("--json", "as_json", is_flag=True, help="Write a JSON object.")
-def command(*, url: str, as_json: bool) -> None:
+def run(*, url: str | None, as_json: bool) -> None:
     """Ask the registry, and exit with the status that tells how it is."""
-    url = check_url(url)
+    url = check_url(url or choose_url(os.environ, is_told=False))
     try:
         answer = ask_registry(url, "/minreg/status")
     except RegistrySilent as error:
@@ -151,7 +147,7 @@ def _images(document: Mapping[str, Any]) -> str:
 def _missing(number: object, url: str) -> str:
     if not isinstance(number, int):
         return ""
-    option = "" if url == DEFAULT_URL else f" --url {url}"
+    option = "" if url == ENDPOINT else f" --url {url}"
     listing = f"{own_command()} missing{option}"
     advice = f" (list them: {listing})" if number else ""
     return f"{count(number, 'name')} that clients asked for{advice}"

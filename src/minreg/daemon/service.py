@@ -218,7 +218,7 @@ class Listener(Service):
     def _fail(self, failure: Failure) -> NoReturn:
         problem = getattr(failure.value, "socketError", failure.value)
         reason = getattr(problem, "strerror", None) or str(problem)
-        mends = _MENDS_OF_PATHS if "listen unix:" in self._words else _MENDS
+        mends = _MENDS_OF_PATHS if "listen unix:" in self._words.lower() else _MENDS
         mend = mends.get(getattr(problem, "errno", 0), _MEND)
         self._give_up(f"{self._words}: cannot listen there: {reason}: {mend}")
 
@@ -234,5 +234,5 @@ def _url(address: IAddress, words: str) -> str:
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     if host is None or port is None:
         return ""
-    scheme = "https" if "listen ssl:" in words else "http"
+    scheme = "https" if "listen ssl:" in words.lower() else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

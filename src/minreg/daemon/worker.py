@@ -22,6 +22,7 @@ from minreg.daemon.assembly import (
 from minreg.daemon.service import RegistryService
 from minreg.daemon.sharing import SharingReactor
 from minreg.daemon.signals import Signals
+from minreg.daemon.tls import leave_out_tls
 from minreg.settings import Endpoint, Settings
 
 
@@ -76,14 +77,17 @@ def _stay() -> None:
 
 def main() -> None:
     """Serve until told to stop, or until nobody is there to tell."""
-    from twisted.internet import reactor  # noqa: PLC0415 - only who serves needs one
-
     settings = read_settings(sys.argv[1])
+    leave_out_tls(endpoint.description for endpoint in settings.listen)
+
+    # These import Twisted's networking, which comes after the decision about TLS.
+    from twisted.internet import reactor  # noqa: PLC0415
+
     # A socket's file has one process that listens on it.
     endpoints = [
         (words, endpoint)
         for words, endpoint in make_endpoints(settings.listen, SharingReactor(reactor))
-        if not words.startswith("--listen unix:")
+        if not words.lower().startswith(("--listen unix:", "minreg_listen unix:"))
     ]
     observer = make_daemon_observer(settings.log_format, sys.stdout, reactor)
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)

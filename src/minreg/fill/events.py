@@ -8,10 +8,31 @@ from minreg.names import Digest
 
 
 @attrs.frozen
+class Asking:
+    """A server is asked for something, up to so many times."""
+
+    host: str
+    what: str
+    attempts: int
+
+
+@attrs.frozen
+class Retrying:
+    """Something failed, and attempt number ``attempt`` is made in so many seconds."""
+
+    reason: str
+    attempt: int
+    attempts: int
+    seconds: float
+
+
+@attrs.frozen
 class Resolving:
-    """So many images are being looked up."""
+    """So many images are being looked up at some hosts, each up to so many times."""
 
     images: int
+    hosts: tuple[str, ...] = ()
+    attempts: int = 1
 
 
 @attrs.frozen
@@ -74,5 +95,5 @@ class Summary:
     reused_bytes: int
 
 
-Event = Resolving | Planned | BlobAdvanced | BlobEnded | ImageEnded | Summary
+Event = Asking | Retrying | Resolving | Planned | BlobAdvanced | BlobEnded | ImageEnded | Summary
 Show = Callable[[Event], None]

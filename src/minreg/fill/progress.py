@@ -21,12 +21,14 @@ from rich.progress import (
 from rich.table import Column
 
 from minreg.fill.events import (
+    Asking,
     BlobAdvanced,
     BlobEnded,
     Event,
     ImageEnded,
     Planned,
     Resolving,
+    Retrying,
     Summary,
 )
 from minreg.names import Digest
@@ -186,7 +188,14 @@ def describe(event: Event) -> list[str]:
         # The reason may have words of an upstream.
         return [printable(_describe_image(event))]
     if isinstance(event, Resolving):
-        return [f"looking up {count(event.images, 'image')}"]
+        hosts = f" at {', '.join(event.hosts)}" if event.hosts else ""
+        attempt = f" (attempt 1 of {event.attempts})" if event.hosts else ""
+        return [f"looking up {count(event.images, 'image')}{hosts}{attempt}"]
+    if isinstance(event, Asking):
+        return [printable(f"asking {event.host} for {event.what} (attempt 1 of {event.attempts})")]
+    if isinstance(event, Retrying):
+        attempt = f"attempt {event.attempt} of {event.attempts} in {event.seconds:.0f} s"
+        return [printable(f"{event.reason}: {attempt}")]
     if isinstance(event, Summary):
         return _describe_summary(event)
     return []

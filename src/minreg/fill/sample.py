@@ -9,13 +9,14 @@ import json
 import tarfile
 from typing import Any
 
+from minreg.defaults import SAMPLE_REPOSITORY, SAMPLE_TAGS
 from minreg.fill.elf import ARCHITECTURES, make_program
 from minreg.fill.tree.writer import TreeWriter
 from minreg.media_types import OCI_CONFIG, OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from minreg.names import Digest
 
-REPOSITORY = "minreg/sample"
-TAGS = ("1.0", "latest")
+REPOSITORY = SAMPLE_REPOSITORY
+TAGS = SAMPLE_TAGS
 NOTE_TYPE = "application/vnd.minreg.sample.note.v1+text"
 """The artifact type of what refers to the image, and the media type of its layer."""
 

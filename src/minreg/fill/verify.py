@@ -19,10 +19,14 @@ from minreg.store.held import HeldImage
 
 @attrs.frozen
 class Finding:
-    """An image, and what is wrong with it; nothing if it is complete."""
+    """An image, what is wrong with it, and which of the wanted platforms it lacks.
+
+    Both are empty if it is complete.
+    """
 
     image: HeldImage
     problems: tuple[str, ...]
+    lacking: tuple[Platform, ...] = ()
 
 
 @attrs.frozen
@@ -44,8 +48,13 @@ class Report:
 
     @property
     def broken(self) -> list[Finding]:
-        """The images that are not complete."""
+        """The images of which something is missing or damaged."""
         return [finding for finding in self.findings if finding.problems]
+
+    @property
+    def incomplete(self) -> list[Finding]:
+        """The images that are broken, or lack a platform that is wanted."""
+        return [finding for finding in self.findings if finding.problems or finding.lacking]
 
 
 class Verification:
@@ -99,7 +108,12 @@ class Verification:
 
     def _report(self, broken: Mapping[str, str], hashed: Sequence[int]) -> Report:
         findings = tuple(
-            Finding(image, tuple(self._find_problems(image, broken))) for image in self.images
+            Finding(
+                image,
+                tuple(self._find_problems(image, broken)),
+                tuple(dict.fromkeys(self._find_lacking(image))),
+            )
+            for image in self.images
         )
         orphans = self._find_orphans()
         return Report(
@@ -113,23 +127,22 @@ class Verification:
 
     def _find_problems(self, image: HeldImage, broken: Mapping[str, str]) -> Iterator[str]:
         yield from image.problems
-        yield from self._find_absent(image)
         for digest in image.blobs:
             path = self._real_path(image, digest)
             if path in broken:
                 yield broken[path]
 
-    def _find_absent(self, image: HeldImage) -> Iterator[str]:
+    def _find_lacking(self, image: HeldImage) -> Iterator[Platform]:
         """Find wanted platforms that the tree lacks; what has none, as a chart, needs none."""
         named = (*image.present, *image.absent)
         if self._wanted is None or not named:
             return
         for platform in image.absent:
             if is_wanted(platform, self._wanted):
-                yield f"{platform} is not here"
+                yield platform
         for wanted in self._wanted:
             if not any(is_wanted(platform, [wanted]) for platform in named):
-                yield f"{wanted} is not here, and not among its platforms"
+                yield wanted
 
     def _collect_files(self) -> dict[str, tuple[Digest, int]]:
         """Collect the files of all blobs, each once, with what they should hash to."""

@@ -6,16 +6,14 @@ from importlib.resources import files
 
 import attrs
 
+from minreg.defaults import DEFAULT_ALIAS, ENDPOINT, NODE_TREES
 from minreg.node.placement import Link, Placement, locate
 from minreg.node.registries.text import make_mirrors, render
-from minreg.settings import DEFAULT_ALIAS, parse_alias
+from minreg.settings import parse_alias
 
-DEFAULT_ROOT = "/var/lib/rancher/k3s/server/registry"
-ENDPOINT = "http://127.0.0.1:9080"
+DEFAULT_ROOT = NODE_TREES[0]
 DISTRIBUTIONS = ("k3s", "rke2")
 """Who may have a ``registries.yaml``, below ``/etc/rancher``."""
-
-REGISTRIES = "/etc/rancher/k3s/registries.yaml"
 
 _PROGRAM = "/opt/minreg/bin/twistd"
 _UNITS = "/etc/systemd/system"

@@ -9,12 +9,10 @@ cordons and drains, unless SYSTEM_UPGRADE_JOB_KUBECTL_IMAGE names another),
 
 from collections.abc import Sequence
 
+from minreg.defaults import DEFAULT_CONTROLLER, DEFAULT_KUBECTL
 from minreg.preflight.wanted import WantedImage
 from minreg.references import ImageReference
 from minreg.store.releases import as_tag
-
-DEFAULT_CONTROLLER = "rancher/system-upgrade-controller:v0.20.1"
-DEFAULT_KUBECTL = "rancher/kubectl:v1.30.3"
 
 _UPGRADE = "rancher/k3s-upgrade"
 

@@ -9,6 +9,8 @@ from minreg.fill.failures import ContentMismatch, FillFailure, Stopped, Upstream
 
 Result = TypeVar("Result")
 
+Tell = Callable[[int, int, FillFailure, float], None]
+
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 30.0
 LONGEST_REQUESTED_WAIT = 600.0
@@ -23,6 +25,8 @@ class Retries:
         stop: Set when all work is to end; waiting ends then too.
         wait: Waits some seconds, or until all work is to end, and tells which.
         jitter: Gives a number from 0 to 1, so that not all threads return at once.
+        tell: Told of each failure after which there is another attempt: the number of that
+            attempt, from 2, how many there are, the failure, and the seconds until then.
     """
 
     def __init__(
@@ -31,11 +35,18 @@ class Retries:
         stop: Event,
         wait: Callable[[float], bool] | None = None,
         jitter: Callable[[], float] = random.random,
+        tell: Tell = lambda *_: None,
     ) -> None:
         self._count = count
         self._stop = stop
         self._wait = wait or stop.wait
         self._jitter = jitter
+        self._tell = tell
+
+    @property
+    def attempts(self) -> int:
+        """How often something is tried, if it never works."""
+        return self._count + 1
 
     def run(
         self, attempt: Callable[[], Result], progress: Callable[[], int] = lambda: 0
@@ -62,7 +73,9 @@ class Retries:
                     failures, furthest = 0, progress()
                 if failures == self._count:
                     raise
-                if self._wait(self._pause(failures, failure)):
+                seconds = self._pause(failures, failure)
+                self._tell(failures + 2, self.attempts, failure, seconds)
+                if self._wait(seconds):
                     raise Stopped("stopped while waiting to try again") from None
                 failures += 1
 

@@ -55,7 +55,8 @@ class Transport:
             try:
                 self._tls.load_verify_locations(ca_file)
             except OSError as error:
-                reason = error.strerror or error
+                is_file = isinstance(error, ssl.SSLError)
+                reason = "no certificate in PEM is in it" if is_file else error.strerror
                 raise FillFailure(
                     f"{ca_file} gives no certificate authorities: {reason}"
                 ) from None
@@ -76,7 +77,7 @@ class Transport:
             UpstreamUnavailable: There is no connection, or no answer.
         """
         sent = {"User-Agent": f"minreg/{__version__}", "Accept-Encoding": "identity", **headers}
-        with network_failures(url):
+        with network_failures(url, self._proxy_for(url)):
             return self._pool_for(url).request(
                 method,
                 url,
@@ -118,7 +119,7 @@ class Transport:
         with self._mutex:
             self._open.add(response)
         try:
-            with network_failures(url):
+            with network_failures(url, self._proxy_for(url)):
                 while chunk := response.read1(_CHUNK, decode_content=False):
                     yield chunk
         finally:

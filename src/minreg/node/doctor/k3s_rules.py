@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from minreg.defaults import ENDPOINT
 from minreg.node.doctor.findings import Addition, Edit, Finding
 from minreg.node.doctor.mirror_rules import WILDCARD, names_default, parse_word
 from minreg.node.doctor.node import Node
@@ -17,7 +18,6 @@ from minreg.node.doctor.rules import (
 )
 from minreg.node.doctor.setup import Setup
 from minreg.node.registries.places import Place, Word
-from minreg.node.units import ENDPOINT
 from minreg.words import count, format_size
 
 IMPORT_RATE = 77_000_000

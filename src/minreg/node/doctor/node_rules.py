@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from minreg.defaults import DEFAULT_PORT
 from minreg.node.doctor.findings import Finding
 from minreg.node.doctor.mirror_rules import parse_word
 from minreg.node.doctor.node import Node
@@ -17,7 +18,6 @@ from minreg.node.doctor.rules import (
 from minreg.node.doctor.setup import Setup
 from minreg.node.doctor.systemd import ADMINISTRATOR, Unit
 from minreg.node.registries.endpoints import is_local
-from minreg.settings import DEFAULT_PORT
 
 # What K3s and what runs within it listens on: https://docs.k3s.io/installation/requirements
 _PORTS: Mapping[str, str] = {

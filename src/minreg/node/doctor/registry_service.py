@@ -1,23 +1,20 @@
 """minreg's own units as they are in force on a node: what they serve, and where they listen."""
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 import attrs
 
+from minreg.defaults import DEFAULT_ALIAS, DEFAULT_INTERFACE, DEFAULT_PORT
 from minreg.node.doctor.files import NodeFiles
 from minreg.node.doctor.services import Service, read_service
 from minreg.node.doctor.systemd import Entry, Unit, find_unit
 from minreg.node.registries.endpoints import is_local, split_port
 from minreg.node.units import DEFAULT_ROOT
-from minreg.settings import (
-    DEFAULT_ALIAS,
-    DEFAULT_INTERFACE,
-    DEFAULT_PORT,
-    SettingInvalid,
-    parse_alias,
-)
+from minreg.options import DAEMON_OPTIONS
+from minreg.settings import SettingInvalid, parse_alias
 
 SERVICE = "minreg.service"
 SOCKET = "minreg.socket"
@@ -97,6 +94,7 @@ def look_at_registry(files: NodeFiles) -> RegistryService:
     if service is None:
         return RegistryService(None, socket, addresses=tuple(_sockets(socket)), unit=unit)
     options = list(_options(service.words))
+    options += _from_environment(options, service.environment)
     roots = [value for name, value in options if name in {"root", "r"}]
     aliases = [value for name, value in options if name == "registry-alias"]
     links = [value for name, value in options if name == "allow-links-to"]
@@ -117,6 +115,24 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
         if word.startswith("-"):
             name, separator, value = word.lstrip("-").partition("=")
             yield name, value if separator else following
+
+
+def _from_environment(
+    options: Sequence[tuple[str, str]], environment: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Give the options that only the environment has, as the daemon reads it."""
+    names = {name for name, _ in options}
+    has_tcp = bool(names & {"port", "p", "interface", "i"})
+    for option in DAEMON_OPTIONS:
+        text = environment.get(option.variable, "")
+        is_given = bool(names & {option.name, option.short or option.name})
+        is_replaced = option.name == "listen" and has_tcp
+        is_replaced |= option.name in {"port", "interface"} and "listen" in names
+        if not text or is_given or is_replaced:
+            continue
+        with suppress(ValueError):
+            for value in shlex.split(text) if option.is_repeatable else [text]:
+                yield option.name, value
 
 
 def _addresses(

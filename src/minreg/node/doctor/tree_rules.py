@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from minreg.defaults import ENDPOINT
 from minreg.node.doctor.detours import find_detour, find_upstream
 from minreg.node.doctor.findings import Finding, Rule
 from minreg.node.doctor.node import Node
@@ -16,7 +17,6 @@ from minreg.node.doctor.rules import (
 )
 from minreg.node.doctor.setup import Setup
 from minreg.node.doctor.wanted import Answer, find_pause_image, list_answers
-from minreg.node.units import ENDPOINT
 from minreg.store.held import HeldImage
 from minreg.words import count
 

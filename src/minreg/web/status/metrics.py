@@ -1,6 +1,6 @@
 """``/metrics``: the figures for Prometheus.
 
-Its client library is optional, and not even loaded before somebody asks.
+Its client library is not loaded before somebody asks.
 """
 
 from typing import TYPE_CHECKING
@@ -57,6 +57,7 @@ class MetricsResource(RegistryResource):
             raise RegistryError(
                 404,
                 "UNSUPPORTED",
-                "figures need the Prometheus client library: pip install 'minreg[metrics]'",
+                "prometheus-client is not installed: reinstall minreg; where there is no network, "
+                "from its wheels: pip install --no-index --find-links wheels minreg",
             ) from None
         return Exposition(SiteCollector(self._site, self._figures, self._misses))

@@ -1,4 +1,8 @@
-"""The ``minreg`` command. A command's module is imported when that command is run.
+"""The ``minreg`` command line: commands, their options, and their help.
+
+A command's options are in a module of this package, which imports click alone; what the
+command does is in ``minreg.commands``, and is imported when the command is run. So ``--help``
+works whatever library is missing.
 
 Exit status: 0 all is well, 1 something failed (one line on stderr says what), 2 wrong
 usage.
@@ -7,17 +11,16 @@ usage.
 import importlib
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-import attrs
 import click
 from click.shell_completion import CompletionItem
 
 from minreg import __version__
+from minreg.commands.groups import SuggestingGroup
 
 
-@attrs.frozen
-class _Entry:
+class _Entry(NamedTuple):
     """Where a command is, and what it does, in a line for ``minreg --help``.
 
     The module has it as ``command``.
@@ -27,42 +30,27 @@ class _Entry:
     summary: str
 
 
+# A module of this package that is called as a builtin would take its place here: list_, import_.
 _COMMANDS: Mapping[str, _Entry] = {
-    "download": _Entry("minreg.commands.download", "Fill a tree from upstream registries."),
-    "import": _Entry("minreg.commands.import_", "Fill a tree from image archives."),
-    "list": _Entry("minreg.commands.list", "Say what a tree holds."),
-    "verify": _Entry("minreg.commands.verify", "Check that a tree is complete and undamaged."),
-    "status": _Entry("minreg.commands.status", "Say whether a registry runs, and what it has."),
-    "preflight": _Entry("minreg.commands.preflight", "Check that all is there before an upgrade."),
-    "prune": _Entry("minreg.commands.prune", "Remove from a tree what no tag reaches."),
-    "serve": _Entry("minreg.commands.serve", "Serve a registry tree in the foreground."),
+    "download": _Entry("minreg.cli.download", "Fill a tree from upstream registries."),
+    "import": _Entry("minreg.cli.import_", "Fill a tree from image archives."),
+    "list": _Entry("minreg.cli.list_", "Say what a tree holds."),
+    "verify": _Entry("minreg.cli.verify", "Check that a tree is complete and undamaged."),
+    "status": _Entry("minreg.cli.status", "Say whether a registry runs, and what it has."),
+    "preflight": _Entry("minreg.cli.preflight", "Check that all is there before an upgrade."),
+    "prune": _Entry("minreg.cli.prune", "Remove from a tree what no tag reaches."),
+    "serve": _Entry("minreg.cli.serve", "Serve a registry tree in the foreground."),
     "node": _Entry("minreg.commands.node", "Make minreg a service of a K3s node."),
-    "doctor": _Entry(
-        "minreg.commands.doctor", "Find what keeps K3s on this node from its images."
-    ),
+    "doctor": _Entry("minreg.cli.doctor", "Find what keeps K3s on this node from its images."),
     "registries": _Entry(
-        "minreg.commands.registries", "Write the registries.yaml that has K3s pull from minreg."
+        "minreg.cli.registries", "Write the registries.yaml that has K3s pull from minreg."
     ),
-    "missing": _Entry("minreg.commands.missing", "Print what clients asked for in vain."),
-    "sample": _Entry("minreg.commands.sample", "Write a small tree with an image that runs."),
+    "missing": _Entry("minreg.cli.missing", "Print what clients asked for in vain."),
+    "sample": _Entry("minreg.cli.sample", "Write a small tree with an image that runs."),
 }
 
 
-_EXTRAS: Mapping[str, str] = {
-    **dict.fromkeys(("urllib3", "rich", "zstandard"), "fill"),
-    "ruamel": "node",
-    "cryptography": "node",
-}
-"""What only some commands need, by the extra that brings it."""
-
-
-class _Incomplete(click.ClickException):
-    """A library is not there: nothing was done, and nothing is known of what was asked."""
-
-    exit_code = 2
-
-
-class _Commands(click.Group):
+class _Commands(SuggestingGroup):
     """The commands of the table, not imported before they are needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's name
@@ -73,15 +61,7 @@ class _Commands(click.Group):
         """Import a command."""
         if cmd_name not in _COMMANDS:
             return super().get_command(ctx, cmd_name)
-        try:
-            module = importlib.import_module(_COMMANDS[cmd_name].module)
-        except ModuleNotFoundError as error:
-            extra = _EXTRAS.get((error.name or "").partition(".")[0])
-            if extra is None:
-                raise
-            raise _Incomplete(
-                f"minreg {cmd_name} needs {error.name}: pip install 'minreg[{extra}]'"
-            ) from None
+        module = importlib.import_module(_COMMANDS[cmd_name].module)
         command: click.Command = module.command
         return command
 
@@ -93,7 +73,7 @@ class _Commands(click.Group):
         try:
             status = run(*args, **extra, standalone_mode=False)
         except click.ClickException as error:
-            from minreg.commands.terminal import show_exception  # noqa: PLC0415 - for errors only
+            from minreg.commands.terminal import show_exception
 
             show_exception(error)
             sys.exit(error.exit_code)
