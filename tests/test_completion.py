@@ -76,7 +76,7 @@ class CompletionTests(SynchronousTestCase):
         self.assertIn("plain,serve\n", listed.stdout)
         self.assertTrue(
             listed.stdout.endswith(
-                "\n['minreg.cli', 'minreg.commands', 'minreg.commands.groups']\n"
+                "\n['minreg.commands', 'minreg.commands.groups', 'minreg.cli']\n"
             ),
             listed.stdout,
         )
