@@ -9,6 +9,7 @@ import argparse
 import multiprocessing
 import os
 import random
+import re
 import sys
 import tempfile
 import time
@@ -29,10 +30,14 @@ _TURN = 25
 _FLAT = 2_000_000
 """Bytes by which the last third of the run may need more memory than the one before."""
 
+_MESSAGE = re.compile(rb"^(\S+) ((?!info 127\.0\.0\.1 )\w+ .*)$", re.MULTILINE)
+"""A line of the log that is not about a request: its time, and what it says."""
+
+_MOST_MESSAGES = 20
 _SECONDS_BETWEEN_LINES = 60.0
 _HEADING = (
     f"{'minute':>6} {'requests':>12} {'per second':>10} {'memory, MB':>10} {'resident':>9} "
-    f"{'objects':>9} {'files':>6} {'delayed':>7} {'wrong':>6}"
+    f"{'objects':>9} {'files':>6} {'delayed':>7} {'wrong':>6} {'503':>6}"
 )
 
 
@@ -59,18 +64,18 @@ def _run(daemon: InspectedDaemon, loads: list[Load], seconds: float, clients: in
     """Have the loads done, print the curve, and return what is wrong."""
     before = daemon.inspect()
     counts = [multiprocessing.Value("q", 0) for _ in range(clients)]
-    wrong = multiprocessing.Value("q", 0)
+    wrong, busy = multiprocessing.Value("q", 0), multiprocessing.Value("q", 0)
     ends = multiprocessing.Event()
     processes = [
         multiprocessing.Process(
-            target=_ask, args=(daemon.port, loads, number, (counts[number], wrong), ends)
+            target=_ask, args=(daemon.port, loads, number, (counts[number], wrong, busy), ends)
         )
         for number in range(clients)
     ]
     for process in processes:
         process.start()
     try:
-        curve, problems = _watch(daemon, seconds, counts, wrong)
+        curve, problems = _watch(daemon, seconds, counts, (wrong, busy))
     finally:
         ends.set()
         for process in processes:
@@ -91,12 +96,13 @@ def _run(daemon: InspectedDaemon, loads: list[Load], seconds: float, clients: in
 
 
 def _watch(
-    daemon: InspectedDaemon, seconds: float, counts: list[Any], wrong: Any
+    daemon: InspectedDaemon, seconds: float, counts: list[Any], faults: tuple[Any, Any]
 ) -> tuple[list[int], list[str]]:
     """Print the curve; return the memory of each line, and what the log says that is wrong."""
     print(_HEADING)
     curve: list[int] = []
     problems: list[str] = []
+    told: set[bytes] = set()
     begun = line = time.monotonic()
     answered = 0
     while line < begun + seconds:
@@ -105,36 +111,49 @@ def _watch(
         now, total = daemon.inspect(), sum(count.value for count in counts)
         curve.append(now.memory)
         rate = (total - answered) / _SECONDS_BETWEEN_LINES
-        print(_describe((line - begun) / 60, total, rate, now, wrong.value), flush=True)
+        print(_describe((line - begun) / 60, total, rate, now, faults), flush=True)
         answered = total
         try:
-            daemon.check_log()
+            content = daemon.check_log()
         except AssertionError as error:
             problems.append(str(error))
+            continue
+        new = {text for _, text in _MESSAGE.findall(content)} - told
+        for text in sorted(new)[:_MOST_MESSAGES]:
+            print(text.decode("utf-8", "replace"), flush=True)
+        told |= new
     return curve, problems
 
 
-def _describe(minute: float, total: int, rate: float, now: Inspection, wrong: int) -> str:
+def _describe(
+    minute: float, total: int, rate: float, now: Inspection, faults: tuple[Any, Any]
+) -> str:
+    wrong, busy = (fault.value for fault in faults)
     return (
         f"{minute:6.0f} {total:12,} {rate:10,.0f} {now.memory / 1e6:10.2f} "
         f"{now.resident / 1e6:9.2f} {now.objects:9,} {now.files:6} "
-        f"{len(now.delayed_calls):7} {wrong:6}"
+        f"{len(now.delayed_calls):7} {wrong:6} {busy:6}"
     )
 
 
-def _ask(port: int, loads: list[Load], seed: int, counts: tuple[Any, Any], ends: Event) -> None:
+def _ask(
+    port: int, loads: list[Load], seed: int, counts: tuple[Any, Any, Any], ends: Event
+) -> None:
     """Do one load after the other, in an order of this client's own, until the run ends."""
-    count, wrong = counts
+    count, wrong, busy = counts
     chance = random.Random(seed)  # noqa: S311 - a run is to be repeated
     start = seed * 1_000_000_000
     while not ends.is_set():
         load = chance.choice(loads)
         try:
-            load.runner.run(port, _TURN, start)
+            refused = load.runner.run(port, _TURN, start)
         except (WrongAnswer, OSError) as error:
-            print(f"{load.name}: {error!r}", flush=True)
+            print(f"{time.strftime('%H:%M:%S')} {load.name}: {error!r}", flush=True)
+            refused = 0
             with wrong.get_lock():
                 wrong.value += 1
+        with busy.get_lock():
+            busy.value += refused
         start += _TURN
         count.value += _TURN
 

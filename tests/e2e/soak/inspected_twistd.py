@@ -27,7 +27,7 @@ def write_inspection() -> None:
 
 def obey(_number: int, _frame: FrameType | None) -> None:
     """Have the reactor write it when it comes to that."""
-    reactor.callFromThread(write_inspection)
+    reactor.callFromThread(write_inspection)  # type: ignore[attr-defined]  # of IReactorThreads
 
 
 if __name__ == "__main__":

@@ -96,12 +96,17 @@ class InspectedDaemon:
         os.truncate(self._log, 0)
         return content
 
-    def check_log(self) -> None:
-        """Make sure that no traceback was logged since the last time, and empty the log."""
+    def check_log(self) -> bytes:
+        """Make sure that no traceback was logged since the last time, and empty the log.
+
+        Returns:
+            What was logged.
+        """
         content = self.take_log()
         if (place := content.find(_TRACEBACK)) >= 0:
             text = content[max(0, place - 2000) : place + 4000]
             raise AssertionError(f"the daemon logged:\n{text.decode('utf-8', 'replace')}")
+        return content
 
     def stop(self) -> int:
         """End the daemon, and return its exit status."""
