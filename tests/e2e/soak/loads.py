@@ -203,6 +203,12 @@ def refusal_loads() -> Iterator[Load]:
         "nothing": "/x",
     }.items():
         yield ask_in_turn(words, [target], REFUSED)
+    yield from method_loads(base)
+    yield Load("every trap by every method", traps(), 4000)
+
+
+def method_loads(base: str) -> Iterator[Load]:
+    """Ask by methods that a registry that only reads does not know, with and without a body."""
     fields = {"Content-Length": "5"}
     for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW", "get"):
         yield ask("manifest", f"{base}/manifests/1", NOT_ALLOWED, method=method)
@@ -214,7 +220,6 @@ def refusal_loads() -> Iterator[Load]:
     yield Load("POST in chunks", Requests(always(chunked), NOT_ALLOWED))
     expecting = write("/v2/", "PUT", {**fields, "Expect": "100-continue"}, b"12345")
     yield Load("PUT with Expect", Requests(always(expecting), NOT_ALLOWED))
-    yield Load("every trap by every method", traps(), 4000)
 
 
 def traps() -> Requests:
@@ -230,8 +235,17 @@ def traps() -> Requests:
 
 def raw_loads() -> Iterator[Load]:
     """Send what is refused with the connection."""
+    for words, content, statuses in (*heads(), *bodies()):
+        ends = words.startswith("a request that ends")
+        yield Load(words, Refusals(always(content), frozenset(statuses), ends))
+    yield Load("pieces of requests at random", Refusals(random_pieces, ANY, ends=True))
+    yield Load("bytes at random", Refusals(random_bytes, ANY, ends=True))
+
+
+def heads() -> Iterator[tuple[str, bytes, set[int]]]:
+    """Make requests whose first line or header is wrong or unusual, with the right statuses."""
     long = "x" * 17_000
-    for words, content, statuses in (
+    yield from (
         ("garbage", b"\x00\xff garbage\r\n\r\n", {400}),
         ("a TLS handshake", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), {400}),
         ("no version", b"GET /\r\n\r\n", {0, 400}),
@@ -242,6 +256,16 @@ def raw_loads() -> Iterator[Load]:
         ("no Host", b"GET /v2/ HTTP/1.1\r\nConnection: close\r\n\r\n", {400}),
         ("two Hosts", write("/v2/", fields={"host": "b", "Connection": "close"}), {400}),
         ("a malformed Host", b"GET / HTTP/1.1\r\nHost: a/b\r\nConnection: close\r\n\r\n", {400}),
+        ("HTTP/1.0", b"GET /v2/ HTTP/1.0\r\n\r\n", {200}),
+        ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 505}),
+        ("Connection: close", write("/v2/", fields={"Connection": "close"}), {200}),
+        ("a request that ends with the connection", write("/v2/"), {200}),
+    )
+
+
+def bodies() -> Iterator[tuple[str, bytes, set[int]]]:
+    """Make requests whose body is wrong, with the right statuses."""
+    yield from (
         ("a body that is too long", write("/v2/", "PUT", {"Content-Length": "1000000"}), {413}),
         (
             "chunks that are too long",
@@ -263,15 +287,7 @@ def raw_loads() -> Iterator[Load]:
             {400},
         ),
         ("unknown encoding", write("/v2/", "PUT", {"Transfer-Encoding": "x"}, b""), {400, 501}),
-        ("HTTP/1.0", b"GET /v2/ HTTP/1.0\r\n\r\n", {200}),
-        ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 505}),
-        ("Connection: close", write("/v2/", fields={"Connection": "close"}), {200}),
-        ("a request that ends with the connection", write("/v2/"), {200}),
-    ):
-        ends = words.startswith("a request that ends")
-        yield Load(words, Refusals(always(content), frozenset(statuses), ends))
-    yield Load("pieces of requests at random", Refusals(random_pieces, ANY, ends=True))
-    yield Load("bytes at random", Refusals(random_bytes, ANY, ends=True))
+    )
 
 
 def random_pieces(number: int) -> bytes:
