@@ -18,7 +18,7 @@ from multiprocessing.synchronize import Event
 from statistics import median
 from typing import Any
 
-from tests.e2e.soak.loads import Load, all_loads
+from tests.e2e.soak.loads import FILLS_CACHES, Load, all_loads
 from tests.e2e.soak.measure import settle
 from tests.e2e.soak.process import InspectedDaemon, Inspection
 from tests.e2e.soak.tree import write_tree
@@ -32,6 +32,9 @@ _FLAT = 2_000_000
 
 _MESSAGE = re.compile(rb"^(\S+) ((?!info 127\.0\.0\.1 )\w+ .*)$", re.MULTILINE)
 """A line of the log that is not about a request: its time, and what it says."""
+
+_FIRST = 1 << 60
+"""The number of the first request that fills caches: no client comes that far."""
 
 _MOST_MESSAGES = 20
 _SECONDS_BETWEEN_LINES = 60.0
@@ -61,8 +64,11 @@ def main() -> None:
 
 
 def _run(daemon: InspectedDaemon, loads: list[Load], seconds: float, clients: int) -> list[str]:
-    """Have the loads done, print the curve, and return what is wrong."""
+    """Fill all caches, have the loads done, print the curve, and return what is wrong."""
     before = daemon.inspect()
+    for load in loads:
+        if load.warm_up == FILLS_CACHES:
+            load.runner.run(daemon.port, load.warm_up, _FIRST)
     counts = [multiprocessing.Value("q", 0) for _ in range(clients)]
     wrong, busy = multiprocessing.Value("q", 0), multiprocessing.Value("q", 0)
     ends = multiprocessing.Event()

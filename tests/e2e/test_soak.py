@@ -7,11 +7,13 @@ to the file that ``MINREG_SOAK_REPORT`` names.
 """
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
-from tests.e2e.soak.loads import all_loads
+from tests.e2e.soak.loads import OK, all_loads, always, write
 from tests.e2e.soak.measure import LIMIT, measure, write_report
 from tests.e2e.soak.process import InspectedDaemon
-from tests.e2e.soak.tree import write_tree
+from tests.e2e.soak.tree import PUBLISHED, write_tree
+from tests.e2e.soak.wire import Departures, Refusals
 from tests.e2e.support import EndToEndTestCase
 
 REQUESTS = int(os.environ.get("MINREG_SOAK_REQUESTS", "5000" if "CI" in os.environ else "200"))
@@ -56,6 +58,19 @@ class SoakTests(EndToEndTestCase):
     def test_departures(self) -> None:
         """Clients that leave, in whatever state of a connection, leave nothing behind."""
         self.soak("departures")
+
+    def test_departures_beside_others(self) -> None:
+        """Clients that leave in the middle of a blob take nobody else's connection with them."""
+        large = write(f"/v2/{PUBLISHED}/blobs/{self.digests.large}")
+        leaving = Departures(always(large * 2), reads=5000)
+        staying = Refusals(always(write("/v2/", fields={"Connection": "close"})), OK)
+        with ThreadPoolExecutor() as threads:
+            done = [
+                threads.submit(runner.run, self.daemon.port, REQUESTS, 0)
+                for runner in (leaving, staying, leaving, staying)
+            ]
+        for each in done:
+            each.result()
 
     def test_status(self) -> None:
         """Probes and operators leave nothing behind."""
