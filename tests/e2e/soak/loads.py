@@ -29,7 +29,7 @@ READING = ("GET", "HEAD")
 WARM_UP = 500
 """Requests after which everything that a kind of request needs is there."""
 
-FILLS_CACHES = 12_000
+FILLS_CACHES = 8_000
 """Requests after which the caches are full, if no request is like another (32 MiB)."""
 
 
@@ -317,7 +317,7 @@ def departure_loads(digests: Digests) -> Iterator[Load]:
         ("before an answer from memory", write("/v2/"), 0),
         ("before an answer from the disk", tags, 0),
         ("before a page", page, 0),
-        ("before metrics", write("/metrics"), 0),
+        ("before a check of readiness", write("/readyz"), 0),
         ("before many answers", tags * 4, 0),
         ("in the middle of many answers", tags * 4, 300),
         ("in the head of a blob", large, 20),
