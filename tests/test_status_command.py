@@ -141,7 +141,7 @@ class StatusCommandTests(SynchronousTestCase):
         for error, words in (
             (HTTPError("x", 404, "Not Found", refused, None), "404 as nginx/1.27, and is not"),
             (HTTPError("x", 404, "Not Found", ours, None), "where --status-listen says"),
-            (URLError(TimeoutError("no answer within 10 seconds")), "timed out"),
+            (URLError(TimeoutError("timed out")), "no answer within 10 seconds"),
             (URLError(PermissionError(13, "Permission denied")), "Permission denied"),
         ):
             self.error = error

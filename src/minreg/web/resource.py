@@ -1,6 +1,6 @@
 """What all resources of the registry API have in common: how they answer and refuse."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -30,7 +30,7 @@ class RegistryResource(Resource):
         """Answer for every path that has no meaning."""
         if self.fallback is not None:
             return self.fallback
-        return RefusingResource(not_an_endpoint())
+        return RefusingResource(not_an_endpoint)
 
     def render_GET(self, request: RegistryRequest) -> int:
         """Refuse: there is something below this path only."""
@@ -71,14 +71,21 @@ class RegistryResource(Resource):
 
 
 class RefusingResource(RegistryResource):
-    """A path that can only be refused, and why."""
+    """A path that can only be refused.
+
+    Each refusal has an error of its own. Every ``raise`` of an exception adds to its
+    traceback, which holds frames: one that is raised again keeps each request in memory.
+
+    Args:
+        make_error: Makes the error that says why.
+    """
 
     isLeaf = True
 
-    def __init__(self, error: RegistryError) -> None:
+    def __init__(self, make_error: Callable[[], RegistryError]) -> None:
         super().__init__()
-        self._error = error
+        self._make_error = make_error
 
     def render_GET(self, request: RegistryRequest) -> int:  # noqa: ARG002
         """Refuse."""
-        raise self._error
+        raise self._make_error()

@@ -71,11 +71,10 @@ class Retries:
                 self.check_stopped()
                 if progress() > furthest:
                     failures, furthest = 0, progress()
-                if failures == self._count:
+                if failures == self._count or (pause := self._pause(failures, failure)) is None:
                     raise
-                seconds = self._pause(failures, failure)
-                self._tell(failures + 2, self.attempts, failure, seconds)
-                if self._wait(seconds):
+                self._tell(failures + 2, self.attempts, failure, pause)
+                if self._wait(pause):
                     raise Stopped("stopped while waiting to try again") from None
                 failures += 1
 
@@ -88,12 +87,15 @@ class Retries:
         if self._stop.is_set():
             raise Stopped("stopped before it was complete")
 
-    def _pause(self, number: int, failure: FillFailure) -> float:
-        """How long to wait, in seconds, after so many failures before this one."""
+    def _pause(self, number: int, failure: FillFailure) -> float | None:
+        """Return how long to wait, in seconds, after so many failures before this one.
+
+        None if the upstream wants to be left alone for too long.
+        """
         requested = getattr(failure, "retry_after", None)
         if requested is not None:
             if requested > LONGEST_REQUESTED_WAIT:
-                raise failure
+                return None
             return float(requested) + self._jitter()
         longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**number)
         return longest * (0.5 + self._jitter() / 2)

@@ -4,6 +4,8 @@ A repository's name has any number of parts, and any of them may be called ``blo
 ``manifests``: what a path asks for is told by its end.
 """
 
+from functools import partial
+
 from minreg.errors import RegistryError, name_invalid, not_an_endpoint
 from minreg.interfaces import IRegistryStore
 from minreg.names import NameInvalid, parse_host, parse_repository
@@ -46,7 +48,9 @@ class RegistryAPI(RegistryResource):
             *name, endpoint, reference = below
             repository = _parse_name(name)
         except RegistryError as error:
-            return RefusingResource(error)
+            # The error that was raised here ends here: it holds this request in its traceback.
+            same = (error.status, error.code, error.message, error.detail)
+            return RefusingResource(partial(RegistryError, *same))
         address = RepositoryAddress(self._store, self._disk, namespace, repository)
         return _find_leaf(address, endpoint, reference.decode("utf-8", "backslashreplace"))
 
@@ -86,7 +90,7 @@ def _find_leaf(address: RepositoryAddress, endpoint: bytes, reference: str) -> R
         return ReferrersResource(address, reference)
     if reference == "list":
         return TagsResource(address)
-    return RefusingResource(not_an_endpoint())
+    return RefusingResource(not_an_endpoint)
 
 
 def _parse_name(parts: list[bytes]) -> str:

@@ -63,7 +63,7 @@ def put_status(root: RegistryResource, watched: Watched, plan: StatusPlan) -> No
         below.putChild(b"missing", missing)
         return
     load = cache(partial(_load_views, watched, plan))
-    nothing = RefusingResource(not_an_endpoint())
+    nothing = RefusingResource(not_an_endpoint)
     root.putChild(b"", BrowserResource(Page(load, lambda views: views.home), nothing))
     below.putChild(b"images", BrowserResource(Page(load, lambda views: views.image), nothing))
     below.putChild(b"missing", MissingPage(Page(load, lambda views: views.missing), missing))

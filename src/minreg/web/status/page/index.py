@@ -9,6 +9,7 @@ from math import inf
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from minreg.interfaces import IRegistryStore, StoreUnavailable
@@ -50,6 +51,8 @@ class NameIndex:
         disk: Where they are looked at.
         clock: Measures how old they are.
     """
+
+    _log = Logger(namespace="minreg.store")
 
     def __init__(self, store: IRegistryStore, disk: Disk, clock: IReactorTime) -> None:
         self._store = store
@@ -101,12 +104,10 @@ class NameIndex:
 
     def _give_up(self, failure: Failure) -> None:
         self._coming = None
-        waiting = self._take_waiting()
-        for each in waiting:
-            each.errback(failure)
-        if not waiting:
-            # Whoever looks at the page is told.
-            failure.trap(StoreUnavailable)
+        if not failure.check(StoreUnavailable):
+            self._log.failure("cannot list the repositories", failure)
+        for each in self._take_waiting():
+            each.errback(StoreUnavailable(failure.getErrorMessage()))
 
     def _take_waiting(self) -> list[Deferred[Names]]:
         """Take those that still wait: neither too long, nor for a client that has left."""
