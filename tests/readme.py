@@ -13,8 +13,9 @@ def read_command(name: str) -> str:
     """
     with open(_README, encoding="utf-8") as file:
         _, marker, rest = file.read().partition(f"<!-- {name} command -->\n")
+    before, _, rest = rest.partition("```\n")
+    block, end, _ = rest.partition("```")
     assert marker, name
-    fence, block, end = (rest.split("```", 2) + ["", ""])[:3]
-    assert not fence.strip(), name
     assert end, name
-    return "\n".join(line.strip() for line in block.strip().splitlines())
+    assert not before.strip(), name
+    return "\n".join(line.strip() for line in block.splitlines()).strip()

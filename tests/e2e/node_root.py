@@ -1,8 +1,8 @@
 """A bare node: a file system, a network and a systemd of its own, for tests of the whole setup.
 
 Of the machine that the tests run on it has ``/usr``, which cannot be written to, without what
-somebody put into ``/usr/local/bin``. All the rest is empty: no K3s, no minreg, no configuration, no
-network but ``lo``.
+somebody put into ``/usr/local/bin``. All the rest is empty: no K3s, no minreg, no configuration,
+no network but ``lo``.
 """
 
 import os
@@ -12,7 +12,7 @@ import subprocess
 from tests.e2e.programs import ProgramFailed, do_without, run
 from tests.e2e.systemd import Systemd
 
-_SYSTEM_PYTHON = "/usr/bin/python3"
+_PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3")
 _PATH = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TARGETS = "sysinit basic sockets shutdown multi-user local-fs paths timers slices umount"
 _UNITS = "systemd-journald.service systemd-journald.socket"
@@ -68,13 +68,18 @@ def need_system_python() -> str:
     Returns:
         The path of the program.
     """
-    for path in (_SYSTEM_PYTHON, "/usr/local/bin/python3"):
-        try:
-            run(path, "-c", "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))")
-        except (ProgramFailed, FileNotFoundError):
-            continue
-        return path
-    do_without("the system has no Python 3.11 with venv: apt install python3-venv")
+    found = next(filter(_can_make_environments, _PYTHONS), None)
+    if found is None:
+        do_without("the system has no Python 3.11 with venv: apt install python3-venv")
+    return found
+
+
+def _can_make_environments(path: str) -> bool:
+    try:
+        run(path, "-c", "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))")
+    except (ProgramFailed, FileNotFoundError):
+        return False
+    return True
 
 
 class NodeRoot(Systemd):
@@ -100,9 +105,10 @@ class NodeRoot(Systemd):
                 os.symlink(f"usr/{name}", os.path.join(root, name))
         if os.path.isdir("/etc/alternatives"):
             shutil.copytree("/etc/alternatives", f"{root}/etc/alternatives", symlinks=True)
-        if not python.startswith("/usr/bin/"):
-            for name in filter(lambda name: name.startswith("python"), os.listdir("/usr/local/bin")):
-                shutil.copy2(f"/usr/local/bin/{name}", f"{root}/usr-local-bin/", follow_symlinks=False)
+        programs = os.path.dirname(python)
+        for name in os.listdir(programs) if programs == "/usr/local/bin" else ():
+            if name.startswith("python"):
+                shutil.copy2(f"{programs}/{name}", f"{root}/usr-local-bin/", follow_symlinks=False)
         super().__init__(root, script=_BOOT)
 
     def run(self, *command: str) -> str:
