@@ -2,7 +2,13 @@
 
 import os
 
-_README = os.path.join(os.path.dirname(os.path.dirname(__file__)), "README.md")
+_ABOVE = os.path.dirname(os.path.dirname(__file__))
+
+
+def read_guide(path: str) -> str:
+    """Read a guide, whose path is given from the top of the repository."""
+    with open(os.path.join(_ABOVE, path), encoding="utf-8") as file:
+        return file.read()
 
 
 def read_command(name: str) -> str:
@@ -11,8 +17,7 @@ def read_command(name: str) -> str:
     Args:
         name: The word in the marker.
     """
-    with open(_README, encoding="utf-8") as file:
-        _, marker, rest = file.read().partition(f"<!-- {name} command -->\n")
+    _, marker, rest = read_guide("README.md").partition(f"<!-- {name} command -->\n")
     before, _, rest = rest.partition("```\n")
     block, end, _ = rest.partition("```")
     assert marker, name

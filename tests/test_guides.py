@@ -1,21 +1,26 @@
 """What the guides tell to type goes together."""
 
-import os
-
 from twisted.trial.unittest import SynchronousTestCase
 
-_ABOVE = os.path.dirname(os.path.dirname(__file__))
+from tests.readme import read_command, read_guide
 
 
-class WheelsTests(SynchronousTestCase):
-    """Tests for how the program is carried to a node, which has no network to add anything."""
+class NodeStepsTests(SynchronousTestCase):
+    """Tests for how a node is set up, which has no network to add anything."""
 
-    def test_metrics(self) -> None:
-        """What is carried, and installed, has figures."""
-        for guide, pattern in (
-            ("README.md", r"pip wheel --wheel-dir wheels '\.\[node,metrics\]'"),
-            ("README.md", r"--find-links wheels 'minreg\[node,metrics\]'"),
-            ("docs/node.md", r"--find-links wheels 'minreg\[node,metrics\]'"),
-        ):
-            with open(os.path.join(_ABOVE, guide), encoding="utf-8") as file:
-                self.assertRegex(file.read(), pattern)
+    def test_carried(self) -> None:
+        """Everything that is used on the node is collected, and named among what to carry."""
+        collected = read_command("carry")
+        readme = read_guide("README.md")
+        carry = readme.partition("**Carry**")[2].partition(" to a directory")[0]
+        used = f"{read_command('node')}\n{read_command('k3s')}"
+        for name in ("wheels", "registry-content.tar.gz", "k3s", "install.sh"):
+            self.assertIn(f"`{name}`", carry)
+            self.assertIn(name, used)
+        self.assertIn("pip wheel --wheel-dir wheels .", collected)
+
+    def test_same_in_both(self) -> None:
+        """docs/node.md has the steps of README, to the letter."""
+        guide = read_guide("docs/node.md")
+        for name in ("node", "k3s"):
+            self.assertTrue(f"```\n{read_command(name)}\n```" in guide, name)

@@ -211,7 +211,12 @@ class FailureTests(NodeStepsTestCase):
             "Error: --start needs systemd, which does not run this machine: leave --start off, "
             "or run this on the node\n",
         )
+        dry = self.paste(f"{self.last} --dry-run")
+        self.assertIn("/etc/rancher/k3s/registries.yaml: would be written\n", dry)
         self.assertEqual(self.paste("find /etc /usr/local/bin -name '*minreg*'"), "")
+        shown = self.paste(self.last.removesuffix(" --start"))
+        self.assertTrue(shown.endswith("next: minreg node install --start\n"), shown)
+        self.assertEqual(self.node.shell("systemctl is-active minreg.socket").returncode, 3)
 
     def test_port_taken(self) -> None:
         """A port that is taken is named, with the program that has it."""
