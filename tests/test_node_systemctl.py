@@ -63,14 +63,14 @@ class UnitManagerTests(SynchronousTestCase):
         return {step.path: step.action for step in steps}
 
     def test_first(self) -> None:
-        """The socket comes first of what K3s needs, and the route before that, where wanted."""
+        """The socket comes first, and the route last, where it is wanted."""
         self.assertEqual(self.start(), {_SOCKET: "started", _SERVICE: "started"})
         self.assertEqual(
-            self.systemd.orders, ["daemon-reload", f"start {_SOCKET}", f"start {_SERVICE}"]
+            self.systemd.orders, ["daemon-reload", f"start {_SOCKET}", f"restart {_SERVICE}"]
         )
         self.assertEqual(
             list(self.start(with_route=True).items()),
-            [(_ROUTE, "started"), (_SOCKET, "runs already"), (_SERVICE, "runs already")],
+            [(_SOCKET, "runs already"), (_SERVICE, "runs already"), (_ROUTE, "started")],
         )
 
     def test_changed(self) -> None:

@@ -29,10 +29,11 @@ _PROGRAM = "/opt/minreg/bin/minreg"
 _CERTS = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d"
 _SERVER = "/var/lib/rancher/k3s/server"
 _WRITTEN = ("/etc/systemd/system", "/etc/rancher", "/usr/local/bin")
-# As the kernel has no dummy interfaces, of which nothing but the name is used.
-_IP = (
-    '#!/bin/sh\n[ "$*" = "link add minreg0 type dummy" ] && set -- link add minreg0 type bridge\n'
-)
+_IP = """\
+#!/bin/sh
+[ "$*" = "link add minreg0 type dummy" ] && set -- link add minreg0 type bridge
+exec /usr/bin/ip "$@"
+"""
 _CONTAINERD = """\
 version = 2
 root = "/var/lib/test/root"

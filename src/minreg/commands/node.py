@@ -272,6 +272,7 @@ def _start(changed: set[str], program: str, *, with_route: bool) -> None:
             click.echo(f"{address.url}: {wait_until_ready(address.url, ask, time.sleep)}")
     except UnitFailed as error:
         failure = f"{error}: see its log above; mend that, and run this again"
+        click.echo(f"{error}; its log:")
         _show_lines(error.log)
     status = _run_doctor()
     if failure:

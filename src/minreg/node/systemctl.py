@@ -90,12 +90,12 @@ class UnitManager:
             UnitFailed: One of them does not start.
         """
         self.reload()
-        if with_route:
-            yield self._start(ROUTE_UNIT, is_due=ROUTE_UNIT in changed)
         yield self._start(SOCKET_UNIT, is_due=SOCKET_UNIT in changed)
         age = self._age(SERVICE_UNIT)
         is_newer = age is not None and installed is not None and installed < age
         yield self._start(SERVICE_UNIT, is_due=SERVICE_UNIT in changed or is_newer)
+        if with_route:
+            yield self._start(ROUTE_UNIT, is_due=ROUTE_UNIT in changed)
 
     def stop_all(self) -> Iterator[Step]:
         """Stop all units of minreg that run.
@@ -125,7 +125,9 @@ class UnitManager:
         if is_active and not is_due:
             return Step(unit, "runs already")
         began = time.time()
-        outcome = self.run(["systemctl", "restart" if is_active else "start", unit])
+        # An attempt to start the service that systemd is making may be one with old options.
+        verb = "restart" if is_active or unit == SERVICE_UNIT else "start"
+        outcome = self.run(["systemctl", verb, unit])
         if outcome.status != 0:
             log = self._log(unit, began) or outcome.output.splitlines()
             raise UnitFailed(f"{unit} does not start", log)
@@ -154,6 +156,7 @@ class UnitManager:
 
     def _log(self, unit: str, began: float) -> list[str]:
         """Give the last lines that a unit, or systemd about it, has logged since a time."""
+        self.run(["journalctl", "--sync"])
         outcome = self.run(
             [
                 *("journalctl", "--quiet", "--no-pager", "--output=cat", f"--unit={unit}"),
