@@ -220,14 +220,15 @@ class FailureTests(NodeStepsTestCase):
         self.assertEqual(self.node.shell("systemctl is-active minreg.socket").returncode, 3)
 
     def test_port_taken(self) -> None:
-        """A port that is taken is named, with the program that has it."""
+        """A port that is taken is named, with the server that answers there."""
         self.paste(
             "systemd-run --unit=other python3 -m http.server --bind 127.0.0.1 9080; "
             "until curl -s -o /dev/null http://127.0.0.1:9080/; do sleep 0.1; done"
         )
         shown = self.paste(self.last, status=1)
-        self.assertIn("Address already in use", shown)
+        self.assertIn("minreg.socket: Failed to listen on sockets: ", shown)
         self.assertIn("[port-taken]", shown)
+        self.assertIn("http://127.0.0.1:9080 is answered by SimpleHTTP", shown)
         self.assertTrue(
             shown.endswith(
                 "Error: minreg.socket does not start: see its log above; mend that, and run "
