@@ -62,7 +62,7 @@ class CommandLineTests(SynchronousTestCase):
         )
 
     def test_missing_library(self) -> None:
-        """A command whose library is not there says how to get it; others have no need of it."""
+        """A command whose library is not there says how to get it."""
         program = (
             "import sys; sys.modules['ruamel'] = None; from minreg.cli import main; "
             "sys.argv[0] = 'minreg'; main()"
@@ -79,8 +79,6 @@ class CommandLineTests(SynchronousTestCase):
             "pip install --no-index --find-links wheels minreg\n"
         )
         self.assertEqual((missing.returncode, missing.stderr), (2, message))
-        node = [sys.executable, "-c", program, "node", "install", "--dry-run", "--program=/a/b"]
-        self.assertNotIn(b"ruamel", subprocess.run(node, check=False, capture_output=True).stderr)
 
 
 class SampleCommandTests(SynchronousTestCase):

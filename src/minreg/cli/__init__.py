@@ -40,7 +40,7 @@ _COMMANDS: Mapping[str, _Entry] = {
     "preflight": _Entry("minreg.cli.preflight", "Check that all is there before an upgrade."),
     "prune": _Entry("minreg.cli.prune", "Remove from a tree what no tag reaches."),
     "serve": _Entry("minreg.cli.serve", "Serve a registry tree in the foreground."),
-    "node": _Entry("minreg.commands.node", "Make minreg a service of a K3s node."),
+    "node": _Entry("minreg.cli.node", "Make minreg a service of a K3s node."),
     "doctor": _Entry("minreg.cli.doctor", "Find what keeps K3s on this node from its images."),
     "registries": _Entry(
         "minreg.cli.registries", "Write the registries.yaml that has K3s pull from minreg."

@@ -82,16 +82,22 @@ class Placement:
 
 @attrs.frozen
 class Link:
-    """A symbolic link that enables a unit, as ``systemctl enable`` makes it."""
+    """A symbolic link, such as one that ``systemctl enable`` makes.
+
+    ``former`` are targets that earlier runs of ours gave it.
+    """
 
     path: str
     target: str
+    former: tuple[str, ...] = ()
 
     def is_there(self, destination: str) -> bool:
-        """Tell whether the link is as it should be."""
-        with suppress(OSError):
-            return os.readlink(self.locate(destination)) == self.target
-        return False
+        """Return whether the link is as it should be."""
+        return self._read(destination) == self.target
+
+    def is_outdated(self, destination: str) -> bool:
+        """Return whether the link is as an earlier run of ours made it."""
+        return self._read(destination) in self.former
 
     def is_free(self, destination: str) -> bool:
         """Tell whether nothing is in its place."""
@@ -102,11 +108,25 @@ class Link:
         directory, name = os.path.split(self.path)
         return os.path.join(locate(destination, directory), name)
 
+    def _read(self, destination: str) -> str | None:
+        with suppress(OSError):
+            return os.readlink(self.locate(destination))
+        return None
+
 
 def read_file(destination: str, path: str) -> str | None:
+    """Read a file of the node as text, if it is there."""
+    content = read_bytes(destination, path)
+    if content is None:
+        return None
+    text = content.decode("utf-8", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_bytes(destination: str, path: str) -> bytes | None:
     """Read a file of the node, if it is there."""
     with suppress(FileNotFoundError, NotADirectoryError):
-        with open(locate(destination, path), encoding="utf-8", errors="replace") as file:
+        with open(locate(destination, path), "rb") as file:
             return file.read()
     return None
 

@@ -6,19 +6,21 @@ from importlib.resources import files
 
 import attrs
 
-from minreg.defaults import DEFAULT_ALIAS, ENDPOINT, NODE_TREES
+from minreg.defaults import NODE_TREES
 from minreg.node.placement import Link, Placement, locate
-from minreg.node.registries.text import make_mirrors, render
-from minreg.settings import parse_alias
 
 DEFAULT_ROOT = NODE_TREES[0]
 DISTRIBUTIONS = ("k3s", "rke2")
 """Who may have a ``registries.yaml``, below ``/etc/rancher``."""
 
+COMMAND = "/usr/local/bin/minreg"
+"""Where the program is found by its name."""
+
 _PROGRAM = "/opt/minreg/bin/twistd"
 _UNITS = "/etc/systemd/system"
 SERVICE = f"{_UNITS}/minreg.service"
-_NAMES = ("minreg.socket", "minreg.service", "minreg-root.service", "minreg-route.service")
+SOCKET_UNIT, SERVICE_UNIT, ROUTE_UNIT = "minreg.socket", "minreg.service", "minreg-route.service"
+_NAMES = (SOCKET_UNIT, SERVICE_UNIT, "minreg-root.service", ROUTE_UNIT)
 _ESCAPED = re.compile(r"[^A-Za-z0-9:_.]")
 _COMMAND = re.compile(r"^ExecStart=(\S+) --nodaemon --pidfile= minreg --root (\S+) ", re.MULTILINE)
 
@@ -56,20 +58,28 @@ def make_units(program: str, root: str) -> list[Placement]:
 
 def make_links(*, with_route: bool) -> list[Link]:
     """Make the links that have the units started at boot."""
-    wanted = {"minreg.socket": "sockets.target", "minreg.service": "multi-user.target"}
+    wanted = {SOCKET_UNIT: "sockets.target", SERVICE_UNIT: "multi-user.target"}
     if with_route:
-        wanted["minreg-route.service"] = "multi-user.target"
+        wanted[ROUTE_UNIT] = "multi-user.target"
     return [
         Link(f"{_UNITS}/{target}.wants/{unit}", f"{_UNITS}/{unit}")
         for unit, target in wanted.items()
     ]
 
 
-def make_registries(distribution: str) -> Placement:
-    """Make the file that tells K3s, or RKE2, of the mirror for its own images."""
-    registry, _ = parse_alias(DEFAULT_ALIAS)
-    text = render(make_mirrors([registry], [ENDPOINT]))
-    return Placement(f"/etc/rancher/{distribution}/registries.yaml", text)
+def make_command_link(program: str, before: str | None) -> Link | None:
+    """Make the link by which the ``minreg`` command is found.
+
+    Args:
+        program: The path of the ``twistd`` that runs minreg; ``minreg`` lies beside it.
+        before: The program of the installation before, None if there is none.
+
+    Returns:
+        None if the command lies there itself.
+    """
+    target = _beside(program)
+    former = (_beside(before),) if before is not None else ()
+    return Link(COMMAND, target, former) if target != COMMAND else None
 
 
 def find_distributions(root: str, destination: str) -> list[str]:
@@ -85,6 +95,10 @@ def find_distributions(root: str, destination: str) -> list[str]:
         if root.startswith(f"/var/lib/rancher/{name}/")
         or os.path.isdir(locate(destination, f"/etc/rancher/{name}"))
     ] or ["k3s"]
+
+
+def _beside(program: str) -> str:
+    return os.path.join(os.path.dirname(program), "minreg")
 
 
 def _fill_in(name: str, program: str, root: str) -> str:

@@ -6,6 +6,7 @@ from minreg.node.doctor.config_rules import check_config_names, check_tls_use
 from minreg.node.doctor.findings import Finding, Severity
 from minreg.node.doctor.hosts_rules import check_hosts
 from minreg.node.doctor.k3s_rules import (
+    check_agent_settings,
     check_archives,
     check_default_endpoint,
     check_layers,
@@ -67,6 +68,7 @@ _OF_WHAT_COMES_OF_IT: Sequence[_Check] = (
     check_images,
 )
 _OF_SETUP: Sequence[_Check] = (
+    check_agent_settings,
     check_restart,
     check_template,
     check_runtime,

@@ -8,6 +8,7 @@ from minreg.node.doctor.findings import Addition, Edit, Finding
 from minreg.node.doctor.mirror_rules import WILDCARD, names_default, parse_word
 from minreg.node.doctor.node import Node
 from minreg.node.doctor.rules import (
+    AGENT_SETTING,
     ARCHIVES,
     CONTAINERD_TEMPLATE,
     DEFAULT_ENDPOINT,
@@ -78,6 +79,24 @@ def check_default_endpoint(_node: Node, setup: Setup) -> Iterator[Finding]:
     edit = Edit(setting.path, behind_key, setting.text, "true")
     changes = (edit,) if is_in_file and setting.text else ()
     yield Finding(DEFAULT_ENDPOINT, setting.path, setting.line, problem, mend, changes)
+
+
+def check_agent_settings(_node: Node, setup: Setup) -> Iterator[Finding]:
+    """An agent of K3s is told nothing that it does not know, for it does not start then.
+
+    Source: rancher/rancher#45607. RKE2 takes the setting on agents as well, and ignores it.
+    """
+    name = "system-default-registry"
+    setting = setup.settings.setting(name)
+    is_in_file = setting.path in {file.path for file in setup.settings.files}
+    if not setup.is_agent or setup.distribution.name != "k3s" or not is_in_file:
+        return
+    problem = (
+        f"{setup.distribution.title} does not start as an agent: flag provided but not defined: "
+        f"-{name}; agents have it from their server"
+    )
+    mend = f"remove {name}, or run minreg node install --start if minreg wrote this file"
+    yield Finding(AGENT_SETTING, setting.path, setting.line, problem, mend)
 
 
 def check_system_registry(_node: Node, setup: Setup) -> Iterator[Finding]:

@@ -47,7 +47,7 @@ def check_route(node: Node, setup: Setup) -> Iterator[Finding]:
         f"this node has no default route, and {setup.distribution.title} does not start, or its "
         "services cannot be reached"
     )
-    mend = "minreg node install --route, and then systemctl start minreg-route"
+    mend = "minreg node install --start --route"
     yield Finding(DEFAULT_ROUTE, "/proc/net/route", 0, problem, mend)
 
 
@@ -59,12 +59,12 @@ def check_unit_enabled(node: Node, setup: Setup) -> Iterator[Finding]:
         if word is not None:
             problem = f"{word} is where minreg listens, and minreg's units are not on this node"
             path = f"{ADMINISTRATOR}/{SERVICE}"
-            yield Finding(UNIT_DISABLED, path, 0, problem, "minreg node install")
+            yield Finding(UNIT_DISABLED, path, 0, problem, "minreg node install --start")
         return
     if registry.unit is None:
         problem = f"{SOCKET} is for this service, which is not there: nobody answers a pull"
         path = f"{ADMINISTRATOR}/{SERVICE}"
-        yield Finding(UNIT_DISABLED, path, 0, problem, "minreg node install")
+        yield Finding(UNIT_DISABLED, path, 0, problem, "minreg node install --start")
     for unit in registry.units:
         if unit.is_masked:
             problem = "it is masked, and cannot be started"

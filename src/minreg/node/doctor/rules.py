@@ -43,6 +43,7 @@ DEFAULT_ENDPOINT = Rule("default-endpoint", _WARNING, "the default endpoint is a
 SYSTEM_REGISTRY = Rule(
     "system-default-registry", _ERROR, "no mirror is for the system's own images"
 )
+AGENT_SETTING = Rule("agent-setting", _ERROR, "an agent does not know this setting")
 CONTAINERD_TEMPLATE = Rule("containerd-template", _ERROR, "registries.yaml has no effect")
 OTHER_RUNTIME = Rule("other-runtime", _WARNING, "registries.yaml is not for this runtime")
 ARCHIVES = Rule("archives", _SUGGESTION, "archives are imported at each start")
