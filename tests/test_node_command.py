@@ -85,12 +85,6 @@ class NodeCommandTests(SynchronousTestCase):
         self.assertIn(f"{k3s}: removed\n", result.output)
         self.assertIn(f"{rke2}: removed\n", result.output)
 
-    def test_live(self) -> None:
-        """On the node itself what is to be done next is said; a dry run says nothing of it."""
-        result = run("node", "install", "--dry-run", "--program=/bin/sh")
-        self.assertNotIn("now:", result.output)
-        self.assertIn("would be", result.output)
-
     def test_uninstall(self) -> None:
         """What was installed is removed."""
         run("node", "install", self.destination, _PROGRAM, "--route")

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from minreg.commands.node import STOP
-from tests.e2e.programs import installed
+from tests.e2e.programs import installed, run
 from tests.e2e.support import EndToEndTestCase
 from tests.e2e.units import UnitsTestCase
 
@@ -33,6 +33,19 @@ class OutputTests(EndToEndTestCase):
             os.close(written)
         self.assertEqual(ended.stderr, b"")
         self.assertTrue(os.path.exists(f"{node}/etc/rancher/k3s/registries.yaml"))
+
+    def test_dry_run(self) -> None:
+        """A dry run on the node itself does not say what to do next."""
+        self.need_to_mount()
+        self.need_programs("systemctl")
+        command = f"{installed('minreg')} node install --dry-run --program=/bin/sh"
+        said = run(
+            *("unshare", "--mount", "sh", "-ec"),
+            # Whatever is installed on this machine.
+            f"mount -t tmpfs none {_UNITS} && exec {command}",
+        )
+        self.assertIn("would be", said)
+        self.assertNotIn("now:", said)
 
 
 class UninstallTests(UnitsTestCase):
