@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from minreg.commands.node import STOP
-from tests.e2e.programs import installed, run
+from tests.e2e.programs import ProgramFailed, installed, run
 from tests.e2e.support import EndToEndTestCase
 from tests.e2e.units import UnitsTestCase
 
@@ -34,18 +34,29 @@ class OutputTests(EndToEndTestCase):
         self.assertEqual(ended.stderr, b"")
         self.assertTrue(os.path.exists(f"{node}/etc/rancher/k3s/registries.yaml"))
 
-    def test_dry_run(self) -> None:
-        """A dry run on the node itself does not say what to do next."""
+
+class DryRunTests(EndToEndTestCase):
+    """Tests for ``install --dry-run`` on the node itself."""
+
+    def dry_run(self, program: str) -> str:
+        """Run it where no units are, whatever is installed on this machine."""
         self.need_to_mount()
         self.need_programs("systemctl")
-        command = f"{installed('minreg')} node install --dry-run --program=/bin/sh"
-        said = run(
-            *("unshare", "--mount", "sh", "-ec"),
-            # Whatever is installed on this machine.
-            f"mount -t tmpfs none {_UNITS} && exec {command}",
-        )
+        command = f"{installed('minreg')} node install --dry-run --program={program}"
+        hide_units = f"mount -t tmpfs none {_UNITS}"
+        return run("unshare", "--mount", "sh", "-ec", f"{hide_units} && exec {command}")
+
+    def test_steps(self) -> None:
+        """It does not say what to do next."""
+        said = self.dry_run("/bin/sh")
         self.assertIn("would be", said)
         self.assertNotIn("now:", said)
+
+    def test_program_is_looked_at(self) -> None:
+        """A program that cannot run is refused."""
+        said = str(self.assertRaises(ProgramFailed, self.dry_run, "/opt/nosuch/bin/twistd"))
+        self.assertIn("/opt/nosuch/bin/twistd: 2\n", said)
+        self.assertIn("/opt/nosuch/bin/twistd is not there", said)
 
 
 class UninstallTests(UnitsTestCase):
