@@ -33,8 +33,7 @@ class IsolationTests(SynchronousTestCase):
 
     def test_network(self) -> None:
         """No other machine is asked, and no name is looked up."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        with socket.socket() as client:
             self.assertRaises(AssertionError, client.connect, ("192.0.2.1", 9))
-            client.connect(("127.0.0.1", 9))
         self.assertRaises(AssertionError, socket.getaddrinfo, "registry.example", 443)
         socket.getaddrinfo("127.0.0.1", 443)

@@ -38,10 +38,13 @@ class OutputTests(EndToEndTestCase):
 class DryRunTests(EndToEndTestCase):
     """Tests for ``install --dry-run`` on the node itself."""
 
-    def dry_run(self, program: str) -> str:
-        """Run it where no units are, whatever is installed on this machine."""
+    def setUp(self) -> None:
+        """See that the machine's own units can be hidden."""
         self.need_to_mount()
         self.need_programs("systemctl")
+
+    def dry_run(self, program: str) -> str:
+        """Run it where no units are, whatever is installed on this machine."""
         command = f"{installed('minreg')} node install --dry-run --program={program}"
         hide_units = f"mount -t tmpfs none {_UNITS}"
         return run("unshare", "--mount", "sh", "-ec", f"{hide_units} && exec {command}")
