@@ -201,7 +201,7 @@ class DoctorCommandTests(RulesTestCase):
         for line in left_out:
             self.assertTrue(line.startswith("/var/lib/rancher/k3s/"), line)
             self.assertTrue(line.strip().endswith(": this user may not read it"), line)
-        self.assertRegex(more, r"\Anot looked at: \d more like these: run this as root\Z")
+        self.assertRegex(more, r"\Anot looked at: \d+ more like these: run this as root\Z")
         self.assertEqual(verdict, "nothing to fix in what could be looked at")
 
     def test_closed(self) -> None:

@@ -130,12 +130,6 @@ class NodeCommandTests(SynchronousTestCase):
         with open(f"{self.node}/etc/systemd/system/minreg.service", encoding="utf-8") as file:
             self.assertIn("--root /srv/other --wait", file.read())
 
-    def test_program_is_looked_at(self) -> None:
-        """On the node itself a program that cannot run is refused."""
-        result = run("node", "install", "--dry-run", "--program=/opt/nosuch/bin/twistd")
-        self.assertEqual(result.exit_code, 2)
-        self.assertIn("/opt/nosuch/bin/twistd is not there", result.stderr)
-
     def test_rke2(self) -> None:
         """RKE2 has a registries.yaml of its own, where it is installed or its tree is served."""
         k3s, rke2 = (f"/etc/rancher/{name}/registries.yaml" for name in ("k3s", "rke2"))

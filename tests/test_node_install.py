@@ -60,11 +60,16 @@ class InstallationTestCase(SynchronousTestCase):
             file.write(text)
 
     def files(self) -> set[str]:
-        """List the files of the node."""
+        """List the files and links of the node, wherever the links lead on this machine."""
+        paths = [
+            os.path.join(parent, name)
+            for parent, directories, names in os.walk(self.node)
+            for name in (*directories, *names)
+        ]
         return {
-            os.path.join(parent, name).removeprefix(self.node)
-            for parent, _, names in os.walk(self.node)
-            for name in names
+            path.removeprefix(self.node)
+            for path in paths
+            if os.path.islink(path) or not os.path.isdir(path)
         }
 
 
@@ -149,10 +154,10 @@ class InstallTests(InstallationTestCase):
         os.makedirs(f"{self.node}/usr/etc")
         os.symlink("/usr/etc", f"{self.node}/etc")
         self.install()
-        self.assertEqual(self.files(), {f"/usr{path}" for path in _ALL})
+        self.assertEqual(self.files(), {"/etc", *(f"/usr{path}" for path in _ALL)})
         self.assertEqual(self.actions(self.install()), ["is there already"] * 4)
         self.assertEqual(len(list(self.make().uninstall())), 4)
-        self.assertEqual(self.files(), set())
+        self.assertEqual(self.files(), {"/etc"})
 
     def test_left_by_a_crash(self) -> None:
         """A file that a run before could not finish is in nobody's way."""
