@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, BinaryIO
 
-from minreg.names import Digest
+from minreg.oci.names import Digest
 
 LAYERS = 8
 NAME = "docker.io/minreg/benchmark:1"

@@ -6,11 +6,11 @@ from typing import BinaryIO
 
 import attrs
 
-from minreg.fill.archives.contents import Contents
-from minreg.fill.archives.members import File
+from minreg.fill.archives.contents import ArchiveContents
+from minreg.fill.archives.members import FileMember
 from minreg.fill.archives.reading import read_contents
 from minreg.fill.archives.tar import read_tar
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from tests.image_archives import Members, make_tar
 
 
@@ -46,7 +46,7 @@ class MemorySpool:
     def __init__(self, held: Mapping[Digest, int] | None = None) -> None:
         self._held = held or {}
 
-    def keep(self, file: File, digest: Digest | None) -> MemoryBlob:
+    def keep(self, file: FileMember, digest: Digest | None) -> MemoryBlob:
         """Keep a file."""
         content = b"".join(iter(lambda: file.content.read(1000), b""))
         return MemoryBlob(content, digest or Digest.of(content))
@@ -56,6 +56,6 @@ class MemorySpool:
         return self._held.get(digest) == size
 
 
-def read_members(members: Members, held: Mapping[Digest, int] | None = None) -> Contents:
+def read_members(members: Members, held: Mapping[Digest, int] | None = None) -> ArchiveContents:
     """Read an archive with these members."""
     return read_contents(read_tar(io.BytesIO(make_tar(members))), MemorySpool(held))

@@ -1,6 +1,6 @@
 """A registry with one small layer, for tests of how it is sent."""
 
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from tests.support import Response, WebTestCase
 
 LAYER = b"0123456789"

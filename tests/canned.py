@@ -10,12 +10,11 @@ from urllib.parse import urlsplit
 import attrs
 import urllib3
 
+from minreg.fill.upstream.auth import Authorizer
 from minreg.fill.upstream.registry import Upstream
 from minreg.fill.upstream.retries import Retries
-from minreg.fill.upstream.tokens import Authorizer
 from minreg.fill.upstream.transport import Response, Transport
-from minreg.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.names import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Digest
 
 
 @attrs.frozen

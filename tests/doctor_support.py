@@ -35,7 +35,7 @@ class RulesTestCase(SynchronousTestCase):
                 finding.rule.id,
                 f"{finding.path}:{finding.line}" if finding.line else finding.path,
                 finding.problem,
-                finding.mend,
+                finding.fix,
             )
             for finding in self.node.diagnose()
         ]

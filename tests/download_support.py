@@ -6,13 +6,13 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.download import Download, Network
-from minreg.fill.events import Event, ImageEnded, Summary
 from minreg.fill.plan import Plan
+from minreg.fill.progress import Event, ImageEnded, Summary
 from minreg.fill.resolve import Selection
 from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.registry import Upstreams
 from minreg.fill.upstream.retries import Retries
-from minreg.fill.upstream.upstreams import Upstreams
-from minreg.references import ImageReference
+from minreg.oci.names import ImageReference
 from minreg.store.tree import RegistryTree
 from tests.canned import Canned, CannedTransport, MemoryRegistry, Sent, quick_retries
 

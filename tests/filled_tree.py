@@ -5,8 +5,7 @@ import os
 from typing import Any
 
 from minreg.fill.tree.writer import TreeWriter
-from minreg.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.names import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Digest
 
 
 class FilledTree:

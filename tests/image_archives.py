@@ -8,8 +8,7 @@ from typing import Any
 
 import attrs
 
-from minreg.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.names import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Digest
 
 NAME = "docker.io/rancher/mirrored-pause:3.6"
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'

@@ -5,10 +5,10 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.archives.failures import ArchiveInvalid
+from minreg.fill.errors import ArchiveInvalid
 from minreg.fill.importer import ImportedImage, Importer
 from minreg.fill.tree.writer import TreeWriter
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from minreg.store.tree import RegistryTree
 from tests.image_archives import (
     Image,

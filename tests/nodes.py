@@ -4,12 +4,12 @@ import os
 import shutil
 from collections.abc import Sequence
 
-from minreg.node.doctor.diagnosis import diagnose
-from minreg.node.doctor.distributions import K3S
-from minreg.node.doctor.files import NodeFiles
-from minreg.node.doctor.findings import Finding
-from minreg.node.doctor.node import Node, look_at_node
-from minreg.node.doctor.setup import Setup, look_at_setup
+from minreg.k3s.doctor.diagnosis import diagnose
+from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.findings import Finding
+from minreg.k3s.doctor.installation import K3sInstallation, inspect_installation
+from minreg.k3s.doctor.node import Node, inspect_node
+from minreg.k3s.doctor.services import K3S
 from minreg.node.install import Installation
 from minreg.node.k3s_files import find_k3s_files
 from minreg.node.units import DEFAULT_ROOT, make_links, make_units
@@ -118,15 +118,15 @@ class NodeBuilder:
             self.write(f"{CONTAINERD}/certs.d/{name}/hosts.toml", text)
 
     @property
-    def setup(self) -> Setup:
+    def setup(self) -> K3sInstallation:
         """K3s as it is set up."""
-        setup = look_at_setup(NodeFiles(self.prefix), K3S)
+        setup = inspect_installation(NodeFiles(self.prefix), K3S)
         assert setup is not None
         return setup
 
     def look(self) -> Node:
         """Look at the node."""
-        return look_at_node(NodeFiles(self.prefix))
+        return inspect_node(NodeFiles(self.prefix))
 
     def diagnose(self) -> Sequence[Finding]:
         """Ask all rules."""

@@ -6,7 +6,7 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
-from minreg.references import parse_references
+from minreg.oci.names import parse_references
 from tests.preflight_support import ReleaseTree
 
 

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 import attrs
 
-from minreg.manifests import Platform
-from minreg.media_types import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.manifests import Platform
+from minreg.oci.names import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Digest, ImageReference
 from minreg.preflight.check import check_image
-from minreg.preflight.wanted import WantedImage
-from minreg.references import ImageReference
+from minreg.preflight.query import WantedImage
 from tests.store_support import StoreTestCase
 from tests.trees import TreeBuilder, descriptor, index
 

@@ -4,8 +4,8 @@ import time
 
 from twisted.logger import LogEvent
 
-from minreg.interfaces import IRegistryStore
-from minreg.names import Digest
+from minreg.oci.names import Digest
+from minreg.store.interfaces import IRegistryStore
 from minreg.store.tree import RegistryTree
 from minreg.web import request
 from minreg.web.request import RegistryRequest

@@ -3,9 +3,9 @@
 from twisted.internet.defer import execute
 
 from minreg.store.tree import RegistryTree
-from minreg.web.connection.site import RegistrySite
-from minreg.web.disk import Disk, InThread
-from minreg.web.status.plan import StatusPlan
+from minreg.web.disk import DiskIO, ThreadRunner
+from minreg.web.site import RegistrySite
+from minreg.web.status.plan import StatusOptions
 from minreg.web.status.resources import make_sites
 from tests.support import ALIASES, WebTestCase
 
@@ -26,16 +26,16 @@ HOSTILE = (
 class StatusTestCase(WebTestCase):
     """A registry over an empty tree, and its status on the same site."""
 
-    plan = StatusPlan(ALIASES)
+    plan = StatusOptions(ALIASES)
 
     def setUp(self) -> None:
         """Build both."""
         super().setUp()
         self.serve(RegistryTree(self.root, ALIASES))
 
-    def serve(self, store: RegistryTree, in_thread: InThread = execute) -> None:
+    def serve(self, store: RegistryTree, in_thread: ThreadRunner = execute) -> None:
         """Serve a store, and its status."""
-        disk = Disk(self.clock, in_thread)
+        disk = DiskIO(self.clock, in_thread)
         self.registry, self.site = make_sites(store, disk, self.clock, 10, self.plan)
 
     def ask_registry(self, path: str, headers: dict[str, str] | None = None) -> int:

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from minreg.interfaces import Content
-from minreg.names import Digest
-from minreg.store.documents import Documents
-from minreg.store.enclosure import Enclosure
+from minreg.oci.names import Digest
+from minreg.store.index import RepositoryIndexCache
+from minreg.store.interfaces import Content
+from minreg.store.manifest_cache import ManifestCache
 from minreg.store.repository import TreeRepository
-from minreg.store.surveys import Surveys
+from minreg.store.rooted import RootedDirectory
 from minreg.store.tree import RegistryTree
 from tests.trees import TreeBuilder
 
@@ -64,13 +64,13 @@ class StoreTestCase(SynchronousTestCase):
 
     def repository(self, name: str = "rancher/pause", *allow_links_to: str) -> TreeRepository:
         """Make a repository of a store that knows nothing yet."""
-        files = Enclosure(self.root, allow_links_to)
+        files = RootedDirectory(self.root, allow_links_to)
         return TreeRepository(
             name,
             by_namespace=False,
             files=files,
-            documents=Documents(now=self.now),
-            surveys=Surveys(now=self.now),
+            documents=ManifestCache(now=self.now),
+            surveys=RepositoryIndexCache(now=self.now),
         )
 
     def manifest(self, reference: str | Digest, name: str = "rancher/pause") -> bytes:
@@ -125,9 +125,9 @@ class EnclosureTestCase(StoreTestCase):
         with open(self.secret, "wb") as file:
             file.write(b"secret")
         self.tree.write(b"inside", "a", "file")
-        self.files = Enclosure(self.root)
+        self.files = RootedDirectory(self.root)
 
-    def content(self, path: str, files: Enclosure | None = None) -> bytes:
+    def content(self, path: str, files: RootedDirectory | None = None) -> bytes:
         """Read a file through the enclosure."""
         with (files or self.files).open_file(path).file as file:
             return file.read()

@@ -7,10 +7,15 @@ from typing import Any, BinaryIO
 from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface import implementer
 
-from minreg.interfaces import Content, ContentNotFound, IRegistryStore, IRepository, Overview
-from minreg.manifests import Descriptor
-from minreg.media_types import OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.manifests import Descriptor
+from minreg.oci.names import OCI_MANIFEST, Digest
+from minreg.store.interfaces import (
+    Content,
+    ContentNotFound,
+    IRegistryStore,
+    IRepository,
+    RepositorySummary,
+)
 
 OCTETS = "application/octet-stream"
 
@@ -112,10 +117,10 @@ class OneContentStore:
         """See ``IRepository``."""
         return self.open_blob(digest).file
 
-    def sum_up(self) -> Overview:
+    def summarize(self) -> RepositorySummary:
         """See ``IRepository``."""
         sizes = {Digest.of(b""): self._size}
-        return Overview(tuple(self.list_tags()), (), 1, sizes, 0, 0, 0.0)
+        return RepositorySummary(tuple(self.list_tags()), (), 1, sizes, 0, 0, 0.0)
 
     def list_releases(self) -> list[str]:
         """See ``IRegistryStore``."""

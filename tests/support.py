@@ -14,12 +14,12 @@ from twisted.internet.task import Clock, Cooperator
 from twisted.logger import LogEvent, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.interfaces import IRegistryStore
+from minreg.store.interfaces import IRegistryStore
 from minreg.store.tree import RegistryTree
-from minreg.web.connection.channel import RegistryChannel
-from minreg.web.connection.site import RegistrySite
-from minreg.web.disk import Disk, InThread
-from minreg.web.registry.api import make_root
+from minreg.web.channel import RegistryChannel
+from minreg.web.disk import DiskIO, ThreadRunner
+from minreg.web.registry.endpoints import make_root
+from minreg.web.site import RegistrySite
 from tests.transports import CLIENT, SocketTransport
 from tests.trees import TreeBuilder
 
@@ -112,7 +112,7 @@ class Connection:
         received, self._received = self._received, b""
         return received
 
-    def leave(self) -> None:
+    def exit_with_error(self) -> None:
         """Close the connection, as the client."""
         self.transport.lose(ConnectionLost())
         self.pump()
@@ -141,11 +141,11 @@ class WebTestCase(SynchronousTestCase):
         store: IRegistryStore,
         *,
         most_connections: int = 10,
-        in_thread: InThread = execute,
+        in_thread: ThreadRunner = execute,
         patience: float = 2.0,
     ) -> RegistrySite:
         """Build a site over a store."""
-        disk = Disk(self.clock, in_thread, patience)
+        disk = DiskIO(self.clock, in_thread, patience)
         return RegistrySite(make_root(store, disk), self.clock, most_connections)
 
     def connect(self, *, reads: bool = True) -> Connection:
@@ -158,7 +158,7 @@ class WebTestCase(SynchronousTestCase):
         """Make one request on a connection of its own."""
         connection = self.connect()
         response = connection.request(path, method, headers)
-        connection.leave()
+        connection.exit_with_error()
         return response
 
     def logged(self, event: str) -> list[LogEvent]:

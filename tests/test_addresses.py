@@ -1,11 +1,11 @@
-"""Tests for ``minreg.fill.upstream.addresses``."""
+"""Tests for ``minreg.fill.upstream.url_policy``."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import UpstreamRefused
-from minreg.fill.upstream.addresses import base_url, check_realm, is_same_origin, redirected
+from minreg.fill.errors import UpstreamRefused
+from minreg.fill.upstream.url_policy import base_url, check_realm, is_same_origin, redirected
 
 
 class AddressTests(SynchronousTestCase):

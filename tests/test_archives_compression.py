@@ -18,7 +18,7 @@ from minreg.fill.archives.compression import (
     detect_compression,
     open_decompressed,
 )
-from minreg.fill.archives.failures import ArchiveInvalid
+from minreg.fill.errors import ArchiveInvalid
 
 CONTENT = hashlib.shake_128(b"").digest(300_000) + bytes(2_000_000)
 """Bytes of which some cannot be compressed, and more that can be to almost nothing."""

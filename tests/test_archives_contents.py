@@ -5,10 +5,10 @@ from itertools import pairwise
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.archives.contents import LARGEST_DOCUMENT, MOST_MEMBERS, Contents
-from minreg.fill.archives.failures import ArchiveInvalid
-from minreg.fill.archives.members import Link
-from minreg.names import Digest
+from minreg.fill.archives.contents import LARGEST_DOCUMENT, MOST_MEMBERS, ArchiveContents
+from minreg.fill.archives.members import LinkMember
+from minreg.fill.errors import ArchiveInvalid
+from minreg.oci.names import Digest
 from tests.archives_support import MemorySpool, read_members
 from tests.image_archives import Members, blob, make_link
 
@@ -17,7 +17,7 @@ DIGEST = Digest.of(CONTENT)
 
 
 class ContentsTests(SynchronousTestCase):
-    """Tests for ``Contents``."""
+    """Tests for ``ArchiveContents``."""
 
     def refuse(self, members: Members) -> str:
         """Read an archive that is refused, and return what was said."""
@@ -71,19 +71,19 @@ class ContentsTests(SynchronousTestCase):
                 looked_up.append(self)
                 return super().__hash__()
 
-        contents = Contents(MemorySpool())
+        contents = ArchiveContents(MemorySpool())
         paths = [Path(f"{number:05}") for number in range(MOST_MEMBERS // 2)]
         for path, target in pairwise(paths):
-            contents.add(Link(path, target))
+            contents.add(LinkMember(path, target))
         contents.check_links()
         self.assertLess(len(looked_up), 20 * len(paths))
 
     def test_same_member(self) -> None:
         """A member that comes again and again is counted each time."""
-        contents = Contents(MemorySpool())
+        contents = ArchiveContents(MemorySpool())
         for _ in range(MOST_MEMBERS):
-            contents.add(Link("a", "b"))
-        refusal = self.assertRaises(ArchiveInvalid, contents.add, Link("a", "b"))
+            contents.add(LinkMember("a", "b"))
+        refusal = self.assertRaises(ArchiveInvalid, contents.add, LinkMember("a", "b"))
         self.assertIn(f"more than {MOST_MEMBERS} members", str(refusal))
 
     def test_circle(self) -> None:
@@ -116,10 +116,10 @@ class ContentsTests(SynchronousTestCase):
 
     def test_many_members(self) -> None:
         """Nor does the number of members."""
-        contents = Contents(MemorySpool())
+        contents = ArchiveContents(MemorySpool())
         for number in range(MOST_MEMBERS):
-            contents.add(Link(str(number), "a"))
-        failure = self.assertRaises(ArchiveInvalid, contents.add, Link("one more", "a"))
+            contents.add(LinkMember(str(number), "a"))
+        failure = self.assertRaises(ArchiveInvalid, contents.add, LinkMember("one more", "a"))
         self.assertIn("it has more than 20000 members", str(failure))
 
     def test_available(self) -> None:

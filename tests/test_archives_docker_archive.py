@@ -9,8 +9,8 @@ import zstandard
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.archives.docker_archive import list_docker_images
-from minreg.fill.archives.failures import ArchiveInvalid
-from minreg.names import Digest
+from minreg.fill.errors import ArchiveInvalid
+from minreg.oci.names import Digest
 from tests.archives_support import read_members
 from tests.image_archives import Image, Members, make_docker_archive, to_json
 

@@ -1,20 +1,20 @@
-"""Tests for ``minreg.fill.archives.layers``."""
+"""Tests for ``minreg.fill.archives.docker_archive``."""
 
 import gzip
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.archives.contents import Spooled
-from minreg.fill.archives.failures import ArchiveInvalid
-from minreg.fill.archives.layers import Layers
-from minreg.names import Digest
+from minreg.fill.archives.contents import StagedFile
+from minreg.fill.archives.docker_archive import Layers
+from minreg.fill.errors import ArchiveInvalid
+from minreg.oci.names import Digest
 from tests.archives_support import MemoryBlob
 
 LAYER = bytes(100_000)
 PREFIX = "application/vnd.docker.image.rootfs.diff.tar"
 
 
-def keep(content: bytes) -> Spooled:
+def keep(content: bytes) -> StagedFile:
     """Keep a layer."""
     return MemoryBlob(content, Digest.of(content))
 

@@ -2,10 +2,9 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.archives.failures import ArchiveInvalid
-from minreg.fill.archives.images import ArchivedImage
-from minreg.fill.archives.naming import name_images
-from minreg.names import Digest
+from minreg.fill.archives.naming import ArchivedImage, name_images
+from minreg.fill.errors import ArchiveInvalid
+from minreg.oci.names import Digest
 
 DIGEST = Digest.of(b"manifest")
 

@@ -4,12 +4,11 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.archives.failures import ArchiveInvalid
-from minreg.fill.archives.images import ArchivedImage
+from minreg.fill.archives.naming import ArchivedImage
 from minreg.fill.archives.reading import list_images
-from minreg.manifests import Platform
-from minreg.media_types import OCI_MANIFEST
-from minreg.names import Digest
+from minreg.fill.errors import ArchiveInvalid
+from minreg.oci.manifests import Platform
+from minreg.oci.names import OCI_MANIFEST, Digest
 from tests.archives_support import read_members
 from tests.image_archives import (
     CONTAINERD_NAME,

@@ -1,15 +1,14 @@
-"""Tests for ``minreg.fill.archives.plan``."""
+"""Tests for ``minreg.fill.archives.import_plan``."""
 
 from collections.abc import Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.archives.failures import ArchiveInvalid
-from minreg.fill.archives.images import ArchivedImage
-from minreg.fill.archives.plan import ImagePlan, plan_image
-from minreg.manifests import Platform
-from minreg.media_types import OCI_INDEX, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.fill.archives.import_plan import ImagePlan, plan_image
+from minreg.fill.archives.naming import ArchivedImage
+from minreg.fill.errors import ArchiveInvalid
+from minreg.oci.manifests import Platform
+from minreg.oci.names import OCI_INDEX, OCI_MANIFEST, Digest
 from tests.archives_support import read_members
 from tests.image_archives import Image, blob, describe, make_index, make_tar, to_json
 

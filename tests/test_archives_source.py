@@ -5,9 +5,9 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.archives.failures import ArchiveInvalid
-from minreg.fill.archives.members import Link
+from minreg.fill.archives.members import LinkMember
 from minreg.fill.archives.source import open_members
+from minreg.fill.errors import ArchiveInvalid
 from tests.image_archives import make_tar
 
 ARCHIVE = make_tar([("index.json", b"{}")])
@@ -17,7 +17,10 @@ def read(source: str, standard_input: bytes = b"") -> list[tuple[str, bytes | st
     """Read an archive: files with their contents, links with their targets."""
     with open_members(source, io.BytesIO(standard_input)) as members:
         return [
-            (member.path, member.target if isinstance(member, Link) else member.content.read(99))
+            (
+                member.path,
+                member.target if isinstance(member, LinkMember) else member.content.read(99),
+            )
             for member in members
         ]
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.archives.failures import ArchiveInvalid
-from minreg.fill.archives.members import File, Link, Member
+from minreg.fill.archives.members import FileMember, LinkMember, Member
 from minreg.fill.archives.tar import read_tar
+from minreg.fill.errors import ArchiveInvalid
 from tests.image_archives import Members, make_link, make_tar
 
 FORMS = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
@@ -22,7 +22,7 @@ def read(archive: bytes) -> list[tuple[str, bytes | str]]:
 
 def describe(member: Member) -> tuple[str, bytes | str]:
     """Read a member."""
-    if isinstance(member, Link):
+    if isinstance(member, LinkMember):
         return member.path, member.target
     return member.path, b"".join(iter(lambda: member.content.read(100), b""))
 
@@ -213,4 +213,4 @@ class RefusedTarTests(SynchronousTestCase):
             members = list(read_tar(io.BytesIO(bytes(archive))))
         except ArchiveInvalid:
             return
-        self.assertTrue(all(isinstance(member, File | Link) for member in members))
+        self.assertTrue(all(isinstance(member, FileMember | LinkMember) for member in members))

@@ -1,10 +1,10 @@
-"""Tests for ``minreg.fill.upstream.challenge``."""
+"""Tests for ``minreg.fill.upstream.auth``."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.upstream.challenge import Challenge, parse_challenges
+from minreg.fill.upstream.auth import Challenge, parse_challenges
 
 
 class ParseChallengesTests(SynchronousTestCase):

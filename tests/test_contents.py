@@ -1,27 +1,26 @@
-"""Tests for ``minreg.fill.tree.contents`` and ``minreg.fill.tree.origins``."""
+"""Tests for ``minreg.fill.tree.reader`` and ``minreg.fill.tree.provenance``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.tree.contents import TreeContents
-from minreg.fill.tree.origins import Origins, origin_of, record_origin
+from minreg.fill.tree.provenance import Provenance, provenance_of, record_provenance
+from minreg.fill.tree.reader import TreeReader
 from minreg.fill.tree.writer import TreeWriter
-from minreg.interfaces import StoreUnavailable
-from minreg.names import Digest
-from minreg.references import ImageReference
+from minreg.oci.names import Digest, ImageReference
+from minreg.store.interfaces import StoreUnavailable
 
 MANIFEST = b'{"schemaVersion":2,"config":{},"layers":[]}'
 DIGEST = Digest.of(MANIFEST)
 
 
 class TreeContentsTests(SynchronousTestCase):
-    """Tests for ``TreeContents``."""
+    """Tests for ``TreeReader``."""
 
     def setUp(self) -> None:
         """Write a tree of three repositories."""
         self.root = self.mktemp()
-        self.contents = TreeContents(self.root)
+        self.contents = TreeReader(self.root)
         with TreeWriter(self.root, "a test") as tree:
             for place in ("b", "a/b", "localhost:5000/c"):
                 tree.write_manifest(place, MANIFEST)
@@ -40,7 +39,7 @@ class TreeContentsTests(SynchronousTestCase):
 
     def test_no_tree(self) -> None:
         """Where there is no tree there is nothing in it, and nothing to walk through."""
-        contents = TreeContents(self.mktemp())
+        contents = TreeReader(self.mktemp())
         self.assertRaises(StoreUnavailable, next, contents.walk().iterate_places())
         self.assertIsNone(contents.read_manifest("a", "1"))
         self.assertFalse(contents.has_blob("a", DIGEST, 1))
@@ -61,7 +60,7 @@ class TreeContentsTests(SynchronousTestCase):
 
 
 class OriginsTests(SynchronousTestCase):
-    """Tests for ``Origins``."""
+    """Tests for ``Provenance``."""
 
     def test_recorded(self) -> None:
         """Where a tag came from is known, and which digests were asked for by themselves."""
@@ -69,17 +68,17 @@ class OriginsTests(SynchronousTestCase):
         tagged = ImageReference.parse("quay.io/a:1")
         untagged = ImageReference.parse(f"quay.io/a@{DIGEST}")
         with TreeWriter(root, "a test") as tree:
-            record_origin(tree, "a", tagged)
-            record_origin(tree, "a", untagged)
-        origins = Origins(root)
+            record_provenance(tree, "a", tagged)
+            record_provenance(tree, "a", untagged)
+        origins = Provenance(root)
         self.assertEqual(origins.find("a", "1"), "quay.io/a")
-        self.assertEqual(origin_of(tagged), "quay.io/a")
+        self.assertEqual(provenance_of(tagged), "quay.io/a")
         self.assertEqual(origins.list_digests("a"), [DIGEST])
 
     def test_unknown(self) -> None:
         """Of a tree that others made, nothing is known."""
         root = self.mktemp()
         os.mkdir(root)
-        origins = Origins(root)
+        origins = Provenance(root)
         self.assertIsNone(origins.find("a", "1"))
         self.assertEqual(origins.list_digests("a"), [])

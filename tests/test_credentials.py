@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import FillFailure
+from minreg.fill.errors import FillError
 from minreg.fill.upstream.credentials import Credentials, find_credentials
 
 ALICE = Credentials("alice", "secret")
@@ -112,7 +112,7 @@ class FindCredentialsTests(SynchronousTestCase):
         os.makedirs(os.path.dirname(path))
         with open(path, "w", encoding="ascii") as file:
             file.write("{")
-        failure = self.assertRaises(FillFailure, self.find)
+        failure = self.assertRaises(FillError, self.find)
         self.assertIn(f"{path} is not JSON", str(failure))
 
     def test_helper(self) -> None:
@@ -137,11 +137,11 @@ class FindCredentialsTests(SynchronousTestCase):
         """A helper that fails, or makes no sense, is reported by its name."""
         for script in ("echo locked >&2; exit 1", "echo nonsense", "echo '[]'"):
             self.write_helper(script)
-            failure = self.assertRaises(FillFailure, self.find)
+            failure = self.assertRaises(FillError, self.find)
             self.assertIn("credential helper docker-credential-test", str(failure))
 
     def test_helper_missing(self) -> None:
         """So is a helper that is not installed."""
         self.write(".docker/config.json", {"credsStore": "minreg-test-missing"})
-        failure = self.assertRaises(FillFailure, self.find)
+        failure = self.assertRaises(FillError, self.find)
         self.assertIn("docker-credential-minreg-test-missing does not work", str(failure))

@@ -1,8 +1,8 @@
-"""Tests for ``minreg.daemon.activation``."""
+"""Tests for ``minreg.daemon.sockets``."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.daemon.activation import (
+from minreg.daemon.sockets import (
     PassedSocket,
     choose_sockets,
     find_passed,

@@ -1,8 +1,8 @@
-"""Tests for ``minreg.daemon.notify``."""
+"""Tests for ``minreg.daemon.systemd``."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.daemon.notify import Notifier, find_notifier, parse_address, parse_watchdog
+from minreg.daemon.systemd import Notifier, find_notifier, parse_address, parse_watchdog
 
 
 class NotifierTests(SynchronousTestCase):

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.daemon.reload``."""
+"""Tests for ``minreg.daemon.signals``."""
 
 import io
 import os
@@ -7,7 +7,7 @@ from twisted.logger import capturedLogs
 from twisted.python.logfile import LogFile
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.daemon.reload import Reloader
+from minreg.daemon.signals import Reloader
 
 
 class ReloaderTests(SynchronousTestCase):

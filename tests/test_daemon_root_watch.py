@@ -1,12 +1,12 @@
-"""Tests for ``minreg.daemon.root_watch``."""
+"""Tests for ``minreg.daemon.service``."""
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.daemon.root_watch import RootWatch
-from minreg.interfaces import StoreAwaited
+from minreg.daemon.service import RootWatch
+from minreg.store.interfaces import StoreNotReady
 
 
 class RootWatchTests(SynchronousTestCase):
@@ -23,7 +23,7 @@ class RootWatchTests(SynchronousTestCase):
     def look(self) -> Deferred[None]:
         """Look at the root, as the disk would."""
         self.looks += 1
-        return fail(StoreAwaited(self.problem)) if self.problem else succeed(None)
+        return fail(StoreNotReady(self.problem)) if self.problem else succeed(None)
 
     def lines(self) -> list[str | None]:
         """Return what was logged."""

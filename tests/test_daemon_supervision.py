@@ -1,10 +1,9 @@
-"""Tests for ``minreg.daemon.supervision``."""
+"""Tests for ``minreg.daemon.systemd``."""
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.daemon.notify import Notifier
-from minreg.daemon.supervision import Supervision
+from minreg.daemon.systemd import Notifier, Supervision
 
 
 class SupervisionTests(SynchronousTestCase):

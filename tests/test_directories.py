@@ -4,7 +4,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import TreeNotWritable
+from minreg.fill.errors import TreeNotWritable
 from minreg.fill.tree.directories import Directories, writing
 
 

@@ -1,10 +1,10 @@
-"""Tests for ``minreg.node.doctor.asking``."""
+"""Tests for ``minreg.k3s.doctor.probe``."""
 
 import attrs
 
-from minreg.node.doctor.asking import Reply, ask, check_registry
-from minreg.node.doctor.findings import Finding
-from minreg.node.doctor.wanted import list_answers
+from minreg.k3s.doctor.findings import Finding
+from minreg.k3s.doctor.images import resolve_images
+from minreg.k3s.doctor.probe import Reply, ask, check_registry
 from minreg.node.units import DEFAULT_ROOT
 from tests.doctor_support import RulesTestCase
 
@@ -23,7 +23,7 @@ class AskingTests(RulesTestCase):
         """Have a registry that is as it should be."""
         super().setUp()
         node = self.node.look()
-        (answer,) = list_answers(node, node.setups[0])
+        (answer,) = resolve_images(node, node.setups[0])
         assert answer.served is not None
         self.digest = str(answer.served.digest)
         self.replies = {_BASE: _HERE, _PAUSE: attrs.evolve(_HERE, digest=self.digest)}
@@ -37,7 +37,7 @@ class AskingTests(RulesTestCase):
     def found(self) -> list[Finding]:
         """Ask the registry about all that the node wants."""
         node = self.node.look()
-        return list(check_registry(node, list_answers(node, node.setups[0]), self.ask))
+        return list(check_registry(node, resolve_images(node, node.setups[0]), self.ask))
 
     def test_healthy(self) -> None:
         """A registry that serves the tree is asked once for each image."""
@@ -49,7 +49,7 @@ class AskingTests(RulesTestCase):
         self.replies[_BASE] = Reply(failure="[Errno 111] Connection refused")
         (found,) = self.found()
         self.assertEqual(
-            (found.rule.id, found.path, found.problem, found.mend),
+            (found.rule.id, found.path, found.problem, found.fix),
             (
                 "registry-silent",
                 _SOCKET,
@@ -69,7 +69,7 @@ class AskingTests(RulesTestCase):
         self.replies[_BASE] = Reply(404, "nginx/1.22")
         (found,) = self.found()
         self.assertEqual(
-            (found.rule.id, found.problem, found.mend),
+            (found.rule.id, found.problem, found.fix),
             (
                 "port-taken",
                 "http://127.0.0.1:9080 is answered by nginx/1.22",
@@ -79,7 +79,7 @@ class AskingTests(RulesTestCase):
 
     def test_rule_registry_differs(self) -> None:
         """One that serves another tree says so by its digests, or by having nothing."""
-        mend = "systemctl restart minreg, which serves the directory that was there at its start"
+        fix = "systemctl restart minreg, which serves the directory that was there at its start"
         for reply, what in (
             (Reply(200, "minreg/1.0", "sha256:00"), "has sha256:00 for"),
             (Reply(404, "minreg/1.0"), "answers 404 for"),
@@ -88,7 +88,7 @@ class AskingTests(RulesTestCase):
             self.replies[_PAUSE] = reply
             (found,) = self.found()
             self.assertEqual(
-                (found.rule.id, found.path, found.problem, found.mend),
+                (found.rule.id, found.path, found.problem, found.fix),
                 (
                     "registry-differs",
                     DEFAULT_ROOT,
@@ -97,6 +97,6 @@ class AskingTests(RulesTestCase):
                         "bootstrap-registry.airgap/rancher/mirrored-pause:3.6, and in the tree "
                         f"there is {self.digest}"
                     ),
-                    mend,
+                    fix,
                 ),
             )

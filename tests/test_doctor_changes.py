@@ -1,30 +1,30 @@
-"""Tests for ``minreg.node.doctor.changes``."""
+"""Tests for ``minreg.k3s.doctor.patches``."""
 
-from minreg.node.doctor.changes import make_difference
-from minreg.node.doctor.files import NodeFiles
-from minreg.node.doctor.findings import Addition, Change, Edit, Move, Removal
-from minreg.node.registries.places import Place
+from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.findings import Addition, Change, Edit, LineRemoval, Move
+from minreg.k3s.doctor.patches import make_patch
+from minreg.k3s.registries.yaml_reader import Position
 from tests.doctor_support import RulesTestCase
 from tests.nodes import CONFIG
 
 
 class ChangesTests(RulesTestCase):
-    """Tests for ``make_difference``."""
+    """Tests for ``make_patch``."""
 
     def show(self, *changes: Change) -> list[str]:
         """Show changes."""
-        return list(make_difference(NodeFiles(self.node.prefix), changes).lines)
+        return list(make_patch(NodeFiles(self.node.prefix), changes).lines)
 
     def test_edit(self) -> None:
         """A line is changed at its place, from right to left."""
         self.node.write(CONFIG, "a: a a\nb: a\n")
         self.assertEqual(
             self.show(
-                Edit(CONFIG, Place(1, 4), "a", "long"),
-                Edit(CONFIG, Place(1, 6), "a", "c"),
-                Edit(CONFIG, Place(1, 6), "a", "c"),
-                Edit(CONFIG, Place(9, 1), "a", "c"),
-                Edit(CONFIG, Place(2, 1), "z", "c"),
+                Edit(CONFIG, Position(1, 4), "a", "long"),
+                Edit(CONFIG, Position(1, 6), "a", "c"),
+                Edit(CONFIG, Position(1, 6), "a", "c"),
+                Edit(CONFIG, Position(9, 1), "a", "c"),
+                Edit(CONFIG, Position(2, 1), "z", "c"),
             ),
             [
                 f"--- a{CONFIG}",
@@ -40,7 +40,7 @@ class ChangesTests(RulesTestCase):
         """Lines are taken out and added, whether or not the last one ends."""
         self.node.write(CONFIG, "a: 1\nb: 2")
         self.assertEqual(
-            self.show(Removal(CONFIG, 1), Addition(CONFIG, "c: 3\n"), Removal(CONFIG, 7)),
+            self.show(LineRemoval(CONFIG, 1), Addition(CONFIG, "c: 3\n"), LineRemoval(CONFIG, 7)),
             [
                 f"--- a{CONFIG}",
                 f"+++ b{CONFIG}",
@@ -59,7 +59,7 @@ class ChangesTests(RulesTestCase):
             self.show(Addition("/etc/new", "a\n")),
             ["--- /dev/null", "+++ b/etc/new", "@@ -0,0 +1 @@", "+a"],
         )
-        self.assertEqual(self.show(Removal("/etc/none", 1)), [])
+        self.assertEqual(self.show(LineRemoval("/etc/none", 1)), [])
 
     def test_move(self) -> None:
         """A file that belongs elsewhere goes from here and comes there."""

@@ -7,49 +7,49 @@ from tests.test_doctor_mirrors import rewrite
 
 
 class DetoursTests(RulesTestCase):
-    """Tests for ``find_detour`` and ``find_upstream``."""
+    """Tests for ``find_name_mismatch`` and ``find_upstream``."""
 
-    def mend(self) -> tuple[str, str]:
+    def fix(self) -> tuple[str, str]:
         """Ask what is to be done, and where, about the only thing that is wrong."""
         self.node.restart_k3s()
         (found,) = self.node.diagnose()
         self.assertEqual(found.rule.id, "pause-image")
         is_there = f"and is in the tree as {PAUSE}; " in found.problem
         self.assertEqual(is_there, found.path != DEFAULT_ROOT)
-        return f"{found.path}:{found.line}", found.mend
+        return f"{found.path}:{found.line}", found.fix
 
     def assert_download(self) -> None:
         """Check that what is not there is to be downloaded by the name that it has there."""
         self.node.remove(f"{DEFAULT_ROOT}/{PAUSE}/manifests/3.6")
-        where, mend = self.mend()
+        where, fix = self.fix()
         self.assertEqual(where, f"{DEFAULT_ROOT}:0")
-        self.assertTrue(mend.startswith(f"minreg download docker.io/{PAUSE}:3.6 where"), mend)
+        self.assertTrue(fix.startswith(f"minreg download docker.io/{PAUSE}:3.6 where"), fix)
 
     def test_path(self) -> None:
         """The registry has no path before its own."""
         for path in ("docker", "v2/docker"):
             self.set_registries(MIRRORS.replace("9080", f"9080/{path}"))
-            mend = "write http://127.0.0.1:9080 for this endpoint, without a path"
-            self.assertEqual(self.mend(), (f"{REGISTRIES}:0", mend))
+            fix = "write http://127.0.0.1:9080 for this endpoint, without a path"
+            self.assertEqual(self.fix(), (f"{REGISTRIES}:0", fix))
         self.assert_download()
 
     def test_rewrite(self) -> None:
         """Images have their own names."""
         self.set_registries(MIRRORS + rewrite("^rancher/(.*)", "mirror/rancher/$1"))
-        mend = "remove the rewrite: images are kept under their own names there"
-        self.assertEqual(self.mend(), (f"{REGISTRIES}:0", mend))
+        fix = "remove the rewrite: images are kept under their own names there"
+        self.assertEqual(self.fix(), (f"{REGISTRIES}:0", fix))
         self.assert_download()
 
     def test_default_registry(self) -> None:
         """Nor has the registry for K3s' own images a path."""
         self.node.replace(CONFIG, ".airgap", ".airgap/proj")
-        mend = "write bootstrap-registry.airgap for system-default-registry, without a path"
-        self.assertEqual(self.mend(), (f"{CONFIG}:1", mend))
+        fix = "write bootstrap-registry.airgap for system-default-registry, without a path"
+        self.assertEqual(self.fix(), (f"{CONFIG}:1", fix))
         self.assert_download()
 
     def test_pause_image(self) -> None:
         """K3s puts that registry before one that the pause image names."""
         self.node.write(CONFIG, f"{self.node.read(CONFIG)}pause-image: docker.io/{PAUSE}:3.6\n")
-        mend = f"write {PAUSE}:3.6 for pause-image"
-        self.assertEqual(self.mend(), (f"{CONFIG}:3", mend))
+        fix = f"write {PAUSE}:3.6 for pause-image"
+        self.assertEqual(self.fix(), (f"{CONFIG}:3", fix))
         self.assert_download()

@@ -7,14 +7,14 @@ from tests.nodes import REGISTRIES
 class EndpointRulesTests(RulesTestCase):
     """Tests for ``check_endpoints`` with what K3s takes for an address and is none."""
 
-    def assert_invalid(self, endpoint: str, problem: str, mend: str) -> None:
+    def assert_invalid(self, endpoint: str, problem: str, fix: str) -> None:
         """Put an item before a good endpoint, and check what is found about it."""
         self.set_registries(
             f"{MIRRORS}  docker.io:\n    endpoint:\n      - {endpoint}\n"
             "      - http://127.0.0.1:9080\n"
         )
         problem = f"{problem}: nobody is asked by it"
-        self.assert_found(("endpoint-invalid", f"{REGISTRIES}:7", problem, mend))
+        self.assert_found(("endpoint-invalid", f"{REGISTRIES}:7", problem, fix))
 
     def test_slash(self) -> None:
         """Behind a scheme are two slashes, or it is a host."""
@@ -27,8 +27,8 @@ class EndpointRulesTests(RulesTestCase):
 
     def test_empty(self) -> None:
         """An item has something in it, and an address a host."""
-        mend = "write http://HOST:PORT, or remove the line"
+        fix = "write http://HOST:PORT, or remove the line"
         for item in ("", '""'):
-            self.assert_invalid(item, "this endpoint is empty", mend)
+            self.assert_invalid(item, "this endpoint is empty", fix)
         for item in ("http:///v2", "/127.0.0.1:9080"):
-            self.assert_invalid(item, f"{item} names no host", mend)
+            self.assert_invalid(item, f"{item} names no host", fix)

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.node.doctor.files``: nobody vouches for what lies on a node."""
+"""Tests for ``minreg.k3s.doctor.files``: nobody vouches for what lies on a node."""
 
 import os
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from minreg.node.doctor.files import CLOSED, MOST_BYTES, MOST_TOGETHER, NodeFiles
+from minreg.k3s.doctor.files import CLOSED, MOST_BYTES, MOST_TOGETHER, NodeFiles
 from tests.doctor_support import another_user
 
 _NAMES = st.sampled_from(["a", "b", "..", ".", "", "../..", "/etc", "/a/b", "\n"])

@@ -2,10 +2,10 @@
 
 import os
 
-from minreg.node.doctor.changes import Difference, make_difference
-from minreg.node.doctor.files import MOST_BYTES, NodeFiles
-from minreg.node.doctor.findings import Addition, Edit, Move
-from minreg.node.registries.places import Place
+from minreg.k3s.doctor.files import MOST_BYTES, NodeFiles
+from minreg.k3s.doctor.findings import Addition, Edit, Move
+from minreg.k3s.doctor.patches import Patch, make_patch
+from minreg.k3s.registries.yaml_reader import Position
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONFIG, REGISTRIES, SERVICE
 from tests.test_cli import run
@@ -25,9 +25,9 @@ class FixTests(RulesTestCase):
         changed = [line for line in result.stdout.splitlines() if line[:1] in {"-", "+"}]
         return changed, result.stderr.splitlines()
 
-    def make(self, *changes: Addition | Edit | Move) -> Difference:
+    def make(self, *changes: Addition | Edit | Move) -> Patch:
         """Make the difference of changes."""
-        return make_difference(NodeFiles(self.node.prefix), changes)
+        return make_patch(NodeFiles(self.node.prefix), changes)
 
     def test_other_lines(self) -> None:
         """What patch would not find as it is shown is left to people: each finding says so."""
@@ -74,15 +74,15 @@ class FixTests(RulesTestCase):
             f"{_SYSTEM}{_SWITCH}: false\n",
         ):
             self.node.write(CONFIG, text)
-            self.assertEqual(self.make(_ADDITION), Difference([], frozenset({_ADDITION})), text)
+            self.assertEqual(self.make(_ADDITION), Patch([], frozenset({_ADDITION})), text)
         self.node.write(CONFIG, f"---\n{_SYSTEM}")
         self.assertEqual(self.make(_ADDITION).left, frozenset())
 
     def test_edit_in_flow(self) -> None:
         """Nor is a text put where it would be something else."""
         self.set_registries("mirrors: {quay.io: {endpoint: [localhost:5000]}}\n")
-        edit = Edit(REGISTRIES, Place(1, 32), "localhost:5000", "http://[::1]:9080")
-        self.assertEqual(self.make(edit), Difference([], frozenset({edit})))
+        edit = Edit(REGISTRIES, Position(1, 32), "localhost:5000", "http://[::1]:9080")
+        self.assertEqual(self.make(edit), Patch([], frozenset({edit})))
 
     def test_two_of_a_kind(self) -> None:
         """Of several files that might be the right one, people know which it is."""
@@ -90,12 +90,12 @@ class FixTests(RulesTestCase):
         names = ("registries.yml", "registry.yaml")
         for name in names:
             self.node.write(f"/etc/rancher/k3s/{name}", MIRRORS)
-        mend = f"call the right one of these files {REGISTRIES}, and remove the others"
+        fix = f"call the right one of these files {REGISTRIES}, and remove the others"
         changed, by_hand = self.fix()
         self.assertEqual(changed, [])
         self.assertEqual(
             [line for line in by_hand if "[file-name]" in line],
-            [f"by hand: /etc/rancher/k3s/{name}: {mend} [file-name]" for name in names],
+            [f"by hand: /etc/rancher/k3s/{name}: {fix} [file-name]" for name in names],
         )
 
     def test_moves(self) -> None:
@@ -103,10 +103,10 @@ class FixTests(RulesTestCase):
         move = Move("/etc/a", "/etc/b")
         for text in ("", "#" * MOST_BYTES + "\n"):
             self.node.write("/etc/a", text)
-            self.assertEqual(self.make(move), Difference([], frozenset({move})))
+            self.assertEqual(self.make(move), Patch([], frozenset({move})))
 
     def test_unread(self) -> None:
         """What is there and could not be read is not made anew."""
         self.node.remove(CONFIG)
         os.mkfifo(self.node.place(CONFIG))
-        self.assertEqual(self.make(_ADDITION), Difference([], frozenset({_ADDITION})))
+        self.assertEqual(self.make(_ADDITION), Patch([], frozenset({_ADDITION})))

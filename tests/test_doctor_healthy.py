@@ -2,8 +2,8 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.doctor.distributions import RKE2
-from minreg.node.doctor.wanted import list_answers
+from minreg.k3s.doctor.images import resolve_images
+from minreg.k3s.doctor.services import RKE2
 from tests.doctor_support import MIRRORS
 from tests.nodes import CONFIG, SERVICE, NodeBuilder, make_healthy_node
 
@@ -50,7 +50,7 @@ class HealthyTests(SynchronousTestCase):
         node.restart_k3s()
         self.assertEqual(node.diagnose(), [])
         state = node.look()
-        (answer,) = list_answers(state, state.setups[0])
+        (answer,) = resolve_images(state, state.setups[0])
         self.assertEqual(answer.wanted.image.host, "bootstrap-registry.airgap")
 
     def test_bare(self) -> None:

@@ -1,7 +1,7 @@
 """Tests for the doctor's rule about ``hosts.toml``."""
 
-from minreg.node.doctor.findings import Edit
-from minreg.node.registries.places import Place
+from minreg.k3s.doctor.findings import Edit
+from minreg.k3s.registries.yaml_reader import Position
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONTAINERD, REGISTRIES
 
@@ -42,7 +42,7 @@ class HostsRulesTests(RulesTestCase):
         self.assertEqual((found.rule.id, found.line), ("hosts-invalid", 6))
         meant = "^rancher[.]([0-9]+)"
         self.assertEqual(
-            found.changes, (Edit(REGISTRIES, Place(6, 7), r"^rancher\.(\d+)", meant),)
+            found.changes, (Edit(REGISTRIES, Position(6, 7), r"^rancher\.(\d+)", meant),)
         )
 
     def test_by_hand(self) -> None:
@@ -52,7 +52,7 @@ class HostsRulesTests(RulesTestCase):
             (found,) = self.node.diagnose()
             self.assertEqual((found.rule.id, found.line, found.changes), ("hosts-invalid", 7, ()))
             self.assertEqual(
-                found.mend, r"write it without backslashes and quotes: [.] for \., [0-9] for \d"
+                found.fix, r"write it without backslashes and quotes: [.] for \., [0-9] for \d"
             )
             self.assertTrue(found.problem.endswith("asks the registry itself only"))
 

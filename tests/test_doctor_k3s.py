@@ -3,9 +3,8 @@
 import json
 import os
 
-from minreg.media_types import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
-from minreg.names import Digest
-from minreg.node.doctor.k3s_rules import IMPORT_RATE, WORTH_SAVING
+from minreg.k3s.doctor.rules.k3s import IMPORT_RATE, WORTH_SAVING
+from minreg.oci.names import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Digest
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONFIG, CONTAINERD, REGISTRIES, SERVICE
 from tests.trees import descriptor
@@ -96,7 +95,7 @@ class K3sRulesTests(RulesTestCase):
         self.node.restart_k3s()
         (found,) = self.node.diagnose()
         self.assertEqual(
-            (found.rule.id, found.mend),
+            (found.rule.id, found.fix),
             ("system-default-registry", "write bootstrap-registry.airgap"),
         )
 
@@ -108,8 +107,8 @@ class K3sRulesTests(RulesTestCase):
             "bootstrap-registry.airgap/ ends with a slash, and K3s adds its own: no image can be "
             "called that"
         )
-        mend = "write bootstrap-registry.airgap"
-        self.assert_found(("system-default-registry", f"{CONFIG}:1", problem, mend))
+        fix = "write bootstrap-registry.airgap"
+        self.assert_found(("system-default-registry", f"{CONFIG}:1", problem, fix))
 
     def test_system_registry_covered(self) -> None:
         """The wildcard is for it as well."""
@@ -231,7 +230,7 @@ class LayersRuleTests(RulesTestCase):
         self.node.write(config, "version = 3\n")
         (found,) = self.node.diagnose()
         line = f'imports = ["{CONTAINERD}/config-v3.toml.d/*.toml"]'
-        self.assertIn(f"{CONTAINERD}/config-v3.toml.tmpl begins with {line}", found.mend)
+        self.assertIn(f"{CONTAINERD}/config-v3.toml.tmpl begins with {line}", found.fix)
         self.assertEqual(len(found.changes), 2)
         self.node.write(f"{CONTAINERD}/config-v3.toml.tmpl", '{{ template "base" . }}\n')
         (found,) = self.node.diagnose()
@@ -247,7 +246,7 @@ class LayersRuleTests(RulesTestCase):
         self.assertIn(
             'below [plugins."io.containerd.grpc.v1.cri".containerd] add '
             "discard_unpacked_layers = true",
-            found.mend,
+            found.fix,
         )
         self.assertEqual(found.changes, ())
 

@@ -1,13 +1,12 @@
-"""Tests for ``minreg.node.doctor.kernel`` and ``machine``."""
+"""Tests for ``minreg.k3s.doctor.procfs`` and ``machine``."""
 
 import os
 import platform
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from minreg.node.doctor.files import NodeFiles
-from minreg.node.doctor.kernel import Listener, look_at_kernel
-from minreg.node.doctor.machine import find_architecture
+from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.procfs import ListeningPort, find_architecture, inspect_kernel
 from tests.nodes import NodeBuilder, elf
 
 _ROUTE_HEADING = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n"
@@ -17,7 +16,7 @@ _HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when r
 
 
 class KernelTests(SynchronousTestCase):
-    """Tests for ``look_at_kernel``."""
+    """Tests for ``inspect_kernel``."""
 
     def setUp(self) -> None:
         """Make a directory that stands for /proc."""
@@ -32,15 +31,15 @@ class KernelTests(SynchronousTestCase):
 
     def test_routes(self) -> None:
         """A default route may be one of IPv4 or of IPv6, but not the one that says no."""
-        self.assertFalse(look_at_kernel(self.proc).has_default_route)
+        self.assertFalse(inspect_kernel(self.proc).has_default_route)
         self.write("net/route", _ROUTE_HEADING)
         self.write("net/ipv6_route", _LOCAL_6)
-        self.assertFalse(look_at_kernel(self.proc).has_default_route)
+        self.assertFalse(inspect_kernel(self.proc).has_default_route)
         self.write("net/ipv6_route", _LOCAL_6 + _DEFAULT_6)
-        self.assertTrue(look_at_kernel(self.proc).has_default_route)
+        self.assertTrue(inspect_kernel(self.proc).has_default_route)
         self.write("net/ipv6_route", "")
         self.write("net/route", f"{_ROUTE_HEADING}eth0\t00000000\t010000\t3\t0\t0\t0\t00000000\n")
-        self.assertTrue(look_at_kernel(self.proc).has_default_route)
+        self.assertTrue(inspect_kernel(self.proc).has_default_route)
 
     def test_listeners(self) -> None:
         """Who listens is told by the socket that a program holds open."""
@@ -57,13 +56,13 @@ class KernelTests(SynchronousTestCase):
         os.symlink("socket:[777]", os.path.join(self.proc, "42/fd/3"))
         os.symlink("/dev/null", os.path.join(self.proc, "42/fd/0"))
         self.assertEqual(
-            look_at_kernel(self.proc).listeners,
-            (Listener("127.0.0.1", 9080, "java"), Listener("::1", 9080)),
+            inspect_kernel(self.proc).listeners,
+            (ListeningPort("127.0.0.1", 9080, "java"), ListeningPort("::1", 9080)),
         )
 
     def test_live(self) -> None:
         """The running kernel can be asked."""
-        look_at_kernel()
+        inspect_kernel()
 
 
 class MachineTests(SynchronousTestCase):

@@ -35,7 +35,7 @@ class MirrorRulesTests(RulesTestCase):
 
     def test_names_of_nobody(self) -> None:
         """Nor is there a registry without a dot, or the Docker Hub by another name."""
-        for name, mend in (
+        for name, fix in (
             ("customreg", "write the registry's host, as images begin with it"),
             ("index.docker.io", "write docker.io"),
             ("registry.example/project", "write registry.example"),
@@ -46,7 +46,7 @@ class MirrorRulesTests(RulesTestCase):
         ):
             self.set_registries(mirror(name, "http://127.0.0.1:9080"))
             problem = f"no image belongs to a registry {name}: this mirror is never asked"
-            self.assert_found(("mirror-name", f"{REGISTRIES}:5", problem, mend))
+            self.assert_found(("mirror-name", f"{REGISTRIES}:5", problem, fix))
 
     def test_rule_endpoint_invalid(self) -> None:
         """An endpoint has a host."""
@@ -62,7 +62,7 @@ class MirrorRulesTests(RulesTestCase):
 
     def test_invalid(self) -> None:
         """What K3s leaves out, and what no registry speaks, is found as well."""
-        for endpoint, problem, mend in (
+        for endpoint, problem, fix in (
             (
                 "http://a b/",
                 "'http://a b/' has no host: nobody is asked by it",
@@ -78,7 +78,7 @@ class MirrorRulesTests(RulesTestCase):
             ),
         ):
             self.set_registries(mirror("docker.io", endpoint))
-            self.assert_found(("endpoint-invalid", f"{REGISTRIES}:7", problem, mend))
+            self.assert_found(("endpoint-invalid", f"{REGISTRIES}:7", problem, fix))
 
     def test_rule_endpoint_scheme(self) -> None:
         """This node's registry speaks http, and is to be spoken to by it."""
@@ -100,7 +100,7 @@ class MirrorRulesTests(RulesTestCase):
         socket = "/etc/systemd/system/minreg.service.d/tls.conf"
         options = "--listen=ssl:9443:interface=127.0.0.1"
         self.node.write(socket, f"[Service]\nEnvironment=MINREG_OPTIONS={options}\n")
-        for endpoint, spoken, mend in (
+        for endpoint, spoken, fix in (
             ("http://127.0.0.1:9443", "http, and minreg speaks https", "https://127.0.0.1:9443"),
             ("http://a.example:443", "http, and that port speaks https", "https://a.example:443"),
             ("https://a.example:80", "https, and that port speaks http", "http://a.example:80"),
@@ -113,7 +113,7 @@ class MirrorRulesTests(RulesTestCase):
             self.set_registries(mirror("docker.io", endpoint))
             problem = f"{endpoint} is spoken to by {spoken}: each pull fails here"
             self.assert_found(
-                ("endpoint-scheme", f"{REGISTRIES}:7", problem, f"write {mend}"),
+                ("endpoint-scheme", f"{REGISTRIES}:7", problem, f"write {fix}"),
             )
 
     def test_named_endpoint(self) -> None:
@@ -164,7 +164,7 @@ class MirrorRulesTests(RulesTestCase):
         )
         (found,) = (f for f in self.node.diagnose() if f.rule.id == "endpoint-default")
         self.assertEqual(
-            (found.line, found.problem, found.mend),
+            (found.line, found.problem, found.fix),
             (
                 5,
                 (
@@ -213,7 +213,7 @@ class RewriteRulesTests(RulesTestCase):
         self.set_registries(MIRRORS + rewrite("^(?!rancher)(.*)", "mirror/$1"))
         (found,) = self.node.diagnose()
         self.assertEqual(
-            (found.rule.id, found.line, found.mend),
+            (found.rule.id, found.line, found.fix),
             (
                 "rewrite-syntax",
                 6,

@@ -2,8 +2,8 @@
 
 import attrs
 
-from minreg.node.doctor.diagnosis import diagnose
-from minreg.node.doctor.kernel import Kernel, Listener
+from minreg.k3s.doctor.diagnosis import diagnose
+from minreg.k3s.doctor.procfs import Kernel, ListeningPort
 from tests.doctor_support import RulesTestCase
 from tests.nodes import CONFIG, REGISTRIES, SERVICE
 
@@ -32,7 +32,7 @@ class UnitRulesTests(RulesTestCase):
         self.node.link(_SOCKET, "/dev/null")
         self.assertIn(
             ("unit-disabled", "systemctl unmask minreg.socket, and enable it"),
-            [(found.rule.id, found.mend) for found in self.node.diagnose()],
+            [(found.rule.id, found.fix) for found in self.node.diagnose()],
         )
 
     def test_no_service(self) -> None:
@@ -49,10 +49,10 @@ class UnitRulesTests(RulesTestCase):
         )
         self.node.link(service, "/dev/null")
         problem = "it is masked, and cannot be started"
-        mend = "systemctl unmask minreg.service, and enable it"
-        self.assert_found(("unit-disabled", service, problem, mend))
+        fix = "systemctl unmask minreg.service, and enable it"
+        self.assert_found(("unit-disabled", service, problem, fix))
         self.node.remove(_SOCKET)
-        self.assert_found(("unit-disabled", service, problem, mend))
+        self.assert_found(("unit-disabled", service, problem, fix))
 
     def test_not_installed(self) -> None:
         """Where K3s is sent to minreg, there is a minreg."""
@@ -122,7 +122,7 @@ class UnitRulesTests(RulesTestCase):
                 ),
                 "let it listen on another one, such as 9080",
             ),
-            [(f.rule.id, f.path, f.line, f.problem, f.mend) for f in self.node.diagnose()],
+            [(f.rule.id, f.path, f.line, f.problem, f.fix) for f in self.node.diagnose()],
         )
 
     def test_told_port(self) -> None:
@@ -167,7 +167,7 @@ class KernelRulesTests(RulesTestCase):
     def found(self, kernel: Kernel) -> list[tuple[str, str, str, str]]:
         """Find what is wrong with the node where the kernel says this."""
         node = attrs.evolve(self.node.look(), kernel=kernel)
-        return [(f.rule.id, f.path, f.problem, f.mend) for f in diagnose(node)]
+        return [(f.rule.id, f.path, f.problem, f.fix) for f in diagnose(node)]
 
     def test_rule_default_route(self) -> None:
         """k3s-io/k3s#1144: K3s does not start without a default route."""
@@ -189,7 +189,7 @@ class KernelRulesTests(RulesTestCase):
 
     def test_rule_port_taken(self) -> None:
         """Another program on minreg's port keeps minreg from it."""
-        kernel = Kernel(True, (Listener("0.0.0.0", 9080, "java"),))  # noqa: FBT003, S104
+        kernel = Kernel(True, (ListeningPort("0.0.0.0", 9080, "java"),))  # noqa: FBT003, S104
         self.assertEqual(
             self.found(kernel),
             [
@@ -205,10 +205,10 @@ class KernelRulesTests(RulesTestCase):
     def test_ports(self) -> None:
         """It is held for minreg by systemd; another port, or one unseen, is nobody's business."""
         for listener in (
-            Listener("127.0.0.1", 9080, "systemd"),
-            Listener("127.0.0.1", 9081, "java"),
-            Listener("127.0.0.2", 9080, "java"),
-            Listener("127.0.0.1", 9080),
+            ListeningPort("127.0.0.1", 9080, "systemd"),
+            ListeningPort("127.0.0.1", 9081, "java"),
+            ListeningPort("127.0.0.2", 9080, "java"),
+            ListeningPort("127.0.0.1", 9080),
         ):
             kernel = Kernel(has_default_route=True, listeners=(listener,))
             self.assertEqual(self.found(kernel), [], listener)

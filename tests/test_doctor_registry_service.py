@@ -1,18 +1,18 @@
-"""Tests for ``minreg.node.doctor.registry_service``."""
+"""Tests for ``minreg.k3s.doctor.registry_service``."""
 
-from minreg.node.doctor.files import NodeFiles
-from minreg.node.doctor.registry_service import RegistryService, look_at_registry
+from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.registry_service import InstalledRegistry, inspect_registry_service
 from tests.doctor_support import RulesTestCase
 
 _OPTIONS = "/etc/systemd/system/minreg.service.d/options.conf"
 
 
 class RegistryServiceTests(RulesTestCase):
-    """Tests for ``look_at_registry``."""
+    """Tests for ``inspect_registry_service``."""
 
-    def look(self) -> RegistryService:
+    def look(self) -> InstalledRegistry:
         """Look at minreg's units."""
-        return look_at_registry(NodeFiles(self.node.prefix))
+        return inspect_registry_service(NodeFiles(self.node.prefix))
 
     def set_options(self, options: str) -> None:
         """Start minreg with more options."""

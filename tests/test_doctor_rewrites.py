@@ -1,7 +1,7 @@
 """Tests for what the doctor says of rewrites that are not what was meant."""
 
-from minreg.node.doctor.changes import make_difference
-from minreg.node.doctor.files import NodeFiles
+from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.patches import make_patch
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import REGISTRIES
 from tests.test_doctor_mirrors import rewrite
@@ -10,16 +10,16 @@ from tests.test_doctor_mirrors import rewrite
 class RewriteMendsTests(RulesTestCase):
     """Tests for the mends of ``check_rewrites``."""
 
-    def mend(self, pattern: str, replacement: str) -> tuple[str, str]:
+    def fix(self, pattern: str, replacement: str) -> tuple[str, str]:
         """Ask what is to be done about a rewrite: the rule that it breaks, and the mend."""
         self.set_registries(MIRRORS + rewrite(pattern, replacement))
         (found,) = self.node.diagnose()
-        return found.rule.id, found.mend
+        return found.rule.id, found.fix
 
     def test_group(self) -> None:
         """What may be anything becomes the group; where that is not clear, people decide."""
         add = "write ${1} with braces where letters or digits follow, or add the group"
-        for pattern, replacement, mend in (
+        for pattern, replacement, fix in (
             ("^rancher/.*", "x/$1", "write ^rancher/(.*)"),
             ("^rancher/.*$", "x/${1}", "write ^rancher/(.*)$"),
             ("^rancher/.+", "x/$1", "write ^rancher/(.+)"),
@@ -28,13 +28,13 @@ class RewriteMendsTests(RulesTestCase):
             ("^rancher", "x/$1x", add),
             ("^rancher/.*", "x/$2", add),
         ):
-            self.assertEqual(self.mend(pattern, replacement), ("rewrite-group", mend), pattern)
+            self.assertEqual(self.fix(pattern, replacement), ("rewrite-group", fix), pattern)
 
     def test_group_in_difference(self) -> None:
         """The group that is written is one."""
         self.set_registries(MIRRORS + rewrite("^rancher/.*", "x/$1"))
         (found,) = self.node.diagnose()
-        lines = make_difference(NodeFiles(self.node.prefix), found.changes).lines
+        lines = make_patch(NodeFiles(self.node.prefix), found.changes).lines
         self.assertIn('+      "^rancher/(.*)": "x/$1"', lines)
 
     def test_rule_rewrite_unknown(self) -> None:

@@ -5,7 +5,7 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.doctor.rules import RULES
+from minreg.k3s.doctor.rules.catalog import RULES
 from tests.modules import read_directory, read_modules
 
 _HERE = os.path.dirname(__file__)
@@ -37,8 +37,8 @@ class RulesTests(SynchronousTestCase):
     def test_reader(self) -> None:
         """Whatever the reader of YAML reports is a rule."""
         modules = read_modules()
-        source = modules["minreg.node.registries.yaml_reader"].source
-        source += modules["minreg.node.registries.file"].source
+        source = modules["minreg.k3s.registries.yaml_reader"].source
+        source += modules["minreg.k3s.registries.file"].source
         reported = re.findall(r'(?:report|Problem)\(\s*"([a-z0-9-]+)"', source)
         self.assertGreater(len(set(reported)), 8)
         self.assertEqual(set(reported) - set(RULES), set())

@@ -1,11 +1,10 @@
-"""Tests for ``minreg.node.doctor.settings``."""
+"""Tests for ``minreg.k3s.doctor.settings``."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.doctor.distributions import K3S, RKE2
-from minreg.node.doctor.files import NodeFiles
-from minreg.node.doctor.services import find_service
-from minreg.node.doctor.settings import Settings, read_settings
+from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.services import K3S, RKE2, find_service
+from minreg.k3s.doctor.settings import K3sSettings, read_settings
 from tests.nodes import CONFIG, SERVICE, NodeBuilder
 
 
@@ -18,7 +17,7 @@ class SettingsTests(SynchronousTestCase):
         self.node.install_k3s()
         self.files = NodeFiles(self.node.prefix)
 
-    def settings(self) -> Settings:
+    def settings(self) -> K3sSettings:
         """Read K3s' settings."""
         return read_settings(self.files, K3S, find_service(self.files, K3S))
 

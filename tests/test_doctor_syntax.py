@@ -1,6 +1,6 @@
 """Tests for the doctor's rules about the form of files."""
 
-from minreg.node.doctor.files import MOST_BYTES
+from minreg.k3s.doctor.files import MOST_BYTES
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONFIG, REGISTRIES
 

@@ -1,11 +1,10 @@
-"""Tests for ``minreg.node.doctor.systemd`` and ``services``."""
+"""Tests for ``minreg.k3s.doctor.systemd_units`` and ``services``."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.doctor.distributions import K3S, RKE2
-from minreg.node.doctor.files import NodeFiles
-from minreg.node.doctor.services import find_service
-from minreg.node.doctor.systemd import Unit, expand, find_unit, read_environment
+from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.services import K3S, RKE2, find_service
+from minreg.k3s.doctor.systemd_units import Unit, expand, find_unit, read_environment
 from tests.nodes import NodeBuilder
 
 _ETC = "/etc/systemd/system"

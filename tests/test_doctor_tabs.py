@@ -1,7 +1,7 @@
 """Tests for what the doctor makes of tabs that indent."""
 
-from minreg.node.doctor.changes import make_difference
-from minreg.node.doctor.files import NodeFiles
+from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.patches import make_patch
 from tests.doctor_support import RulesTestCase
 from tests.nodes import CONFIG
 
@@ -16,7 +16,7 @@ class TabsTests(RulesTestCase):
         """Show what lines become, without what tells that they are new."""
         (found,) = self.node.diagnose()
         self.assertEqual(found.rule.id, "tab")
-        lines = make_difference(NodeFiles(self.node.prefix), found.changes).lines
+        lines = make_patch(NodeFiles(self.node.prefix), found.changes).lines
         return [line[1:] for line in lines if line.startswith("+") and line[1:2] == " "]
 
     def test_deeper(self) -> None:

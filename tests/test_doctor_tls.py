@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.doctor.certificates import CertificateInvalid, parse_certificates
+from minreg.k3s.doctor.certificates import CertificateInvalid, parse_certificates
 from tests.certificates import make_certificate
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import REGISTRIES
@@ -50,7 +50,7 @@ class TLSRulesTests(RulesTestCase):
     def test_unusable(self) -> None:
         """A file without a certificate, a path in part and a key alone are no better."""
         self.node.write(_CA, "-----BEGIN NOTHING-----\n")
-        for settings, problem, mend in (
+        for settings, problem, fix in (
             (
                 {"ca_file": _CA},
                 f"{_CA} holds no certificate in PEM: {_BROKEN}",
@@ -68,7 +68,7 @@ class TLSRulesTests(RulesTestCase):
             ),
         ):
             self.set_registries(secure(**settings))
-            self.assert_found(("tls-file", f"{REGISTRIES}:11", problem, mend))
+            self.assert_found(("tls-file", f"{REGISTRIES}:11", problem, fix))
 
     def test_rule_tls_expired(self) -> None:
         """Nobody trusts what has run out."""

@@ -2,8 +2,8 @@
 
 import os
 
-from minreg.names import Digest
 from minreg.node.units import DEFAULT_ROOT
+from minreg.oci.names import Digest
 from tests.doctor_support import RulesTestCase
 from tests.nodes import CONFIG, CONTAINERD, PAUSE, REGISTRIES, SERVICE, elf
 
@@ -101,7 +101,7 @@ class TreeRulesTests(RulesTestCase):
             self.node.replace(path, ":9080", ":9081")
         self.node.restart_k3s()
         (finding,) = self.node.diagnose()
-        self.assertIn("docker.io --endpoint http://127.0.0.1:9081 --merge", finding.mend)
+        self.assertIn("docker.io --endpoint http://127.0.0.1:9081 --merge", finding.fix)
 
     def test_other_registries(self) -> None:
         """What another registry may have is not said to be missing."""
@@ -173,9 +173,9 @@ class TreeRulesTests(RulesTestCase):
         own = self.node.tree.add_image("a/b", "amd64", b"own")
         self.node.tree.add_index("a/b", own, foreign, tag="1")
         os.unlink(self.node.tree.blob_path(b"foreign"))
-        signature = self.node.tree.add_image("a/b", "amd64", b"signature", subject=own)
+        fingerprint = self.node.tree.add_image("a/b", "amd64", b"signature", subject=own)
         os.unlink(self.node.tree.blob_path(b"signature"))
-        self.assertTrue(signature)
+        self.assertTrue(fingerprint)
         self.assert_nothing_found()
         os.unlink(self.node.tree.blob_path(b"own"))
         self.assertEqual([found.rule.id for found in self.node.diagnose()], ["images-broken"])
@@ -204,7 +204,7 @@ class TreeRulesTests(RulesTestCase):
         (finding, *_) = self.node.diagnose()
         self.assertEqual(finding.rule.id, "images-broken")
         self.assertEqual(
-            (finding.problem, finding.mend),
+            (finding.problem, finding.fix),
             (
                 (
                     f"nothing of {PAUSE} can be pulled: {_MANIFESTS} leads out of the root, to "

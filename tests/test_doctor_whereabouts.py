@@ -1,6 +1,6 @@
 """Tests for the doctor's rules about endpoints that lead past the registry, and about links."""
 
-from minreg.node.doctor.findings import Removal
+from minreg.k3s.doctor.findings import LineRemoval
 from minreg.node.units import DEFAULT_ROOT
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONFIG, REGISTRIES
@@ -65,7 +65,7 @@ class DefaultEndpointTests(RulesTestCase):
         """A line goes only if there is nothing else on it."""
         self.node.write(CONFIG, "")
         ours, itself = '"http://127.0.0.1:9080"', '"https://registry-1.docker.io"'
-        line = (Removal(REGISTRIES, 5),)
+        line = (LineRemoval(REGISTRIES, 5),)
         for endpoints, changes in (
             (f"\n      - {ours}\n      - {itself} # as ever", line),
             (f"\n      - {ours}\n      - &it {itself}", ()),
@@ -78,8 +78,8 @@ class DefaultEndpointTests(RulesTestCase):
             (found,) = self.node.diagnose()
             self.assertEqual(found.rule.id, "endpoint-default")
             self.assertEqual(found.changes, changes, endpoints)
-            mend = "remove this line" if changes else f"remove {itself[1:-1]} from the list"
-            self.assertEqual(found.mend, mend)
+            fix = "remove this line" if changes else f"remove {itself[1:-1]} from the list"
+            self.assertEqual(found.fix, fix)
 
     def test_wanted(self) -> None:
         """It stays where another finding has it switched off for all that do not name it."""

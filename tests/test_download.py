@@ -3,9 +3,9 @@
 import os
 
 from minreg.fill import download as download_module
-from minreg.fill.events import BlobAdvanced, BlobEnded, ImageEnded, Planned, Summary
-from minreg.manifests import Platform
-from minreg.names import Digest
+from minreg.fill.progress import BlobAdvanced, BlobEnded, ImageEnded, Planned, Summary
+from minreg.oci.manifests import Platform
+from minreg.oci.names import Digest
 from minreg.store.tree import RegistryTree
 from tests.canned import Canned
 from tests.download_support import DownloadTestCase

@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
 from minreg.commands.download import _RetryReports
-from minreg.fill.events import Event, Retrying
-from minreg.fill.failures import UpstreamUnavailable
+from minreg.fill.errors import UpstreamUnavailable
+from minreg.fill.progress import Event, Retrying
 
 NOWHERE = "http://127.0.0.1:1"
 

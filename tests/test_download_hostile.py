@@ -10,13 +10,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.download import Download, Network
-from minreg.fill.events import Event, ImageEnded
+from minreg.fill.progress import Event, ImageEnded
 from minreg.fill.resolve import Selection
 from minreg.fill.tree.writer import TreeWriter
-from minreg.fill.upstream.upstreams import Upstreams
-from minreg.media_types import OCI_MANIFEST
-from minreg.names import Digest
-from minreg.references import ImageReference
+from minreg.fill.upstream.registry import Upstreams
+from minreg.oci.names import OCI_MANIFEST, Digest, ImageReference
 from minreg.store.tree import RegistryTree
 from tests.canned import MemoryRegistry, Sent, quick_retries
 from tests.memory_network import Coming, MemoryTransport, http_answer

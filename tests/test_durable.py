@@ -1,23 +1,23 @@
-"""Tests for ``minreg.fill.tree.durable``."""
+"""Tests for ``minreg.fill.tree.atomic``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import TreeNotWritable
+from minreg.fill.errors import TreeNotWritable
+from minreg.fill.tree.atomic import AtomicFiles, make_directories
 from minreg.fill.tree.directories import Directories, Directory
-from minreg.fill.tree.durable import NewFiles, make_directories
 
 
 class NewFilesTests(SynchronousTestCase):
-    """Tests for ``NewFiles``."""
+    """Tests for ``AtomicFiles``."""
 
     def setUp(self) -> None:
         """Make a directory for files in the making, and one for where they go."""
         self.root = self.mktemp()
         self.making = os.path.join(self.root, "making")
         os.makedirs(self.making)
-        self.new = NewFiles(self.open("making"))
+        self.new = AtomicFiles(self.open("making"))
         self.directory = self.open("")
         self.path = os.path.join(self.root, "file")
 

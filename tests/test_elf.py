@@ -1,10 +1,10 @@
-"""Tests for ``minreg.fill.elf``."""
+"""Tests for ``minreg.fill.sample``."""
 
 import struct
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.elf import ARCHITECTURES, make_program
+from minreg.fill.sample import ARCHITECTURES, make_program
 
 _MACHINES = {"amd64": 62, "arm64": 183}
 

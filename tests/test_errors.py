@@ -1,11 +1,11 @@
-"""Tests for ``minreg.errors``: what clients read, as literals."""
+"""Tests for ``minreg.oci.errors``: what clients read, as literals."""
 
 import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg import errors
-from minreg.errors import RegistryError
+from minreg.oci import errors
+from minreg.oci.errors import RegistryError
 
 
 class RegistryErrorTests(SynchronousTestCase):

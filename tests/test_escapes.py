@@ -6,8 +6,7 @@ from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
-from minreg.media_types import OCI_INDEX, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.names import OCI_INDEX, OCI_MANIFEST, Digest
 from tests.filled_tree import FilledTree
 from tests.image_archives import (
     CONTAINERD_NAME,

@@ -7,18 +7,12 @@ from collections.abc import Iterator
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import (
-    ContentMismatch,
-    Stopped,
-    UpstreamRefused,
-    UpstreamUnavailable,
-)
-from minreg.fill.fetch import BlobFetch, Fetched
+from minreg.fill.errors import ContentMismatch, Stopped, UpstreamRefused, UpstreamUnavailable
+from minreg.fill.fetch import BlobFetch, FetchedBlob
 from minreg.fill.tree.writer import TreeWriter
 from minreg.fill.upstream.retries import Retries
-from minreg.manifests import Descriptor
-from minreg.media_types import OCI_LAYER
-from minreg.names import Digest
+from minreg.oci.manifests import Descriptor
+from minreg.oci.names import OCI_LAYER, Digest
 from tests.canned import Canned, CannedTransport, MemoryRegistry, make_upstream, quick_retries
 from tests.memory_network import Coming, MemoryTransport, http_answer
 
@@ -41,7 +35,7 @@ class BlobFetchTests(SynchronousTestCase):
         self.addCleanup(self.tree.__exit__, None, None, None)
         self.offsets: list[int] = []
 
-    def fetch(self, *faults: Canned, retries: Retries | None = None) -> Fetched:
+    def fetch(self, *faults: Canned, retries: Retries | None = None) -> FetchedBlob:
         """Fetch the blob, after some responses that are not right."""
         self.registry.faults[PATH] = list(faults)
         fetch = BlobFetch(
@@ -74,41 +68,41 @@ class BlobFetchTests(SynchronousTestCase):
 
     def test_whole(self) -> None:
         """A blob is fetched and stored."""
-        self.assertEqual(self.fetch(), Fetched(10, 0))
+        self.assertEqual(self.fetch(), FetchedBlob(10, 0))
         self.assertEqual(self.offsets, [10])
         self.check_stored()
 
     def test_resume(self) -> None:
         """What an earlier run got is not fetched again."""
         self.leave_partial(CONTENT[:4])
-        self.assertEqual(self.fetch(), Fetched(6, 4))
+        self.assertEqual(self.fetch(), FetchedBlob(6, 4))
         self.assertEqual(self.ranges(), ["bytes=4-"])
         self.check_stored()
 
     def test_all_of_it_was_here(self) -> None:
         """If only the last step was missing, nothing is asked for."""
         self.leave_partial(CONTENT)
-        self.assertEqual(self.fetch(), Fetched(0, 10))
+        self.assertEqual(self.fetch(), FetchedBlob(0, 10))
         self.assertEqual(self.ranges(), [])
         self.check_stored()
 
     def test_wrong_beginning(self) -> None:
         """A beginning that turns out to be wrong is fetched again."""
         self.leave_partial(b"xxxx")
-        self.assertEqual(self.fetch(), Fetched(16, 0))
+        self.assertEqual(self.fetch(), FetchedBlob(16, 0))
         self.assertEqual(self.ranges(), ["bytes=4-", None])
         self.check_stored()
 
     def test_beginning_too_long(self) -> None:
         """A beginning longer than the blob is none."""
         self.leave_partial(b"x" * 11)
-        self.assertEqual(self.fetch(), Fetched(10, 0))
+        self.assertEqual(self.fetch(), FetchedBlob(10, 0))
         self.check_stored()
 
     def test_range_ignored(self) -> None:
         """A registry that sends all of it again is listened to."""
         self.leave_partial(CONTENT[:4])
-        self.assertEqual(self.fetch(Canned(200, CONTENT)), Fetched(10, 0))
+        self.assertEqual(self.fetch(Canned(200, CONTENT)), FetchedBlob(10, 0))
         self.check_stored()
 
     def test_wrong_range(self) -> None:
@@ -128,7 +122,7 @@ class BlobFetchTests(SynchronousTestCase):
     def test_broken_off(self) -> None:
         """After a broken connection the rest is asked for."""
         cut = Canned(200, CONTENT[:4], {"Content-Length": "10"})
-        self.assertEqual(self.fetch(cut), Fetched(10, 0))
+        self.assertEqual(self.fetch(cut), FetchedBlob(10, 0))
         self.assertEqual(self.ranges(), [None, "bytes=4-"])
         self.check_stored()
 
@@ -148,7 +142,7 @@ class BlobFetchTests(SynchronousTestCase):
 
         upstream = make_upstream(MemoryTransport(answer), "http://example.com")
         fetch = BlobFetch(upstream, "a", BLOB, quick_retries(3), self.offsets.append)
-        self.assertEqual(fetch.run(self.tree), Fetched(10, 0))
+        self.assertEqual(fetch.run(self.tree), FetchedBlob(10, 0))
         self.assertEqual(offsets, [0, 3, 6, 9])
         self.check_stored()
 

@@ -2,9 +2,9 @@
 
 import os
 
-from minreg.fill.failures import TreeNotWritable
+from minreg.fill.errors import TreeNotWritable
 from minreg.fill.tree.writer import TreeWriter
-from minreg.names import Digest, NameInvalid
+from minreg.oci.names import Digest, NameInvalid
 from tests.filled_tree import FilledTree
 from tests.hostile_tree import HostileTreeTestCase
 

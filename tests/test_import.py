@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
 from minreg.fill.tree.writer import TreeWriter
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from tests.image_archives import (
     CONTAINERD_NAME,
     Image,

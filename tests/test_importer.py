@@ -5,11 +5,10 @@ import os
 
 from minreg.fill.importer import Importer
 from minreg.fill.prune import plan_removal
-from minreg.fill.tree.origins import Origins
+from minreg.fill.tree.provenance import Provenance
 from minreg.fill.tree.writer import TreeWriter
-from minreg.manifests import Platform
-from minreg.media_types import OCI_INDEX, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.manifests import Platform
+from minreg.oci.names import OCI_INDEX, OCI_MANIFEST, Digest
 from minreg.store.tree import RegistryTree
 from tests.image_archives import (
     CONTAINERD_NAME,
@@ -136,7 +135,7 @@ class ImportTests(ImporterTestCase):
         name = f"docker.io/a/b@{Digest.of(AMD64.manifest)}"
         (image,) = self.import_members(make_image_layout(AMD64, {CONTAINERD_NAME: name}))
         self.assertEqual(str(image), f"a/b@{Digest.of(AMD64.manifest)}")
-        kept = Origins(self.root).list_digests("a/b")
+        kept = Provenance(self.root).list_digests("a/b")
         self.assertEqual(kept, [Digest.of(AMD64.manifest)])
         self.assertEqual(plan_removal(self.root, None).manifests, ())
 

@@ -5,11 +5,10 @@ import tarfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minreg.fill.archives.failures import ArchiveInvalid
+from minreg.fill.errors import ArchiveInvalid
 from minreg.fill.verify import Verification
-from minreg.manifests import Platform
-from minreg.media_types import OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.manifests import Platform
+from minreg.oci.names import OCI_MANIFEST, Digest
 from tests.image_archives import (
     CONTAINERD_NAME,
     NAME,

@@ -4,15 +4,13 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.tree.contents import TreeContents
-from minreg.fill.tree.inventory import take_inventory
-from minreg.fill.tree.origins import record_origin
+from minreg.fill.tree.inventory import list_images_in_tree
+from minreg.fill.tree.provenance import record_provenance
+from minreg.fill.tree.reader import TreeReader
 from minreg.fill.tree.writer import TreeWriter
-from minreg.manifests import Platform
-from minreg.media_types import OCI_LAYER, OCI_MANIFEST
-from minreg.names import Digest
-from minreg.references import ImageReference
-from minreg.store.held import HeldImage
+from minreg.oci.manifests import Platform
+from minreg.oci.names import OCI_LAYER, OCI_MANIFEST, Digest, ImageReference
+from minreg.store.images import StoredImage
 from tests.filled_tree import FilledTree
 
 ABSENT = {
@@ -24,7 +22,7 @@ ABSENT = {
 
 
 class TakeInventoryTests(SynchronousTestCase):
-    """Tests for ``take_inventory``."""
+    """Tests for ``list_images_in_tree``."""
 
     def setUp(self) -> None:
         """Have a tree with one image in an index that names another too."""
@@ -32,9 +30,11 @@ class TakeInventoryTests(SynchronousTestCase):
         self.amd64 = self.tree.add_image("a", "amd64", b"layer")
         self.index = self.tree.add_index("a", self.amd64, ABSENT, tag="1")
 
-    def images(self) -> dict[str, HeldImage]:
+    def images(self) -> dict[str, StoredImage]:
         """Look at the tree."""
-        return {str(image): image for image in take_inventory(TreeContents(self.tree.root)).images}
+        return {
+            str(image): image for image in list_images_in_tree(TreeReader(self.tree.root)).images
+        }
 
     def test_sparse(self) -> None:
         """An image whose index names more platforms than are here has no problem."""
@@ -103,6 +103,6 @@ class TakeInventoryTests(SynchronousTestCase):
         """A digest that was asked for by itself is an image."""
         digest = self.amd64["digest"]
         with TreeWriter(self.tree.root, "a test") as tree:
-            record_origin(tree, "a", ImageReference.parse(f"quay.io/a@{digest}"))
+            record_provenance(tree, "a", ImageReference.parse(f"quay.io/a@{digest}"))
         image = self.images()[f"a@{digest}"]
         self.assertEqual((str(image.root), image.problems), (digest, ()))

@@ -120,7 +120,7 @@ class KeptErrorsTests(StatusTestCase):
         for content in asked:
             connection = self.connect()
             connection.send(content)
-            connection.leave()
+            connection.exit_with_error()
         self.clock.advance(SETTLED)
 
 

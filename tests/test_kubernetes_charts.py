@@ -5,8 +5,7 @@ from textwrap import indent
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.kubernetes.found import Found
-from minreg.node.kubernetes.images import find_images
+from minreg.k3s.manifests.images import Found, find_images
 
 HEAD = "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nmetadata: {name: x}\nspec:\n"
 OWN = "which images the chart itself brings along is not known"

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.node.kubernetes.documents``."""
+"""Tests for ``minreg.k3s.manifests.documents``."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.kubernetes.documents import DocumentsInvalid, Value, read_documents
+from minreg.k3s.manifests.documents import DocumentsInvalid, Value, read_documents
 
 VALUES = st.recursive(
     st.text(max_size=5) | st.none(),

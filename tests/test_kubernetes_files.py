@@ -7,8 +7,8 @@ import threading
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.kubernetes.files import ManifestsInvalid, read_files
-from minreg.node.kubernetes.reading import read_manifests
+from minreg.k3s.manifests.files import ManifestsInvalid, read_files
+from minreg.k3s.manifests.images import read_manifests
 
 
 class FilesTests(SynchronousTestCase):

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.node.kubernetes.images``: what workloads name."""
+"""Tests for ``minreg.k3s.manifests.images``: what workloads name."""
 
 import json
 from textwrap import indent
@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.kubernetes.found import Found
-from minreg.node.kubernetes.images import find_images
+from minreg.k3s.manifests.images import Found, find_images
 
 POD = """\
 initContainers:

@@ -1,10 +1,10 @@
-"""Tests for ``minreg.daemon.limits``."""
+"""Tests for ``minreg.daemon.assembly``."""
 
 import resource
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.daemon.limits import most_connections, raise_file_limit
+from minreg.daemon.assembly import most_connections, raise_file_limit
 
 
 class LimitsTests(SynchronousTestCase):

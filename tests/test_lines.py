@@ -1,11 +1,11 @@
-"""Tests for ``minreg.daemon.lines``."""
+"""Tests for ``minreg.web.fastpath.buffered_log``."""
 
 import io
 
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.daemon.lines import BatchedLines
+from minreg.web.fastpath.buffered_log import BufferedLog
 
 
 class Stream(io.StringIO):
@@ -23,14 +23,14 @@ class Stream(io.StringIO):
 
 
 class BatchedLinesTests(SynchronousTestCase):
-    """Tests for ``BatchedLines``."""
+    """Tests for ``BufferedLog``."""
 
     def setUp(self) -> None:
         """Have a reactor that runs."""
         self.reactor = MemoryReactorClock()
         self.reactor.running = True
         self.stream = Stream()
-        self.lines = BatchedLines(self.stream, self.reactor)
+        self.lines = BufferedLog(self.stream, self.reactor)
 
     def log(self, line: str) -> None:
         """Log a line, as an observer does."""

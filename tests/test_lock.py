@@ -1,12 +1,12 @@
-"""Tests for ``minreg.fill.tree.lock``."""
+"""Tests for ``minreg.fill.tree.writer``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import TreeLocked
+from minreg.fill.errors import TreeLocked
 from minreg.fill.tree.directories import Directories
-from minreg.fill.tree.lock import TreeLock
+from minreg.fill.tree.writer import TreeLock
 
 
 class TreeLockTests(SynchronousTestCase):

@@ -1,11 +1,11 @@
-"""Tests for ``minreg.manifests``."""
+"""Tests for ``minreg.oci.manifests``."""
 
 import json
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.manifests import (
+from minreg.oci.manifests import (
     Descriptor,
     Manifest,
     ManifestInvalid,
@@ -13,15 +13,15 @@ from minreg.manifests import (
     looks_like_manifest,
     parse_manifest,
 )
-from minreg.media_types import (
+from minreg.oci.names import (
     DOCKER_INDEX,
     DOCKER_MANIFEST,
     OCI_CONFIG,
     OCI_INDEX,
     OCI_LAYER,
     OCI_MANIFEST,
+    Digest,
 )
-from minreg.names import Digest
 from tests.trees import descriptor, index
 
 CONFIG = Digest.of(b"{}")

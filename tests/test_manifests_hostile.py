@@ -1,4 +1,4 @@
-"""Tests for ``minreg.manifests`` with content that nobody sane would write."""
+"""Tests for ``minreg.oci.manifests`` with content that nobody sane would write."""
 
 import json
 
@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.manifests import Manifest, ManifestInvalid, looks_like_manifest, parse_manifest
-from minreg.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, is_media_type
-from minreg.names import Digest
+from minreg.oci.manifests import Manifest, ManifestInvalid, looks_like_manifest, parse_manifest
+from minreg.oci.names import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Digest, is_media_type
 from tests.trees import descriptor, index
 
 SCALARS = st.one_of(

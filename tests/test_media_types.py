@@ -1,11 +1,11 @@
-"""Tests for ``minreg.media_types``."""
+"""Tests for ``minreg.oci.names``."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg import media_types
-from minreg.media_types import is_media_type
+from minreg.oci import names as media_types
+from minreg.oci.names import is_media_type
 
 
 class MediaTypeTests(SynchronousTestCase):

@@ -1,8 +1,8 @@
-"""Tests for ``minreg.names``."""
+"""Tests for ``minreg.oci.names``."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.names import (
+from minreg.oci.names import (
     Digest,
     DigestInvalid,
     NameInvalid,

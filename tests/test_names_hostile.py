@@ -1,10 +1,10 @@
-"""Tests for ``minreg.names`` with text that nobody sane would send."""
+"""Tests for ``minreg.oci.names`` with text that nobody sane would send."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.names import (
+from minreg.oci.names import (
     Digest,
     DigestInvalid,
     NameInvalid,

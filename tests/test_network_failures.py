@@ -1,4 +1,4 @@
-"""Tests for ``minreg.fill.upstream.network_failures``."""
+"""Tests for ``minreg.fill.upstream.transport``."""
 
 import errno
 import re
@@ -20,9 +20,9 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from minreg.fill.failures import HostUnreachable, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.upstream.network_failures import network_failures
+from minreg.fill.errors import HostUnreachable, UpstreamRefused, UpstreamUnavailable
 from minreg.fill.upstream.pace import OWN_REASONS
+from minreg.fill.upstream.transport import translate_network_errors
 
 URL = "https://quay.io/v2/a/blobs/x"
 PROXY = "http://me:secret@proxy.example:3128"
@@ -64,14 +64,14 @@ def certificate(text: str) -> Exception:
 
 
 class NetworkFailuresTests(SynchronousTestCase):
-    """Tests for ``network_failures``."""
+    """Tests for ``translate_network_errors``."""
 
     def describe(
         self, error: Exception, url: str = URL, proxy: str = ""
     ) -> UpstreamUnavailable | UpstreamRefused:
         """Return the failure that an error becomes, which is one line without jargon."""
         try:
-            with network_failures(url, proxy):
+            with translate_network_errors(url, proxy):
                 raise error
         except (UpstreamUnavailable, UpstreamRefused) as failure:
             text = str(failure)

@@ -1,19 +1,19 @@
-"""Tests for ``minreg.fill.tree.new_blob``."""
+"""Tests for ``minreg.fill.tree.atomic``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import TreeNotWritable
+from minreg.fill.errors import TreeNotWritable
 from minreg.fill.tree.writer import TreeWriter
-from minreg.names import Digest
+from minreg.oci.names import Digest
 
 CONTENT = b"a layer"
 DIGEST = Digest.of(CONTENT)
 
 
 class NewBlobTests(SynchronousTestCase):
-    """Tests for ``NewBlob``, as a writer gives it."""
+    """Tests for ``StagedBlob``, as a writer gives it."""
 
     def setUp(self) -> None:
         """Begin to write a tree."""

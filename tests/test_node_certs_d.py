@@ -1,12 +1,11 @@
-"""Tests for ``minreg.node.registries.certs_d``: K3s' own cases, and some more."""
+"""Tests for ``minreg.k3s.registries.certs_d``: K3s' own cases, and some more."""
 
 from collections.abc import Mapping, Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.registries.certs_d import CertsD, Embedded, make_certs_d
-from minreg.node.registries.file import read_registries
-from minreg.node.registries.hosts_toml import HostEntry
+from minreg.k3s.registries.certs_d import CertsD, Embedded, HostEntry, make_certs_d
+from minreg.k3s.registries.file import read_registries
 
 HUB = "https://registry-1.docker.io/v2"
 EMBEDDED = "https://127.0.0.1:6443/v2"

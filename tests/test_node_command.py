@@ -5,7 +5,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.commands.node import find_mend
+from minreg.commands.node import find_fix
 from tests.test_cli import run
 
 _PROGRAM = "--program=/opt/minreg/bin/twistd"
@@ -175,11 +175,11 @@ class NodeCommandTests(SynchronousTestCase):
 
     def test_mends(self) -> None:
         """The mend fits what happened."""
-        for number, mend in (
+        for number, fix in (
             (errno.EACCES, "run this as root"),
             (errno.EPERM, "run this as root"),
             (errno.EROFS, "mount that file system for writing, or name an image with --destdir"),
             (errno.ENOTDIR, "move away what is in its place"),
             (errno.ENOSPC, "see to that, and run this again"),
         ):
-            self.assertEqual(find_mend(OSError(number, "")), mend)
+            self.assertEqual(find_fix(OSError(number, "")), fix)

@@ -1,11 +1,10 @@
-"""Tests for ``minreg.node.registries.containerd``: whom containerd asks, and how."""
+"""Tests for ``minreg.k3s.registries.containerd``: whom containerd asks, and how."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.registries.certs_d import make_certs_d
-from minreg.node.registries.containerd import Containerd, Request, rewritten
-from minreg.node.registries.file import read_registries
-from minreg.node.registries.image_names import ImageName
+from minreg.k3s.registries.certs_d import make_certs_d
+from minreg.k3s.registries.containerd import Containerd, ImageName, Request, rewritten
+from minreg.k3s.registries.file import read_registries
 
 DIGEST = f"sha256:{'0' * 64}"
 MINREG = "http://127.0.0.1:9080/v2"

@@ -1,10 +1,10 @@
-"""Tests for ``minreg.node.registries.endpoints``: they are what K3s itself makes of them."""
+"""Tests for ``minreg.k3s.registries.endpoints``: they are what K3s itself makes of them."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.registries.endpoints import EndpointInvalid, is_local, parse_endpoint, split_port
+from minreg.k3s.registries.endpoints import EndpointInvalid, is_local, parse_endpoint, split_port
 
 
 class ParseEndpointTests(SynchronousTestCase):
@@ -36,7 +36,7 @@ class ParseEndpointTests(SynchronousTestCase):
 
     def test_invalid(self) -> None:
         """What is no URL is refused, with what to write instead."""
-        for text, mend in (
+        for text, fix in (
             ("https://r.example:port", "write https://HOST"),
             ("a b", "write https://HOST"),
             ("1a://r.example", "write http:// or https://"),
@@ -47,7 +47,7 @@ class ParseEndpointTests(SynchronousTestCase):
         ):
             with self.assertRaises(EndpointInvalid) as caught:
                 parse_endpoint(text)
-            self.assertIn(mend, str(caught.exception))
+            self.assertIn(fix, str(caught.exception))
 
     def test_registry(self) -> None:
         """The name in ``configs`` is the host with its port, and ``docker.io`` for its API."""

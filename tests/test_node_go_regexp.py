@@ -1,4 +1,4 @@
-r"""Tests for ``minreg.node.registries.go_regexp``.
+r"""Tests for ``minreg.k3s.registries.go_regexp``.
 
 What is expected was computed by Go 1.26, ``regexp.MustCompile(pattern).ReplaceAllString``.
 """
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.registries.go_regexp import (
+from minreg.k3s.registries.go_regexp import (
     PatternInvalid,
     PatternUnknown,
     compile_pattern,

@@ -1,9 +1,9 @@
-"""Tests for ``minreg.node.registries.image_names``."""
+"""Tests for ``minreg.k3s.registries.containerd``."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.names import DigestInvalid, NameInvalid
-from minreg.node.registries.image_names import ImageName
+from minreg.k3s.registries.containerd import ImageName
+from minreg.oci.names import DigestInvalid, NameInvalid
 
 DIGEST = f"sha256:{'0' * 64}"
 

@@ -4,12 +4,11 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.doctor.distributions import K3S
-from minreg.node.doctor.files import NodeFiles
-from minreg.node.install import Installation, Step
+from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.services import K3S
+from minreg.k3s.registries.file import read_registries
+from minreg.node.install import Installation, ManagedFile, Step, UnitLink
 from minreg.node.k3s_files import find_k3s_files
-from minreg.node.placement import Link, Placement
-from minreg.node.registries.file import read_registries
 
 _UNIT = "/etc/systemd/system/minreg.service"
 _LINK = "/etc/systemd/system/multi-user.target.wants/minreg.service"
@@ -32,8 +31,8 @@ class InstallationTestCase(SynchronousTestCase):
     def make(self, text: str = "[Unit]\n", *, for_real: bool = True) -> Installation:
         """Make an installation of one unit, one link, registries.yaml and K3s' settings."""
         return Installation(
-            [Placement(_UNIT, text)],
-            [Link(_LINK, _UNIT, ("/old/minreg.service",))],
+            [ManagedFile(_UNIT, text)],
+            [UnitLink(_LINK, _UNIT, ("/old/minreg.service",))],
             [find_k3s_files(NodeFiles(self.node), K3S)],
             self.node,
             for_real,
@@ -339,17 +338,17 @@ class SettingsTests(InstallationTestCase):
             "# mine\ndisable-default-registry-endpoint: false\n",
         )
         steps = self.settings()
-        given, mend = "system-default-registry", "minreg would set it to"
+        given, fix = "system-default-registry", "minreg would set it to"
         self.assertEqual(
             [(step.path, step.action) for step in steps],
             [
                 (
                     f"{_CONFIG}:1",
-                    f"{given} is registry.example, and stays: {mend} bootstrap-registry.airgap",
+                    f"{given} is registry.example, and stays: {fix} bootstrap-registry.airgap",
                 ),
                 (
                     "/etc/rancher/k3s/config.yaml.d/99-mine.yaml:2",
-                    f"disable-default-registry-endpoint is false, and stays: {mend} true",
+                    f"disable-default-registry-endpoint is false, and stays: {fix} true",
                 ),
                 (_SETTINGS, "removed"),
             ],

@@ -2,9 +2,9 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.doctor.distributions import K3S, RKE2
-from minreg.node.doctor.files import NodeFiles
-from minreg.node.doctor.registry_service import Address
+from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.registry_service import Address
+from minreg.k3s.doctor.services import K3S, RKE2
 from minreg.node.k3s_files import K3sFiles, find_k3s_files, make_document
 from tests.nodes import CONFIG, SERVICE, NodeBuilder
 

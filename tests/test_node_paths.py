@@ -1,10 +1,10 @@
-"""Tests for ``minreg.node.paths``."""
+"""Tests for ``minreg.node.units``."""
 
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.paths import PathUnsuitable, check_program, check_root, check_runs
+from minreg.node.units import PathUnsuitable, check_program, check_root, check_runs
 
 
 class CheckPathTests(SynchronousTestCase):

@@ -1,11 +1,11 @@
-"""Tests for ``minreg.node.placement``; what is done with it, ``test_node_install`` tests."""
+"""Tests for ``minreg.node.install``; what is done with it, ``test_node_install`` tests."""
 
 import errno
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.placement import Link, locate, read_file
+from minreg.node.install import UnitLink, locate, read_file
 
 
 class LocateTests(SynchronousTestCase):
@@ -59,6 +59,6 @@ class LocateTests(SynchronousTestCase):
             file.write("of the image")
         self.link("/data/x", "/x")
         self.assertEqual(read_file(self.node, "/x"), "of the image")
-        self.assertTrue(Link("/x", "/data/x").is_there(self.node))
+        self.assertTrue(UnitLink("/x", "/data/x").is_there(self.node))
         self.link("/nowhere", "/y")
-        self.assertFalse(Link("/y", "/data/x").is_free(self.node))
+        self.assertFalse(UnitLink("/y", "/data/x").is_free(self.node))

@@ -1,11 +1,11 @@
-"""Tests for ``minreg.node.readiness``."""
+"""Tests for ``minreg.node.systemctl``."""
 
 from collections.abc import Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.doctor.asking import Reply
-from minreg.node.readiness import wait_until_ready
+from minreg.k3s.doctor.probe import Reply
+from minreg.node.systemctl import wait_until_ready
 
 
 class WaitTests(SynchronousTestCase):

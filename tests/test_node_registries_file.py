@@ -1,9 +1,9 @@
-"""Tests for ``minreg.node.registries.file``. K3s itself takes each of these files so."""
+"""Tests for ``minreg.k3s.registries.file``. K3s itself takes each of these files so."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.registries.file import TLS, Auth, Registries, read_registries
-from minreg.node.registries.places import Place, Word
+from minreg.k3s.registries.file import TLS, Auth, Registries, read_registries
+from minreg.k3s.registries.yaml_reader import Located, Position
 
 FILE = """\
 # comments
@@ -49,25 +49,25 @@ class ReadRegistriesTests(SynchronousTestCase):
         """All that K3s knows is read, with its place."""
         registries = self.read(FILE)
         mirror = registries.mirrors["docker.io"]
-        self.assertEqual(mirror.name.place, Place(3, 3))
+        self.assertEqual(mirror.name.place, Position(3, 3))
         self.assertEqual(
             [(word.text, word.place) for word in mirror.endpoints],
             [
-                ("https://registry.example.com:5000", Place(5, 9)),
-                ("http://127.0.0.1:9080", Place(6, 9)),
+                ("https://registry.example.com:5000", Position(5, 9)),
+                ("http://127.0.0.1:9080", Position(6, 9)),
             ],
         )
         (rewrite,) = mirror.rewrites
         self.assertEqual((rewrite.pattern.text, rewrite.pattern.place.line), ("^rancher/(.*)", 8))
-        self.assertEqual(rewrite.replacement.place, Place(8, 24))
+        self.assertEqual(rewrite.replacement.place, Position(8, 24))
         self.assertEqual(registries.mirrors["*"].endpoints, ())
         config = registries.configs["registry.example.com:5000"]
-        self.assertEqual(config.auth, Auth(Word("user"), Word("0123")))
+        self.assertEqual(config.auth, Auth(Located("user"), Located("0123")))
         self.assertEqual(
-            config.tls, TLS(ca_file=Word("/etc/ssl/ca.pem"), insecure_skip_verify=True)
+            config.tls, TLS(ca_file=Located("/etc/ssl/ca.pem"), insecure_skip_verify=True)
         )
         assert config.tls is not None
-        self.assertEqual((config.tls.place, config.tls.ca_file.place.line), (Place(16, 7), 16))
+        self.assertEqual((config.tls.place, config.tls.ca_file.place.line), (Position(16, 7), 16))
 
     def test_empty(self) -> None:
         """A file without content is none that is wrong."""
@@ -128,7 +128,7 @@ class ReadRegistriesTests(SynchronousTestCase):
         registries = self.assert_problems(
             "mirrors:\n  a: [b]\n  c:\n    endpoint: [d]\n", ("wrong-type", 2, True)
         )
-        self.assertEqual(registries.mirrors["c"].endpoints, (Word("d"),))
+        self.assertEqual(registries.mirrors["c"].endpoints, (Located("d"),))
 
     def test_duplicates(self) -> None:
         """Of equal names the later counts; equal sections and tables are put together."""
@@ -145,9 +145,9 @@ class ReadRegistriesTests(SynchronousTestCase):
         )
         self.assertEqual(list(registries.mirrors), ["a", "h"])
         mirror, config = registries.mirrors["a"], registries.configs["a"]
-        self.assertEqual(mirror.endpoints, (Word("c"),))
+        self.assertEqual(mirror.endpoints, (Located("c"),))
         self.assertEqual([rewrite.pattern.text for rewrite in mirror.rewrites], ["d", "f"])
-        self.assertEqual((config.auth, config.tls), (Auth(Word("u"), Word("p")), None))
+        self.assertEqual((config.auth, config.tls), (Auth(Located("u"), Located("p")), None))
 
     def test_what_comes_of_duplicates(self) -> None:
         """It is said which: yaml.v2 adds to the fields of a structure, and replaces all else."""
@@ -163,8 +163,8 @@ class ReadRegistriesTests(SynchronousTestCase):
             ("mirrors: {a: {rewrite: {b: c, b: d}}}", "takes the later one"),
         ):
             _, (problem,) = read_registries(text.encode())
-            mend = f": K3s {takes} and says nothing; make one of them"
-            self.assertTrue(problem.message.endswith(mend), (text, problem))
+            fix = f": K3s {takes} and says nothing; make one of them"
+            self.assertTrue(problem.message.endswith(fix), (text, problem))
 
     def test_emptied(self) -> None:
         """A second section without content clears the first."""

@@ -1,11 +1,11 @@
-"""Tests for ``minreg.node.registries.merge``: what people wrote stays, to the byte."""
+"""Tests for ``minreg.k3s.registries.merge``: what people wrote stays, to the byte."""
 
 from collections.abc import Mapping
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.registries.merge import Merged, merge
-from minreg.node.registries.text import Document, make_mirrors
+from minreg.k3s.registries.merge import Merged, merge
+from minreg.k3s.registries.yaml_edit import Document, make_mirrors
 
 MINREG = "http://127.0.0.1:9080"
 WANTED = make_mirrors(["docker.io"], [MINREG])

@@ -1,10 +1,10 @@
-"""Tests for ``minreg.node.registries.merge`` with files that nothing can be added to."""
+"""Tests for ``minreg.k3s.registries.merge`` with files that nothing can be added to."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minreg.node.registries.file import read_registries
-from minreg.node.registries.merge import MergeRefused, merge
+from minreg.k3s.registries.file import read_registries
+from minreg.k3s.registries.merge import MergeRefused, merge
 from tests.test_node_registries_merge import MINREG, WANTED, MergeTestCase
 
 

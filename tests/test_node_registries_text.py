@@ -1,11 +1,11 @@
-"""Tests for ``minreg.node.registries.text``."""
+"""Tests for ``minreg.k3s.registries.yaml_edit``."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.registries.file import read_registries
-from minreg.node.registries.text import make_mirrors, quoted_key, render
+from minreg.k3s.registries.file import read_registries
+from minreg.k3s.registries.yaml_edit import make_mirrors, quoted_key, render
 
 
 class RenderTests(SynchronousTestCase):

@@ -1,8 +1,8 @@
-"""Tests for ``minreg.node.routes``."""
+"""Tests for ``minreg.k3s.doctor.procfs``."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.routes import has_default_route
+from minreg.k3s.doctor.procfs import has_default_route
 
 _HEADING = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
 _LAN = "eth0\t0002000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.node.install import Step
-from minreg.node.systemctl import Outcome, UnitFailed, UnitManager, is_booted, run_program
+from minreg.node.systemctl import SystemctlResult, UnitFailed, UnitManager, is_booted, run_program
 
 _ROUTE, _SOCKET, _SERVICE = "minreg-route.service", "minreg.socket", "minreg.service"
 
@@ -23,28 +23,34 @@ class FakeSystemd:
         self.skipped: set[str] = set()
         self.orders: list[str] = []
 
-    def run(self, command: Sequence[str]) -> Outcome:
+    def run(self, command: Sequence[str]) -> SystemctlResult:
         """Do as the program would."""
         match list(command):
             case ["systemctl", "show", unit, "--property=ActiveState"]:
-                return Outcome(0, f"ActiveState={'active' if unit in self.active else 'failed'}\n")
+                return SystemctlResult(
+                    0, f"ActiveState={'active' if unit in self.active else 'failed'}\n"
+                )
             case ["systemctl", "show", unit, "--property=ActiveEnterTimestampMonotonic"]:
-                return Outcome(0, f"ActiveEnterTimestampMonotonic={self.active.get(unit, 0)}\n")
+                return SystemctlResult(
+                    0, f"ActiveEnterTimestampMonotonic={self.active.get(unit, 0)}\n"
+                )
             case ["systemctl", *words]:
                 self.orders.append(" ".join(words))
                 return self._order(words[0], words[-1])
             case ["journalctl", *words] if "--unit=minreg.service" in words:
-                return Outcome(0, "option --x not recognized\nFailed with result 'exit-code'.\n")
-        return Outcome(0, "")
+                return SystemctlResult(
+                    0, "option --x not recognized\nFailed with result 'exit-code'.\n"
+                )
+        return SystemctlResult(0, "")
 
-    def _order(self, verb: str, unit: str) -> Outcome:
+    def _order(self, verb: str, unit: str) -> SystemctlResult:
         if unit in self.failing:
-            return Outcome(1, f"Job for {unit} failed.\n")
+            return SystemctlResult(1, f"Job for {unit} failed.\n")
         if verb == "stop":
             self.active.clear()
         elif verb in {"start", "restart"} and unit not in self.skipped:
             self.active[unit] = 100_000_000
-        return Outcome(0, "")
+        return SystemctlResult(0, "")
 
 
 class UnitManagerTests(SynchronousTestCase):
@@ -132,13 +138,15 @@ class RunProgramTests(SynchronousTestCase):
     def test_outcome(self) -> None:
         """The status and both outputs are given."""
         program = "import sys; print('a', flush=True); print('b', file=sys.stderr); sys.exit(3)"
-        self.assertEqual(run_program([sys.executable, "-c", program]), Outcome(3, "a\nb\n"))
+        self.assertEqual(
+            run_program([sys.executable, "-c", program]), SystemctlResult(3, "a\nb\n")
+        )
 
     def test_missing(self) -> None:
         """A program that is not there fails like one that does."""
         self.assertEqual(
             run_program(["/nosuch/systemctl"]),
-            Outcome(127, "/nosuch/systemctl: No such file or directory"),
+            SystemctlResult(127, "/nosuch/systemctl: No such file or directory"),
         )
 
     def test_booted(self) -> None:

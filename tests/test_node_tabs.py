@@ -1,12 +1,11 @@
-"""Tests for ``minreg.node.registries.tabs``: tabs where YAML allows them."""
+"""Tests for ``minreg.k3s.registries.yaml_reader``: tabs where YAML allows them."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.registries.file import read_registries
-from minreg.node.registries.merge import merge
-from minreg.node.registries.places import Place
-from minreg.node.registries.tabs import without_tabs
-from minreg.node.registries.text import make_mirrors
+from minreg.k3s.registries.file import read_registries
+from minreg.k3s.registries.merge import merge
+from minreg.k3s.registries.yaml_edit import make_mirrors
+from minreg.k3s.registries.yaml_reader import Position, without_tabs
 
 _FILE = """\
 mirrors:\t
@@ -31,7 +30,7 @@ class TabsTests(SynchronousTestCase):
             [word.text for word in (*first.endpoints, *second.endpoints)],
             ["http://127.0.0.1:9080", "http://b.example", "http://a.example"],
         )
-        self.assertEqual(second.endpoints[0].place, Place(7, 17))
+        self.assertEqual(second.endpoints[0].place, Position(7, 17))
 
     def test_merged(self) -> None:
         """Such a file can be added to, and keeps its tabs."""

@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.node.units import (
-    Choice,
+    InstalledChoice,
     make_command_link,
     make_links,
     make_units,
@@ -82,11 +82,11 @@ class ParseChoiceTests(SynchronousTestCase):
         units = {unit.path: unit.text for unit in make_units(_PROGRAM, "/srv/registry")}
         service = units["/etc/systemd/system/minreg.service"]
         for text in (service, service.replace("RestartSec=1", "RestartSec=5")):
-            self.assertEqual(parse_choice(text), Choice(_PROGRAM, "/srv/registry"))
+            self.assertEqual(parse_choice(text), InstalledChoice(_PROGRAM, "/srv/registry"))
 
     def test_other(self) -> None:
         """What runs something else tells nothing."""
-        self.assertEqual(parse_choice("[Service]\nExecStart=/bin/true\n"), Choice())
+        self.assertEqual(parse_choice("[Service]\nExecStart=/bin/true\n"), InstalledChoice())
 
 
 class MakeLinksTests(SynchronousTestCase):

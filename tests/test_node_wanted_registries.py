@@ -1,12 +1,12 @@
-"""Tests for ``minreg.node.registries.wanted``."""
+"""Tests for ``minreg.k3s.registries.selection``."""
 
 from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.registries.wanted import (
-    Choice,
+from minreg.k3s.registries.selection import (
     ChoiceInvalid,
+    MirrorSelection,
     check_endpoint,
     check_path,
     check_registry,
@@ -24,7 +24,7 @@ class ChoiceTests(SynchronousTestCase):
     def test_mirrors(self) -> None:
         """Each registry has the endpoints in their order, and no settings."""
         self.assertEqual(
-            Choice(["docker.io", "quay.io"], [HERE, OTHER]).document(),
+            MirrorSelection(["docker.io", "quay.io"], [HERE, OTHER]).document(),
             {
                 "mirrors": {
                     name: {"endpoint": ["http://127.0.0.1:9080", "https://example.com:5000"]}
@@ -35,7 +35,7 @@ class ChoiceTests(SynchronousTestCase):
 
     def test_settings(self) -> None:
         """Settings stand under the endpoint's host and port, and only where they are of use."""
-        document = Choice(
+        document = MirrorSelection(
             ["quay.io"], [HERE, OTHER], {"ca_file": "/ca.pem"}, {"username": "u", "password": "p"}
         ).document()
         self.assertEqual(
@@ -50,16 +50,22 @@ class ChoiceTests(SynchronousTestCase):
 
     def test_settings_for_nothing(self) -> None:
         """Settings that no endpoint is there for are refused: they would do nothing."""
-        for choice, mend in (
-            (Choice(["quay.io"], [HERE], tls={"ca_file": "/ca.pem"}), "name the https:// one"),
-            (Choice(["quay.io"], [HERE], auth={"username": "u"}), "one on another machine"),
+        for choice, fix in (
+            (
+                MirrorSelection(["quay.io"], [HERE], tls={"ca_file": "/ca.pem"}),
+                "name the https:// one",
+            ),
+            (
+                MirrorSelection(["quay.io"], [HERE], auth={"username": "u"}),
+                "one on another machine",
+            ),
         ):
             error = self.assertRaises(ChoiceInvalid, choice.document)
-            self.assertIn(mend, str(error))
+            self.assertIn(fix, str(error))
 
     def test_registry_itself(self) -> None:
         """A registry that is an endpoint as well is not made a mirror of itself."""
-        document = Choice(["example.com:5000", "quay.io"], [HERE, OTHER]).document()
+        document = MirrorSelection(["example.com:5000", "quay.io"], [HERE, OTHER]).document()
         self.assertEqual(
             document["mirrors"],
             {
@@ -67,17 +73,17 @@ class ChoiceTests(SynchronousTestCase):
                 "quay.io": {"endpoint": ["http://127.0.0.1:9080", "https://example.com:5000"]},
             },
         )
-        document = Choice(["example.com:5000"], [OTHER]).document()
+        document = MirrorSelection(["example.com:5000"], [OTHER]).document()
         self.assertEqual(document, {"mirrors": {}})
 
 
 class CheckTests(SynchronousTestCase):
     """Tests for what is checked of a command line."""
 
-    def assert_refused(self, check: Callable[[str], object], text: str, mend: str) -> None:
+    def assert_refused(self, check: Callable[[str], object], text: str, fix: str) -> None:
         """Check that something is refused, and the mend."""
         error = self.assertRaises(ChoiceInvalid, check, text)
-        self.assertIn(mend, str(error))
+        self.assertIn(fix, str(error))
 
     def test_endpoints(self) -> None:
         """Endpoints of all kinds are written as short as may be."""
@@ -91,7 +97,7 @@ class CheckTests(SynchronousTestCase):
 
     def test_wrong_endpoints(self) -> None:
         """What K3s would take in another way, or not at all, is refused."""
-        for text, mend in (
+        for text, fix in (
             ("127.0.0.1:9080", "write which"),
             ("ftp://example.com", "write which"),
             ("http://", "write http://HOST:PORT"),
@@ -100,7 +106,7 @@ class CheckTests(SynchronousTestCase):
             ("http://u:p@example.com", "see --username"),
             ("http://example.com?a", "leave ?a off"),
         ):
-            self.assert_refused(check_endpoint, text, mend)
+            self.assert_refused(check_endpoint, text, fix)
 
     def test_registries(self) -> None:
         """A registry is a host as in an image's name."""

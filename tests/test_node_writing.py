@@ -1,11 +1,11 @@
-"""Tests for ``minreg.node.writing``."""
+"""Tests for ``minreg.node.install``."""
 
 import os
 import stat
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.writing import write_file
+from minreg.node.install import write_file
 
 
 class WriteFileTests(SynchronousTestCase):

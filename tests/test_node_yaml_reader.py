@@ -1,18 +1,17 @@
-"""Tests for ``minreg.node.registries.yaml_reader``: no YAML, and too much of it."""
+"""Tests for ``minreg.k3s.registries.yaml_reader``: no YAML, and too much of it."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.registries.file import read_registries
-from minreg.node.registries.places import Place, Problem
-from minreg.node.registries.yaml_reader import LIMIT
+from minreg.k3s.registries.file import read_registries
+from minreg.k3s.registries.yaml_reader import LIMIT, Diagnostic, Position
 
 
 class BrokenTests(SynchronousTestCase):
     """Tests for files that cannot be read."""
 
-    def problem(self, content: bytes) -> Problem:
+    def problem(self, content: bytes) -> Diagnostic:
         """Read a file with one thing wrong with it, which keeps K3s from starting."""
         _, (problem,) = read_registries(content)
         self.assertTrue(problem.is_fatal)
@@ -21,7 +20,7 @@ class BrokenTests(SynchronousTestCase):
     def test_tab(self) -> None:
         """A tab is shown with its line."""
         problem = self.problem(b"mirrors:\n\tdocker.io:\n")
-        self.assertEqual((problem.rule, problem.place), ("tab", Place(2, 1)))
+        self.assertEqual((problem.rule, problem.place), ("tab", Position(2, 1)))
         self.assertIn("use spaces", problem.message)
 
     def test_asterisk(self) -> None:
@@ -34,11 +33,11 @@ class BrokenTests(SynchronousTestCase):
     def test_no_yaml(self) -> None:
         """Other breaks are told in the library's words, with line and column."""
         for content, place in (
-            (b"mirrors: a: b\n", Place(1, 11)),
-            (b"mirrors: {\n", Place(2, 1)),
-            (b"mirrors:\n  'a\n", Place(3, 1)),
-            (b"mirrors: *a\n", Place(1, 10)),
-            (b"mirrors:\n  docker.io\n    endpoint:\n", Place(3, 13)),
+            (b"mirrors: a: b\n", Position(1, 11)),
+            (b"mirrors: {\n", Position(2, 1)),
+            (b"mirrors:\n  'a\n", Position(3, 1)),
+            (b"mirrors: *a\n", Position(1, 10)),
+            (b"mirrors:\n  docker.io\n    endpoint:\n", Position(3, 13)),
         ):
             problem = self.problem(content)
             self.assertEqual((problem.rule, problem.place), ("syntax", place), content)
@@ -48,7 +47,7 @@ class BrokenTests(SynchronousTestCase):
         for head in (b"%YAML 1.2\n", b"\n# a\n%TAG ! b\n%YAML\t1.2 # c\n", b"%YAML 2.0\r\n"):
             problem = self.problem(head + b"---\nmirrors:\n")
             self.assertEqual(
-                (problem.rule, problem.place), ("syntax", Place(head.count(b"\n"), 1))
+                (problem.rule, problem.place), ("syntax", Position(head.count(b"\n"), 1))
             )
             self.assertIn("1.1", problem.message)
         for content in (b"%YAML 1.1\n---\nmirrors:\n", b"mirrors:\n# a\n---\n%YAML 1.2\n"):
@@ -58,10 +57,10 @@ class BrokenTests(SynchronousTestCase):
     def test_bytes(self) -> None:
         """Neither another encoding nor control characters have a place."""
         for content, rule, place in (
-            (b"mirrors:\n  a\xff:\n", "not-utf-8", Place(2, 4)),
-            ("mirrors:".encode("utf-16"), "not-utf-8", Place(1, 1)),
-            (b"mirrors:\n  \x00a:\n", "control-character", Place(2, 3)),
-            (b"mirrors: \x1b[0m\n", "control-character", Place(1, 10)),
+            (b"mirrors:\n  a\xff:\n", "not-utf-8", Position(2, 4)),
+            ("mirrors:".encode("utf-16"), "not-utf-8", Position(1, 1)),
+            (b"mirrors:\n  \x00a:\n", "control-character", Position(2, 3)),
+            (b"mirrors: \x1b[0m\n", "control-character", Position(1, 10)),
         ):
             problem = self.problem(content)
             self.assertEqual((problem.rule, problem.place), (rule, place))

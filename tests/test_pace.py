@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import UpstreamUnavailable
+from minreg.fill.errors import UpstreamUnavailable
 from minreg.fill.upstream.pace import Pace
 from tests.memory_network import Coming, MemoryTransport
 

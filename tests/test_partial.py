@@ -1,4 +1,4 @@
-"""Tests for ``minreg.fill.tree.partial``."""
+"""Tests for ``minreg.fill.tree.atomic``."""
 
 import os
 from collections.abc import Iterator
@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import ContentMismatch
+from minreg.fill.errors import ContentMismatch
+from minreg.fill.tree.atomic import PartialBlob
 from minreg.fill.tree.directories import Directories
-from minreg.fill.tree.partial import Partial
-from minreg.names import Digest
+from minreg.oci.names import Digest
 
 CONTENT = b"0123456789"
 DIGEST = Digest.of(CONTENT)
 
 
 class PartialTests(SynchronousTestCase):
-    """Tests for ``Partial``."""
+    """Tests for ``PartialBlob``."""
 
     def setUp(self) -> None:
         """Make a directory for the partial and for the blob."""
@@ -28,11 +28,11 @@ class PartialTests(SynchronousTestCase):
         self.path = os.path.join(self.root, "partial", str(DIGEST))
 
     @contextmanager
-    def open_partial(self, digest: Digest = DIGEST) -> Iterator[Partial]:
+    def open_partial(self, digest: Digest = DIGEST) -> Iterator[PartialBlob]:
         """Open the partial, as a process that has just started does, and close all it needs."""
         directories = Directories(self.root)
         with directories.open("partial") as directory, directories.open("blobs") as blobs:
-            with Partial(directory, blobs, digest) as partial:
+            with PartialBlob(directory, blobs, digest) as partial:
                 yield partial
 
     def read_blob(self, digest: Digest = DIGEST) -> bytes:

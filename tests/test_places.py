@@ -1,9 +1,9 @@
-"""Tests for ``minreg.fill.tree.places``."""
+"""Tests for ``minreg.fill.tree.layout``."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.tree.places import levels, parse_place
-from minreg.names import NameInvalid
+from minreg.fill.tree.layout import levels, parse_place
+from minreg.oci.names import NameInvalid
 
 
 class ParsePlaceTests(SynchronousTestCase):

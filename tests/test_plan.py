@@ -4,8 +4,7 @@ import os
 import shutil
 
 from minreg.fill.tree.writer import TreeWriter
-from minreg.media_types import OCI_LAYER
-from minreg.names import Digest
+from minreg.oci.names import OCI_LAYER, Digest
 from tests.canned import Canned
 from tests.download_support import DownloadTestCase
 

@@ -2,11 +2,10 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import UpstreamRefused
+from minreg.fill.errors import UpstreamRefused
 from minreg.fill.platforms import is_wanted, select_children
-from minreg.manifests import Descriptor, Manifest, Platform
-from minreg.media_types import OCI_INDEX, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.manifests import Descriptor, Manifest, Platform
+from minreg.oci.names import OCI_INDEX, OCI_MANIFEST, Digest
 
 
 def child(platform: str, subject: Descriptor | None = None) -> Descriptor:

@@ -3,11 +3,10 @@
 import json
 import os
 
-from minreg.interfaces import StoreUnavailable
-from minreg.manifests import Platform
-from minreg.media_types import OCI_LAYER, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.manifests import Platform
+from minreg.oci.names import OCI_LAYER, OCI_MANIFEST, Digest
 from minreg.preflight.check import check_image
+from minreg.store.interfaces import StoreUnavailable
 from minreg.store.repository import TreeRepository
 from minreg.store.tree import RegistryTree
 from tests.preflight_support import AMD64, ARM64, PAUSE, CheckTestCase, shape, wanted

@@ -6,7 +6,7 @@ import os
 from click.testing import CliRunner
 
 from minreg.cli import cli
-from minreg.node import preflight
+from minreg.preflight import tree_check as preflight
 from tests.preflight_command import PreflightCommandTestCase
 from tests.preflight_support import IMAGES, PAUSE, VERSION
 

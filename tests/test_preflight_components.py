@@ -1,13 +1,17 @@
-"""Tests for ``minreg.preflight.components`` and ``minreg.preflight.upgrade``."""
+"""Tests for ``minreg.preflight.query`` and ``minreg.preflight.query``."""
 
 from collections.abc import Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.preflight.components import ComponentUnknown, parse_components, without_components
-from minreg.preflight.upgrade import upgrade_images
-from minreg.preflight.wanted import WantedImage
-from minreg.references import ImageReference
+from minreg.oci.names import ImageReference
+from minreg.preflight.query import (
+    ComponentUnknown,
+    WantedImage,
+    parse_components,
+    upgrade_images,
+    without_components,
+)
 from tests.preflight_support import IMAGES, VERSION, wanted
 
 

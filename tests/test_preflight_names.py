@@ -2,7 +2,7 @@
 
 import os
 
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from tests.preflight_support import PAUSE, CheckTestCase
 
 

@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.manifests import Descriptor, Manifest, Platform
-from minreg.media_types import OCI_INDEX, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.manifests import Descriptor, Manifest, Platform
+from minreg.oci.names import OCI_INDEX, OCI_MANIFEST, Digest
 from minreg.preflight.platforms import (
     choose,
     is_of,

@@ -1,14 +1,14 @@
-"""Tests for ``minreg.preflight.question``: the images that a question comes to."""
+"""Tests for ``minreg.preflight.query``: the images that a question comes to."""
 
 import os
 from typing import Any
 
-from minreg.manifests import Platform
+from minreg.oci.manifests import Platform
 from minreg.preflight.platforms import this_machine
-from minreg.preflight.question import (
-    CannotLook,
-    Question,
-    QuestionInvalid,
+from minreg.preflight.query import (
+    CannotCheck,
+    PreflightQuery,
+    QueryInvalid,
     ReleaseUnknown,
     find_images,
 )
@@ -16,18 +16,18 @@ from tests.preflight_support import AMD64, IMAGES, VERSION, wanted
 from tests.store_support import StoreTestCase
 
 
-def parse(**given: Any) -> Question:
+def parse(**given: Any) -> PreflightQuery:
     """Read a question of which only a part is given."""
     nothing: dict[str, Any] = {
         **dict.fromkeys(("release", "controller", "kubectl", "registry")),
         **dict.fromkeys(("platforms", "disabled"), ()),
         "upgrade": False,
     }
-    return Question.parse(**{**nothing, **given})
+    return PreflightQuery.parse(**{**nothing, **given})
 
 
 class ParseTests(StoreTestCase):
-    """Tests for ``Question.parse``."""
+    """Tests for ``PreflightQuery.parse``."""
 
     def test_default(self) -> None:
         """By default, the platform is that of this machine."""
@@ -47,7 +47,7 @@ class ParseTests(StoreTestCase):
             ({"kubectl": "a@sha256:0"}, "'sha256:0' is no digest"),
             ({"registry": "https://a"}, "'https://a' is no registry host"),
         ):
-            error = self.assertRaises(QuestionInvalid, parse, **given)
+            error = self.assertRaises(QueryInvalid, parse, **given)
             self.assertIn(reason, str(error))
 
 
@@ -64,11 +64,11 @@ class FindImagesTests(StoreTestCase):
 
     def names(self, **given: Any) -> list[str]:
         """Name the images of a question."""
-        return [str(one.image) for one in find_images(self.store, Question(**given))]
+        return [str(one.image) for one in find_images(self.store, PreflightQuery(**given))]
 
     def failure(self, **given: Any) -> str:
         """Ask what cannot be answered."""
-        return str(self.assertRaises(CannotLook, self.names, **given))
+        return str(self.assertRaises(CannotCheck, self.names, **given))
 
     def test_release(self) -> None:
         """A release's images are those of its list, which may be named as a tag names it."""
@@ -86,7 +86,7 @@ class FindImagesTests(StoreTestCase):
     def test_registry(self) -> None:
         """K3s has its own images from its default registry, and no others."""
         self.keep_release()
-        question = Question(
+        question = PreflightQuery(
             VERSION, upgrade=True, registry="registry.example", more=[wanted("quay.io/a:1")]
         )
         asked = {one.registry for one in find_images(self.store, question)[: len(IMAGES)]}
@@ -112,7 +112,7 @@ class FindImagesTests(StoreTestCase):
         """What several want is looked at once, for the first of them."""
         self.keep_release()
         more = [wanted(f"rancher/{IMAGES[0]}"), wanted("a:1"), wanted("a:1")]
-        found = find_images(self.store, Question(VERSION, more=more))
+        found = find_images(self.store, PreflightQuery(VERSION, more=more))
         self.assertEqual(len(found), len(IMAGES) + 1)
         self.assertEqual([found[0].reason, found[-1].reason], [f"K3s {VERSION}", "a test"])
 

@@ -2,17 +2,19 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.manifests import Platform
+from minreg.oci.manifests import Platform
+from minreg.oci.names import parse_references
 from minreg.preflight.check import Checked
-from minreg.preflight.report import Findings, Report, find_in, make_report
-from minreg.references import parse_references
+from minreg.preflight.report import PreflightFindings, PreflightReport, find_in, make_report
 from tests.preflight_support import AMD64, ARM64, wanted
 from tests.support import ALIASES
 
 
-def report(*checked: Checked, platforms: tuple[Platform | None, ...] = (AMD64,)) -> Report:
+def report(
+    *checked: Checked, platforms: tuple[Platform | None, ...] = (AMD64,)
+) -> PreflightReport:
     """Make a report of some images."""
-    findings = Findings()
+    findings = PreflightFindings()
     for one in checked:
         findings.add(find_in(one, ALIASES))
     return make_report(len(checked), platforms, findings)

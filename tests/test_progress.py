@@ -7,19 +7,21 @@ import re
 from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.events import (
+from minreg.fill.progress import (
     Asking,
     BlobAdvanced,
     BlobEnded,
     Event,
     ImageEnded,
+    JsonLines,
+    LiveBars,
+    PlainLines,
     Planned,
     Resolving,
     Retrying,
     Summary,
 )
-from minreg.fill.progress import JsonLines, LiveBars, PlainLines
-from minreg.names import Digest
+from minreg.oci.names import Digest
 
 DIGEST = Digest.of(b"x")
 EVENTS: list[Event] = [

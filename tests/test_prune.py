@@ -7,12 +7,11 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
-from minreg.fill.failures import FillFailure
+from minreg.fill.errors import FillError
 from minreg.fill.prune import plan_removal
-from minreg.fill.tree.origins import record_origin
+from minreg.fill.tree.provenance import record_provenance
 from minreg.fill.tree.writer import TreeWriter
-from minreg.names import Digest
-from minreg.references import ImageReference
+from minreg.oci.names import Digest, ImageReference
 from tests.filled_tree import FilledTree
 
 
@@ -89,7 +88,7 @@ class PruneTests(SynchronousTestCase):
         untagged = self.tree.add_image("a", "arm64", b"untagged")
         image = ImageReference.parse(f"quay.io/a@{untagged['digest']}")
         with TreeWriter(self.tree.root, "a test") as tree:
-            record_origin(tree, "a", image)
+            record_provenance(tree, "a", image)
         self.prune("--yes")
         self.assertIn(f"a/manifests/{untagged['digest']}", self.files())
         self.prune("--yes", keep=f"{image}\nquay.io/a:1\nquay.io/a:2\nquay.io/x/b:1")
@@ -104,8 +103,8 @@ class PruneTests(SynchronousTestCase):
 
     def test_signatures(self) -> None:
         """What is tagged for a kept image stays, and what is tagged for that, and no more."""
-        signature = self.tag_for(self.a, "sig")
-        self.tag_for(signature, "att")
+        fingerprint = self.tag_for(self.a, "sig")
+        self.tag_for(fingerprint, "att")
         self.tag_for(self.b, "sig")
         said = self.prune("--yes", keep="quay.io/a:1\nquay.io/a:2").stdout
         self.assertIn("removed 2 images", said)
@@ -170,7 +169,7 @@ class PruneTests(SynchronousTestCase):
     def test_unreadable(self) -> None:
         """Nothing is removed while it is not known what belongs to an image."""
         os.unlink(self.tree.path("x", "b", "manifests", self.b["digest"]))
-        failure = self.assertRaises(FillFailure, plan_removal, self.tree.root, None)
+        failure = self.assertRaises(FillError, plan_removal, self.tree.root, None)
         self.assertIn("x/b:1 cannot be read", str(failure))
         self.prune("--yes", status=1)
         self.prune("--yes", keep="quay.io/a:1\nquay.io/a:2")

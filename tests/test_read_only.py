@@ -10,7 +10,7 @@ from tests.modules import read_modules
 
 # What changes what lies on a disk: the part of the house that fills trees, and the two modules
 # that put files on a node.
-WRITERS = ("minreg.fill", "minreg.node.install", "minreg.node.writing")
+WRITERS = ("minreg.fill", "minreg.node.install", "minreg.node.install")
 
 # What ``os`` and ``shutil`` offer to change a disk, and the flags that ask for it.
 CHANGES = re.compile(

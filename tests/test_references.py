@@ -1,11 +1,17 @@
-"""Tests for ``minreg.references``."""
+"""Tests for ``minreg.oci.names``."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.names import Digest, DigestInvalid, NameInvalid
-from minreg.references import ImageReference, ReferencesInvalid, parse_references
+from minreg.oci.names import (
+    Digest,
+    DigestInvalid,
+    ImageReference,
+    NameInvalid,
+    ReferencesInvalid,
+    parse_references,
+)
 
 DIGEST = Digest.of(b"x")
 

@@ -2,10 +2,10 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.events import Asking, Event
-from minreg.fill.failures import FillFailure, HostUnreachable, UpstreamRefused
+from minreg.fill.errors import FillError, HostUnreachable, UpstreamRefused
+from minreg.fill.progress import Asking, Event
 from minreg.fill.release import Release, Releases
-from minreg.references import ReferencesInvalid
+from minreg.oci.names import ReferencesInvalid
 from tests.canned import Canned, CannedTransport, Sent, quick_retries
 
 CHANNELS = "https://update.k3s.io/v1-release/channels"
@@ -110,14 +110,14 @@ class ReleasesTests(SynchronousTestCase):
     def test_no_name(self) -> None:
         """What could leave the address or the tree is no name."""
         for name in ("", "../x", "a/b", "v1.33.4/../x"):
-            failure = self.assertRaises(FillFailure, self.find, name)
+            failure = self.assertRaises(FillError, self.find, name)
             self.assertIn("is neither a version of K3s nor a channel", str(failure))
 
     def test_no_list(self) -> None:
         """A list that is none is refused: a login page, bytes, something endless."""
         for body, kind in (
             (b"<html>", ReferencesInvalid),
-            (b"\xff", FillFailure),
+            (b"\xff", FillError),
             (b"#" * 2_000_000, UpstreamRefused),
         ):
             self.answers[LIST_URL] = Canned(200, body)

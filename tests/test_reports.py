@@ -4,7 +4,7 @@ import click
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.commands.reports import is_interruption, reported_failures
-from minreg.fill.failures import FillFailure
+from minreg.fill.errors import FillError
 
 
 class ReportedFailuresTests(SynchronousTestCase):
@@ -14,7 +14,7 @@ class ReportedFailuresTests(SynchronousTestCase):
         """Let something fail, and give what is said of it."""
         with self.assertRaises(click.ClickException) as raised:
             with reported_failures():
-                raise FillFailure(text)
+                raise FillError(text)
         return raised.exception.message
 
     def test_lines(self) -> None:

@@ -5,15 +5,13 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import UpstreamRefused
-from minreg.fill.resolve import Resolved, Resolver, Selection
-from minreg.fill.tree.contents import TreeContents
+from minreg.fill.errors import UpstreamRefused
+from minreg.fill.resolve import ResolvedImage, Resolver, Selection
+from minreg.fill.tree.reader import TreeReader
 from minreg.fill.tree.writer import TreeWriter
-from minreg.fill.upstream.upstreams import Upstreams
-from minreg.manifests import Platform
-from minreg.media_types import OCI_INDEX, OCI_MANIFEST
-from minreg.names import Digest, NameInvalid
-from minreg.references import ImageReference
+from minreg.fill.upstream.registry import Upstreams
+from minreg.oci.manifests import Platform
+from minreg.oci.names import OCI_INDEX, OCI_MANIFEST, Digest, ImageReference, NameInvalid
 from tests.canned import CannedTransport, MemoryRegistry, quick_retries
 
 AMD64 = Platform("linux", "amd64")
@@ -31,18 +29,18 @@ class ResolverTests(SynchronousTestCase):
         self.transport = CannedTransport(self.registry)
         self.root = self.mktemp()
 
-    def resolve(self, text: str = "example.com/a:1", **selection: Any) -> Resolved:
+    def resolve(self, text: str = "example.com/a:1", **selection: Any) -> ResolvedImage:
         """Resolve an image."""
         upstreams = Upstreams(self.transport, quick_retries(), {})
-        contents = TreeContents(self.root)
+        contents = TreeReader(self.root)
         resolver = Resolver(upstreams, contents, Selection(**selection))
         return resolver.resolve(ImageReference.parse(text))
 
-    def digests(self, resolved: Resolved) -> list[str]:
+    def digests(self, resolved: ResolvedImage) -> list[str]:
         """List the digests of what was found."""
         return [str(document.digest) for document in resolved.documents]
 
-    def store(self, resolved: Resolved) -> None:
+    def store(self, resolved: ResolvedImage) -> None:
         """Put what was found into the tree."""
         with TreeWriter(self.root, "a test") as tree:
             for document in resolved.documents:
@@ -151,11 +149,11 @@ class ResolverTests(SynchronousTestCase):
     def test_referrers(self) -> None:
         """What refers to an image comes after it, and what refers to that as well."""
         note = self.add_referrer(self.index)
-        signature = self.add_referrer(note)
+        fingerprint = self.add_referrer(note)
         self.add_list_of_referrers(self.index, note)
-        self.add_list_of_referrers(note, signature)
+        self.add_list_of_referrers(note, fingerprint)
         resolved = self.resolve(referrers=True, platforms=(AMD64,))
-        self.assertEqual(self.digests(resolved)[2:], [note["digest"], signature["digest"]])
+        self.assertEqual(self.digests(resolved)[2:], [note["digest"], fingerprint["digest"]])
 
     def test_fallback_tag(self) -> None:
         """A registry that cannot list referrers may have a tag that does."""
@@ -169,9 +167,9 @@ class ResolverTests(SynchronousTestCase):
     def test_signature_tags(self) -> None:
         """Signatures that are tagged beside the image come with it."""
         tag = self.index["digest"].replace(":", "-") + ".sig"
-        signature = self.add_referrer(self.index, tag)
+        fingerprint = self.add_referrer(self.index, tag)
         resolved = self.resolve(referrers=True, platforms=(AMD64,))
-        self.assertIn((tag, Digest.parse(signature["digest"])), resolved.tags)
+        self.assertIn((tag, Digest.parse(fingerprint["digest"])), resolved.tags)
 
     def test_manifests_without_end(self) -> None:
         """So is an index of more manifests than any image has."""

@@ -5,7 +5,7 @@ from threading import Event
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import ContentMismatch, Stopped, UpstreamRefused, UpstreamUnavailable
+from minreg.fill.errors import ContentMismatch, Stopped, UpstreamRefused, UpstreamUnavailable
 from minreg.fill.upstream.retries import Retries
 
 

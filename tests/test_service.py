@@ -17,11 +17,11 @@ from minreg.daemon.service import (
     Listener,
     RegistryService,
     StartFailed,
-    leave,
-    leave_unseen,
+    exit_with_error,
+    exit_with_logged_error,
 )
 from minreg.log import make_observer
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from minreg.store.tree import RegistryTree
 from tests.support import WebTestCase, write_request
 
@@ -53,7 +53,7 @@ class RegistryServiceTests(WebTestCase):
         self.addCleanup(delattr, sys, "tracebacklimit")
 
     def make_service(
-        self, *endpoints: IStreamServerEndpoint, give_up: GiveUp = leave
+        self, *endpoints: IStreamServerEndpoint, give_up: GiveUp = exit_with_error
     ) -> RegistryService:
         """Make a service that is not started."""
         observer: FileLogObserver = make_observer("text", io.StringIO())
@@ -119,7 +119,9 @@ class RegistryServiceTests(WebTestCase):
 
     def test_taken_port_in_background(self) -> None:
         """Without a terminal that is logged, and told to twistd, which waits for it there."""
-        service = self.make_service(TCP4ServerEndpoint(Deaf(), 9080), give_up=leave_unseen)
+        service = self.make_service(
+            TCP4ServerEndpoint(Deaf(), 9080), give_up=exit_with_logged_error
+        )
         failure = self.assertRaises(StartFailed, service.privilegedStartService)
         self.assertIn("--port 9080: cannot listen there", str(failure))
         [deaf] = self.logged("deaf")
@@ -128,17 +130,17 @@ class RegistryServiceTests(WebTestCase):
 
     def test_mends(self) -> None:
         """What to do depends on why it cannot listen there."""
-        for number, mend in (
+        for number, fix in (
             (errno.EADDRINUSE, "stop what else listens there"),
             (errno.EADDRNOTAVAIL, "no interface of this machine has that address"),
             (errno.EACCES, "a --port from 1024 on"),
             (errno.EMFILE, "choose another --port"),
         ):
             service = self.make_service(
-                TCP4ServerEndpoint(Deaf(number), 9080), give_up=leave_unseen
+                TCP4ServerEndpoint(Deaf(number), 9080), give_up=exit_with_logged_error
             )
             failure = self.assertRaises(StartFailed, service.privilegedStartService)
-            self.assertIn(mend, str(failure))
+            self.assertIn(fix, str(failure))
 
     def test_mends_of_paths(self) -> None:
         """A socket with a path fails for other reasons."""
@@ -151,7 +153,9 @@ class RegistryServiceTests(WebTestCase):
                 raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
         endpoint = UNIXServerEndpoint(Closed(), "/run/x.sock")
-        listener = Listener("--status-listen unix:/run/x.sock", endpoint, self.site, leave_unseen)
+        listener = Listener(
+            "--status-listen unix:/run/x.sock", endpoint, self.site, exit_with_logged_error
+        )
         failure = self.assertRaises(StartFailed, listener.privilegedStartService)
         self.assertIn("the service has /run/minreg for that", str(failure))
 
@@ -172,7 +176,7 @@ class RegistryServiceTests(WebTestCase):
         client.send(write_request(f"/v2/rancher/pause/blobs/{Digest.of(layer)}"))
         stopped = service.stopService()
         self.assertNoResult(stopped)
-        service.hurry()
+        service.force_stop()
         client.pump()
         self.successResultOf(stopped)
         self.assertEqual(self.logged("request")[0]["failure"], "the registry stopped")

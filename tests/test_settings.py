@@ -5,7 +5,7 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.settings import (
-    Endpoint,
+    ListenEndpoint,
     SettingInvalid,
     check_awaited_root,
     check_directory,
@@ -125,7 +125,7 @@ class TcpEndpointTests(SynchronousTestCase):
         """Without options the registry is for this machine only, on port 9080."""
         self.assertEqual(
             tcp_endpoint(None, None),
-            Endpoint(
+            ListenEndpoint(
                 "--port 9080 --interface 127.0.0.1",
                 "tcp:9080:interface=127.0.0.1:backlog=1024",
             ),

@@ -1,33 +1,33 @@
-"""Tests for ``minreg.fill.spool``."""
+"""Tests for ``minreg.fill.importer``."""
 
 import io
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.archives.failures import ArchiveInvalid
-from minreg.fill.archives.members import File
-from minreg.fill.spool import TreeSpool
+from minreg.fill.archives.members import FileMember
+from minreg.fill.errors import ArchiveInvalid
+from minreg.fill.importer import StagingArea
 from minreg.fill.tree.writer import TreeWriter
-from minreg.names import Digest
+from minreg.oci.names import Digest
 
 CONTENT = b"content"
 DIGEST = Digest.of(CONTENT)
 
 
 class TreeSpoolTests(SynchronousTestCase):
-    """Tests for ``TreeSpool``."""
+    """Tests for ``StagingArea``."""
 
     def setUp(self) -> None:
         """Have a spool in a tree."""
         self.root = self.mktemp()
         tree = TreeWriter(self.root, "a test").__enter__()
         self.addCleanup(tree.__exit__, None, None, None)
-        self.spool = TreeSpool(tree)
+        self.spool = StagingArea(tree)
 
-    def file(self, path: str, content: bytes = CONTENT) -> File:
+    def file(self, path: str, content: bytes = CONTENT) -> FileMember:
         """Make a member of an archive."""
-        return File(path, len(content), io.BytesIO(content))
+        return FileMember(path, len(content), io.BytesIO(content))
 
     def spooled(self) -> list[str]:
         """List the files out of sight."""

@@ -1,20 +1,20 @@
-"""Tests for ``minreg.store.awaited``."""
+"""Tests for ``minreg.store.tree``."""
 
 import os
 
-from minreg.interfaces import StoreUnavailable
-from minreg.store.awaited import AwaitedTree
+from minreg.store.interfaces import StoreUnavailable
+from minreg.store.tree import DeferredTree
 from tests.support import WebTestCase
 
 
 class AwaitedTreeTests(WebTestCase):
-    """Tests for ``AwaitedTree``, as clients see it."""
+    """Tests for ``DeferredTree``, as clients see it."""
 
     def setUp(self) -> None:
         """Serve a root that does not exist."""
         super().setUp()
         self.later = os.path.abspath(self.mktemp())
-        self.store = AwaitedTree(self.later)
+        self.store = DeferredTree(self.later)
         self.site = self.make_site(self.store)
 
     def refusal(self, path: str) -> tuple[int, str]:
@@ -24,11 +24,11 @@ class AwaitedTreeTests(WebTestCase):
 
     def test_absent(self) -> None:
         """While there is no root, the answer is 503 and says what is waited for."""
-        mend = "unpack the registry tree there, or mount the file system that holds it"
-        expected = (503, f"root {self.later} is not there yet: {mend}")
+        fix = "unpack the registry tree there, or mount the file system that holds it"
+        expected = (503, f"root {self.later} is not there yet: {fix}")
         self.assertEqual(self.refusal("/v2/rancher/pause/manifests/3.6"), expected)
         self.assertEqual(self.refusal("/v2/_catalog"), expected)
-        expected = (503, f"root {self.later} is still empty: {mend}")
+        expected = (503, f"root {self.later} is still empty: {fix}")
         # A new file system brings a directory of its own.
         for name in ("", "lost+found"):
             os.mkdir(os.path.join(self.later, name))

@@ -6,9 +6,9 @@ from io import BytesIO
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.media_types import OCI_CONFIG, OCI_MANIFEST
+from minreg.oci.names import OCI_CONFIG, OCI_MANIFEST
 from minreg.store.dates import ImageDate, find_date, read_created
-from minreg.store.images import look_at_image
+from minreg.store.images import inspect_image
 from tests.store_support import StoreTestCase
 from tests.trees import descriptor, index
 
@@ -54,7 +54,7 @@ class FindDateTests(StoreTestCase):
     def find_date(self, reference: str = "1") -> ImageDate | None:
         """Find the date of an image."""
         repository = self.find("a")
-        return find_date(repository, look_at_image(repository, reference))
+        return find_date(repository, inspect_image(repository, reference))
 
     def add_dated(self, **more: str) -> dict[str, object]:
         """Make the manifest of an image whose config states a date."""

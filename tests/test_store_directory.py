@@ -2,11 +2,11 @@
 
 import json
 
-from minreg.interfaces import StoreUnavailable
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from minreg.store.directory import RepositoryDirectory, digest_in_name
-from minreg.store.documents import Documents
-from minreg.store.enclosure import Enclosure
+from minreg.store.interfaces import StoreUnavailable
+from minreg.store.manifest_cache import ManifestCache
+from minreg.store.rooted import RootedDirectory
 from tests.store_support import ABSENT, StoreTestCase
 
 NAME = "rancher/pause"
@@ -19,7 +19,9 @@ class RepositoryDirectoryTests(StoreTestCase):
         """Put an image into the tree."""
         super().setUp()
         self.digest = self.tree.add_image(NAME, "3.6")
-        self.directory = RepositoryDirectory(NAME, Enclosure(self.root), Documents(now=self.now))
+        self.directory = RepositoryDirectory(
+            NAME, RootedDirectory(self.root), ManifestCache(now=self.now)
+        )
 
     def test_open_misfiled(self) -> None:
         """Of what lies among the blobs, only a manifest is opened."""
@@ -41,7 +43,7 @@ class RepositoryDirectoryTests(StoreTestCase):
 
     def test_no_root(self) -> None:
         """That the whole store is gone is not passed over."""
-        directory = RepositoryDirectory(NAME, Enclosure(self.mktemp()), Documents())
+        directory = RepositoryDirectory(NAME, RootedDirectory(self.mktemp()), ManifestCache())
         self.refusal(StoreUnavailable, directory.read_if_sound, "manifests/3.6")
 
     def test_linked_digest(self) -> None:

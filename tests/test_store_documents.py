@@ -1,14 +1,13 @@
-"""Tests for ``minreg.store.documents``."""
+"""Tests for ``minreg.store.manifest_cache``."""
 
 import json
 import os
 from io import FileIO
 
-from minreg.interfaces import ContentBroken, StoreUnavailable
-from minreg.media_types import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
-from minreg.names import Digest
-from minreg.store.documents import LARGEST_MANIFEST, Document, Documents
-from minreg.store.enclosure import Enclosure, OpenedFile
+from minreg.oci.names import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Digest
+from minreg.store.interfaces import ContentInvalid, StoreUnavailable
+from minreg.store.manifest_cache import LARGEST_MANIFEST, ManifestCache, ParsedManifest
+from minreg.store.rooted import OpenedFile, RootedDirectory
 from tests.store_support import ABSENT, StoreTestCase
 from tests.trees import descriptor
 
@@ -27,15 +26,15 @@ class DocumentsTestCase(StoreTestCase):
     def setUp(self) -> None:
         """Make a reader that has read nothing yet."""
         super().setUp()
-        self.files = Enclosure(self.root)
-        self.documents = Documents(now=self.now)
+        self.files = RootedDirectory(self.root)
+        self.documents = ManifestCache(now=self.now)
 
-    def read(self, content: bytes, digest: Digest | None = None) -> Document:
+    def read(self, content: bytes, digest: Digest | None = None) -> ParsedManifest:
         """Write a file, and read it as a manifest."""
         self.tree.write(content, "file")
         return self.read_again(digest)
 
-    def read_again(self, digest: Digest | None = None) -> Document:
+    def read_again(self, digest: Digest | None = None) -> ParsedManifest:
         """Read the file as it lies there."""
         opened = self.files.open_file("file")
         with opened.file as file:
@@ -54,7 +53,7 @@ class DocumentsTestCase(StoreTestCase):
 
 
 class ReadTests(DocumentsTestCase):
-    """Tests for ``Documents.read``."""
+    """Tests for ``ManifestCache.read``."""
 
     def test_read(self) -> None:
         """A manifest's digest and size are those of its bytes, whatever it is called."""
@@ -73,7 +72,7 @@ class ReadTests(DocumentsTestCase):
         """A damaged manifest is refused, with its file and what to do; also when known."""
         self.settle()
         for _ in range(2):
-            error = self.assertRaises(ContentBroken, self.read, MANIFEST, ABSENT)
+            error = self.assertRaises(ContentInvalid, self.read, MANIFEST, ABSENT)
             self.assertEqual(
                 str(error),
                 f"{self.root}/file does not hold what its name says, but "
@@ -82,7 +81,7 @@ class ReadTests(DocumentsTestCase):
 
     def test_no_manifest(self) -> None:
         """What is no manifest is refused, with its file and what to do."""
-        error = self.assertRaises(ContentBroken, self.read, b"[]")
+        error = self.assertRaises(ContentInvalid, self.read, b"[]")
         self.assertEqual(
             str(error),
             f"{self.root}/file is not a manifest: it is not a JSON object; remove it",
@@ -91,7 +90,7 @@ class ReadTests(DocumentsTestCase):
     def test_too_large(self) -> None:
         """A file that no manifest can be is not read."""
         os.truncate(self.tree.write(b"{", "file"), LARGEST_MANIFEST + 1)
-        error = self.assertRaises(ContentBroken, self.read_again)
+        error = self.assertRaises(ContentInvalid, self.read_again)
         self.assertEqual(str(error), f"{self.root}/file is too large to be a manifest: remove it")
 
     def test_large(self) -> None:
@@ -124,7 +123,7 @@ class ReadTests(DocumentsTestCase):
 
 
 class IsManifestTests(DocumentsTestCase):
-    """Tests for ``Documents.is_manifest``."""
+    """Tests for ``ManifestCache.is_manifest``."""
 
     def test_kinds(self) -> None:
         """Manifests among the blobs are told from configs and layers."""

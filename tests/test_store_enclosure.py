@@ -1,16 +1,16 @@
-"""Tests for ``minreg.store.enclosure``: nothing outside of the root is ever opened."""
+"""Tests for ``minreg.store.rooted``: nothing outside of the root is ever opened."""
 
 import os
 import resource
 import stat
 
-from minreg.interfaces import ContentBroken, ContentUnreadable, StoreUnavailable
-from minreg.store.enclosure import Enclosure
+from minreg.store.interfaces import ContentInvalid, ContentUnreadable, StoreUnavailable
+from minreg.store.rooted import RootedDirectory
 from tests.store_support import EnclosureTestCase, open_files, without_privileges
 
 
 class OpenFileTests(EnclosureTestCase):
-    """Tests for ``Enclosure.open_file``."""
+    """Tests for ``RootedDirectory.open_file``."""
 
     def test_file(self) -> None:
         """A file is opened, with its status and where it lies."""
@@ -34,12 +34,12 @@ class OpenFileTests(EnclosureTestCase):
         """The root may be a link, also to a place that is exchanged later."""
         link = self.mktemp()
         os.symlink(self.root, link)
-        self.assertEqual(self.content("a/file", Enclosure(link)), b"inside")
+        self.assertEqual(self.content("a/file", RootedDirectory(link)), b"inside")
 
     def test_link_out(self) -> None:
         """A link out of the root is refused, with the link, its target, and what to do."""
         os.symlink(self.secret, self.tree.path("a", "link"))
-        error = self.refusal(ContentBroken, self.files.open_file, "a/link")
+        error = self.refusal(ContentInvalid, self.files.open_file, "a/link")
         self.assertEqual(
             str(error),
             f"{self.root}/a/link leads out of the root, to {self.secret}: copy the content "
@@ -49,7 +49,7 @@ class OpenFileTests(EnclosureTestCase):
     def test_directory_link_out(self) -> None:
         """A directory that lies outside is named as the link that leads out."""
         os.symlink(self.outside, self.tree.path("away"))
-        error = self.refusal(ContentBroken, self.files.open_file, "away/secret")
+        error = self.refusal(ContentInvalid, self.files.open_file, "away/secret")
         self.assertIn(f"{self.root}/away leads out of the root, to {self.secret}:", str(error))
 
     def test_sibling(self) -> None:
@@ -59,23 +59,25 @@ class OpenFileTests(EnclosureTestCase):
         with open(os.path.join(sibling, "file"), "wb") as file:
             file.write(b"secret")
         os.symlink(f"../{os.path.basename(self.root)}-private/file", self.tree.path("link"))
-        self.refusal(ContentBroken, self.files.open_file, "link")
+        self.refusal(ContentInvalid, self.files.open_file, "link")
 
     def test_allowed_link(self) -> None:
         """A link may lead to a directory that was allowed, and below it, but not beside."""
         os.symlink(self.secret, self.tree.path("link"))
-        self.assertEqual(self.content("link", Enclosure(self.root, [self.outside])), b"secret")
-        above = Enclosure(self.root, ["/nowhere", os.path.dirname(self.outside)])
+        self.assertEqual(
+            self.content("link", RootedDirectory(self.root, [self.outside])), b"secret"
+        )
+        above = RootedDirectory(self.root, ["/nowhere", os.path.dirname(self.outside)])
         self.assertEqual(self.content("link", above), b"secret")
         for place in (f"{self.outside}/below", self.outside[:-1]):
-            self.refusal(ContentBroken, Enclosure(self.root, [place]).open_file, "link")
+            self.refusal(ContentInvalid, RootedDirectory(self.root, [place]).open_file, "link")
 
     def test_allowed_link_by_another_name(self) -> None:
         """What is allowed may itself be named by a link."""
         os.symlink(self.secret, self.tree.path("link"))
         name = os.path.abspath(self.mktemp())
         os.symlink(self.outside, name)
-        self.assertEqual(self.content("link", Enclosure(self.root, [name])), b"secret")
+        self.assertEqual(self.content("link", RootedDirectory(self.root, [name])), b"secret")
 
     def test_absent(self) -> None:
         """What is not there is not found, whatever is in its way."""
@@ -86,7 +88,7 @@ class OpenFileTests(EnclosureTestCase):
     def test_circle(self) -> None:
         """A link that leads in a circle is refused by name."""
         os.symlink("circle", self.tree.path("circle"))
-        error = self.refusal(ContentBroken, self.files.open_file, "circle")
+        error = self.refusal(ContentInvalid, self.files.open_file, "circle")
         self.assertEqual(
             str(error), f"{self.root}/circle is a link that leads in a circle: remove it"
         )
@@ -94,7 +96,7 @@ class OpenFileTests(EnclosureTestCase):
     def test_empty(self) -> None:
         """An empty file is one that was not copied."""
         self.tree.write(b"", "a", "empty")
-        error = self.refusal(ContentBroken, self.files.open_file, "a/empty")
+        error = self.refusal(ContentInvalid, self.files.open_file, "a/empty")
         self.assertEqual(str(error), f"{self.root}/a/empty is empty: copy it again")
 
     def test_special_files(self) -> None:
@@ -103,14 +105,14 @@ class OpenFileTests(EnclosureTestCase):
         os.mkfifo(self.tree.path("fifo"))
         os.mknod(self.tree.path("socket"), stat.S_IFSOCK | 0o600)
         os.symlink("/dev/zero", self.tree.path("device"))
-        files = Enclosure(self.root, ["/dev"])
+        files = RootedDirectory(self.root, ["/dev"])
         for name, place in (
             ("directory", f"{self.root}/directory"),
             ("fifo", f"{self.root}/fifo"),
             ("socket", f"{self.root}/socket"),
             ("device", "/dev/zero"),
         ):
-            error = self.refusal(ContentBroken, files.open_file, name)
+            error = self.refusal(ContentInvalid, files.open_file, name)
             self.assertEqual(str(error), f"{place} is not a file: remove it")
 
     def test_not_permitted(self) -> None:
@@ -126,7 +128,7 @@ class OpenFileTests(EnclosureTestCase):
     def test_no_root(self) -> None:
         """Without a root there is no store, which is not the same as an empty one."""
         for root in (os.path.abspath(self.mktemp()), self.secret):
-            error = self.refusal(StoreUnavailable, Enclosure(root).open_file, "a/file")
+            error = self.refusal(StoreUnavailable, RootedDirectory(root).open_file, "a/file")
             self.assertIn(f"root {root}: ", str(error))
 
     def test_too_many_files(self) -> None:

@@ -1,9 +1,9 @@
-"""Tests for the ways in which ``minreg.store.enclosure`` looks without opening."""
+"""Tests for the ways in which ``minreg.store.rooted`` looks without opening."""
 
 import os
 
-from minreg.interfaces import ContentBroken, StoreUnavailable
-from minreg.store.enclosure import directory_status, is_file
+from minreg.store.interfaces import ContentInvalid, StoreUnavailable
+from minreg.store.rooted import directory_status, is_file
 from tests.store_support import EnclosureTestCase, without_privileges
 
 
@@ -24,7 +24,7 @@ class LookTests(EnclosureTestCase):
             ("b", FileNotFoundError),
             ("fifo", FileNotFoundError),
             ("a/file", FileNotFoundError),
-            ("away", ContentBroken),
+            ("away", ContentInvalid),
         ):
             self.refusal(expected, self.files.scan(path).__enter__)
 
@@ -39,7 +39,7 @@ class LookTests(EnclosureTestCase):
         os.symlink(self.outside, self.tree.path("away"))
         self.assertEqual(self.files.status("a").st_ino, os.stat(self.tree.path("a")).st_ino)
         self.refusal(FileNotFoundError, self.files.status, "b")
-        self.refusal(ContentBroken, self.files.status, "away")
+        self.refusal(ContentInvalid, self.files.status, "away")
 
     def test_is_directory(self) -> None:
         """A directory is one also behind a link; a circle of links is an operator's matter."""
@@ -49,7 +49,7 @@ class LookTests(EnclosureTestCase):
         self.assertTrue(self.files.is_directory("link"))
         for path in ("a/file", "b", "a/file/b", "x" * 256):
             self.assertFalse(self.files.is_directory(path), path)
-        self.refusal(ContentBroken, self.files.is_directory, "circle")
+        self.refusal(ContentInvalid, self.files.is_directory, "circle")
 
     def test_links(self) -> None:
         """A lost link is something that exists and leads nowhere."""

@@ -1,8 +1,8 @@
-"""Tests for ``minreg.store.evidence``."""
+"""Tests for ``minreg.store.cache``."""
 
 import os
 
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from tests.store_support import StoreTestCase
 
 CONFIG = b'{"architecture": "amd64", "os": "linux"}'

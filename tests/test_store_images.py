@@ -3,7 +3,7 @@
 from click.testing import CliRunner
 
 from minreg.cli import cli
-from minreg.store.images import look_at_image
+from minreg.store.images import inspect_image
 from tests.store_support import StoreTestCase
 
 
@@ -13,7 +13,7 @@ class SenselessTests(StoreTestCase):
     def test_part_of_a_manifest(self) -> None:
         """Such an image is not complete, and nobody knows all that belongs to it."""
         digest = self.tree.add_manifest("a", self.tree.image(layers=[{"size": 1}]), "1")
-        image = look_at_image(self.find("a"), "1")
+        image = inspect_image(self.find("a"), "1")
         self.assertEqual(
             image.problems, (f"manifest {digest} makes no sense: layers[0] has no media type",)
         )

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.names import is_host, parse_host
+from minreg.oci.names import is_host, parse_host
 from minreg.store.lookup import candidates, upstream_of
 
 ALIASES = {"bootstrap-registry.airgap": "docker.io"}

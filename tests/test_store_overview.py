@@ -1,10 +1,9 @@
-"""Tests for ``minreg.store.overview``: a repository in a few words."""
+"""Tests for ``minreg.store.summary``: a repository in a few words."""
 
 import os
 
-from minreg.manifests import Platform
-from minreg.media_types import OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.manifests import Platform
+from minreg.oci.names import OCI_MANIFEST, Digest
 from minreg.store.tree import RegistryTree
 from tests.support import WebTestCase
 from tests.trees import descriptor, index
@@ -13,7 +12,7 @@ CONFIG = b'{"architecture": "amd64", "os": "linux"}'
 
 
 class OverviewTests(WebTestCase):
-    """Tests for ``TreeRepository.sum_up``."""
+    """Tests for ``TreeRepository.summarize``."""
 
     def setUp(self) -> None:
         """Have a store over the tree."""
@@ -24,7 +23,7 @@ class OverviewTests(WebTestCase):
         """A repository tells its tags, platforms, bytes, and when it last changed."""
         digest = self.tree.add_image("a/b", "1", b"layer")
         os.utime(self.tree.path("a/b", "manifests"), (7, 7))
-        found = self.store.find_repository(None, "a/b").sum_up()
+        found = self.store.find_repository(None, "a/b").summarize()
         document = os.path.getsize(self.tree.path("a/b", "manifests", str(digest)))
         self.assertEqual(found.tags, ("1",))
         self.assertEqual(found.platforms, (Platform("linux", "amd64"),))
@@ -47,7 +46,7 @@ class OverviewTests(WebTestCase):
             ),
         ]
         self.tree.add_manifest("a", index(children), "1")
-        found = self.store.find_repository(None, "a").sum_up()
+        found = self.store.find_repository(None, "a").summarize()
         self.assertEqual(found.platforms, (Platform("linux", "s390x"),))
 
     def test_missing(self) -> None:
@@ -56,7 +55,7 @@ class OverviewTests(WebTestCase):
         self.tree.add_image("a", "2", b"second")
         os.unlink(self.tree.path("blobs", str(Digest.of(b"first"))))
         os.truncate(self.tree.path("blobs", str(Digest.of(b"second"))), 1)
-        found = self.store.find_repository(None, "a").sum_up()
+        found = self.store.find_repository(None, "a").summarize()
         self.assertEqual(found.missing, 2)
 
     def test_odd_configs(self) -> None:
@@ -64,9 +63,9 @@ class OverviewTests(WebTestCase):
         self.tree.add_image("a", "1")
         for content in (b"[]", b"{", b'{"os": 1}', b"[" * 100_000):
             self.tree.write(content, "blobs", str(Digest.of(CONFIG)))
-            self.assertEqual(self.store.find_repository(None, "a").sum_up().platforms, ())
+            self.assertEqual(self.store.find_repository(None, "a").summarize().platforms, ())
         os.unlink(self.tree.path("blobs", str(Digest.of(CONFIG))))
-        self.assertEqual(self.store.find_repository(None, "a").sum_up().platforms, ())
+        self.assertEqual(self.store.find_repository(None, "a").summarize().platforms, ())
 
     def test_referrers_are_no_images(self) -> None:
         """A signature has no platform."""
@@ -74,7 +73,7 @@ class OverviewTests(WebTestCase):
         self.tree.add_manifest(
             "a", self.tree.image(b"signature", subject=descriptor(OCI_MANIFEST, subject, 1))
         )
-        found = self.store.find_repository(None, "a").sum_up()
+        found = self.store.find_repository(None, "a").summarize()
         self.assertEqual(found.platforms, (Platform("linux", "amd64"),))
 
     def test_images(self) -> None:
@@ -86,7 +85,7 @@ class OverviewTests(WebTestCase):
         self.tree.add_manifest(
             "a", self.tree.image(b"signature", subject=descriptor(OCI_MANIFEST, multi, 1))
         )
-        found = self.store.find_repository(None, "a").sum_up()
+        found = self.store.find_repository(None, "a").summarize()
         self.assertEqual((found.images, found.broken), (2, 0))
         self.assertTrue(found.is_complete)
 
@@ -105,7 +104,7 @@ class OverviewTests(WebTestCase):
             )
         ):
             break_it()
-            found = self.store.find_repository(None, "a").sum_up()
+            found = self.store.find_repository(None, "a").summarize()
             # The second tag leads to the file that is counted already.
             self.assertEqual(found.broken, max(number, 1), number)
             self.assertFalse(found.is_complete)

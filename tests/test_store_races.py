@@ -5,9 +5,9 @@ import os
 from collections.abc import Callable
 from threading import Event, Thread
 
-from minreg.interfaces import ContentBroken, ContentNotFound
-from minreg.names import Digest
-from minreg.store.enclosure import Enclosure
+from minreg.oci.names import Digest
+from minreg.store.interfaces import ContentInvalid, ContentNotFound
+from minreg.store.rooted import RootedDirectory
 from tests.store_support import StoreTestCase, read
 
 NAME = "rancher/pause"
@@ -96,12 +96,12 @@ class RacesTests(StoreTestCase):
             file.write(b"secret")
         self.tree.write(b"inside", "inside")
         os.symlink("inside", self.tree.path("link"))
-        files = Enclosure(self.root)
+        files = RootedDirectory(self.root)
 
         def ask() -> None:
             try:
                 opened = files.open_file("link")
-            except ContentBroken as error:
+            except ContentInvalid as error:
                 assert secret in str(error), error
                 return
             with opened.file as file:

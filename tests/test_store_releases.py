@@ -2,9 +2,13 @@
 
 import os
 
-from minreg.interfaces import ContentBroken, ContentNotFound, StoreAwaited, StoreUnavailable
-from minreg.store.awaited import AwaitedTree
-from minreg.store.releases import LARGEST_LIST, match_release
+from minreg.store.interfaces import (
+    ContentInvalid,
+    ContentNotFound,
+    StoreNotReady,
+    StoreUnavailable,
+)
+from minreg.store.tree import LARGEST_LIST, DeferredTree, match_release
 from tests.store_support import StoreTestCase
 
 
@@ -36,8 +40,8 @@ class ReleasesTests(StoreTestCase):
         outside = os.path.abspath(self.mktemp())
         os.makedirs(os.path.join(outside, "v1.0.0.txt"))
         os.symlink(outside, self.tree.path("k3s"))
-        self.refusal(ContentBroken, self.store.list_releases)
-        self.refusal(ContentBroken, self.store.read_release, "v1.0.0")
+        self.refusal(ContentInvalid, self.store.list_releases)
+        self.refusal(ContentInvalid, self.store.read_release, "v1.0.0")
 
     def test_no_list(self) -> None:
         """What cannot be a list is refused: a directory, nothing, something endless."""
@@ -45,7 +49,7 @@ class ReleasesTests(StoreTestCase):
         self.tree.write(b"", "k3s", "v1.0.1.txt")
         self.tree.write(b"#" * (LARGEST_LIST + 1), "k3s", "v1.0.2.txt")
         for version in self.store.list_releases():
-            self.refusal(ContentBroken, self.store.read_release, version)
+            self.refusal(ContentInvalid, self.store.read_release, version)
 
     def test_file(self) -> None:
         """A file in the directory's place holds no lists."""
@@ -58,8 +62,8 @@ class ReleasesTests(StoreTestCase):
         os.rename(self.root, f"{self.root}.gone")
         self.refusal(StoreUnavailable, self.store.list_releases)
         self.refusal(StoreUnavailable, self.store.read_release, "v1.0.0")
-        awaited = AwaitedTree(self.root)
-        self.refusal(StoreAwaited, awaited.list_releases)
+        awaited = DeferredTree(self.root)
+        self.refusal(StoreNotReady, awaited.list_releases)
 
     def test_match(self) -> None:
         """A release is known by its name, and by how tags have it; by no part of it."""

@@ -5,10 +5,14 @@ import os
 
 from zope.interface.verify import verifyObject
 
-from minreg.interfaces import ContentBroken, ContentNotFound, IRepository, RepositoryNotFound
-from minreg.manifests import Platform
-from minreg.media_types import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.manifests import Platform
+from minreg.oci.names import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Digest
+from minreg.store.interfaces import (
+    ContentInvalid,
+    ContentNotFound,
+    IRepository,
+    RepositoryNotFound,
+)
 from tests.store_support import ABSENT, StoreTestCase, open_files, read
 from tests.trees import descriptor, index
 
@@ -63,7 +67,7 @@ class ManifestTests(StoreTestCase):
         """A manifest that is not what its name says is not served, by tag or by digest."""
         self.tree.write(self.written + b" ", NAME, "manifests", str(self.digest))
         for reference in ("3.6", self.digest):
-            error = self.refusal(ContentBroken, self.find().open_manifest, reference)
+            error = self.refusal(ContentInvalid, self.find().open_manifest, reference)
             self.assertIn(
                 f"{self.root}/rancher/pause/manifests/{self.digest} does not hold", str(error)
             )
@@ -71,7 +75,7 @@ class ManifestTests(StoreTestCase):
     def test_not_a_manifest(self) -> None:
         """A file that is no manifest is not served, and named."""
         self.tree.write(b"text", NAME, "manifests", "text")
-        error = self.refusal(ContentBroken, self.find().open_manifest, "text")
+        error = self.refusal(ContentInvalid, self.find().open_manifest, "text")
         self.assertIn(f"{self.root}/rancher/pause/manifests/text is not a manifest", str(error))
 
     def test_special_files(self) -> None:
@@ -80,7 +84,7 @@ class ManifestTests(StoreTestCase):
         os.makedirs(self.tree.path(NAME, "manifests", "directory"))
         os.mkfifo(self.tree.path(NAME, "manifests", str(ABSENT)))
         for reference in ("fifo", "directory", ABSENT):
-            error = self.refusal(ContentBroken, self.find().open_manifest, reference)
+            error = self.refusal(ContentInvalid, self.find().open_manifest, reference)
             self.assertIn("is not a file: remove it", str(error))
         self.refusal(ContentNotFound, self.find().open_manifest, "other")
         self.assertEqual(self.find().list_tags(), ["3.6"])
@@ -90,7 +94,7 @@ class ManifestTests(StoreTestCase):
         elsewhere = os.path.abspath(self.mktemp())
         os.rename(self.tree.path(NAME, "manifests", str(self.digest)), elsewhere)
         os.symlink(elsewhere, self.tree.path(NAME, "manifests", "out"))
-        error = self.refusal(ContentBroken, self.find().open_manifest, "out")
+        error = self.refusal(ContentInvalid, self.find().open_manifest, "out")
         self.assertIn("rancher/pause/manifests/out leads out of the root", str(error))
         allowed = self.repository(NAME, os.path.dirname(elsewhere))
         self.assertEqual(read(allowed.open_manifest("out")), self.written)
@@ -98,7 +102,7 @@ class ManifestTests(StoreTestCase):
     def test_lost_link(self) -> None:
         """A tag whose manifest is missing is for the operator to mend."""
         self.tree.add_tag(NAME, "lost", ABSENT)
-        error = self.refusal(ContentBroken, self.find().open_manifest, "lost")
+        error = self.refusal(ContentInvalid, self.find().open_manifest, "lost")
         self.assertIn(f"tag lost of rancher/pause links to {ABSENT}, and that is", str(error))
         self.assertEqual(self.find().list_tags(), ["3.6"])
 

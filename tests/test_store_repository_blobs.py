@@ -3,9 +3,8 @@
 import json
 import os
 
-from minreg.interfaces import ContentBroken, ContentNotFound
-from minreg.media_types import OCI_LAYER, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.names import OCI_LAYER, OCI_MANIFEST, Digest
+from minreg.store.interfaces import ContentInvalid, ContentNotFound
 from tests.store_support import ABSENT, StoreTestCase, read
 from tests.trees import descriptor, index
 
@@ -66,7 +65,7 @@ class BlobTests(StoreTestCase):
         """A blob that lacks bytes is not served: a client could not go elsewhere any more."""
         for content in (b"laye", b"layers"):
             self.tree.write(content, "blobs", str(LAYER))
-            error = self.refusal(ContentBroken, self.find().open_blob, LAYER)
+            error = self.refusal(ContentInvalid, self.find().open_blob, LAYER)
             self.assertEqual(
                 str(error),
                 f"{self.root}/blobs/{LAYER} has {len(content)} bytes, but manifests of "
@@ -81,14 +80,14 @@ class BlobTests(StoreTestCase):
         self.tree.write(b"layer..", "blobs", str(LAYER))
         self.assertEqual(self.blob(LAYER), b"layer..")
         self.tree.write(b"layer.", "blobs", str(LAYER))
-        error = self.refusal(ContentBroken, self.find().open_blob, LAYER)
+        error = self.refusal(ContentInvalid, self.find().open_blob, LAYER)
         self.assertIn("has 6 bytes, but manifests of rancher/pause say 5 or 7", str(error))
 
     def test_other_repositories(self) -> None:
         """What the manifests of one repository state is no concern of another one."""
         self.tree.add_manifest("other", {**self.tree.image(), "layers": []})
         self.tree.write(b"layers", "blobs", str(LAYER))
-        self.refusal(ContentBroken, self.find().open_blob, LAYER)
+        self.refusal(ContentInvalid, self.find().open_blob, LAYER)
         self.assertEqual(self.blob(LAYER, "other"), b"layers")
 
     def test_truncated_layer_of_misfiled_image(self) -> None:
@@ -106,17 +105,17 @@ class BlobTests(StoreTestCase):
             self.tree.write(b"another", "blobs", str(layer))
             self.assertEqual(self.blob(layer, way), b"another")
             self.tree.write(b"anoth", "blobs", str(layer))
-            self.refusal(ContentBroken, self.find(way).open_blob, layer)
+            self.refusal(ContentInvalid, self.find(way).open_blob, layer)
 
     def test_unfit_files(self) -> None:
         """An empty or special file, or a lost link or one in a circle, is never a blob."""
         path = self.tree.path("blobs", str(LAYER))
         for make, expected in (
-            (lambda: os.mkfifo(path), ContentBroken),
-            (lambda: os.makedirs(path), ContentBroken),
-            (lambda: self.tree.write(b"", "blobs", str(LAYER)), ContentBroken),
-            (lambda: os.symlink(path, path), ContentBroken),
-            (lambda: os.symlink("/etc/passwd", path), ContentBroken),
+            (lambda: os.mkfifo(path), ContentInvalid),
+            (lambda: os.makedirs(path), ContentInvalid),
+            (lambda: self.tree.write(b"", "blobs", str(LAYER)), ContentInvalid),
+            (lambda: os.symlink(path, path), ContentInvalid),
+            (lambda: os.symlink("/etc/passwd", path), ContentInvalid),
             (lambda: os.symlink("nowhere", path), ContentNotFound),
         ):
             os.rename(path, self.mktemp())

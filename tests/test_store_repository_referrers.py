@@ -3,10 +3,9 @@
 import json
 import os
 
-from minreg.interfaces import ContentBroken, ContentNotFound
-from minreg.media_types import OCI_INDEX, OCI_MANIFEST
-from minreg.names import Digest
-from minreg.store.survey import fallback_tag, referrers_index
+from minreg.oci.names import OCI_INDEX, OCI_MANIFEST, Digest
+from minreg.store.index import fallback_tag, referrers_index
+from minreg.store.interfaces import ContentInvalid, ContentNotFound
 from tests.store_support import ABSENT, StoreTestCase, read
 from tests.trees import descriptor, index
 
@@ -22,7 +21,7 @@ class ReferrersTests(StoreTestCase):
         self.subject = self.tree.add_image(NAME, "3.6")
         self.tag = fallback_tag(self.subject)
 
-    def signature(self, kind: str = "a/b", subject: Digest | None = None) -> dict[str, object]:
+    def fingerprint(self, kind: str = "a/b", subject: Digest | None = None) -> dict[str, object]:
         """Make a manifest that refers to the image."""
         refers = descriptor(OCI_MANIFEST, subject or self.subject, 1)
         return self.tree.image(b"signature", artifactType=kind, subject=refers)
@@ -38,24 +37,24 @@ class ReferrersTests(StoreTestCase):
 
     def test_computed(self) -> None:
         """Referrers are found without anyone having listed them, and in a stable order."""
-        digests = [self.tree.add_manifest(NAME, self.signature(f"a/{at}")) for at in range(4)]
+        digests = [self.tree.add_manifest(NAME, self.fingerprint(f"a/{at}")) for at in range(4)]
         self.assertEqual(self.listed(), sorted(digests))
         self.assertEqual(self.find().list_referrers(ABSENT), [])
 
     def test_tagged(self) -> None:
         """A referrer that lies under its tag only counts as well."""
-        written = json.dumps(self.signature()).encode()
+        written = json.dumps(self.fingerprint()).encode()
         self.tree.write(written, NAME, "manifests", f"{self.tag}.sig")
         self.assertEqual(self.listed(), [Digest.of(written)])
 
     def test_subject_is_not_here(self) -> None:
         """A referrer may come before its subject."""
-        digest = self.tree.add_manifest(NAME, self.signature(subject=ABSENT))
+        digest = self.tree.add_manifest(NAME, self.fingerprint(subject=ABSENT))
         self.assertEqual([found.digest for found in self.find().list_referrers(ABSENT)], [digest])
 
     def test_synthesised_fallback_tag(self) -> None:
         """Clients that know only the fallback tag get the same list, by its digest too."""
-        self.tree.add_manifest(NAME, self.signature())
+        self.tree.add_manifest(NAME, self.fingerprint())
         content = self.find().open_manifest(self.tag)
         self.assertEqual(content.media_type, OCI_INDEX)
         written = read(content)
@@ -72,19 +71,19 @@ class ReferrersTests(StoreTestCase):
     def test_stored_fallback_tag(self) -> None:
         """A fallback tag that is here is served as it is."""
         stored = self.tree.add_manifest(NAME, index([]), self.tag)
-        self.tree.add_manifest(NAME, self.signature())
+        self.tree.add_manifest(NAME, self.fingerprint())
         content = self.find().open_manifest(self.tag)
         content.close()
         self.assertEqual(content.digest, stored)
 
     def test_merged(self) -> None:
         """What a stored fallback tag lists is merged, if it is here and does refer."""
-        here = self.tree.add_manifest(NAME, self.signature())
-        misfiled = self.tree.add_blob(json.dumps(self.signature("c/d")).encode())
-        other = self.tree.add_blob(json.dumps(self.signature("e/f", ABSENT)).encode())
+        here = self.tree.add_manifest(NAME, self.fingerprint())
+        misfiled = self.tree.add_blob(json.dumps(self.fingerprint("c/d")).encode())
+        other = self.tree.add_blob(json.dumps(self.fingerprint("e/f", ABSENT)).encode())
         plain = self.tree.add_blob(b"no manifest")
         damaged = Digest.of(b"damaged")
-        self.tree.write(json.dumps(self.signature("g/h")).encode(), "blobs", str(damaged))
+        self.tree.write(json.dumps(self.fingerprint("g/h")).encode(), "blobs", str(damaged))
         listed = [here, misfiled, other, plain, damaged, ABSENT, self.subject]
         children = [descriptor(OCI_MANIFEST, digest, 1) for digest in listed]
         self.tree.add_manifest(NAME, index(children), self.tag)
@@ -92,7 +91,7 @@ class ReferrersTests(StoreTestCase):
 
     def test_misfiled_fallback_tag(self) -> None:
         """The list itself may be among the blobs, as the script leaves it."""
-        misfiled = self.tree.add_blob(json.dumps(self.signature()).encode())
+        misfiled = self.tree.add_blob(json.dumps(self.fingerprint()).encode())
         listed = index([descriptor(OCI_MANIFEST, misfiled, 1)])
         del listed["mediaType"]
         self.tree.add_tag(NAME, self.tag, self.tree.add_blob(json.dumps(listed).encode()))
@@ -100,17 +99,17 @@ class ReferrersTests(StoreTestCase):
 
     def test_damaged_fallback_tag(self) -> None:
         """A damaged list hides none of the referrers that are here."""
-        here = self.tree.add_manifest(NAME, self.signature())
+        here = self.tree.add_manifest(NAME, self.fingerprint())
         path = self.tree.write(b"no list", NAME, "manifests", self.tag)
         self.assertEqual(self.listed(), [here])
         os.unlink(path)
         os.mkfifo(path)
         self.assertEqual(self.listed(), [here])
-        self.refusal(ContentBroken, self.find().open_manifest, self.tag)
+        self.refusal(ContentInvalid, self.find().open_manifest, self.tag)
 
     def test_damaged_referrer(self) -> None:
         """A damaged manifest is no referrer, and hides no other one."""
-        here = self.tree.add_manifest(NAME, self.signature())
+        here = self.tree.add_manifest(NAME, self.fingerprint())
         self.tree.write(b"{}", NAME, "manifests", str(ABSENT))
         self.tree.write(b"", NAME, "manifests", "empty")
         self.assertEqual(self.listed(), [here])

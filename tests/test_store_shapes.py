@@ -4,9 +4,8 @@ import json
 import os
 import shutil
 
-from minreg.interfaces import ContentBroken
-from minreg.media_types import OCI_INDEX, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.names import OCI_INDEX, OCI_MANIFEST, Digest
+from minreg.store.interfaces import ContentInvalid
 from tests.store_support import StoreTestCase, read
 from tests.trees import descriptor, index
 
@@ -76,7 +75,7 @@ class ShapesTests(StoreTestCase):
         elsewhere = os.path.abspath(self.mktemp())
         self.move_blobs(elsewhere)
         os.symlink(elsewhere, self.tree.path("blobs"))
-        error = self.refusal(ContentBroken, self.find().open_blob, LAYER)
+        error = self.refusal(ContentInvalid, self.find().open_blob, LAYER)
         self.assertIn(f"leads out of the root, to {elsewhere}/{LAYER}", str(error))
         self.assertIn(f"--allow-links-to {elsewhere}", str(error))
         allowed = self.repository(NAME, elsewhere)
@@ -181,5 +180,5 @@ class MisfiledTests(StoreTestCase):
         with open(path, "ab") as file:
             file.write(b" ")
         for reference in ("3.6", digest):
-            error = self.refusal(ContentBroken, self.find().open_manifest, reference)
+            error = self.refusal(ContentInvalid, self.find().open_manifest, reference)
             self.assertIn(f"{path} does not hold what its name says", str(error))

@@ -1,17 +1,17 @@
-"""Tests for ``minreg.store.signatures``."""
+"""Tests for ``minreg.store.cache``."""
 
 import os
 from threading import Thread
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.store.signatures import RecentlyUsed, is_settled, signature
+from minreg.store.cache import LeastRecentlyUsedCache, fingerprint, is_settled
 
 SECOND = 1_000_000_000
 
 
 class SignatureTests(SynchronousTestCase):
-    """Tests for ``signature`` and ``is_settled``."""
+    """Tests for ``fingerprint`` and ``is_settled``."""
 
     def setUp(self) -> None:
         """Write a file."""
@@ -24,7 +24,7 @@ class SignatureTests(SynchronousTestCase):
         """A file that nobody touches keeps its signature, also while it is read."""
         with open(self.path, "rb") as file:
             file.read()
-        self.assertEqual(signature(os.stat(self.path)), signature(self.status))
+        self.assertEqual(fingerprint(os.stat(self.path)), fingerprint(self.status))
 
     def test_times_set_back(self) -> None:
         """Another file with the same size and time is noticed, as tar and rsync make it."""
@@ -32,7 +32,7 @@ class SignatureTests(SynchronousTestCase):
             file.write(b"CONTENT")
         os.utime(f"{self.path}.new", ns=(self.status.st_atime_ns, self.status.st_mtime_ns))
         os.rename(f"{self.path}.new", self.path)
-        self.assertNotEqual(signature(os.stat(self.path)), signature(self.status))
+        self.assertNotEqual(fingerprint(os.stat(self.path)), fingerprint(self.status))
 
     def test_settled(self) -> None:
         """Only a change that lies more than a second back is surely the last one."""
@@ -47,18 +47,18 @@ class SignatureTests(SynchronousTestCase):
 
 
 class RecentlyUsedTests(SynchronousTestCase):
-    """Tests for ``RecentlyUsed``."""
+    """Tests for ``LeastRecentlyUsedCache``."""
 
     def test_keep(self) -> None:
         """What was put in comes out, falsehoods too."""
-        kept: RecentlyUsed[str, bool] = RecentlyUsed(2)
+        kept: LeastRecentlyUsedCache[str, bool] = LeastRecentlyUsedCache(2)
         kept.put("a", value=False)
         self.assertEqual(kept.get("a"), False)
         self.assertIsNone(kept.get("b"))
 
     def test_least_recently_used(self) -> None:
         """What was not asked for the longest makes place."""
-        kept: RecentlyUsed[str, int] = RecentlyUsed(2)
+        kept: LeastRecentlyUsedCache[str, int] = LeastRecentlyUsedCache(2)
         kept.put("a", 1)
         kept.put("b", 2)
         kept.get("a")
@@ -67,7 +67,7 @@ class RecentlyUsedTests(SynchronousTestCase):
 
     def test_cost(self) -> None:
         """The costs of all that is kept stay within the capacity."""
-        kept: RecentlyUsed[str, int] = RecentlyUsed(10)
+        kept: LeastRecentlyUsedCache[str, int] = LeastRecentlyUsedCache(10)
         kept.put("a", 1, 4)
         kept.put("b", 2, 4)
         kept.put("c", 3, 6)
@@ -75,7 +75,7 @@ class RecentlyUsedTests(SynchronousTestCase):
 
     def test_replace(self) -> None:
         """A new value takes the place of the old one, and its cost that of the old cost."""
-        kept: RecentlyUsed[str, int] = RecentlyUsed(10)
+        kept: LeastRecentlyUsedCache[str, int] = LeastRecentlyUsedCache(10)
         for value in range(100):
             kept.put("a", value, 5)
         kept.put("b", 1, 5)
@@ -83,7 +83,7 @@ class RecentlyUsedTests(SynchronousTestCase):
 
     def test_too_large(self) -> None:
         """What costs more than there is for all is not kept, and drives nothing out."""
-        kept: RecentlyUsed[str, int] = RecentlyUsed(10)
+        kept: LeastRecentlyUsedCache[str, int] = LeastRecentlyUsedCache(10)
         kept.put("a", 1, 5)
         kept.put("b", 2, 11)
         self.assertEqual([kept.get(key) for key in "ab"], [1, None])
@@ -94,7 +94,7 @@ class RecentlyUsedTests(SynchronousTestCase):
 
     def test_threads(self) -> None:
         """Several threads may use it at once, and the costs still add up."""
-        kept: RecentlyUsed[int, int] = RecentlyUsed(50)
+        kept: LeastRecentlyUsedCache[int, int] = LeastRecentlyUsedCache(50)
 
         def work(seed: int) -> None:
             for at in range(2000):

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.store.survey``: what manifests say of each other."""
+"""Tests for ``minreg.store.index``: what manifests say of each other."""
 
 import json
 from collections.abc import Mapping
@@ -6,17 +6,16 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.manifests import Descriptor, Platform, parse_manifest
-from minreg.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
-from minreg.names import Digest
-from minreg.store.documents import Document
-from minreg.store.survey import (
+from minreg.oci.manifests import Descriptor, Platform, parse_manifest
+from minreg.oci.names import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Digest
+from minreg.store.index import (
+    build_index,
     describe,
     fallback_tag,
-    make_survey,
     referrers_index,
     subject_of_fallback_tag,
 )
+from minreg.store.manifest_cache import ParsedManifest
 from tests.trees import descriptor, index
 
 CONFIG = Digest.of(b"config")
@@ -24,13 +23,13 @@ LAYER = Digest.of(b"layer")
 SUBJECT = Digest.of(b"subject")
 
 
-def document(content: Mapping[str, Any]) -> Document:
+def document(content: Mapping[str, Any]) -> ParsedManifest:
     """Make a document as it is read from a file."""
     written = json.dumps(content).encode()
-    return Document(Digest.of(written), len(written), parse_manifest(written))
+    return ParsedManifest(Digest.of(written), len(written), parse_manifest(written))
 
 
-def image(size: int = 5, **more: object) -> Document:
+def image(size: int = 5, **more: object) -> ParsedManifest:
     """Make an image's manifest that states a size for its layer."""
     return document(
         {
@@ -42,17 +41,17 @@ def image(size: int = 5, **more: object) -> Document:
     )
 
 
-def signature(at: int) -> Document:
+def fingerprint(at: int) -> ParsedManifest:
     """Make one of several signatures of the subject."""
     return image(subject=descriptor(OCI_MANIFEST, SUBJECT, 7), annotations={"at": str(at)})
 
 
 class MakeSurveyTests(SynchronousTestCase):
-    """Tests for ``make_survey``."""
+    """Tests for ``build_index``."""
 
     def test_sizes(self) -> None:
         """Every size that a manifest states for a blob is known."""
-        survey = make_survey([("a", image(5)), ("b", image(6)), ("c", image(5))])
+        survey = build_index([("a", image(5)), ("b", image(6)), ("c", image(5))])
         self.assertEqual(survey.blob_sizes, {CONFIG: {6}, LAYER: {5, 6}})
 
     def test_index(self) -> None:
@@ -66,16 +65,16 @@ class MakeSurveyTests(SynchronousTestCase):
                 ]
             )
         )
-        survey = make_survey([("manifests/a", listed)])
+        survey = build_index([("manifests/a", listed)])
         self.assertEqual(survey.media_types, {LAYER: OCI_MANIFEST, CONFIG: OCI_INDEX})
         self.assertEqual(survey.platforms, {LAYER: Platform("linux", "arm64")})
         self.assertEqual(survey.places, {listed.digest: "manifests/a"})
 
     def test_referrers(self) -> None:
         """Each subject's referrers are listed once and in a stable order."""
-        signatures = [signature(at) for at in range(5)]
+        signatures = [fingerprint(at) for at in range(5)]
         places = [(f"manifests/{at}", found) for at, found in enumerate(signatures + signatures)]
-        survey = make_survey(reversed(places))
+        survey = build_index(reversed(places))
         ordered = sorted(signatures, key=lambda found: found.digest)
         self.assertEqual(survey.referrers, {SUBJECT: tuple(describe(found) for found in ordered)})
         listed = Digest.of(referrers_index(survey.referrers[SUBJECT]))
@@ -83,8 +82,8 @@ class MakeSurveyTests(SynchronousTestCase):
 
     def test_facts(self) -> None:
         """A survey costs about as much memory as it has entries."""
-        self.assertEqual(make_survey([]).facts, 1)
-        self.assertEqual(make_survey([("a", image())]).facts, 4)
+        self.assertEqual(build_index([]).facts, 1)
+        self.assertEqual(build_index([("a", image())]).facts, 4)
 
 
 class DescribeTests(SynchronousTestCase):
@@ -99,7 +98,7 @@ class DescribeTests(SynchronousTestCase):
 
     def test_descriptor(self) -> None:
         """A referrer is described with its media type, digest, size and annotations."""
-        found = signature(3)
+        found = fingerprint(3)
         self.assertEqual(
             describe(found),
             Descriptor(

@@ -1,17 +1,15 @@
-"""Tests for ``minreg.store.surveys``: the next request sees every change, at no great cost."""
+"""Tests for ``minreg.store.index``: the next request sees every change, at no great cost."""
 
 import json
 import os
 
-from minreg.interfaces import ContentBroken, ContentNotFound
-from minreg.manifests import Platform
-from minreg.media_types import OCI_LAYER, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.manifests import Platform
+from minreg.oci.names import OCI_LAYER, OCI_MANIFEST, Digest
 from minreg.store.directory import RepositoryDirectory
-from minreg.store.documents import Documents
-from minreg.store.enclosure import Enclosure
-from minreg.store.survey import Survey
-from minreg.store.surveys import Surveys
+from minreg.store.index import RepositoryIndex, RepositoryIndexCache
+from minreg.store.interfaces import ContentInvalid, ContentNotFound
+from minreg.store.manifest_cache import ManifestCache
+from minreg.store.rooted import RootedDirectory
 from tests.store_support import ABSENT, StoreTestCase
 from tests.trees import descriptor, index
 
@@ -20,17 +18,17 @@ LAYER = Digest.of(b"layer")
 
 
 class SurveysTests(StoreTestCase):
-    """Tests for ``Surveys``."""
+    """Tests for ``RepositoryIndexCache``."""
 
     def setUp(self) -> None:
         """Put an image into the tree."""
         super().setUp()
         self.digest = self.tree.add_image(NAME, "3.6")
-        self.surveys = Surveys(now=self.now)
-        documents = Documents(now=self.now)
-        self.directory = RepositoryDirectory(NAME, Enclosure(self.root), documents)
+        self.surveys = RepositoryIndexCache(now=self.now)
+        documents = ManifestCache(now=self.now)
+        self.directory = RepositoryDirectory(NAME, RootedDirectory(self.root), documents)
 
-    def survey(self) -> Survey:
+    def survey(self) -> RepositoryIndex:
         """Take a survey of the repository, or remember it."""
         return self.surveys.survey(self.directory)
 
@@ -50,9 +48,11 @@ class SurveysTests(StoreTestCase):
 
     def test_forgotten(self) -> None:
         """The surveys that are kept have a total cost: a large one displaces the others."""
-        self.surveys = Surveys(3, now=self.now)
+        self.surveys = RepositoryIndexCache(3, now=self.now)
         self.tree.add_image("other", "1")
-        other = RepositoryDirectory("other", Enclosure(self.root), Documents(now=self.now))
+        other = RepositoryDirectory(
+            "other", RootedDirectory(self.root), ManifestCache(now=self.now)
+        )
         self.settle()
         first = self.survey()
         self.surveys.survey(other)
@@ -60,7 +60,7 @@ class SurveysTests(StoreTestCase):
 
     def test_larger_than_all(self) -> None:
         """A repository too large to be kept beside others is kept alone, not read each time."""
-        self.surveys = Surveys(3, now=self.now)
+        self.surveys = RepositoryIndexCache(3, now=self.now)
         self.settle()
         self.assertIs(self.survey(), self.survey())
 
@@ -160,7 +160,7 @@ class ChangesTests(StoreTestCase):
             written = file.read()
         for _ in range(3):
             self.tree.write(b"X" + written[1:], NAME, "manifests", str(self.digest))
-            self.refusal(ContentBroken, self.find().open_manifest, self.digest)
+            self.refusal(ContentInvalid, self.find().open_manifest, self.digest)
             self.tree.write(written, NAME, "manifests", str(self.digest))
             self.assertEqual(self.manifest(self.digest), written)
 
@@ -208,7 +208,7 @@ class ChangesTests(StoreTestCase):
         """A size that a new manifest states holds at once."""
         image = {**self.tree.image(), "layers": [descriptor(OCI_LAYER, LAYER, 9)]}
         self.tree.write(b"layer....", "blobs", str(LAYER))
-        self.refusal(ContentBroken, self.find().open_blob, LAYER)
+        self.refusal(ContentInvalid, self.find().open_blob, LAYER)
         self.tree.add_manifest(NAME, image)
         self.assertEqual(self.blob(LAYER), b"layer....")
 

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
-from minreg.interfaces import (
-    ContentBroken,
+from minreg.oci.names import Digest, is_repository
+from minreg.store.interfaces import (
+    ContentInvalid,
     ContentNotFound,
     IRegistryStore,
     RepositoryNotFound,
     StoreUnavailable,
 )
-from minreg.names import Digest, is_repository
 from minreg.store.tree import RegistryTree
 from tests.store_support import StoreTestCase, without_privileges
 
@@ -89,8 +89,8 @@ class FindRepositoryTests(StoreTestCase):
         os.makedirs(f"{elsewhere}/manifests")
         os.symlink(elsewhere, self.tree.path("away"))
         repository = self.find("away")
-        self.refusal(ContentBroken, repository.list_tags)
-        self.refusal(ContentBroken, repository.list_referrers, self.tree.add_blob(b"x"))
+        self.refusal(ContentInvalid, repository.list_tags)
+        self.refusal(ContentInvalid, repository.list_referrers, self.tree.add_blob(b"x"))
         self.refusal(ContentNotFound, repository.open_blob, self.tree.add_blob(b"y"))
 
     def test_no_root(self) -> None:

@@ -11,13 +11,12 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from minreg.daemon.activation import PassedEndpoint
 from minreg.daemon.assembly import make_endpoints
-from minreg.daemon.root_watch import RootWatch
-from minreg.daemon.service import Listener
+from minreg.daemon.service import Listener, RootWatch
 from minreg.daemon.signals import Signals
-from minreg.daemon.supervision import Supervision
-from minreg.settings import Endpoint, SettingInvalid
+from minreg.daemon.sockets import PassedEndpoint
+from minreg.daemon.systemd import Supervision
+from minreg.settings import ListenEndpoint, SettingInvalid
 from minreg.tap import Options, makeService
 from twisted.plugins.minreg_plugin import minreg
 
@@ -74,8 +73,8 @@ class OptionsTests(OptionsTestCase):
         self.assertEqual(
             settings.listen,
             (
-                Endpoint("--listen unix:/run/x.sock", "unix:/run/x.sock"),
-                Endpoint("--listen tcp:80", "tcp:80"),
+                ListenEndpoint("--listen unix:/run/x.sock", "unix:/run/x.sock"),
+                ListenEndpoint("--listen tcp:80", "tcp:80"),
             ),
         )
         self.assertEqual(settings.log_format, "json")
@@ -139,7 +138,7 @@ class MakeEndpointsTests(OptionsTestCase):
 
     def test_passed(self) -> None:
         """A socket that systemd has passed is adopted as it is."""
-        endpoint = Endpoint("--listen systemd", "systemd", descriptor=3)
+        endpoint = ListenEndpoint("--listen systemd", "systemd", descriptor=3)
         [(words, passed)] = make_endpoints([endpoint], MemoryReactorClock())
         self.assertEqual(words, "--listen systemd")
         self.assertIsInstance(passed, PassedEndpoint)
@@ -206,7 +205,7 @@ class MakeServiceTests(OptionsTestCase):
         settings = self.parse("--status-listen=tcp:9081", "--no-page").settings
         self.assertEqual(
             (settings.status_listen, settings.has_page),
-            (Endpoint("--status-listen tcp:9081", "tcp:9081"), False),
+            (ListenEndpoint("--status-listen tcp:9081", "tcp:9081"), False),
         )
         self.assertFalse(makeService(self.parse("--status-listen=tcp:9081")).running)
         stop = self.assertRaises(SystemExit, makeService, self.parse("--status-listen=nonsense:1"))

@@ -1,7 +1,7 @@
 """Tests for where ``minreg.tap`` has the daemon listen."""
 
-from minreg.daemon.activation import PassedSocket
-from minreg.settings import Endpoint, SettingInvalid
+from minreg.daemon.sockets import PassedSocket
+from minreg.settings import ListenEndpoint, SettingInvalid
 from minreg.tap import find_endpoints, find_status
 from tests.test_tap import OptionsTestCase
 
@@ -15,14 +15,14 @@ class FindEndpointsTests(OptionsTestCase):
         """What is no socket of systemd's is what Twisted makes of it."""
         self.assertEqual(
             find_endpoints("--listen", "tcp:1", self.sockets),
-            [Endpoint("--listen tcp:1", "tcp:1")],
+            [ListenEndpoint("--listen tcp:1", "tcp:1")],
         )
 
     def test_all(self) -> None:
         """Each socket is an endpoint of its own, in the operator's words."""
         self.assertEqual(
             find_endpoints("--listen", "systemd", self.sockets),
-            [Endpoint("--listen systemd", "systemd", descriptor=n) for n in (3, 4)],
+            [ListenEndpoint("--listen systemd", "systemd", descriptor=n) for n in (3, 4)],
         )
 
     def test_none(self) -> None:

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.fill.upstream.tokens``."""
+"""Tests for ``minreg.fill.upstream.auth``."""
 
 import json
 from urllib.parse import parse_qs, urlsplit
@@ -6,9 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import UpstreamRefused, UpstreamUnavailable
+from minreg.fill.errors import UpstreamRefused, UpstreamUnavailable
+from minreg.fill.upstream.auth import Authorizer
 from minreg.fill.upstream.credentials import Credentials
-from minreg.fill.upstream.tokens import Authorizer
 from tests.canned import Canned, CannedTransport, Sent
 
 URL = "https://example.com"

@@ -5,12 +5,8 @@ from collections.abc import Mapping
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import FillFailure, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.upstream.transport import (
-    Transport,
-    check_available,
-    retry_after_seconds,
-)
+from minreg.fill.errors import FillError, UpstreamRefused, UpstreamUnavailable
+from minreg.fill.upstream.transport import Transport, check_available, retry_after_seconds
 from tests.canned import Canned, CannedTransport, Sent
 
 URL = "https://example.com/v2/a/blobs/x"
@@ -105,7 +101,7 @@ class CertificateAuthoritiesTests(SynchronousTestCase):
         path = self.mktemp()
         with open(path, "w", encoding="ascii") as file:
             file.write("nothing")
-        failure = self.assertRaises(FillFailure, Transport, path)
+        failure = self.assertRaises(FillError, Transport, path)
         self.assertIn(
             f"{path} gives no certificate authorities: no certificate in PEM is in it",
             str(failure),

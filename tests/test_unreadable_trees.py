@@ -2,10 +2,9 @@
 
 import os
 
-from minreg.fill.tree.origins import record_origin
+from minreg.fill.tree.provenance import record_provenance
 from minreg.fill.tree.writer import TreeWriter
-from minreg.media_types import OCI_MANIFEST
-from minreg.references import ImageReference
+from minreg.oci.names import OCI_MANIFEST, ImageReference
 from tests.hostile_tree import HostileTreeTestCase
 from tests.store_support import without_privileges
 
@@ -24,7 +23,7 @@ class UnreadableTests(HostileTreeTestCase):
         digest = self.tree.add_image("b/c", "amd64", b"untagged")["digest"]
         self.tree.add_image("d", "amd64", b"layer", tags=("1",))
         with TreeWriter(self.tree.root, "a test") as tree:
-            record_origin(tree, "b/c", ImageReference.parse(f"quay.io/b/c@{digest}"))
+            record_provenance(tree, "b/c", ImageReference.parse(f"quay.io/b/c@{digest}"))
         for place in ("b", "b/c", "b/c/manifests", "d", ".minreg/origins/b/c/manifests"):
             path = self.tree.path(place)
             for mode in (0, 0o600 if place == "d" else 0):

@@ -4,10 +4,9 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import ContentMismatch, UpstreamRefused, UpstreamUnavailable
+from minreg.fill.errors import ContentMismatch, UpstreamRefused, UpstreamUnavailable
 from minreg.fill.upstream.registry import LARGEST_MANIFEST, Upstream
-from minreg.media_types import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.names import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Digest
 from tests.canned import Canned, CannedTransport, MemoryRegistry, Sent, make_upstream
 
 TAG_PATH = "/v2/a/manifests/1"

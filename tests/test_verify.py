@@ -6,9 +6,9 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
-from minreg.fill.verify import Report, Verification
-from minreg.manifests import Platform
-from minreg.media_types import OCI_MANIFEST
+from minreg.fill.verify import Verification, VerifyReport
+from minreg.oci.manifests import Platform
+from minreg.oci.names import OCI_MANIFEST
 from tests.filled_tree import FilledTree
 from tests.test_inventory import ABSENT
 
@@ -22,13 +22,13 @@ class VerificationTests(SynchronousTestCase):
         self.tree.add_index("a", self.tree.add_image("a", "amd64", b"base", b"a"), ABSENT, tag="1")
         self.tree.add_image("b", "amd64", b"base", b"b", tags=("1",))
 
-    def verify(self, *wanted: str) -> Report:
+    def verify(self, *wanted: str) -> VerifyReport:
         """Verify the tree."""
         self.hashed: list[int] = []
         platforms = [Platform.parse(text) for text in wanted] or None
         return Verification(self.tree.root, platforms).run(self.hashed.append, threads=2)
 
-    def broken(self, report: Report) -> dict[str, tuple[str, ...]]:
+    def broken(self, report: VerifyReport) -> dict[str, tuple[str, ...]]:
         """Tell what is wrong with which image."""
         return {str(finding.image): finding.problems for finding in report.broken}
 

@@ -5,7 +5,7 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.tree.walk import MOST_NAMES, Walk
-from minreg.store.enclosure import Enclosure
+from minreg.store.rooted import RootedDirectory
 
 
 class WalkTests(SynchronousTestCase):
@@ -23,7 +23,7 @@ class WalkTests(SynchronousTestCase):
 
     def walk(self) -> tuple[list[str], list[str]]:
         """Tell which repositories are found, and what could not be looked at."""
-        walk = Walk(Enclosure(self.root))
+        walk = Walk(RootedDirectory(self.root))
         return list(walk.iterate_places()), walk.unread
 
     def test_other_names(self) -> None:

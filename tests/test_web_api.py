@@ -1,6 +1,6 @@
-"""Tests for ``minreg.web.registry.api``: which path is what, and what no path answers."""
+"""Tests for ``minreg.web.registry.endpoints``: which path is what, and what no path answers."""
 
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from tests.support import WebTestCase
 
 LAYER = b"0123456789"

@@ -1,8 +1,8 @@
-"""Tests for ``minreg.web.registry.blobs``."""
+"""Tests for ``minreg.web.registry.endpoints``."""
 
 import os
 
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from tests.blobs import DIGEST, LAYER, TAG, BlobTestCase
 
 

@@ -3,8 +3,8 @@
 import os
 from urllib.parse import unquote
 
-from minreg.web.status.page.layout import ICON
-from minreg.web.status.plan import StatusPlan
+from minreg.web.pages.html import ICON
+from minreg.web.status.plan import StatusOptions
 from tests.page_support import PageTestCase, ShownPage
 from tests.support import ALIASES, WebTestCase
 
@@ -127,14 +127,14 @@ class BrowserTests(PageTestCase):
         """Nothing is left of a page that nobody waits for."""
         connection = self.connect()
         connection.channel.dataReceived(b"GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n")
-        connection.leave()
+        connection.exit_with_error()
         self.assertEqual([event for event in self.events if "log_failure" in event], [])
 
 
 class NoPageTests(PageTestCase):
     """Tests for a registry without a page."""
 
-    plan = StatusPlan(ALIASES, has_page=False)
+    plan = StatusOptions(ALIASES, has_page=False)
 
     def test_none(self) -> None:
         """Browsers see what clients see."""

@@ -1,9 +1,9 @@
-"""Tests for ``minreg.web.connection.channel``: the life of a connection, and how long it takes."""
+"""Tests for ``minreg.web.channel``: the life of a connection, and how long it takes."""
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.testing import StringTransport
 
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from tests.stores import HeldThreads, OneContentStore, OpenFile
 from tests.support import Connection, WebTestCase, parse_response, write_request
 
@@ -71,7 +71,7 @@ class ConnectionTests(WebTestCase):
         """A connection that ended leaves no timer running."""
         connection = self.connect()
         connection.send(PING + b"GET /v2/")
-        connection.leave()
+        connection.exit_with_error()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 

@@ -1,6 +1,6 @@
-"""Tests for ``minreg.web.connection.channel``: what waits while a client takes no answers."""
+"""Tests for ``minreg.web.channel``: what waits while a client takes no answers."""
 
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from tests.stores import HeldThreads, OneContentStore, OpenFile
 from tests.support import Connection, WebTestCase, write_request
 

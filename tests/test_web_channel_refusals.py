@@ -1,8 +1,8 @@
-"""Tests for ``minreg.web.connection.channel``: what is refused before it is a request."""
+"""Tests for ``minreg.web.channel``: what is refused before it is a request."""
 
 from io import BytesIO
 
-from minreg.errors import RegistryError
+from minreg.oci.errors import RegistryError
 from tests.support import Connection, Response, WebTestCase, parse_response, write_request
 
 PING = write_request("/v2/")
@@ -207,7 +207,7 @@ class TooManyConnectionsTests(RefusalTestCase):
         """One connection too many is refused; once another one has ended, there is room."""
         connections = [self.connect() for _ in range(10)]
         self.assert_refused(self.connect(), 503, "UNAVAILABLE")
-        connections[0].leave()
+        connections[0].exit_with_error()
         self.assertEqual(self.request("/v2/").code, 200)
 
     def test_message(self) -> None:

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.registry.conditions``."""
+"""Tests for ``minreg.web.registry.content``."""
 
 from tests.blobs import DIGEST, LAYER, TAG, BlobTestCase
 

@@ -1,6 +1,6 @@
 """Tests for ``minreg.web.registry.content``."""
 
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from tests.stores import OneContentStore, OpenFile
 from tests.support import Response, WebTestCase
 

@@ -1,9 +1,9 @@
-"""Tests for ``minreg.web.connection.deadline``."""
+"""Tests for ``minreg.web.backpressure``."""
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.web.connection.deadline import Deadline
+from minreg.web.backpressure import Deadline
 
 
 class DeadlineTests(SynchronousTestCase):

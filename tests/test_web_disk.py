@@ -4,10 +4,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.interfaces import StoreUnavailable
-from minreg.names import Digest
+from minreg.oci.names import Digest
+from minreg.store.interfaces import StoreUnavailable
 from minreg.store.tree import RegistryTree
-from minreg.web.disk import Disk
+from minreg.web.disk import DiskIO
 from tests.stores import HeldThreads, OneContentStore, OpenFile
 from tests.support import Connection, WebTestCase, parse_response, write_request
 
@@ -16,13 +16,13 @@ BLOB = write_request(f"/v2/a/blobs/{Digest.of(LAYER)}")
 
 
 class DiskTests(SynchronousTestCase):
-    """Tests for ``Disk``."""
+    """Tests for ``DiskIO``."""
 
     def setUp(self) -> None:
         """Make a disk whose threads wait for the test."""
         self.clock = Clock()
         self.threads = HeldThreads()
-        self.disk = Disk(self.clock, self.threads, patience=2.0)
+        self.disk = DiskIO(self.clock, self.threads, patience=2.0)
 
     def test_answer(self) -> None:
         """A look gives what it found, and no timer is left."""
@@ -156,7 +156,7 @@ class WaitingRequestTests(WebTestCase):
     def test_client_leaves(self) -> None:
         """If the client leaves meanwhile, the file is closed as soon as it is there."""
         connection = self.ask()
-        connection.leave()
+        connection.exit_with_error()
         (event,) = self.logged("request")
         self.assertEqual((event["failure"], event["bytes"]), ("the client left", 0))
         self.threads.run()
@@ -168,7 +168,7 @@ class WaitingRequestTests(WebTestCase):
         store = OneContentStore(self.file, 10)
         store.failure = StoreUnavailable("gone")
         self.site = self.make_site(store, in_thread=self.threads)
-        self.ask().leave()
+        self.ask().exit_with_error()
         self.threads.run()
         self.assertEqual(len(self.logged("request")), 1)
 
@@ -176,7 +176,7 @@ class WaitingRequestTests(WebTestCase):
         """A list that comes too late has nothing to close."""
         connection = self.connect()
         connection.send(write_request("/v2/a/tags/list"))
-        connection.leave()
+        connection.exit_with_error()
         self.threads.run()
         self.assertEqual(len(self.logged("request")), 1)
 

@@ -1,10 +1,10 @@
-"""Tests for ``minreg.web.status.endpoints``."""
+"""Tests for ``minreg.web.status.request_metrics``."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.web.status.endpoints import ENDPOINTS, endpoint_of
+from minreg.web.status.request_metrics import ENDPOINTS, endpoint_of
 
 
 class EndpointOfTests(SynchronousTestCase):

@@ -1,11 +1,11 @@
-"""Tests for ``minreg.web.status.figures``: what is counted of each request."""
+"""Tests for ``minreg.web.status.request_metrics``: what is counted of each request."""
 
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.web.request import CLIENT_LEFT, NOT_TAKEN
-from minreg.web.status.figures import Figures, Histogram
+from minreg.web.status.request_metrics import Histogram, RequestMetrics
 
 BLOB = "/v2/a/blobs/sha256:0"
 
@@ -38,11 +38,11 @@ class HistogramTests(SynchronousTestCase):
 
 
 class FiguresTests(SynchronousTestCase):
-    """Tests for ``Figures``."""
+    """Tests for ``RequestMetrics``."""
 
     def setUp(self) -> None:
         """Begin to count."""
-        self.figures = Figures()
+        self.figures = RequestMetrics()
 
     def test_requests(self) -> None:
         """Requests are counted by endpoint, method and status."""

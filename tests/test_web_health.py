@@ -3,7 +3,7 @@
 import os
 
 from minreg.store.tree import RegistryTree
-from minreg.web.status.plan import StatusPlan
+from minreg.web.status.plan import StatusOptions
 from tests.status_support import StatusTestCase
 from tests.stores import HeldThreads
 from tests.support import ALIASES
@@ -72,7 +72,7 @@ class HealthTests(StatusTestCase):
 class ApartTests(StatusTestCase):
     """Tests for status that has a place of its own."""
 
-    plan = StatusPlan(ALIASES, is_elsewhere=True)
+    plan = StatusOptions(ALIASES, is_elsewhere=True)
 
     def test_apart(self) -> None:
         """The registry does not show its status, and the other place is no registry."""

@@ -1,9 +1,8 @@
-"""Tests for ``minreg.web.registry.manifests``."""
+"""Tests for ``minreg.web.registry.endpoints``."""
 
 import json
 
-from minreg.media_types import DOCKER_INDEX, DOCKER_MANIFEST, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.names import DOCKER_INDEX, DOCKER_MANIFEST, OCI_MANIFEST, Digest
 from tests.support import WebTestCase
 from tests.trees import descriptor, index
 

@@ -1,18 +1,18 @@
-"""Tests for ``minreg.web.status.misses``: what is kept of what was missed."""
+"""Tests for ``minreg.web.status.not_found``: what is kept of what was missed."""
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.web.status.misses import AGAIN, Misses, Wanted, network_of
+from minreg.web.status.not_found import AGAIN, NotFoundContent, NotFoundLog, network_of
 
 NODE = "containerd/v2.0.4-k3s2"
 HERE = "127.0.0.1"
 DIGEST = f"sha256:{'0' * 64}"
 
 
-def wanted(name: str, reference: str = "1", namespace: str = "docker.io") -> Wanted:
+def wanted(name: str, reference: str = "1", namespace: str = "docker.io") -> NotFoundContent:
     """Want a manifest."""
-    return Wanted(namespace, name, reference, is_blob=False)
+    return NotFoundContent(namespace, name, reference, is_blob=False)
 
 
 class MissesTestCase(SynchronousTestCase):
@@ -22,7 +22,7 @@ class MissesTestCase(SynchronousTestCase):
         """Begin a record."""
         self.clock = Clock()
         self.clock.advance(1000)
-        self.misses = Misses(self.clock.seconds)
+        self.misses = NotFoundLog(self.clock.seconds)
 
     def names(self) -> list[str]:
         """Name the repositories in the record, in order."""
@@ -57,8 +57,8 @@ class RecordTests(MissesTestCase):
 
     def test_manifest_asked_for_as_blob(self) -> None:
         """Containerd asks for a manifest a second way: that is no second miss."""
-        self.misses.add(Wanted("", "a", DIGEST, is_blob=False), NODE, HERE)
-        self.misses.add(Wanted("", "a", DIGEST, is_blob=True), NODE, HERE)
+        self.misses.add(NotFoundContent("", "a", DIGEST, is_blob=False), NODE, HERE)
+        self.misses.add(NotFoundContent("", "a", DIGEST, is_blob=True), NODE, HERE)
         [miss] = self.misses.list()
         self.assertEqual((miss.wanted.is_blob, miss.count), (False, 1))
 

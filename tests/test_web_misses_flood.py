@@ -6,8 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.web.status.misses import AGAIN, MOST_BYTES, MOST_ENTRIES, Misses, Wanted
-from minreg.web.status.seen import Seen
+from minreg.web.status.not_found import (
+    AGAIN,
+    MOST_BYTES,
+    MOST_ENTRIES,
+    AttemptCounter,
+    NotFoundContent,
+    NotFoundLog,
+)
 from tests.test_web_misses import HERE, NODE, MissesTestCase, wanted
 
 PLACES = 32
@@ -103,7 +109,7 @@ class FloodTests(FloodTestCase):
 
     def test_too_large(self) -> None:
         """One that is larger than all room is kept alone, and gives way to the next."""
-        self.misses = Misses(self.clock.seconds, most_entries=2, most_bytes=20)
+        self.misses = NotFoundLog(self.clock.seconds, most_entries=2, most_bytes=20)
         for name in ("a" * 200, "b" * 200, "b" * 200, "c"):
             self.ask(name)
             self.assertEqual(self.names(), [name])
@@ -117,7 +123,7 @@ class AnyOrderTests(SynchronousTestCase):
     def test_whole(self, asked: list[tuple[int, str, bool, float]]) -> None:
         """The record is whole, keeps its bounds, and has what was asked for last."""
         self.time = 0.0
-        misses = Misses(lambda: self.time, most_entries=5, most_bytes=400)
+        misses = NotFoundLog(lambda: self.time, most_entries=5, most_bytes=400)
         for number, client, is_node, seconds in asked:
             self.time += seconds
             misses.add(wanted(f"a{number}"), NODE if is_node else "x", client)
@@ -144,7 +150,7 @@ class AnyOrderTests(SynchronousTestCase):
     ) -> None:
         """What was asked for on two occasions, no number of names asked for on one pushes out."""
         self.time = 0.0
-        misses = Misses(lambda: self.time, most_entries=PLACES)
+        misses = NotFoundLog(lambda: self.time, most_entries=PLACES)
         junk = iter(range(10_000))
         for client in before:
             misses.add(wanted(f"random/{next(junk)}"), NODE, client)
@@ -166,7 +172,7 @@ class AnyOrderTests(SynchronousTestCase):
     def test_one_flood(self, real: dict[int, str], flood: list[tuple[int, float]]) -> None:
         """What others asked for, if that is less than half of all, one client never pushes out."""
         self.time = 0.0
-        misses = Misses(lambda: self.time, most_entries=PLACES)
+        misses = NotFoundLog(lambda: self.time, most_entries=PLACES)
         for number, client in real.items():
             misses.add(wanted(f"real/{number}"), "x", client)
         for number, seconds in flood:
@@ -178,7 +184,7 @@ class AnyOrderTests(SynchronousTestCase):
     @given(st.integers(1, PLACES // 2), st.integers(0, 300))
     def test_first(self, real: int, flood: int) -> None:
         """Alone, a client's first names stay, up to half of all, whatever it asks for once."""
-        misses = Misses(lambda: 0.0, most_entries=PLACES)
+        misses = NotFoundLog(lambda: 0.0, most_entries=PLACES)
         for number in range(real):
             misses.add(wanted(f"real/{number}"), NODE, HERE)
         for number in range(flood):
@@ -187,17 +193,17 @@ class AnyOrderTests(SynchronousTestCase):
 
 
 class SeenTests(SynchronousTestCase):
-    """Tests for ``Seen``."""
+    """Tests for ``AttemptCounter``."""
 
     def test_nothing(self) -> None:
         """What was not seen is not known, and nothing is kept for it."""
-        seen = Seen()
+        seen = AttemptCounter()
         self.assertIsNone(seen.recall("a"))
         self.assertEqual(len(seen._hashes), 0)
 
     def test_size(self) -> None:
         """Its size does not grow; what is seen often it knows longest."""
-        seen = Seen()
+        seen = AttemptCounter()
         seen.keep("often", 3, 7.5)
         size = len(seen._hashes)
         for number in range(4 * size):
@@ -209,13 +215,13 @@ class SeenTests(SynchronousTestCase):
 
     def test_again(self) -> None:
         """What is kept again takes no second place."""
-        seen = Seen()
+        seen = AttemptCounter()
         for occasions in (1, 2, 70_000):
             seen.keep("a", occasions, float(occasions))
         self.assertEqual(seen.recall("a"), (65535, 70_000.0))
         self.assertEqual(len([times for times in seen._occasions if times]), 1)
 
 
-def kept_by(misses: Misses) -> set[Wanted]:
+def kept_by(misses: NotFoundLog) -> set[NotFoundContent]:
     """Name what a record has."""
     return {miss.wanted for miss in misses.list()}

@@ -2,11 +2,10 @@
 
 from urllib.parse import quote
 
-from minreg.names import Digest
-from minreg.references import parse_references
+from minreg.oci.names import Digest, parse_references
 from minreg.store.tree import RegistryTree
 from minreg.web.status import resources as status
-from minreg.web.status.misses import AGAIN
+from minreg.web.status.not_found import AGAIN
 from tests.status_support import HOSTILE, NODE, StatusTestCase
 from tests.support import ALIASES
 

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.connection.outgoing``: answers of one turn leave together."""
+"""Tests for ``minreg.web.responses``: answers of one turn leave together."""
 
 from minreg.store.tree import RegistryTree
 from tests.support import ALIASES, Connection, WebTestCase, parse_responses, write_request
@@ -70,5 +70,5 @@ class TogetherTests(WebTestCase):
     def test_left(self) -> None:
         """A client that leaves in the same turn is sent nothing."""
         connection = self.arrive(PING)
-        connection.leave()
+        connection.exit_with_error()
         self.assertEqual(connection.transport.waiting, b"")

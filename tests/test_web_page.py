@@ -2,10 +2,9 @@
 
 import os
 
-from minreg.media_types import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.names import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Digest
 from minreg.store.tree import RegistryTree
-from minreg.web.status.plan import StatusPlan
+from minreg.web.status.plan import StatusOptions
 from tests.page_support import PageTestCase, ShownPage
 from tests.status_support import NODE
 from tests.support import ALIASES
@@ -25,7 +24,7 @@ class HomeTests(PageTestCase):
             "This registry is empty. Fill its directory in one of these ways:", page.text
         )
         self.assertNotIn("table", page.elements)
-        self.plan = StatusPlan(ALIASES, root="/srv/a registry")
+        self.plan = StatusOptions(ALIASES, root="/srv/a registry")
         self.serve(RegistryTree(self.root, ALIASES))
         page = self.show("/")
         self.assertIn("Fill /srv/a registry in one of these ways:", page.text)
@@ -262,7 +261,7 @@ class ImagePageTests(PageTestCase):
     def test_referrers(self) -> None:
         """Signatures and such are shown, with what they say."""
         subject = self.tree.add_image("a", "1")
-        signature = self.tree.add_manifest(
+        fingerprint = self.tree.add_manifest(
             "a",
             self.tree.image(
                 b"signature",
@@ -276,14 +275,14 @@ class ImagePageTests(PageTestCase):
         self.assertIn("signed.by somebody", page.text)
         self.assertIn("linux/amd64", page.text)
         target = page.links["application/x-signature"]
-        self.assertEqual(target, f"/minreg/images/a@{signature}")
-        self.assertIn(str(signature), self.show(target).text)
+        self.assertEqual(target, f"/minreg/images/a@{fingerprint}")
+        self.assertIn(str(fingerprint), self.show(target).text)
 
 
 class ElsewhereTests(PageTestCase):
     """Tests for pages that are not where the registry is."""
 
-    plan = StatusPlan(ALIASES, is_elsewhere=True)
+    plan = StatusOptions(ALIASES, is_elsewhere=True)
 
     def test_endpoint(self) -> None:
         """The lines to paste lead to the registry, wherever it really listens."""

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.template import flattenString
 
-from minreg.media_types import OCI_MANIFEST
-from minreg.web.status.page.parts import facts, image_path, query, shown
+from minreg.oci.names import OCI_MANIFEST
+from minreg.web.pages.html import facts, image_path, query, shown
 from tests.page_support import PageTestCase, ShownPage
 from tests.status_support import HOSTILE
 from tests.trees import descriptor, index
@@ -124,7 +124,7 @@ class HostilePageTests(PageTestCase):
 
 
 class PartsTests(SynchronousTestCase):
-    """Tests for ``minreg.web.status.page.parts``."""
+    """Tests for ``minreg.web.pages.html``."""
 
     @given(st.text(), st.text())
     @settings(max_examples=200)

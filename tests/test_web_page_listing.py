@@ -4,10 +4,11 @@ import gc
 import os
 from collections.abc import Iterator
 
-from minreg.interfaces import StoreUnavailable
+from minreg.store.interfaces import StoreUnavailable
 from minreg.store.tree import RegistryTree
-from minreg.web.status.page import index, listing
-from minreg.web.status.page.index import FRESH, USABLE
+from minreg.web.pages import search as index
+from minreg.web.pages import search as listing
+from minreg.web.pages.search import FRESH, USABLE
 from tests.page_support import PageTestCase
 from tests.status_support import BROWSER
 from tests.stores import HeldThreads
@@ -146,7 +147,7 @@ class SearchTests(PageTestCase):
         first, second = self.connect(), self.connect()
         for connection in (first, second):
             connection.send(write_request("/?q=r7", headers=BROWSER))
-        first.leave()
+        first.exit_with_error()
         while len(threads):
             threads.run()
             second.pump()

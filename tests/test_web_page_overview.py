@@ -6,11 +6,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, execute
 
-from minreg.names import Digest
-from minreg.store.overview import MOST_MANIFESTS
+from minreg.oci.names import Digest
+from minreg.store.summary import MOST_MANIFESTS
 from minreg.store.tree import RegistryTree
-from minreg.web.status.page import home
-from minreg.web.status.plan import StatusPlan
+from minreg.web.pages import repositories as home
+from minreg.web.status.plan import StatusOptions
 from minreg.web.status.totals import SHORTEST_INTERVAL
 from tests.page_support import PageTestCase
 from tests.status_support import BROWSER
@@ -18,9 +18,9 @@ from tests.support import ALIASES, write_request
 
 
 class OverviewTests(PageTestCase):
-    """Tests for ``minreg.web.status.page.overview``."""
+    """Tests for ``minreg.web.pages.overview``."""
 
-    plan = StatusPlan(ALIASES, host_name="node1")
+    plan = StatusOptions(ALIASES, host_name="node1")
 
     def setUp(self) -> None:
         """Let the registry listen, as far as it knows."""
@@ -133,7 +133,7 @@ class OverviewTests(PageTestCase):
 
     def test_host_name(self) -> None:
         """The name of the machine is text."""
-        self.plan = StatusPlan(ALIASES, host_name="<b>\x1b")
+        self.plan = StatusOptions(ALIASES, host_name="<b>\x1b")
         self.serve(RegistryTree(self.root, ALIASES))
         page = self.show("/")
         self.assertIn(r"<b>\x1b · not ready: no port leads here", page.text)

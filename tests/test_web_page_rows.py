@@ -3,12 +3,12 @@
 import gc
 from collections.abc import Callable
 
-from minreg.interfaces import ContentBroken, StoreUnavailable
-from minreg.names import Digest
-from minreg.store.overview import MOST_MANIFESTS
+from minreg.oci.names import Digest
+from minreg.store.interfaces import ContentInvalid, StoreUnavailable
 from minreg.store.repository import TreeRepository
+from minreg.store.summary import MOST_MANIFESTS
 from minreg.store.tree import RegistryTree
-from minreg.web.status.page.rows import PATIENCE
+from minreg.web.pages.tables import PATIENCE
 from tests.page_support import PageTestCase
 from tests.status_support import BROWSER
 from tests.stores import HeldThreads
@@ -63,7 +63,7 @@ class RowsTests(PageTestCase):
         """What cannot be read, or not in time, is named, and the log says why."""
         self.store.named = "b"
         for failure, text in (
-            (ContentBroken("it is broken: mend it"), "cannot be read: see the log"),
+            (ContentInvalid("it is broken: mend it"), "cannot be read: see the log"),
             (StoreUnavailable("the disk sleeps"), "took too long to read: see the log"),
         ):
             self.store.failure = failure
@@ -91,7 +91,7 @@ class RowsTests(PageTestCase):
         while threads.names() != ["look"]:
             threads.run()
             connection.pump()
-        connection.leave()
+        connection.exit_with_error()
         gc.collect()
         self.assertEqual(self.flushLoggedErrors(), [])
         self.assertEqual(len(threads), 1, "nothing more is looked at")
@@ -105,7 +105,7 @@ class RowsTests(PageTestCase):
         connections = [self.connect() for _ in range(6)]
         for connection, path in zip(connections, ["/", "/minreg/images/a"] * 3, strict=True):
             connection.send(write_request(path, headers=BROWSER))
-        connections.pop(2).leave()
+        connections.pop(2).exit_with_error()
         most = 0
         while len(threads):
             most = max(most, threads.names().count("look"))

@@ -1,10 +1,10 @@
-"""Tests for ``minreg.web.status.page.tags``."""
+"""Tests for ``minreg.web.pages.tags``."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.web.status.page.tags import skip_to, sort_tags
+from minreg.web.pages.tags import skip_to, sort_tags
 
 TAGS = st.lists(
     st.from_regex(r"v?[0-9]{1,3}(\.[0-9]{1,3}){0,2}(-(rc|k3s)[0-9])?|[a-z]{1,3}", fullmatch=True),

@@ -1,11 +1,11 @@
-"""Tests for ``minreg.web.pagecache``."""
+"""Tests for ``minreg.web.disk``."""
 
 import os
 from io import BytesIO, FileIO
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from minreg.web.pagecache import AT_ONCE, cached_size, read_into_cache
+from minreg.web.disk import AT_ONCE, cached_size, read_into_cache
 
 SIZE = 18 * AT_ONCE + 1
 HUGE = 4 * AT_ONCE

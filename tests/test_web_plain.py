@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.connection.plain``: a plain request means what Twisted reads in it."""
+"""Tests for ``minreg.web.fastpath.request_parser``: a plain request means what Twisted reads in it."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.web.connection.plain import parse_plain
+from minreg.web.fastpath.request_parser import parse_simple_request
 from minreg.web.request import RegistryRequest
 from tests.shortcuts import TAG, ShortcutTestCase, said
 from tests.support import write_request
@@ -71,17 +71,17 @@ class SameTests(ShortcutTestCase):
             client.send(piece)
         answer = re.sub(rb"Date: [^\r]*", b"", client.received())
         is_closed = client.is_closed
-        client.leave()
+        client.exit_with_error()
         return [answer, is_closed, *Noting.seen, *map(said, self.logged("request"))]
 
 
 class PlainTests(SynchronousTestCase):
-    """Tests for ``parse_plain``."""
+    """Tests for ``parse_simple_request``."""
 
     def test_plain(self) -> None:
         """What clients send is plain."""
         headers = {"User-Agent": "containerd/v2.0.4", "Accept": "*/*", "If-None-Match": '"x"'}
-        plain = parse_plain(write_request(TAG, "HEAD", headers))
+        plain = parse_simple_request(write_request(TAG, "HEAD", headers))
         assert plain is not None
         self.assertEqual((plain.method, plain.target), (b"HEAD", TAG.encode("ascii")))
         self.assertEqual(plain.headers.getRawHeaders(b"accept"), [b"*/*"])
@@ -102,4 +102,4 @@ class PlainTests(SynchronousTestCase):
             write_request(TAG) * 2,
             write_request(TAG) + b"x",
         ):
-            self.assertIsNone(parse_plain(asked))
+            self.assertIsNone(parse_simple_request(asked))

@@ -3,8 +3,8 @@
 import os
 from urllib.parse import quote
 
-from minreg.preflight import question
-from minreg.references import parse_references
+from minreg.oci.names import parse_references
+from minreg.preflight import query as question
 from minreg.store.tree import RegistryTree
 from tests.preflight_support import AMD64, IMAGES, VERSION, ReleaseTree
 from tests.status_support import HOSTILE, StatusTestCase
@@ -169,13 +169,13 @@ class CrowdTests(PreflightTestCase):
         """Ask, and wait for no answer."""
         connection = self.connect()
         connection.send(write_request(path))
-        self.addCleanup(self.leave, connection)
+        self.addCleanup(self.exit_with_error, connection)
         return connection
 
-    def leave(self, connection: Connection) -> None:
+    def exit_with_error(self, connection: Connection) -> None:
         """Leave, unless that was done before."""
         if not connection.is_closed:
-            connection.leave()
+            connection.exit_with_error()
 
     def finish(self, connection: Connection) -> int:
         """Do work until a connection has its answer; return the answer's status."""
@@ -208,14 +208,14 @@ class CrowdTests(PreflightTestCase):
         self.assertEqual(refused.code, 503)
         self.assertIn("ask again a little later", refused.body.decode())
         self.assertEqual(self.finish(waiting[0]), 200)
-        waiting[0].leave()
+        waiting[0].exit_with_error()
         self.assertEqual(self.ask().received(), b"")
 
     def test_client_left(self) -> None:
         """Whoever leaves gives its turn to the next, be it looked at or waiting."""
         first, second, third = (self.ask() for _ in range(3))
         for connection in (second, first):
-            connection.leave()
+            connection.exit_with_error()
         self.assertEqual(self.finish(third), 200)
         self.assertEqual(self.flushLoggedErrors(), [])
 

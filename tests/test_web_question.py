@@ -1,19 +1,19 @@
-"""Tests for ``minreg.web.status.question``: the query of a preflight."""
+"""Tests for ``minreg.web.status.preflight``: the query of a preflight."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.errors import RegistryError
-from minreg.web.status.question import parse_question
+from minreg.oci.errors import RegistryError
+from minreg.web.status.preflight import parse_query_string
 
 
 class QuestionTests(SynchronousTestCase):
-    """Tests for ``parse_question``."""
+    """Tests for ``parse_query_string``."""
 
     def reason(self, query: str) -> str:
         """Say why a query is refused."""
-        error = self.assertRaises(RegistryError, parse_question, query.encode("latin-1"))
+        error = self.assertRaises(RegistryError, parse_query_string, query.encode("latin-1"))
         self.assertEqual((error.status, error.code), (400, "UNSUPPORTED"))
         return str(error.message)
 
@@ -39,6 +39,6 @@ class QuestionTests(SynchronousTestCase):
     def test_anything(self, query: str) -> None:
         """Whatever the query, it is read or refused."""
         try:
-            parse_question(query.encode("latin-1"))
+            parse_query_string(query.encode("latin-1"))
         except RegistryError as error:
             self.assertEqual(error.status, 400)

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.sending.ranges``."""
+"""Tests for ``minreg.web.transfer.ranges``."""
 
 from tests.blobs import DIGEST, LAYER, TAG, BlobTestCase
 

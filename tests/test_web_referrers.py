@@ -1,7 +1,6 @@
-"""Tests for ``minreg.web.registry.referrers``."""
+"""Tests for ``minreg.web.registry.endpoints``."""
 
-from minreg.media_types import OCI_EMPTY, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.names import OCI_EMPTY, OCI_MANIFEST, Digest
 from tests.support import WebTestCase
 from tests.trees import descriptor
 
@@ -19,7 +18,7 @@ class ReferrersResourceTests(WebTestCase):
         self.sbom = self.tree.add_manifest(
             "a", self.tree.image(subject=subject, artifactType=SBOM, annotations={"k": "v"})
         )
-        self.signature = self.tree.add_manifest("a", self.tree.image(subject=subject))
+        self.fingerprint = self.tree.add_manifest("a", self.tree.image(subject=subject))
         self.path = f"/v2/a/referrers/{self.subject}"
 
     def digests(self, query: str = "") -> list[str]:
@@ -37,7 +36,7 @@ class ReferrersResourceTests(WebTestCase):
         self.assertIsNone(response.header("oci-filters-applied"))
         self.assertEqual(response.json["schemaVersion"], 2)
         self.assertEqual(response.json["mediaType"], "application/vnd.oci.image.index.v1+json")
-        self.assertCountEqual(self.digests(), [str(self.sbom), str(self.signature)])
+        self.assertCountEqual(self.digests(), [str(self.sbom), str(self.fingerprint)])
         (sbom,) = [
             found for found in response.json["manifests"] if found["digest"] == str(self.sbom)
         ]

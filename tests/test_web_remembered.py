@@ -1,22 +1,22 @@
-"""Tests for ``minreg.web.remembered``, and for small content that is remembered."""
+"""Tests for ``minreg.store.cache``, and for small content that is remembered."""
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.web.remembered import FRESH, Remembered
+from minreg.store.cache import FRESH, ValidatedCache
 from tests.shortcuts import BLOB, TAG, ShortcutTestCase
 from tests.stores import HeldThreads
 from tests.support import Response
 
 
 class RememberedTests(SynchronousTestCase):
-    """Tests for ``Remembered``."""
+    """Tests for ``ValidatedCache``."""
 
     def setUp(self) -> None:
         """Keep one thing."""
         self.clock = Clock()
         self.is_current = True
-        self.remembered: Remembered[str, int] = Remembered(self.clock, 100)
+        self.remembered: ValidatedCache[str, int] = ValidatedCache(self.clock, 100)
         self.remembered.keep("one", 1, lambda: self.is_current, 40)
 
     def test_kept(self) -> None:

@@ -1,10 +1,10 @@
 """Tests for ``minreg.web.resource`` and ``minreg.web.request``: faults of our own."""
 
-from minreg.errors import RegistryError
-from minreg.names import Digest
-from minreg.web.connection.site import RegistrySite
+from minreg.oci.errors import RegistryError
+from minreg.oci.names import Digest
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
+from minreg.web.site import RegistrySite
 from tests.stores import HeldThreads, OneContentStore, OpenFile
 from tests.support import WebTestCase, write_request
 
@@ -70,7 +70,7 @@ class FaultTests(WebTestCase):
         connection = self.connect()
         connection.send(write_request("/v2/_catalog"))
         (request,) = connection.channel.requests
-        connection.leave()
+        connection.exit_with_error()
 
         async def fail() -> None:
             raise ZeroDivisionError

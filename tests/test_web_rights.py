@@ -2,8 +2,8 @@
 
 import os
 
-from minreg.names import Digest
-from minreg.store.awaited import AwaitedTree
+from minreg.oci.names import Digest
+from minreg.store.tree import DeferredTree
 from tests.status_support import NODE, StatusTestCase
 from tests.store_support import without_privileges
 from tests.support import Response
@@ -49,7 +49,7 @@ class RightsTests(StatusTestCase):
             "(chmod -R a+rX), and to the directories above (chmod a+x)"
         )
         self.close()
-        for store in (None, AwaitedTree(self.root)):
+        for store in (None, DeferredTree(self.root)):
             if store is not None:
                 self.serve(store)
             for path in (*PATHS, "/v2/nothing/manifests/1", "/v2/_catalog"):

@@ -5,7 +5,7 @@ import os
 from minreg import __version__
 from minreg.store.tree import RegistryTree
 from minreg.web.status import running
-from minreg.web.status.plan import StatusPlan
+from minreg.web.status.plan import StatusOptions
 from minreg.web.status.running import COUNT_INTERVAL, TreeCount, count_tree
 from tests.status_support import NODE, StatusTestCase
 from tests.stores import HeldThreads
@@ -15,7 +15,7 @@ from tests.support import ALIASES
 class StatusResourceTests(StatusTestCase):
     """Tests for ``StatusResource``."""
 
-    plan = StatusPlan(ALIASES, root="/srv/registry", workers=2)
+    plan = StatusOptions(ALIASES, root="/srv/registry", workers=2)
 
     def setUp(self) -> None:
         """Let a port lead to the registry, and put images into it."""
@@ -96,7 +96,7 @@ class StatusResourceTests(StatusTestCase):
 class ApartTests(StatusTestCase):
     """Tests for status that has a place of its own, and no page."""
 
-    plan = StatusPlan(ALIASES, is_elsewhere=True, has_page=False)
+    plan = StatusOptions(ALIASES, is_elsewhere=True, has_page=False)
 
     def test_apart(self) -> None:
         """The status is there, and not where the registry is."""

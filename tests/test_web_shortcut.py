@@ -1,12 +1,12 @@
-"""Tests for ``minreg.web.connection.shortcut``: when the short way is taken."""
+"""Tests for ``minreg.web.fastpath.response_cache``: when the short way is taken."""
 
 import os
 import shutil
 from collections.abc import Callable
 
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from minreg.store.tree import RegistryTree
-from minreg.web.connection.shortcut import Shortcut
+from minreg.web.fastpath.response_cache import ResponseCache
 from tests.shortcuts import BLOB, LAYER, TAG, ShortcutTestCase, said
 from tests.support import ALIASES, Response, write_request
 from tests.transports import CLIENT
@@ -62,7 +62,7 @@ class RepeatedTests(WatchedTestCase):
     def test_last(self) -> None:
         """The last answer before the registry stops closes its connection, as any other way."""
         self.ask()
-        self.client.leave()
+        self.client.exit_with_error()
         self.client = self.connect()
         stopped = self.site.drain(30)
         response, _ = self.ask()
@@ -111,7 +111,7 @@ class RepeatedTests(WatchedTestCase):
 
     def test_bounded(self) -> None:
         """Answers are forgotten when others take their room."""
-        self.site.shortcut = Shortcut(self.clock, self.site.shortcut._log, capacity=8000)
+        self.site.shortcut = ResponseCache(self.clock, self.site.shortcut._log, capacity=8000)
         self.ask()
         self.assertFalse(self.ask()[1])
         self.ask(BLOB)

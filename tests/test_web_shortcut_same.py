@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.connection.shortcut``: both ways say the same."""
+"""Tests for ``minreg.web.fastpath.response_cache``: both ways say the same."""
 
 import re
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minreg.web.connection.shortcut import Shortcut
-from minreg.web.connection.site import RegistrySite
+from minreg.web.fastpath.response_cache import ResponseCache
+from minreg.web.site import RegistrySite
 from tests.shortcuts import BLOB, TAG, ShortcutTestCase, said
 
-Question = tuple[str, str, list[tuple[str, str]], str, int, int]
+PreflightQuery = tuple[str, str, list[tuple[str, str]], str, int, int]
 """Method, path, headers, version, how often it is asked, in how many pieces it arrives."""
 
 PATHS = (
@@ -34,7 +34,7 @@ class SameTests(ShortcutTestCase):
         """Build a site that knows all short answers, and one that remembers nothing."""
         super().setUp()
         self.plain = self.make_site(self.make_store())
-        self.plain.shortcut = Shortcut(self.clock, self.plain.shortcut._log, capacity=0)
+        self.plain.shortcut = ResponseCache(self.clock, self.plain.shortcut._log, capacity=0)
         self.short = self.make_site(self.make_store())
         for path in PATHS:
             for method in ("GET", "HEAD"):
@@ -55,13 +55,13 @@ class SameTests(ShortcutTestCase):
             max_size=5,
         )
     )
-    def test_same_bytes(self, questions: Sequence[Question]) -> None:
+    def test_same_bytes(self, questions: Sequence[PreflightQuery]) -> None:
         """Whatever is asked how often, in one piece or several, gets the same bytes and lines."""
         self.assertEqual(
             self.converse(self.short, questions), self.converse(self.plain, questions)
         )
 
-    def converse(self, site: RegistrySite, questions: Sequence[Question]) -> list[object]:
+    def converse(self, site: RegistrySite, questions: Sequence[PreflightQuery]) -> list[object]:
         """Ask on connections that are renewed when they end; return all that can be seen."""
         self.site = site
         del self.events[:]  # type: ignore[attr-defined]
@@ -76,7 +76,7 @@ class SameTests(ShortcutTestCase):
             seen.append(client.is_closed)
             if client.is_closed:
                 client = self.connect()
-        client.leave()
+        client.exit_with_error()
         return [*seen, *map(said, self.logged("request"))]
 
 

@@ -1,10 +1,10 @@
-"""Tests for ``minreg.web.connection.site``: the log of requests, and the end of a registry."""
+"""Tests for ``minreg.web.site``: the log of requests, and the end of a registry."""
 
 from twisted.internet.address import IPv6Address, UNIXAddress
 from twisted.logger import formatEvent
 
-from minreg.names import Digest
-from minreg.web.connection.site import RegistrySite
+from minreg.oci.names import Digest
+from minreg.web.site import RegistrySite
 from tests.stores import OneContentStore, OpenFile
 from tests.support import Connection, WebTestCase, parse_response, write_request
 
@@ -46,7 +46,7 @@ class AccessLogTests(WebTestCase):
         """Each request of a connection leaves one line, also one without a user agent."""
         connection = self.connect()
         connection.send(3 * write_request("/v2/"))
-        connection.leave()
+        connection.exit_with_error()
         self.assertEqual([event["user_agent"] for event in self.logged("request")], ["-"] * 3)
 
     def test_head(self) -> None:
@@ -116,7 +116,7 @@ class DrainTests(WebTestCase):
     def test_nobody(self) -> None:
         """Without connections there is nothing to wait for."""
         self.successResultOf(self.site.drain(30))
-        self.connect().leave()
+        self.connect().exit_with_error()
         self.successResultOf(self.site.drain(30))
 
     def test_idle(self) -> None:

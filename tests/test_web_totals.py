@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 from twisted.internet.defer import CancelledError, Deferred, execute
 
-from minreg.interfaces import StoreUnavailable
-from minreg.names import Digest
-from minreg.store.overview import MOST_MANIFESTS
+from minreg.oci.names import Digest
+from minreg.store.interfaces import StoreUnavailable
+from minreg.store.summary import MOST_MANIFESTS
 from minreg.store.tree import RegistryTree
-from minreg.web.disk import Disk, InThread
+from minreg.web.disk import DiskIO, ThreadRunner
 from minreg.web.status.totals import (
     INTERVAL_FACTOR,
     PAUSE_FACTOR,
@@ -47,9 +47,9 @@ class TotalsTests(WebTestCase):
         self.store = FailingTree(self.root)
         self.counter = self.make_counter()
 
-    def make_counter(self, in_thread: InThread = execute) -> TotalsCounter:
+    def make_counter(self, in_thread: ThreadRunner = execute) -> TotalsCounter:
         """Make a counter."""
-        disk = Disk(self.clock, in_thread)
+        disk = DiskIO(self.clock, in_thread)
         return TotalsCounter(self.store, disk, self.clock, lambda: 86400.0)
 
     def fetch(self, timeout: float = 1.0) -> RegistryTotals | None:

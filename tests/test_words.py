@@ -1,8 +1,8 @@
-"""Tests for ``minreg.words``."""
+"""Tests for ``minreg.text``."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.words import count, format_size, name_some, printable
+from minreg.text import count, format_size, name_some, printable
 
 
 class SizeTests(SynchronousTestCase):

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.daemon.workers``, ``minreg.daemon.worker`` and ``minreg.daemon.sharing``."""
+"""Tests for ``minreg.daemon.workers``, ``minreg.daemon.worker`` and ``minreg.daemon.sockets``."""
 
 import socket
 from typing import Any
@@ -16,22 +16,22 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.daemon.sharing import SharingReactor
+from minreg.daemon.sockets import ReusePortReactor
 from minreg.daemon.worker import read_settings
 from minreg.daemon.workers import RESTART_DELAY, Workers
-from minreg.settings import Endpoint, Settings
+from minreg.settings import ListenEndpoint, Settings
 
 SETTINGS = Settings(
     root="/srv",
     listen=(
-        Endpoint("--port 1", "tcp:1"),
-        Endpoint("--listen systemd", "systemd", descriptor=5),
+        ListenEndpoint("--port 1", "tcp:1"),
+        ListenEndpoint("--listen systemd", "systemd", descriptor=5),
     ),
     log_format="json",
     aliases={"a": "docker.io"},
     allow_links_to=("/mnt",),
     workers=3,
-    status_listen=Endpoint("--status-listen tcp:2", "tcp:2"),
+    status_listen=ListenEndpoint("--status-listen tcp:2", "tcp:2"),
 )
 
 
@@ -128,11 +128,11 @@ class WorkersTests(SynchronousTestCase):
 
 
 class SharingReactorTests(SynchronousTestCase):
-    """Tests for ``SharingReactor``."""
+    """Tests for ``ReusePortReactor``."""
 
     def test_shared(self) -> None:
         """A port can be listened on twice, and everything else is the reactor's own."""
-        sharing = SharingReactor(reactor)
+        sharing = ReusePortReactor(reactor)
         self.assertEqual(sharing.seconds, reactor.seconds)
         first: Any = sharing.listenTCP(0, Factory(), interface="127.0.0.1")
         second: Any = sharing.listenTCP(first.getHost().port, Factory(), interface="127.0.0.1")

@@ -4,9 +4,9 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.failures import ManifestMissing, TreeLocked, TreeNotWritable
+from minreg.fill.errors import ManifestMissing, TreeLocked, TreeNotWritable
 from minreg.fill.tree.writer import TreeWriter
-from minreg.names import Digest, NameInvalid
+from minreg.oci.names import Digest, NameInvalid
 from minreg.store.tree import RegistryTree
 
 BLOB = b"a layer"

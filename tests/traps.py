@@ -5,7 +5,7 @@ The property tests combine them at random; the soak tests repeat each of them ma
 
 import os
 
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from tests.trees import TreeBuilder
 
 LAYER = bytes(range(256))

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from twisted.logger import FileLogObserver, LogEvent, formatEvent
 
-from minreg.words import printable
+from minreg.text import printable
 
 LOG_FORMATS = ("text", "json")
 

@@ -8,7 +8,7 @@ import attrs
 
 from minreg.defaults import DEFAULT_ALIAS, DEFAULT_INTERFACE, DEFAULT_PORT
 from minreg.log import LOG_FORMATS
-from minreg.names import NameInvalid, parse_host
+from minreg.oci.names import NameInvalid, parse_host
 
 BACKLOG = 1024
 """Connections that may wait to be accepted; with Twisted's 50, a burst waits a second."""
@@ -21,7 +21,7 @@ class SettingInvalid(ValueError):
 
 
 @attrs.frozen
-class Endpoint:
+class ListenEndpoint:
     """Where to listen: the option in the operator's words, and Twisted's description.
 
     ``descriptor`` is the socket that systemd has passed for it, None where we open our own.
@@ -43,13 +43,13 @@ class Settings:
     """
 
     root: str
-    listen: tuple[Endpoint, ...]
+    listen: tuple[ListenEndpoint, ...]
     log_format: str = "text"
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     allow_links_to: tuple[str, ...] = ()
     waits_for_root: bool = False
     workers: int = 1
-    status_listen: Endpoint | None = None
+    status_listen: ListenEndpoint | None = None
     has_page: bool = True
 
 
@@ -147,7 +147,7 @@ def parse_workers(text: str) -> int:
     return int(text)
 
 
-def tcp_endpoint(port: str | None, interface: str | None) -> Endpoint:
+def tcp_endpoint(port: str | None, interface: str | None) -> ListenEndpoint:
     """Make the endpoint for a port and an interface.
 
     Raises:
@@ -165,7 +165,7 @@ def tcp_endpoint(port: str | None, interface: str | None) -> Endpoint:
             "127.0.0.1 for this machine only, or 0.0.0.0 for all"
         ) from None
     quoted = interface.replace("\\", r"\\").replace(":", r"\:")
-    return Endpoint(
+    return ListenEndpoint(
         f"--port {port} --interface {interface}",
         f"tcp:{port}:interface={quoted}:backlog={BACKLOG}",
     )

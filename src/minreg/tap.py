@@ -17,18 +17,13 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from minreg import __version__
-from minreg.daemon.activation import (
-    PassedSocket,
-    choose_sockets,
-    find_passed,
-    is_passed,
-)
+from minreg.daemon.sockets import PassedSocket, choose_sockets, find_passed, is_passed
 from minreg.daemon.tls import leave_out_tls
 from minreg.defaults import DEFAULT_ALIAS
 from minreg.log import is_journal, make_observer
 from minreg.options import DAEMON_OPTIONS, LONG_DESCRIPTION, DaemonOption
 from minreg.settings import (
-    Endpoint,
+    ListenEndpoint,
     SettingInvalid,
     Settings,
     check_awaited_root,
@@ -110,9 +105,9 @@ class Options(UsageOptions):
             super().parseOptions(options)
             self.settings = self._check()
         except (UsageError, SettingInvalid) as error:
-            from minreg.daemon.service import complain  # noqa: PLC0415 - see below
+            from minreg.daemon.service import print_error  # noqa: PLC0415 - see below
 
-            complain(f"{_with_suggestion(str(error))} (--help lists all options)")
+            print_error(f"{_with_suggestion(str(error))} (--help lists all options)")
             raise SystemExit(2) from None
         status = self.settings.status_listen
         endpoints = [*self.settings.listen, *([] if status is None else [status])]
@@ -235,7 +230,7 @@ class _Given:
         return SettingInvalid(str(error).replace(f"--{self.option} ", f"{self.name} ", 1))
 
 
-def _tcp_endpoint(given: Mapping[str, _Given]) -> Endpoint:
+def _tcp_endpoint(given: Mapping[str, _Given]) -> ListenEndpoint:
     """Make the endpoint for a port and an interface, in the words that were used for them."""
     port, interface = given["port"], given["interface"]
     # Each is read alone, so that an error names where it is from.
@@ -268,7 +263,9 @@ def _with_suggestion(message: str) -> str:
     return f"{message}: did you mean --{near[0]}?" if near else message
 
 
-def find_endpoints(option: str, text: str, sockets: Sequence[PassedSocket]) -> list[Endpoint]:
+def find_endpoints(
+    option: str, text: str, sockets: Sequence[PassedSocket]
+) -> list[ListenEndpoint]:
     """Read an endpoint: several, where it means sockets that systemd has passed.
 
     Raises:
@@ -276,7 +273,7 @@ def find_endpoints(option: str, text: str, sockets: Sequence[PassedSocket]) -> l
     """
     words = f"{option} {text}"
     if not is_passed(text):
-        return [Endpoint(words, text)]
+        return [ListenEndpoint(words, text)]
     try:
         chosen = choose_sockets(sockets, text)
     except ValueError:
@@ -285,12 +282,12 @@ def find_endpoints(option: str, text: str, sockets: Sequence[PassedSocket]) -> l
         ) from None
     if not chosen:
         raise SettingInvalid(f"{words}: systemd has passed no such socket: start minreg.socket")
-    return [Endpoint(words, text, descriptor=passed.descriptor) for passed in chosen]
+    return [ListenEndpoint(words, text, descriptor=passed.descriptor) for passed in chosen]
 
 
 def find_status(
     text: str | None, sockets: Sequence[PassedSocket], name: str = "--status-listen"
-) -> tuple[Endpoint | None, Sequence[PassedSocket]]:
+) -> tuple[ListenEndpoint | None, Sequence[PassedSocket]]:
     """Read where status is to be, and tell which sockets are left for the registry.
 
     Raises:
@@ -310,14 +307,14 @@ def makeService(options: Options) -> "RegistryService":
 
     # These import Twisted's networking, which comes after the decision about TLS.
     from minreg.daemon.assembly import make_service  # noqa: PLC0415
-    from minreg.daemon.service import complain, leave, leave_unseen  # noqa: PLC0415
+    from minreg.daemon.service import exit_with_error, exit_with_logged_error, print_error  # noqa: PLC0415
 
     parent = getattr(options, "parent", None) or {}
-    give_up = leave if parent.get("nodaemon", True) else leave_unseen
+    give_up = exit_with_error if parent.get("nodaemon", True) else exit_with_logged_error
     try:
         return make_service(options.settings, _open_log(options), reactor, give_up)
     except SettingInvalid as error:
-        complain(str(error))
+        print_error(str(error))
         raise SystemExit(2) from None
 
 

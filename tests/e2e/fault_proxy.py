@@ -18,7 +18,7 @@ _HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "content-length", "d
 
 
 @attrs.define
-class Answer:
+class Resolution:
     """What the registry answered, for a fault to change.
 
     ``cut_at`` ends the connection after so many bytes of the body, ``reset_at`` as if the
@@ -40,7 +40,7 @@ class Answer:
     head_pause: float = 0
 
 
-Fault = Callable[[Answer], None]
+Fault = Callable[[Resolution], None]
 
 
 class FaultProxy:
@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
-    def _ask(self) -> Answer:
+    def _ask(self) -> Resolution:
         connection = http.client.HTTPConnection("127.0.0.1", self.owner.upstream_port)
         connection.request(self.command, self.path, headers=dict(self.headers))
         response = connection.getresponse()
@@ -127,12 +127,12 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {
             name: value for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP
         }
-        answer = Answer(self.path, response.status, headers, body)
+        answer = Resolution(self.path, response.status, headers, body)
         if self.command == "HEAD":
             answer.stated = int(response.getheader("Content-Length") or 0)
         return answer
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Resolution) -> None:
         while answer.head_pause and not self.owner.done.wait(answer.head_pause):
             self.wfile.write(b"X")
         self.send_response(answer.status)
@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 
-    def _send_body(self, answer: Answer, body: bytes) -> None:
+    def _send_body(self, answer: Resolution, body: bytes) -> None:
         for start in range(0, len(body), answer.piece):
             piece = body[start : start + answer.piece]
             self.wfile.write(piece)

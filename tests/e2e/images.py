@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from minreg.media_types import OCI_LAYER
+from minreg.oci.names import OCI_LAYER
 
 Document = dict[str, Any]
 

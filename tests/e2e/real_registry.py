@@ -10,8 +10,7 @@ from typing import Any
 
 import attrs
 
-from minreg.media_types import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.names import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Digest
 from tests.e2e.programs import free_port, need_programs
 
 _START_SECONDS = 20

@@ -19,7 +19,7 @@ _OF_THE_MACHINE = frozenset({"default-route", "platform"})
 
 
 @attrs.frozen
-class Outcome:
+class FetchResult:
     """How a run ended."""
 
     status: int
@@ -47,13 +47,13 @@ class DoctorTestCase(EndToEndTestCase):
         self.node.tree.add_image(PAUSE, "amd64", b"pause", tags=("3.6",))
         self.node.start_k3s()
 
-    def doctor(self, *arguments: str) -> Outcome:
+    def doctor(self, *arguments: str) -> FetchResult:
         """Run the program on the node as it lies there."""
         return self.run_command(
             installed("minreg"), "doctor", "--root-prefix", self.node.prefix, *arguments
         )
 
-    def run_command(self, *command: str) -> Outcome:
+    def run_command(self, *command: str) -> FetchResult:
         """Run a program, however it ends."""
         ended = subprocess.run(
             command,
@@ -64,7 +64,7 @@ class DoctorTestCase(EndToEndTestCase):
             check=False,
         )
         self.assertNotIn("Traceback", ended.stderr)
-        return Outcome(ended.returncode, ended.stdout)
+        return FetchResult(ended.returncode, ended.stdout)
 
 
 class LyingNodeTests(DoctorTestCase):
@@ -112,7 +112,7 @@ class LyingNodeTests(DoctorTestCase):
         ):
             self.node.write(REGISTRIES, registries)
             self.assertEqual(self.doctor().status, 1, registries)
-            self.mend()
+            self.fix()
             outcome = self.doctor()
             self.assertEqual((outcome.status, outcome.rules), (0, set()), registries)
 
@@ -122,15 +122,15 @@ class LyingNodeTests(DoctorTestCase):
         self.node.remove(REGISTRIES)
         self.node.write("/etc/rancher/k3s/registries.yml", MIRRORS)
         self.node.write(CONFIG, "system-default-registry: bootstrap-registry.airgap")
-        self.mend()
+        self.fix()
         self.assertEqual(self.doctor().rules, {"default-endpoint"})
-        self.mend()
+        self.fix()
         self.assertEqual(self.doctor().rules, set())
         self.node.remove(REGISTRIES)
-        self.mend()
+        self.fix()
         self.assertEqual(self.doctor().rules, set())
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """Apply the diff, and restart K3s."""
         difference = self.doctor("--fix").output
         subprocess.run(
@@ -153,7 +153,7 @@ class RunningNodeTests(DoctorTestCase):
         self.node.replace(REGISTRIES, ":9080", f":{self.port}")
         self.node.restart_k3s()
 
-    def live_doctor(self) -> Outcome:
+    def live_doctor(self) -> FetchResult:
         """Run the program where the node's files are those of the machine."""
         prefix = self.node.prefix
         script = (

@@ -8,7 +8,7 @@ import urllib.request
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from minreg.store.tree import RegistryTree
 from tests.e2e.real_registry import Layout, RealRegistry, start_registry
 
@@ -114,9 +114,9 @@ class DownloadTests(SynchronousTestCase):
     def test_signature(self) -> None:
         """A signature that is tagged beside an image comes if referrers are wanted."""
         digest = Digest.of(self.upstream_manifest("one"))
-        signature = Layout(os.path.join(self.directory, "signature"))
-        signature.name(signature.write_image("amd64", [b"signed"]))
-        self.registry.push(signature.directory, f"rancher/one:sha256-{digest.encoded}.sig")
+        fingerprint = Layout(os.path.join(self.directory, "signature"))
+        fingerprint.name(fingerprint.write_image("amd64", [b"signed"]))
+        self.registry.push(fingerprint.directory, f"rancher/one:sha256-{digest.encoded}.sig")
         self.download("-s", "--referrers", self.image("one"))
         repository = RegistryTree(self.root).find_repository(None, "rancher/one")
         self.assertEqual(repository.list_tags(), [f"sha256-{digest.encoded}.sig", "v1"])

@@ -10,16 +10,15 @@ from threading import Event as Signal
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.download import Download, Network
-from minreg.fill.events import Event, ImageEnded, Summary
+from minreg.fill.progress import Event, ImageEnded, Summary
 from minreg.fill.resolve import Selection
 from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.registry import Upstreams
 from minreg.fill.upstream.retries import Retries
 from minreg.fill.upstream.transport import Transport
-from minreg.fill.upstream.upstreams import Upstreams
-from minreg.names import Digest
-from minreg.references import ImageReference
+from minreg.oci.names import Digest, ImageReference
 from minreg.store.tree import RegistryTree
-from tests.e2e.fault_proxy import PIECE, Answer, Fault, FaultProxy
+from tests.e2e.fault_proxy import PIECE, Fault, FaultProxy, Resolution
 from tests.e2e.real_registry import Layout, start_registry
 
 _SILENCE = 0.5
@@ -28,59 +27,59 @@ _SILENCE = 0.5
 def status(code: int, **headers: str) -> Fault:
     """Answer with a status instead."""
 
-    def fault(answer: Answer) -> None:
+    def fault(answer: Resolution) -> None:
         answer.status, answer.body = code, b"not now"
         answer.headers.update(headers)
 
     return fault
 
 
-def cut(answer: Answer) -> None:
+def cut(answer: Resolution) -> None:
     """End the connection in the middle of the body."""
     answer.cut_at = len(answer.body) // 2
 
 
-def reset(answer: Answer) -> None:
+def reset(answer: Resolution) -> None:
     """Let the connection break in the middle of the body."""
     answer.reset_at = len(answer.body) // 2
 
 
-def stall(answer: Answer) -> None:
+def stall(answer: Resolution) -> None:
     """Go silent in the middle of the body."""
     answer.stall_at = len(answer.body) // 2
 
 
-def break_early(answer: Answer) -> None:
+def break_early(answer: Resolution) -> None:
     """Let the connection break, but not before something came."""
     answer.reset_at = min(len(answer.body), 40_000)
 
 
-def slow(answer: Answer) -> None:
+def slow(answer: Resolution) -> None:
     """Send a body as a slow line does."""
     answer.pause = 0.1
 
 
-def drip(answer: Answer) -> None:
+def drip(answer: Resolution) -> None:
     """Send a body so slowly that it never ends, and never go silent."""
     answer.piece, answer.pause = 1, 0.02
 
 
-def drip_head(answer: Answer) -> None:
+def drip_head(answer: Resolution) -> None:
     """Do so with the header."""
     answer.head_pause = 0.02
 
 
-def wrong_bytes(answer: Answer) -> None:
+def wrong_bytes(answer: Resolution) -> None:
     """Change a byte."""
     answer.body = b"\0" + answer.body[1:]
 
 
-def too_long(answer: Answer) -> None:
+def too_long(answer: Resolution) -> None:
     """Send more than there is."""
     answer.body += b"more"
 
 
-def too_short(answer: Answer) -> None:
+def too_short(answer: Resolution) -> None:
     """Send less than there is, as if that were all."""
     answer.body = answer.body[:-5]
 
@@ -228,7 +227,7 @@ class FaultTests(SynchronousTestCase):
         """A blob may come from another server, which sees no Authorization."""
         with FaultProxy(self.registry.port) as other:
 
-            def to_other_server(answer: Answer) -> None:
+            def to_other_server(answer: Resolution) -> None:
                 answer.status, answer.body = 307, b""
                 answer.headers["Location"] = f"http://{other.host}{answer.path}"
 
@@ -242,7 +241,7 @@ class FaultTests(SynchronousTestCase):
     def test_redirect_to_itself(self) -> None:
         """It may come from elsewhere on the same server as well."""
 
-        def to_itself(answer: Answer) -> None:
+        def to_itself(answer: Resolution) -> None:
             answer.status, answer.body = 307, b""
             answer.headers["Location"] = f"{answer.path}?again"
 

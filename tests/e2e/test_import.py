@@ -12,7 +12,7 @@ from subprocess import DEVNULL, PIPE
 
 import zstandard
 
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from tests.e2e.archives import NAME, import_archive, pack_layout, pack_legacy
 from tests.e2e.containerd import ALIAS
 from tests.e2e.content import ARCHITECTURE, sample_image, skopeo_copy

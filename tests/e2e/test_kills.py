@@ -14,7 +14,7 @@ import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.tree.contents import TreeContents
+from minreg.fill.tree.reader import TreeReader
 from minreg.fill.verify import Verification
 from tests.e2e.real_registry import Layout, start_registry
 
@@ -70,7 +70,7 @@ class KillTests(SynchronousTestCase):
     def measure_blobs(self) -> int:
         """Tell how many bytes all blobs have."""
         os.makedirs(self.root, exist_ok=True)
-        return sum(TreeContents(self.root).list_blobs("blobs").values())
+        return sum(TreeReader(self.root).list_blobs("blobs").values())
 
     def test_kills(self) -> None:
         """Wherever a run is killed, every tag is complete, and the next run goes on."""

@@ -10,13 +10,13 @@ from threading import Event as Signal
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.download import Download, Network
-from minreg.fill.events import Event, ImageEnded
+from minreg.fill.progress import Event, ImageEnded
 from minreg.fill.resolve import Selection
 from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.registry import Upstreams
 from minreg.fill.upstream.retries import Retries
 from minreg.fill.upstream.transport import Transport
-from minreg.fill.upstream.upstreams import Upstreams
-from minreg.references import ImageReference
+from minreg.oci.names import ImageReference
 from tests.e2e.programs import need_programs
 from tests.e2e.real_registry import Layout, start_registry
 from tests.e2e.token_server import TokenServer

@@ -7,8 +7,7 @@ import socket
 import subprocess
 from http.client import HTTPConnection
 
-from minreg.media_types import OCI_MANIFEST
-from minreg.names import Digest
+from minreg.oci.names import OCI_MANIFEST, Digest
 from tests.e2e.browser import Browser
 from tests.e2e.content import SAMPLE, write_sample
 from tests.e2e.support import EndToEndTestCase

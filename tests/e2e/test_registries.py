@@ -2,8 +2,7 @@
 
 import os
 
-from minreg.node.registries.containerd import Containerd
-from minreg.node.registries.image_names import ImageName
+from minreg.k3s.registries.containerd import Containerd, ImageName
 from tests.e2e.containerd import ALIAS
 from tests.e2e.content import sample_image
 from tests.e2e.daemon import Daemon, LoggedRequest

@@ -2,7 +2,7 @@
 
 from ipaddress import ip_interface
 
-from minreg.node.routes import has_default_route
+from minreg.k3s.doctor.procfs import has_default_route
 from tests.e2e.programs import ProgramFailed, run
 from tests.e2e.systemd import Systemd
 from tests.e2e.units import UnitsTestCase

@@ -7,7 +7,7 @@ import subprocess
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from minreg.fill.elf import make_program
+from minreg.fill.sample import make_program
 
 _EMULATORS = {"amd64": "qemu-x86_64-static", "arm64": "qemu-aarch64-static"}
 _NATIVE = {"x86_64": "amd64", "aarch64": "arm64"}

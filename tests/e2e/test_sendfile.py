@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.sending.sendfile``, on real sockets that are driven by hand."""
+"""Tests for ``minreg.web.transfer.sendfile``, on real sockets that are driven by hand."""
 
 import contextlib
 import os
@@ -8,9 +8,9 @@ import socket
 from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
-from minreg.names import Digest
+from minreg.oci.names import Digest
 from minreg.store.tree import RegistryTree
-from minreg.web.connection.pacing import STALL_TIMEOUT
+from minreg.web.backpressure import STALL_TIMEOUT
 from tests.e2e.wires import Wire
 from tests.shortcuts import said
 from tests.store_support import open_files

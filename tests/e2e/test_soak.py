@@ -13,7 +13,7 @@ from tests.e2e.soak.loads import OK, all_loads, always, write
 from tests.e2e.soak.measure import LIMIT, measure, write_report
 from tests.e2e.soak.process import InspectedDaemon
 from tests.e2e.soak.tree import PUBLISHED, write_tree
-from tests.e2e.soak.wire import Departures, Refusals
+from tests.e2e.soak.wire import Refusals, WriteBatcher
 from tests.e2e.support import EndToEndTestCase
 
 REQUESTS = int(os.environ.get("MINREG_SOAK_REQUESTS", "5000" if "CI" in os.environ else "200"))
@@ -62,7 +62,7 @@ class SoakTests(EndToEndTestCase):
     def test_departures_beside_others(self) -> None:
         """Clients that leave in the middle of a blob take nobody else's connection with them."""
         large = write(f"/v2/{PUBLISHED}/blobs/{self.digests.large}")
-        leaving = Departures(always(large * 2), reads=5000)
+        leaving = WriteBatcher(always(large * 2), reads=5000)
         staying = Refusals(always(write("/v2/", fields={"Connection": "close"})), OK)
         with ThreadPoolExecutor() as threads:
             done = [

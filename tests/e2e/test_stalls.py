@@ -19,7 +19,7 @@ PATIENCE = 3
 
 
 @attrs.frozen
-class Answer:
+class Resolution:
     """What a client got, and after how many seconds."""
 
     status: int
@@ -56,7 +56,7 @@ class StallTests(EndToEndTestCase):
         # It ends before the daemon does, whose threads would wait for it.
         self.addCleanup(stall.end)
 
-    def ask(self, digest: str) -> Answer:
+    def ask(self, digest: str) -> Resolution:
         """Fetch a blob."""
         begun = time.monotonic()
         connection = HTTPConnection("127.0.0.1", self.daemon.port, timeout=10)
@@ -66,9 +66,9 @@ class StallTests(EndToEndTestCase):
             body = response.read()
         finally:
             connection.close()
-        return Answer(response.status, body, time.monotonic() - begun)
+        return Resolution(response.status, body, time.monotonic() - begun)
 
-    def ask_often(self, digest: str, count: int) -> Sequence[Answer]:
+    def ask_often(self, digest: str, count: int) -> Sequence[Resolution]:
         """Fetch a blob on many connections at once."""
         with ThreadPoolExecutor(count) as clients:
             return list(clients.map(self.ask, [digest] * count))

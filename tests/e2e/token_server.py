@@ -82,13 +82,13 @@ class TokenServer:
             lines = file.read().splitlines()
         header = {"typ": "JWT", "alg": "RS256", "x5c": ["".join(lines[1:-1])]}
         signed = f"{_encode(json.dumps(header).encode())}.{_encode(json.dumps(claims).encode())}"
-        signature = subprocess.run(
+        fingerprint = subprocess.run(
             ["openssl", "dgst", "-sha256", "-sign", self.key],
             input=signed.encode("ascii"),
             check=True,
             capture_output=True,
         ).stdout
-        return f"{signed}.{_encode(signature)}"
+        return f"{signed}.{_encode(fingerprint)}"
 
     def _make_certificate(self) -> None:
         subprocess.run(

@@ -11,8 +11,8 @@ from twisted.internet.tcp import Server
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from minreg.web.connection.channel import RegistryChannel
-from minreg.web.connection.site import RegistrySite
+from minreg.web.channel import RegistryChannel
+from minreg.web.site import RegistrySite
 from tests.transports import CLIENT
 
 _NO_PORT: Any = None

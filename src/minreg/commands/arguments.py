@@ -7,9 +7,9 @@ from difflib import get_close_matches
 import click
 
 from minreg.commands.reports import WrongUsage
-from minreg.manifests import Platform
+from minreg.oci.manifests import Platform
+from minreg.oci.names import ImageReference, ReferencesInvalid, parse_references
 from minreg.preflight.platforms import parse_platform
-from minreg.references import ImageReference, ReferencesInvalid, parse_references
 
 ALL_PLATFORMS = "all"
 

@@ -14,7 +14,7 @@ import click
 
 from minreg.commands.reports import WrongUsage
 from minreg.defaults import DEFAULT_INTERFACE, DEFAULT_PORT, ENDPOINT, STATUS_SOCKET
-from minreg.words import printable
+from minreg.text import printable
 
 _SOCKET = "unix:"
 _SECONDS = 10
@@ -22,7 +22,7 @@ _LARGEST_ANSWER = 4 * 1024 * 1024
 
 
 @attrs.frozen
-class Answer:
+class RegistryReply:
     """What a registry answered: the status of HTTP, the ``Server`` header, and the body."""
 
     status: int
@@ -80,7 +80,7 @@ def check_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def ask_registry(url: str, target: str) -> Answer:
+def ask_registry(url: str, target: str) -> RegistryReply:
     """Send a GET request.
 
     Args:
@@ -130,15 +130,15 @@ class _SocketConnection(HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _ask_url(url: str, target: str) -> Answer:
+def _ask_url(url: str, target: str) -> RegistryReply:
     # A registry on this node is never behind a proxy, whatever the environment says.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"{url}{target}", timeout=_SECONDS) as answer:
-            return Answer(200, _server(answer), answer.read(_LARGEST_ANSWER))
+            return RegistryReply(200, _server(answer), answer.read(_LARGEST_ANSWER))
     except urllib.error.HTTPError as error:
         with closing(error):
-            return Answer(error.code, _server(error), b"")
+            return RegistryReply(error.code, _server(error), b"")
 
 
 def _server(answer: object) -> str:
@@ -146,8 +146,10 @@ def _server(answer: object) -> str:
     return str(headers.get("Server", ""))
 
 
-def _ask_socket(url: str, target: str) -> Answer:
+def _ask_socket(url: str, target: str) -> RegistryReply:
     with closing(_SocketConnection(url.removeprefix(_SOCKET))) as connection:
         connection.request("GET", target)
         answer = connection.getresponse()
-        return Answer(answer.status, answer.getheader("Server", ""), answer.read(_LARGEST_ANSWER))
+        return RegistryReply(
+            answer.status, answer.getheader("Server", ""), answer.read(_LARGEST_ANSWER)
+        )

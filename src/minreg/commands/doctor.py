@@ -9,17 +9,22 @@ from typing import NoReturn
 
 import click
 
-from minreg.commands.doctor_report import summarize, write_answers, write_findings, write_unread
+from minreg.commands.doctor_report import (
+    summarize,
+    write_findings,
+    write_resolutions,
+    write_unread,
+)
 from minreg.commands.terminal import echo, echo_diff
-from minreg.node.doctor.asking import ask, check_registry
-from minreg.node.doctor.changes import Difference, make_difference
-from minreg.node.doctor.diagnosis import diagnose, order
-from minreg.node.doctor.files import CLOSED, NodeFiles
-from minreg.node.doctor.findings import Finding, Severity
-from minreg.node.doctor.node import Node, look_at_node
-from minreg.node.doctor.report import as_json
-from minreg.node.doctor.wanted import Answer, find_pause_image, list_answers
-from minreg.words import printable
+from minreg.k3s.doctor.diagnosis import diagnose, order
+from minreg.k3s.doctor.files import CLOSED, NodeFiles
+from minreg.k3s.doctor.findings import Finding, Severity
+from minreg.k3s.doctor.images import Resolution, find_pause_image, resolve_images
+from minreg.k3s.doctor.node import Node, inspect_node
+from minreg.k3s.doctor.patches import Patch, make_patch
+from minreg.k3s.doctor.probe import ask, check_registry
+from minreg.k3s.doctor.report import as_json
+from minreg.text import printable
 
 _MOST_SECONDS = 120
 
@@ -38,7 +43,7 @@ def run(*, root_prefix: str, as_document: bool, fix: bool) -> None:
 
 
 def _look(files: NodeFiles, *, as_document: bool, fix: bool) -> None:
-    node = look_at_node(files)
+    node = inspect_node(files)
     if not node.is_there:
         raise CouldNotLook(
             "there is neither K3s nor RKE2 nor minreg here: name the node's root with "
@@ -46,7 +51,7 @@ def _look(files: NodeFiles, *, as_document: bool, fix: bool) -> None:
         )
     is_looked_at = node.registry.root not in files.unread
     known = [setup for setup in node.setups if setup.is_known and is_looked_at]
-    answers = [answer for setup in known for answer in list_answers(node, setup)]
+    answers = [answer for setup in known for answer in resolve_images(node, setup)]
     for setup in known:
         if setup.is_agent and find_pause_image(setup) is None:
             images = f"the images of this {setup.distribution.title} agent"
@@ -54,7 +59,7 @@ def _look(files: NodeFiles, *, as_document: bool, fix: bool) -> None:
     findings = diagnose(node)
     if files.is_live:
         findings = order([*findings, *check_registry(node, answers, ask)])
-    difference = make_difference(files, [one for finding in findings for one in finding.changes])
+    difference = make_patch(files, [one for finding in findings for one in finding.changes])
     if as_document:
         document = as_json(findings, answers, files.unread)
         click.echo(
@@ -88,26 +93,26 @@ def limited_time(seconds: float) -> Iterator[None]:
 
 
 def _describe(
-    findings: Sequence[Finding], answers: Sequence[Answer], files: NodeFiles
+    findings: Sequence[Finding], answers: Sequence[Resolution], files: NodeFiles
 ) -> Iterator[str]:
     yield summarize(findings, files.unread)
     yield from write_findings(findings)
-    yield from write_answers(answers)
+    yield from write_resolutions(answers)
     yield from write_unread(files.unread)
 
 
-def _by_hand(findings: Sequence[Finding], difference: Difference) -> Iterator[str]:
+def _by_hand(findings: Sequence[Finding], difference: Patch) -> Iterator[str]:
     """Name what the difference does not mend."""
     for finding in findings:
         if not finding.changes or difference.left & set(finding.changes):
-            yield f"by hand: {finding.path}: {finding.mend} [{finding.rule.id}]"
+            yield f"by hand: {finding.path}: {finding.fix} [{finding.rule.id}]"
 
 
 def _exit(node: Node, findings: Sequence[Finding], files: NodeFiles) -> None:
     """Exit with what came of it; what could not be looked at counts most."""
     for path in (path for setup in node.setups for path in setup.hidden):
         reason = files.unread[path]
-        mend = "run this as root" if reason == CLOSED else "have a plain file read instead"
-        raise CouldNotLook(f"{printable(path)} could not be read, as {reason}: {mend}")
+        fix = "run this as root" if reason == CLOSED else "have a plain file read instead"
+        raise CouldNotLook(f"{printable(path)} could not be read, as {reason}: {fix}")
     if any(finding.rule.severity is not Severity.SUGGESTION for finding in findings):
         sys.exit(1)

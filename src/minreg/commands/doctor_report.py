@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import click
 
 from minreg.commands.terminal import WIDEST, Look, paint, wrap
-from minreg.node.doctor.files import CLOSED
-from minreg.node.doctor.findings import Finding, Severity
-from minreg.node.doctor.wanted import Answer
-from minreg.words import count, format_size, printable
+from minreg.k3s.doctor.files import CLOSED
+from minreg.k3s.doctor.findings import Finding, Severity
+from minreg.k3s.doctor.images import Resolution
+from minreg.text import count, format_size, printable
 
 _LOOKS = {
     Severity.ERROR: Look.ERROR,
@@ -53,7 +53,7 @@ def write_findings(findings: Sequence[Finding]) -> Iterator[str]:
         yield f"{severity} {rule.title} {click.style(f'[{rule.id}]', dim=True)}"
         yield from wrap(f"in {finding.path}{line}", _INDENT)
         yield from wrap(finding.problem, _INDENT)
-        yield from _write_fix(finding.mend)
+        yield from _write_fix(finding.fix)
 
 
 def _write_fix(fix: str) -> Iterator[str]:
@@ -67,7 +67,7 @@ def _write_fix(fix: str) -> Iterator[str]:
     yield from wrap(command[2], _INDENT)
 
 
-def write_answers(answers: Sequence[Answer]) -> Iterator[str]:
+def write_resolutions(answers: Sequence[Resolution]) -> Iterator[str]:
     """Write the images that the node will ask for, and what will come of it."""
     if not answers:
         return

@@ -16,23 +16,21 @@ from minreg.commands.terminal import echo_next, is_interactive, make_console
 from minreg.commands.trees import choose_target
 from minreg.defaults import CHANNEL_URL
 from minreg.fill.download import Download, Network
-from minreg.fill.events import Retrying, Show
-from minreg.fill.failures import FillFailure
+from minreg.fill.errors import FillError
 from minreg.fill.plan import Plan
-from minreg.fill.progress import Display, JsonLines, LiveBars, PlainLines
+from minreg.fill.progress import Display, JsonLines, LiveBars, PlainLines, Retrying, Show
 from minreg.fill.release import Releases
 from minreg.fill.resolve import Selection
 from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.registry import Upstreams
 from minreg.fill.upstream.retries import Retries
 from minreg.fill.upstream.transport import Transport
-from minreg.fill.upstream.upstreams import Upstreams
-from minreg.names import NameInvalid, parse_host
-from minreg.references import ImageReference
-from minreg.words import count, format_size
+from minreg.oci.names import ImageReference, NameInvalid, parse_host
+from minreg.text import count, format_size
 
 
 @attrs.frozen
-class Wishes:
+class DownloadOptions:
     """The command line."""
 
     images: tuple[str, ...]
@@ -56,7 +54,7 @@ class Wishes:
 
 def run(**options: Any) -> None:
     """Read the command line, download, and exit with the status that tells how it went."""
-    wishes = Wishes(**options)
+    wishes = DownloadOptions(**options)
     for option, url in (
         ("--channel-url", wishes.channel_url),
         ("--release-url", wishes.release_url),
@@ -78,7 +76,7 @@ def run(**options: Any) -> None:
         sys.exit(1)
 
 
-def _say_what_is_next(wishes: Wishes, root: str, failed: Sequence[str]) -> None:
+def _say_what_is_next(wishes: DownloadOptions, root: str, failed: Sequence[str]) -> None:
     if failed:
         echo_next("the same command again, which fetches only what is not there yet")
     elif wishes.dry_run:
@@ -87,7 +85,7 @@ def _say_what_is_next(wishes: Wishes, root: str, failed: Sequence[str]) -> None:
         echo_next(*after_filling(root, is_verified=False))
 
 
-def _make_selection(wishes: Wishes) -> Selection:
+def _make_selection(wishes: DownloadOptions) -> Selection:
     return Selection(
         platforms=parse_platforms(wishes.platforms),
         trimmed=not wishes.no_trim,
@@ -108,7 +106,7 @@ class _RetryReports:
         self._shown: set[tuple[str, int]] = set()
         self._mutex = Lock()
 
-    def __call__(self, attempt: int, attempts: int, failure: FillFailure, seconds: float) -> None:
+    def __call__(self, attempt: int, attempts: int, failure: FillError, seconds: float) -> None:
         """Show a retry."""
         reason = str(failure)
         with self._mutex:
@@ -118,7 +116,7 @@ class _RetryReports:
             self._show(Retrying(reason, attempt, attempts, seconds))
 
 
-def _make_network(wishes: Wishes, show: Show) -> Network:
+def _make_network(wishes: DownloadOptions, show: Show) -> Network:
     transport = Transport(wishes.ca_file, wishes.jobs)
     stop = Event()
     retries = Retries(wishes.retries, stop, tell=_RetryReports(show))
@@ -130,7 +128,7 @@ def _make_network(wishes: Wishes, show: Show) -> Network:
     return Network(transport, upstreams, retries, stop, wishes.jobs)
 
 
-def _make_display(wishes: Wishes) -> Display:
+def _make_display(wishes: DownloadOptions) -> Display:
     if wishes.as_json:
         return JsonLines(click.echo)
     if is_interactive(sys.stdout):
@@ -138,7 +136,9 @@ def _make_display(wishes: Wishes) -> Display:
     return PlainLines(click.echo)
 
 
-def _download(wishes: Wishes, root: str, references: list[ImageReference]) -> tuple[str, ...]:
+def _download(
+    wishes: DownloadOptions, root: str, references: list[ImageReference]
+) -> tuple[str, ...]:
     """Download, and name the images that failed."""
     selection = _make_selection(wishes)
     display = _make_display(wishes)

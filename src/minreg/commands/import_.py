@@ -11,11 +11,11 @@ from minreg.commands.reports import reported_failures, say
 from minreg.commands.terminal import byte_bar, echo_error, echo_next
 from minreg.commands.trees import choose_target
 from minreg.defaults import NODE_TREES
-from minreg.fill.archives.failures import ArchiveInvalid
 from minreg.fill.archives.source import measure_source
+from minreg.fill.errors import ArchiveInvalid
 from minreg.fill.importer import ImportedImage, Importer
 from minreg.fill.tree.writer import TreeWriter
-from minreg.words import format_size, printable
+from minreg.text import format_size, printable
 
 
 def run(

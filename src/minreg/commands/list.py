@@ -12,11 +12,11 @@ from minreg.commands.arguments import check_links
 from minreg.commands.reports import reported_failures
 from minreg.commands.terminal import Look, echo, find_width, paint
 from minreg.commands.trees import find_tree
-from minreg.fill.tree.contents import TreeContents
-from minreg.fill.tree.inventory import take_inventory
-from minreg.names import Digest
-from minreg.store.held import HeldImage
-from minreg.words import format_size, printable
+from minreg.fill.tree.inventory import list_images_in_tree
+from minreg.fill.tree.reader import TreeReader
+from minreg.oci.names import Digest
+from minreg.store.images import StoredImage
+from minreg.text import format_size, printable
 
 _HEADINGS = ("IMAGE", "DIGEST", "PLATFORMS", "NOT HERE", "SIZE", "SHARED")
 _DISPENSABLE = ("SHARED", "DIGEST", "NOT HERE")
@@ -27,7 +27,7 @@ _DIGEST_SHOWN = len("sha256:") + 12
 class _Row:
     """An image, and how many of its bytes other images have too."""
 
-    image: HeldImage
+    image: StoredImage
     shared: int
 
 
@@ -35,7 +35,7 @@ def run(*, directory: str | None, as_json: bool, allow_links_to: tuple[str, ...]
     """List the images."""
     root = find_tree(directory)
     with reported_failures():
-        inventory = take_inventory(TreeContents(root, check_links(allow_links_to)))
+        inventory = list_images_in_tree(TreeReader(root, check_links(allow_links_to)))
     rows = _make_rows(inventory.images)
     if as_json:
         click.echo(json.dumps([_as_json(row) for row in rows], indent=2))
@@ -48,10 +48,10 @@ def run(*, directory: str | None, as_json: bool, allow_links_to: tuple[str, ...]
         sys.exit(1)
 
 
-def _make_rows(images: Sequence[HeldImage]) -> list[_Row]:
+def _make_rows(images: Sequence[StoredImage]) -> list[_Row]:
     sizes: dict[Digest, int] = {}
     uses: Counter[Digest] = Counter()
-    roots: dict[tuple[str, Digest | None], HeldImage] = {}
+    roots: dict[tuple[str, Digest | None], StoredImage] = {}
     for image in images:
         # Two tags of one image do not share it: there is only one.
         if roots.setdefault((image.place, image.root), image) is image:

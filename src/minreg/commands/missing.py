@@ -5,7 +5,7 @@ import os
 import click
 
 from minreg.commands.client import RegistrySilent, ask_registry, check_url, choose_url
-from minreg.words import printable
+from minreg.text import printable
 
 
 def run(*, url: str | None, as_json: bool) -> None:

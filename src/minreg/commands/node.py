@@ -12,29 +12,29 @@ import click
 
 from minreg.commands import doctor
 from minreg.commands.reports import WrongUsage
-from minreg.node.doctor.asking import ask
-from minreg.node.doctor.distributions import DISTRIBUTIONS
-from minreg.node.doctor.files import NodeFiles
-from minreg.node.doctor.registry_service import look_at_registry
-from minreg.node.doctor.services import find_service
-from minreg.node.install import Installation, Step
+from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.probe import ask
+from minreg.k3s.doctor.procfs import has_default_route
+from minreg.k3s.doctor.registry_service import inspect_registry_service
+from minreg.k3s.doctor.services import DISTRIBUTIONS, find_service
+from minreg.node.install import Installation, Step, UnitLink, read_file
 from minreg.node.k3s_files import K3sFiles, find_k3s_files
-from minreg.node.paths import PathUnsuitable, check_program, check_root, check_runs
-from minreg.node.placement import Link, read_file
-from minreg.node.readiness import wait_until_ready
-from minreg.node.routes import has_default_route
-from minreg.node.systemctl import UnitFailed, UnitManager, is_booted
+from minreg.node.systemctl import UnitFailed, UnitManager, is_booted, wait_until_ready
 from minreg.node.units import (
     DEFAULT_ROOT,
     ROUTE_UNIT,
     SERVICE,
+    PathUnsuitable,
+    check_program,
+    check_root,
+    check_runs,
     find_distributions,
     make_command_link,
     make_links,
     make_units,
     parse_choice,
 )
-from minreg.words import printable
+from minreg.text import printable
 
 _START = "next: minreg node install --start"
 STOP = "systemctl stop 'minreg*'; systemctl daemon-reload"
@@ -152,7 +152,7 @@ def _wants_route(route: bool | None, destdir: str, *, is_image: bool) -> bool:  
     return link.is_there(destdir) or (not is_image and not has_default_route())
 
 
-def _command_links(program: str, before: str | None, *, is_image: bool) -> Sequence[Link]:
+def _command_links(program: str, before: str | None, *, is_image: bool) -> Sequence[UnitLink]:
     """Make the link by which the command is found, if there is a command to link to."""
     link = make_command_link(program, before)
     if link is None or not (is_image or os.path.exists(link.target)):
@@ -221,7 +221,7 @@ def _start(changed: set[str], program: str, *, with_route: bool) -> None:
     try:
         for step in steps:
             click.echo(f"{step.path}: {step.action}")
-        for address in look_at_registry(NodeFiles()).addresses[:1]:
+        for address in inspect_registry_service(NodeFiles()).addresses[:1]:
             click.echo(f"{address.url}: {wait_until_ready(address.url, ask, time.sleep)}")
     except UnitFailed as error:
         failure = f"{error}: see its log above; mend that, and run this again"
@@ -261,7 +261,7 @@ def _show_lines(lines: Iterable[str]) -> None:
         click.echo("\t".join(map(printable, line.split("\t"))))
 
 
-def find_mend(error: OSError) -> str:
+def find_fix(error: OSError) -> str:
     """Say what to do where a file cannot be written or removed."""
     return _MENDS.get(error.errno or 0, "see to that, and run this again")
 
@@ -273,7 +273,7 @@ def _told(steps: Iterable[Step]) -> Iterator[Step]:
     try:
         done.extend(steps)
     except OSError as error:
-        complaint = f"{error.filename}: {error.strerror}: {find_mend(error)}"
+        complaint = f"{error.filename}: {error.strerror}: {find_fix(error)}"
     for step in done:
         click.echo(f"{step.path}: {printable(step.action)}")
         _show_lines(step.detail.splitlines())

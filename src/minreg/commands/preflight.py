@@ -14,18 +14,17 @@ from minreg.commands.reports import CouldNotLook, WrongUsage, hashing_bar, is_in
 from minreg.commands.terminal import Look, echo, paint
 from minreg.commands.trees import find_tree
 from minreg.defaults import DEFAULT_ALIAS
-from minreg.interfaces import StoreUnavailable
-from minreg.node.preflight import Preflight
-from minreg.preflight.question import CannotLook, Question, QuestionInvalid
-from minreg.preflight.report import Report
-from minreg.preflight.wanted import WantedImage
+from minreg.preflight.query import CannotCheck, PreflightQuery, QueryInvalid, WantedImage
+from minreg.preflight.report import PreflightReport
+from minreg.preflight.tree_check import Preflight
 from minreg.settings import SettingInvalid, check_directory, parse_alias
+from minreg.store.interfaces import StoreUnavailable
 from minreg.store.tree import RegistryTree
-from minreg.words import printable
+from minreg.text import printable
 
 
 @attrs.frozen
-class Wishes:
+class PreflightOptions:
     """The command line."""
 
     directory: str | None
@@ -64,7 +63,7 @@ class Wishes:
 
 def run(**options: Any) -> None:
     """Look, and exit with the status that tells the outcome."""
-    wishes = Wishes(**options)
+    wishes = PreflightOptions(**options)
     wishes.check()
     check_platforms(wishes.platforms)
     root = find_tree(wishes.directory)
@@ -91,9 +90,9 @@ def _could_not_look() -> Iterator[None]:
     """Say in a line what kept the command from finding out anything."""
     try:
         yield
-    except (CannotLook, StoreUnavailable) as failure:
+    except (CannotCheck, StoreUnavailable) as failure:
         raise CouldNotLook(printable(str(failure))) from None
-    except (QuestionInvalid, SettingInvalid) as failure:
+    except (QueryInvalid, SettingInvalid) as failure:
         raise WrongUsage(printable(str(failure))) from None
     except (KeyboardInterrupt, RuntimeError) as failure:
         if not is_interruption(failure):
@@ -113,7 +112,8 @@ def _read_manifests(paths: Sequence[str]) -> _Named:
     """Read manifests; without any, nothing of YAML is needed."""
     if not paths:
         return _Named()
-    from minreg.node.kubernetes import files, reading  # noqa: PLC0415 - see above
+    from minreg.k3s.manifests import files  # noqa: PLC0415 - see above
+    from minreg.k3s.manifests import images as reading
 
     try:
         found = reading.read_manifests(paths, sys.stdin.buffer)
@@ -122,13 +122,15 @@ def _read_manifests(paths: Sequence[str]) -> _Named:
     return _Named(found.images, found.notes)
 
 
-def _make_preflight(wishes: Wishes, root: str, named: Sequence[WantedImage]) -> Preflight:
+def _make_preflight(
+    wishes: PreflightOptions, root: str, named: Sequence[WantedImage]
+) -> Preflight:
     aliases = dict(map(parse_alias, (DEFAULT_ALIAS, *wishes.registry_alias)))
     links = [check_directory(path) for path in wishes.allow_links_to]
     listed = [
         WantedImage(image, f"list {path}") for path in wishes.files for image in read_list(path)
     ]
-    question = Question.parse(
+    question = PreflightQuery.parse(
         release=wishes.k3s,
         platforms=wishes.platforms,
         disabled=wishes.disabled,
@@ -141,7 +143,7 @@ def _make_preflight(wishes: Wishes, root: str, named: Sequence[WantedImage]) -> 
     return Preflight(RegistryTree(root, aliases, links), aliases, question)
 
 
-def _print(report: Report, notes: Sequence[str]) -> None:
+def _print(report: PreflightReport, notes: Sequence[str]) -> None:
     """Print the list on the standard output, and the rest beside it."""
     for line in report.lines():
         click.echo(line)
@@ -151,7 +153,7 @@ def _print(report: Report, notes: Sequence[str]) -> None:
     echo(paint(report.summary(), verdict, bold=True), err=True)
 
 
-def _advise(report: Report, directory: str, *, has_hosts: bool) -> str:
+def _advise(report: PreflightReport, directory: str, *, has_hosts: bool) -> str:
     """Say how what is missing can be had."""
     platforms = "".join(f" --platform {name}" for name in report.platforms)
     hosts = " --no-trim" if has_hosts else ""

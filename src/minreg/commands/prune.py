@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from minreg.commands.arguments import check_links, read_list
 from minreg.commands.reports import WrongUsage, reported_failures, say
 from minreg.commands.trees import find_tree
-from minreg.fill.prune import Removal, plan_removal, remove
+from minreg.fill.prune import PrunePlan, plan_removal, remove
 from minreg.fill.tree.writer import TreeWriter
-from minreg.references import ImageReference
-from minreg.words import count, format_size
+from minreg.oci.names import ImageReference
+from minreg.text import count, format_size
 
 
 def run(
@@ -41,7 +41,7 @@ def _read_lists(paths: Sequence[str]) -> list[ImageReference]:
     return keep
 
 
-def _describe(removal: Removal, verb: str) -> None:
+def _describe(removal: PrunePlan, verb: str) -> None:
     for image in removal.images:
         say(f"{verb} {image}")
     for place, digest in removal.untagged:

@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager, contextmanager
 import click
 
 from minreg.commands.terminal import byte_bar, echo
-from minreg.fill.failures import FillFailure
-from minreg.interfaces import StoreUnavailable
-from minreg.names import NameInvalid
-from minreg.words import format_size, printable
+from minreg.fill.errors import FillError
+from minreg.oci.names import NameInvalid
+from minreg.store.interfaces import StoreUnavailable
+from minreg.text import format_size, printable
 
 
 class WrongUsage(click.ClickException):
@@ -29,7 +29,7 @@ def reported_failures() -> Iterator[None]:
     """Turn what a person can mend into one line on stderr and exit status 1."""
     try:
         yield
-    except (FillFailure, NameInvalid, StoreUnavailable) as failure:
+    except (FillError, NameInvalid, StoreUnavailable) as failure:
         lines = map(printable, str(failure).split("\n"))
         raise click.ClickException("\n".join(lines)) from None
 

@@ -12,16 +12,11 @@ from typing import Any, NoReturn
 
 import click
 
-from minreg.commands.client import (
-    RegistrySilent,
-    ask_registry,
-    check_url,
-    choose_url,
-)
+from minreg.commands.client import RegistrySilent, ask_registry, check_url, choose_url
 from minreg.commands.next_steps import own_command
 from minreg.commands.terminal import Look, echo, paint, wrap
 from minreg.defaults import ENDPOINT
-from minreg.words import count, printable
+from minreg.text import count, printable
 
 _NOT_READY = 1
 _NOT_RUNNING = 3

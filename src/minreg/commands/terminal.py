@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from minreg.words import printable
+from minreg.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,7 +11,7 @@ import click
 
 from minreg.commands.reports import WrongUsage
 from minreg.defaults import LOCAL_TREE, NODE_TREES
-from minreg.words import printable
+from minreg.text import printable
 
 ROOT_VARIABLE = "MINREG_ROOT"
 

@@ -8,8 +8,8 @@ from minreg.commands.arguments import check_links, parse_platforms
 from minreg.commands.reports import hashing_bar, reported_failures
 from minreg.commands.terminal import Look, echo, paint
 from minreg.commands.trees import find_tree
-from minreg.fill.verify import Finding, Report, Verification
-from minreg.words import count, format_size, printable
+from minreg.fill.verify import Verification, VerifiedImage, VerifyReport
+from minreg.text import count, format_size, printable
 
 
 def run(
@@ -41,13 +41,13 @@ def run(
         sys.exit(1)
 
 
-def _run_with_bar(verification: Verification) -> Report:
+def _run_with_bar(verification: Verification) -> VerifyReport:
     """Hash all files, with a bar on a terminal."""
     with hashing_bar(verification.total_bytes) as advanced:
         return verification.run(advanced)
 
 
-def _describe(finding: Finding) -> list[str]:
+def _describe(finding: VerifiedImage) -> list[str]:
     image = finding.image
     if finding.problems:
         broken = paint("BROKEN", Look.ERROR, bold=True)
@@ -62,7 +62,7 @@ def _describe(finding: Finding) -> list[str]:
     return [printable(f"{image}: complete{platforms}{f' (not here: {absent})' if absent else ''}")]
 
 
-def _summarize(report: Report) -> str:
+def _summarize(report: VerifyReport) -> str:
     complete = len(report.findings) - len(report.incomplete)
     hashed = ""
     if report.checked_files:

@@ -1,6 +1,7 @@
-"""Putting the daemon together: from settings to a service."""
+"""How much the operating system lets this process have open."""
 
 import os
+import resource
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,29 +13,43 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import FileLogObserver
 from twisted.python.logfile import LogFile
 
-from minreg.daemon.activation import PassedEndpoint
-from minreg.daemon.limits import most_connections, raise_file_limit
-from minreg.daemon.lines import BatchedLines
-from minreg.daemon.notify import find_notifier
-from minreg.daemon.reload import Reloader
-from minreg.daemon.root_watch import RootWatch
-from minreg.daemon.service import GiveUp, Listener, RegistryService, leave
-from minreg.daemon.sharing import SharingReactor
-from minreg.daemon.signals import Signals
-from minreg.daemon.supervision import Supervision
+from minreg.daemon.service import GiveUp, Listener, RegistryService, RootWatch, exit_with_error
+from minreg.daemon.signals import Reloader, Signals
+from minreg.daemon.sockets import PassedEndpoint, ReusePortReactor
+from minreg.daemon.systemd import Supervision, find_notifier
 from minreg.daemon.workers import Workers
 from minreg.log import is_journal, make_observer
-from minreg.settings import Endpoint, SettingInvalid, Settings
-from minreg.store.awaited import AwaitedTree
-from minreg.store.tree import RegistryTree
-from minreg.web.connection.site import RegistrySite
-from minreg.web.disk import Disk
-from minreg.web.status.plan import StatusPlan
+from minreg.settings import ListenEndpoint, SettingInvalid, Settings
+from minreg.store.tree import DeferredTree, RegistryTree
+from minreg.web.disk import DiskIO
+from minreg.web.fastpath.buffered_log import BufferedLog
+from minreg.web.site import RegistrySite
+from minreg.web.status.plan import StatusOptions
 from minreg.web.status.resources import make_sites
+
+_RESERVED = 64
+_FILES_OF_A_CONNECTION = 3
+
+
+def raise_file_limit() -> int:
+    """Raise the soft limit of open files to the hard one, and return it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def most_connections(open_files: int) -> int:
+    """Tell how many connections can be served with so many files open.
+
+    Each is a file itself, may send another one, and is open twice while it does so; a few
+    are needed for all else.
+    """
+    return max(1, (open_files - _RESERVED) // _FILES_OF_A_CONNECTION)
 
 
 def make_service(
-    settings: Settings, log: TextIO, reactor: Any, give_up: GiveUp = leave
+    settings: Settings, log: TextIO, reactor: Any, give_up: GiveUp = exit_with_error
 ) -> RegistryService:
     """Build the daemon that some settings describe, not yet listening.
 
@@ -47,7 +62,7 @@ def make_service(
     Raises:
         SettingInvalid: It cannot listen where it is to.
     """
-    ports = SharingReactor(reactor) if settings.workers > 1 else reactor
+    ports = ReusePortReactor(reactor) if settings.workers > 1 else reactor
     endpoints = make_endpoints(settings.listen, ports)
     status = settings.status_listen
     status_endpoints = make_endpoints([status] if status else [], reactor)
@@ -69,13 +84,13 @@ def make_service(
     describe = partial(_describe, watch, site)
     reloader = Reloader(log, workers.renew if workers else None)
     reload = _supervise(service, reactor, describe, reloader.reload)
-    signals = Signals(reactor.callWhenRunning, reactor.callFromThread, reload, service.hurry)
+    signals = Signals(reactor.callWhenRunning, reactor.callFromThread, reload, service.force_stop)
     signals.setServiceParent(service)
     return service
 
 
 def make_endpoints(
-    listen: Sequence[Endpoint], reactor: object
+    listen: Sequence[ListenEndpoint], reactor: object
 ) -> list[tuple[str, IStreamServerEndpoint]]:
     """Make the endpoints to listen on, each with the operator's words for it.
 
@@ -100,28 +115,28 @@ def make_endpoints(
 
 def make_store(settings: Settings) -> RegistryTree:
     """Make what reads the tree that is to be served."""
-    make = AwaitedTree if settings.waits_for_root else RegistryTree
+    make = DeferredTree if settings.waits_for_root else RegistryTree
     return make(settings.root, settings.aliases, settings.allow_links_to)
 
 
-def make_disk(reactor: Any) -> Disk:
+def make_disk(reactor: Any) -> DiskIO:
     """Make what waits for the disk in the threads of a reactor."""
     threads = IReactorThreads(reactor)
     run = partial(deferToThreadPool, threads, threads.getThreadPool())
-    return Disk(IReactorTime(reactor), run)
+    return DiskIO(IReactorTime(reactor), run)
 
 
 def make_all_sites(
-    settings: Settings, store: RegistryTree, disk: Disk, reactor: Any
+    settings: Settings, store: RegistryTree, disk: DiskIO, reactor: Any
 ) -> tuple[RegistrySite, RegistrySite]:
     """Build the site over the tree that is to be served, and that of its status."""
     most = most_connections(raise_file_limit())
     return make_sites(store, disk, IReactorTime(reactor), most, _plan_status(settings))
 
 
-def _plan_status(settings: Settings) -> StatusPlan:
+def _plan_status(settings: Settings) -> StatusOptions:
     is_elsewhere = settings.status_listen is not None
-    return StatusPlan(
+    return StatusOptions(
         settings.aliases,
         is_elsewhere,
         settings.has_page,
@@ -140,7 +155,7 @@ def make_daemon_observer(log_format: str, log: TextIO, reactor: Any) -> FileLogO
         reactor: In whose turns lines are batched.
     """
     for_journal = is_journal(log, os.environ)
-    return make_observer(log_format, BatchedLines(log, reactor), for_journal=for_journal)
+    return make_observer(log_format, BufferedLog(log, reactor), for_journal=for_journal)
 
 
 def _make_workers(settings: Settings, log: TextIO, reactor: Any) -> Workers | None:

@@ -8,13 +8,20 @@ from typing import NoReturn
 
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.interfaces import IAddress, IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
+from twisted.internet.task import LoopingCall
 from twisted.logger import FileLogObserver, ILogObserver, Logger
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
 from minreg import __version__
-from minreg.web.connection.site import RegistrySite
+from minreg.store.interfaces import StoreUnavailable
+from minreg.web.site import RegistrySite
 
 DRAIN_TIMEOUT = 30
 """Seconds that transfers under way may take to finish once the daemon is told to stop."""
@@ -45,17 +52,17 @@ class StartFailed(Exception):
     """The daemon does not start; the message says why, and the mend."""
 
 
-def leave(message: str) -> NoReturn:
+def exit_with_error(message: str) -> NoReturn:
     """End the program with a complaint.
 
     Raises:
         SystemExit: Always.
     """
-    complain(message)
+    print_error(message)
     raise SystemExit(1)
 
 
-def leave_unseen(message: str) -> NoReturn:
+def exit_with_logged_error(message: str) -> NoReturn:
     """End a program that is not at its terminal any more.
 
     Raises:
@@ -67,7 +74,7 @@ def leave_unseen(message: str) -> NoReturn:
     raise StartFailed(message)
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Tell whoever starts the daemon why it does not start, past any log."""
     stream = sys.__stderr__ or sys.stderr
     stream.write(f"minreg: {message}\n")
@@ -97,7 +104,7 @@ class RegistryService(MultiService):
         *,
         beside: Sequence["Listener"] = (),
         workers: Service | None = None,
-        give_up: GiveUp = leave,
+        give_up: GiveUp = exit_with_error,
     ) -> None:
         super().__init__()
         self.observer = observer
@@ -137,11 +144,11 @@ class RegistryService(MultiService):
         """Refuse new connections, and wait for the transfers that are under way."""
         return Deferred.fromCoroutine(self._stop())
 
-    def hurry(self) -> None:
+    def force_stop(self) -> None:
         """End a stop at once, here and in the other processes: wait for no transfer."""
         if self._greeting:
             _log.info("told to stop once more", event="stop")
-        self._site.cut_off()
+        self._site.abort_all()
         self._workers.stopService()
 
     async def _stop(self) -> None:
@@ -166,7 +173,7 @@ class Listener(Service):
         words: str,
         endpoint: IStreamServerEndpoint,
         site: RegistrySite,
-        give_up: GiveUp = leave,
+        give_up: GiveUp = exit_with_error,
     ) -> None:
         self._words = words
         self._give_up = give_up
@@ -218,9 +225,9 @@ class Listener(Service):
     def _fail(self, failure: Failure) -> NoReturn:
         problem = getattr(failure.value, "socketError", failure.value)
         reason = getattr(problem, "strerror", None) or str(problem)
-        mends = _MENDS_OF_PATHS if "listen unix:" in self._words.lower() else _MENDS
-        mend = mends.get(getattr(problem, "errno", 0), _MEND)
-        self._give_up(f"{self._words}: cannot listen there: {reason}: {mend}")
+        fixes = _MENDS_OF_PATHS if "listen unix:" in self._words.lower() else _MENDS
+        fix = fixes.get(getattr(problem, "errno", 0), _MEND)
+        self._give_up(f"{self._words}: cannot listen there: {reason}: {fix}")
 
 
 def _socket(address: IAddress) -> str:
@@ -236,3 +243,50 @@ def _url(address: IAddress, words: str) -> str:
         return ""
     scheme = "https" if "listen ssl:" in words.lower() else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+INTERVAL = 2.0
+"""Seconds from one look at the root to the next."""
+
+
+class RootWatch(Service):
+    """Looks again and again whether there is something to serve, and logs when that changes.
+
+    Args:
+        look: Promises nothing, or fails with ``StoreUnavailable``.
+        clock: Measures time.
+    """
+
+    _log = Logger()
+
+    def __init__(self, look: Callable[[], Deferred[None]], clock: IReactorTime) -> None:
+        self.problem = ""
+        self._look = look
+        self._looks = LoopingCall(self._look_again)
+        self._looks.clock = clock
+
+    def startService(self) -> None:
+        """Begin to look."""
+        super().startService()
+        self._looks.start(INTERVAL)
+
+    def stopService(self) -> None:
+        """Look no more."""
+        super().stopService()
+        self._looks.stop()
+
+    def _look_again(self) -> Deferred[None]:
+        return self._look().addCallbacks(self._find, self._miss)
+
+    def _find(self, _nothing: None) -> None:
+        if self.problem:
+            self.problem = ""
+            self._log.info("the registry is there now, and served", event="found")
+
+    def _miss(self, failure: Failure) -> None:
+        failure.trap(StoreUnavailable)
+        if not self.problem:
+            self._log.warn(
+                "waiting for the registry: {reason}", event="waiting", reason=str(failure.value)
+            )
+        self.problem = str(failure.value)

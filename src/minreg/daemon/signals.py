@@ -3,9 +3,11 @@
 import signal
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 from twisted.application.service import Service
+from twisted.logger import Logger
+from twisted.python.logfile import LogFile
 
 Handler = Callable[[int, FrameType | None], Any]
 
@@ -28,12 +30,12 @@ class Signals(Service):
     """
 
     def __init__(
-        self, when_running: Caller, in_reactor: Caller, reload: Call, hurry: Call
+        self, when_running: Caller, in_reactor: Caller, reload: Call, force_stop: Call
     ) -> None:
         self._when_running = when_running
         self._in_reactor = in_reactor
         self._reload = reload
-        self._hurry = hurry
+        self._hurry = force_stop
         self._is_told = False
 
     def startService(self) -> None:
@@ -61,3 +63,30 @@ class Signals(Service):
 
     def _obey_hangup(self, _number: int, _frame: FrameType | None) -> None:
         self._in_reactor(self._reload)
+
+
+class Reloader:
+    """Opens the log file again, which others may have moved away.
+
+    Nothing else needs it: options do not change, and the tree is read at each request.
+
+    Args:
+        log_file: What the log is written to.
+        tell_others: Has other processes do so, too.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, log_file: TextIO | LogFile, tell_others: Callable[[], object] | None = None
+    ) -> None:
+        self._log_file = log_file
+        self._tell_others = tell_others
+
+    def reload(self) -> None:
+        """Do it, and say so in the log that is open then."""
+        if isinstance(self._log_file, LogFile):
+            self._log_file.reopen()
+            if self._tell_others is not None:
+                self._tell_others()
+        self._log.info("reloaded: the log file is opened anew", event="reload")

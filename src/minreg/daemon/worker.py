@@ -20,10 +20,10 @@ from minreg.daemon.assembly import (
     make_store,
 )
 from minreg.daemon.service import RegistryService
-from minreg.daemon.sharing import SharingReactor
 from minreg.daemon.signals import Signals
+from minreg.daemon.sockets import ReusePortReactor
 from minreg.daemon.tls import leave_out_tls
-from minreg.settings import Endpoint, Settings
+from minreg.settings import ListenEndpoint, Settings
 
 
 @implementer(IReadDescriptor)
@@ -60,13 +60,13 @@ class EndOfInput:
 def read_settings(text: str) -> Settings:
     """Read what ``minreg.daemon.workers`` has written."""
     fields = json.loads(text)
-    listen = tuple(Endpoint(**endpoint) for endpoint in fields.pop("listen"))
+    listen = tuple(ListenEndpoint(**endpoint) for endpoint in fields.pop("listen"))
     allow_links_to = tuple(fields.pop("allow_links_to"))
     status = fields.pop("status_listen")
     return Settings(
         listen=listen,
         allow_links_to=allow_links_to,
-        status_listen=None if status is None else Endpoint(**status),
+        status_listen=None if status is None else ListenEndpoint(**status),
         **fields,
     )
 
@@ -86,7 +86,7 @@ def main() -> None:
     # A socket's file has one process that listens on it.
     endpoints = [
         (words, endpoint)
-        for words, endpoint in make_endpoints(settings.listen, SharingReactor(reactor))
+        for words, endpoint in make_endpoints(settings.listen, ReusePortReactor(reactor))
         if not words.lower().startswith(("--listen unix:", "minreg_listen unix:"))
     ]
     observer = make_daemon_observer(settings.log_format, sys.stdout, reactor)
@@ -94,7 +94,10 @@ def main() -> None:
     site, _ = make_all_sites(settings, make_store(settings), make_disk(reactor), reactor)
     service = RegistryService(site, endpoints, "", observer)
     signals = Signals(
-        reactor.callWhenRunning, IReactorFromThreads(reactor).callFromThread, _stay, service.hurry
+        reactor.callWhenRunning,
+        IReactorFromThreads(reactor).callFromThread,
+        _stay,
+        service.force_stop,
     )
     signals.setServiceParent(service)
     service.startService()

@@ -1,4 +1,4 @@
-"""Brings images from upstream registries into a tree, many blobs at a time."""
+"""Ends each image when the last of its blobs has come, or been given up."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -7,9 +7,10 @@ from threading import Event as Signal
 
 import attrs
 
-from minreg.fill.arrivals import Arrivals
-from minreg.fill.claims import Claim, Missing, Outcome, Source
-from minreg.fill.events import (
+from minreg.fill.errors import ContentMismatch, FillError, UpstreamRefused, UpstreamUnavailable
+from minreg.fill.fetch import BlobFetch, FetchedBlob
+from minreg.fill.plan import BlobRequest, BlobSource, FetchResult, MissingBlob, Plan, make_plan
+from minreg.fill.progress import (
     BlobAdvanced,
     BlobEnded,
     ImageEnded,
@@ -18,21 +19,82 @@ from minreg.fill.events import (
     Show,
     Summary,
 )
-from minreg.fill.failures import (
-    ContentMismatch,
-    FillFailure,
-    UpstreamRefused,
-    UpstreamUnavailable,
-)
-from minreg.fill.fetch import BlobFetch, Fetched
-from minreg.fill.plan import Plan, make_plan
-from minreg.fill.resolve import Resolver, Selection
-from minreg.fill.tree.contents import TreeContents
+from minreg.fill.resolve import ResolvedImage, Resolver, Selection
+from minreg.fill.tree.provenance import record_provenance
+from minreg.fill.tree.reader import TreeReader
 from minreg.fill.tree.writer import TreeWriter
+from minreg.fill.upstream.registry import Upstreams
 from minreg.fill.upstream.retries import Retries
 from minreg.fill.upstream.transport import Transport
-from minreg.fill.upstream.upstreams import Upstreams
-from minreg.references import ImageReference
+from minreg.oci.names import Digest, ImageReference
+
+
+class ImageTracker:
+    """The images of a plan that wait for blobs.
+
+    Args:
+        plan: The images, and the blobs that are missing.
+        tree: Where the images are written once their blobs are there.
+        show: Told of each image that ends.
+    """
+
+    def __init__(self, plan: Plan, tree: TreeWriter, show: Show) -> None:
+        self._tree = tree
+        self._show = show
+        self._awaited: dict[int, set[Digest]] = {}
+        self._reasons: dict[int, str] = {}
+        self.failed = [str(image) for image in plan.failures]
+        """The images that are not in the tree."""
+        self._missing = plan.missing
+        for missing in plan.missing.values():
+            for claim in missing.claims:
+                self._awaited.setdefault(id(claim.image), set()).add(missing.digest)
+        self._ready = [image for image in plan.images if id(image) not in self._awaited]
+
+    def end_ready(self) -> None:
+        """End the images that wait for nothing."""
+        for image in self._ready:
+            self._end(image, had_blobs_to_come=False)
+
+    def arrive(self, digest: Digest, outcome: FetchResult) -> None:
+        """Note what became of a missing blob."""
+        for claim in self._missing[digest].claims:
+            image = claim.image
+            awaited = self._awaited[id(image)]
+            awaited.discard(digest)
+            reason = outcome.reason_for(claim)
+            if reason:
+                self._reasons.setdefault(id(image), reason)
+            if not awaited:
+                self._end(image, had_blobs_to_come=True)
+
+    def _end(self, image: ResolvedImage, *, had_blobs_to_come: bool) -> None:
+        is_new = False
+        reason = self._reasons.get(id(image), "")
+        if not reason:
+            try:
+                is_new = add_image(image, self._tree) or had_blobs_to_come
+            except FillError as failure:
+                reason = str(failure)
+        if reason:
+            self.failed.append(str(image.image))
+        self._show(ImageEnded(str(image.image), is_new=is_new, reason=reason))
+
+
+def add_image(image: ResolvedImage, tree: TreeWriter) -> bool:
+    """Write an image whose blobs are there, and tell whether that changed anything.
+
+    Children come before parents and the tags last, so that a tag never lacks anything.
+    """
+    known = tree.contents.read_manifest(image.place, image.image.tag or image.root)
+    for blob in image.blobs:
+        tree.link_blob(image.place, blob.digest, blob.size)
+    for document in image.documents:
+        tree.write_manifest(image.place, document.content, document.digest.algorithm)
+    record_provenance(tree, image.place, image.image)
+    changed = [tree.tag(image.place, tag, digest) for tag, digest in image.tags]
+    return any(changed) or known is None
+
 
 _RESERVE = 16 * 1024 * 1024
 
@@ -62,11 +124,11 @@ class Download:
     """
 
     def __init__(self, root: str, network: Network, selection: Selection, show: Show) -> None:
-        self._contents = TreeContents(root)
+        self._contents = TreeReader(root)
         self._network = network
         self._resolver = Resolver(network.upstreams, self._contents, selection)
         self._show = show
-        self._fetched: list[Fetched] = []
+        self._fetched: list[FetchedBlob] = []
 
     def plan(self, references: Sequence[ImageReference], room: int | None = None) -> Plan:
         """Find out what is to come; nothing is written.
@@ -120,13 +182,13 @@ class Download:
             pool.submit(self._fetch, missing, tree): digest
             for digest, missing in plan.missing.items()
         }
-        arrivals = Arrivals(plan, tree, self._show)
+        arrivals = ImageTracker(plan, tree, self._show)
         arrivals.end_ready()
         for transfer in as_completed(transfers):
             arrivals.arrive(transfers[transfer], transfer.result())
         return arrivals.failed
 
-    def _fetch(self, missing: Missing, tree: TreeWriter) -> Outcome:
+    def _fetch(self, missing: MissingBlob, tree: TreeWriter) -> FetchResult:
         """Fetch a blob from the first that has it."""
         reasons = {}
         try:
@@ -138,17 +200,17 @@ class Download:
                     continue
                 self._fetched.append(fetched)
                 self._show(BlobEnded(missing.digest, fetched.received, fetched.resumed))
-                return Outcome(source.blob.size)
-        except FillFailure as failure:
-            outcome = Outcome(reason=str(failure))
+                return FetchResult(source.blob.size)
+        except FillError as failure:
+            outcome = FetchResult(reason=str(failure))
         else:
-            outcome = Outcome(reasons=reasons)
+            outcome = FetchResult(reasons=reasons)
         self._show(BlobEnded(missing.digest, 0, 0, outcome.reason_for(missing.claims[0])))
         return outcome
 
     def _fetch_from(
-        self, source: Source, claim: Claim, partial_size: int, tree: TreeWriter
-    ) -> Fetched:
+        self, source: BlobSource, claim: BlobRequest, partial_size: int, tree: TreeWriter
+    ) -> FetchedBlob:
         blob, image = source.blob, str(claim.image.image)
 
         def advanced(offset: int) -> None:

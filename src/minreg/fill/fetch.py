@@ -11,13 +11,13 @@ from contextlib import closing
 
 import attrs
 
-from minreg.fill.failures import ContentMismatch
-from minreg.fill.tree.partial import Partial
+from minreg.fill.errors import ContentMismatch
+from minreg.fill.tree.atomic import PartialBlob
 from minreg.fill.tree.writer import TreeWriter
 from minreg.fill.upstream.registry import Upstream
 from minreg.fill.upstream.retries import Retries
 from minreg.fill.upstream.transport import Response, discard
-from minreg.manifests import Descriptor
+from minreg.oci.manifests import Descriptor
 
 # A broken line is tried again without end as long as so many bytes come each time.
 _WORTHWHILE = 64 * 1024
@@ -26,7 +26,7 @@ _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
 
 @attrs.frozen
-class Fetched:
+class FetchedBlob:
     """What became of a blob, in bytes: how many came now, and how many were here."""
 
     received: int
@@ -65,7 +65,7 @@ class BlobFetch:
         self._furthest = 0
         self._next_report = 0.0
 
-    def run(self, tree: TreeWriter) -> Fetched:
+    def run(self, tree: TreeWriter) -> FetchedBlob:
         """Fetch the blob, and make it part of the tree.
 
         Raises:
@@ -79,9 +79,9 @@ class BlobFetch:
             self._retries.run(
                 lambda: self._attempt(partial), lambda: self._furthest // _WORTHWHILE
             )
-        return Fetched(self._received, max(0, self._blob.size - self._received))
+        return FetchedBlob(self._received, max(0, self._blob.size - self._received))
 
-    def _attempt(self, partial: Partial) -> None:
+    def _attempt(self, partial: PartialBlob) -> None:
         if partial.offset < self._blob.size:
             response, url = self._upstream.open_blob(
                 self._repository, self._blob.digest, partial.offset
@@ -95,7 +95,7 @@ class BlobFetch:
             self._receive(response, partial, url)
         partial.commit(self._blob.size)
 
-    def _receive(self, response: Response, partial: Partial, url: str) -> None:
+    def _receive(self, response: Response, partial: PartialBlob, url: str) -> None:
         with closing(self._upstream.iterate_body(response, url)) as chunks:
             for chunk in chunks:
                 self._retries.check_stopped()
@@ -113,7 +113,7 @@ class BlobFetch:
             self._next_report = now + _REPORT_SECONDS
             self._advanced(offset)
 
-    def _check_length(self, response: Response, partial: Partial, url: str) -> None:
+    def _check_length(self, response: Response, partial: PartialBlob, url: str) -> None:
         """Refuse at once what says itself that it is another size."""
         length = response.headers.get("Content-Length", "")
         expected = self._blob.size - partial.offset

@@ -1,28 +1,102 @@
-"""What is to come: which images resolve, and which of their blobs the tree lacks."""
+"""Blobs that a tree lacks, and what each image says of them.
 
+Only bytes that hash to the digest are the blob, so one image's word on where it is, or how
+large, is never taken for another's: each is tried until one turns out to be right.
+"""
+
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 
 import attrs
 
-from minreg.fill.claims import Claim, Missing
-from minreg.fill.failures import FillFailure
-from minreg.fill.resolve import Resolved
-from minreg.fill.tree.contents import TreeContents
-from minreg.fill.tree.origins import Origins, origin_of
-from minreg.manifests import Descriptor
-from minreg.names import Digest, NameInvalid
-from minreg.references import ImageReference
-from minreg.words import format_size
+from minreg.fill.errors import FillError
+from minreg.fill.resolve import ResolvedImage
+from minreg.fill.tree.provenance import Provenance, provenance_of
+from minreg.fill.tree.reader import TreeReader
+from minreg.fill.upstream.registry import Upstream
+from minreg.oci.manifests import Descriptor
+from minreg.oci.names import Digest, ImageReference, NameInvalid
+from minreg.text import format_size
+
+
+@attrs.frozen
+class BlobSource:
+    """Where a blob is said to be, and with how many bytes."""
+
+    upstream: Upstream
+    repository: str
+    blob: Descriptor = attrs.field(eq=lambda blob: (blob.digest, blob.size))
+
+
+@attrs.frozen
+class BlobRequest:
+    """An image that lacks a blob, and how it describes it."""
+
+    image: ResolvedImage
+    blob: Descriptor
+
+    @property
+    def source(self) -> BlobSource:
+        """Where the image would have the blob from."""
+        return BlobSource(self.image.upstream, self.image.image.repository, self.blob)
+
+
+@attrs.frozen
+class MissingBlob:
+    """A blob that the tree lacks, the images that need it, and the bytes that came earlier."""
+
+    digest: Digest
+    claims: tuple[BlobRequest, ...]
+    partial_size: int
+
+    @property
+    def size(self) -> int:
+        """The most bytes that any image says it has."""
+        return max(claim.blob.size for claim in self.claims)
+
+    @property
+    def sources(self) -> Mapping[BlobSource, BlobRequest]:
+        """Where to try, the size that most images state first; and for whom."""
+        sizes = Counter(claim.blob.size for claim in self.claims)
+        ordered = sorted(self.claims, key=lambda claim: -sizes[claim.blob.size])
+        sources: dict[BlobSource, BlobRequest] = {}
+        for claim in ordered:
+            sources.setdefault(claim.source, claim)
+        return sources
+
+
+@attrs.frozen
+class FetchResult:
+    """What became of a missing blob.
+
+    ``size`` is how many bytes it has, or None if it did not come: then ``reasons`` say why,
+    for each source that was tried, or ``reason`` for all.
+    """
+
+    size: int | None = None
+    reasons: Mapping[BlobSource, str] = attrs.field(factory=dict)
+    reason: str = ""
+
+    def reason_for(self, claim: BlobRequest) -> str:
+        """Say why an image cannot have the blob; empty if it can."""
+        if self.size is None:
+            return self.reasons.get(claim.source, self.reason)
+        if self.size == claim.blob.size:
+            return ""
+        return (
+            f"{claim.image.image} says that blob {claim.blob.digest} has "
+            f"{claim.blob.size} bytes, and it has {self.size}"
+        )
 
 
 @attrs.frozen
 class Plan:
     """The images that resolved, why the others did not, and the blobs that are missing."""
 
-    images: tuple[Resolved, ...]
+    images: tuple[ResolvedImage, ...]
     failures: Mapping[ImageReference, str]
-    missing: Mapping[Digest, Missing]
+    missing: Mapping[Digest, MissingBlob]
     present_blobs: int
     present_bytes: int
 
@@ -41,7 +115,7 @@ class Plan:
 class _Need:
     """An image, and its blobs that the tree lacks."""
 
-    image: Resolved
+    image: ResolvedImage
     lacking: tuple[Descriptor, ...]
 
     @property
@@ -52,8 +126,8 @@ class _Need:
 
 def make_plan(
     references: Sequence[ImageReference],
-    resolve: Callable[[ImageReference], Resolved],
-    contents: TreeContents,
+    resolve: Callable[[ImageReference], ResolvedImage],
+    contents: TreeReader,
     pool: Executor,
     room: int | None = None,
 ) -> Plan:
@@ -68,12 +142,12 @@ def make_plan(
     """
     wanted = list(dict.fromkeys(references))
     futures = {image: pool.submit(resolve, image) for image in wanted}
-    images: list[Resolved] = []
+    images: list[ResolvedImage] = []
     failures: dict[ImageReference, str] = {}
     for image, future in futures.items():
         try:
             images.append(future.result())
-        except (FillFailure, NameInvalid) as failure:
+        except (FillError, NameInvalid) as failure:
             failures[image] = str(failure)
     failures |= _find_contradictions(images)
     failures |= _find_collisions(images, contents)
@@ -85,7 +159,7 @@ def make_plan(
     )
 
 
-def _find_need(image: Resolved, contents: TreeContents) -> _Need:
+def _find_need(image: ResolvedImage, contents: TreeReader) -> _Need:
     lacking = (
         blob for blob in image.blobs if not contents.has_blob(image.place, blob.digest, blob.size)
     )
@@ -93,7 +167,7 @@ def _find_need(image: Resolved, contents: TreeContents) -> _Need:
 
 
 def _find_too_large(
-    needs: Sequence[_Need], contents: TreeContents, room: int
+    needs: Sequence[_Need], contents: TreeReader, room: int
 ) -> dict[ImageReference, str]:
     """Find images that the disk has no room for, beside those that need less."""
     held: dict[Digest, int] = {}
@@ -116,17 +190,17 @@ def _find_too_large(
 
 
 def _survey(
-    needs: Sequence[_Need], failures: dict[ImageReference, str], contents: TreeContents
+    needs: Sequence[_Need], failures: dict[ImageReference, str], contents: TreeReader
 ) -> Plan:
-    claims: dict[Digest, list[Claim]] = {}
+    claims: dict[Digest, list[BlobRequest]] = {}
     for need in needs:
         for blob in need.lacking:
-            claims.setdefault(blob.digest, []).append(Claim(need.image, blob))
+            claims.setdefault(blob.digest, []).append(BlobRequest(need.image, blob))
     missing = {}
     for digest, made in claims.items():
         largest = max(claim.blob.size for claim in made)
         partial_size = min(contents.partial_size(digest), largest)
-        missing[digest] = Missing(digest, tuple(made), partial_size)
+        missing[digest] = MissingBlob(digest, tuple(made), partial_size)
     sizes = [blob.size for need in needs for blob in need.image.blobs]
     fetched = [made[0].blob.size for made in claims.values()]
     return Plan(
@@ -138,7 +212,7 @@ def _survey(
     )
 
 
-def _find_contradictions(images: Sequence[Resolved]) -> dict[ImageReference, str]:
+def _find_contradictions(images: Sequence[ResolvedImage]) -> dict[ImageReference, str]:
     """Find images that say two things of one blob."""
     contradictions = {}
     for image in images:
@@ -153,10 +227,10 @@ def _find_contradictions(images: Sequence[Resolved]) -> dict[ImageReference, str
 
 
 def _find_collisions(
-    images: Sequence[Resolved], contents: TreeContents
+    images: Sequence[ResolvedImage], contents: TreeReader
 ) -> dict[ImageReference, str]:
     """Find images of two upstreams that would have one name in the tree."""
-    claims: dict[tuple[str, str], list[Resolved]] = {}
+    claims: dict[tuple[str, str], list[ResolvedImage]] = {}
     for image in images:
         claims.setdefault((image.place, image.image.tag), []).append(image)
     collisions = {}
@@ -176,10 +250,10 @@ def _find_collisions(
     return collisions
 
 
-def _origin_in_tree(image: Resolved, contents: TreeContents) -> str:
+def _origin_in_tree(image: ResolvedImage, contents: TreeReader) -> str:
     """Name another upstream that filled the image's tag with something else."""
     held = contents.read_manifest(image.place, image.image.tag)
     if held is None or held[0] == image.root:
         return ""
-    origin = Origins(contents.root).find(image.place, image.image.tag)
-    return origin if origin is not None and origin != origin_of(image.image) else ""
+    origin = Provenance(contents.root).find(image.place, image.image.tag)
+    return origin if origin is not None and origin != provenance_of(image.image) else ""

@@ -6,9 +6,9 @@ Source: OCI image-spec, image-index.md; the matching of platforms as containerd 
 
 from collections.abc import Sequence
 
-from minreg.fill.failures import UpstreamRefused
-from minreg.manifests import Descriptor, Manifest, Platform
-from minreg.store.held import is_attestation
+from minreg.fill.errors import UpstreamRefused
+from minreg.oci.manifests import Descriptor, Manifest, Platform
+from minreg.store.images import is_attestation
 
 _SUBJECT = "vnd.docker.reference.digest"
 

@@ -12,30 +12,29 @@ from operator import itemgetter
 
 import attrs
 
-from minreg.fill.failures import FillFailure, TreeUnreadable
-from minreg.fill.tree.contents import TreeContents
-from minreg.fill.tree.inventory import Inventory, take_inventory
-from minreg.fill.tree.origins import forget_origin
-from minreg.fill.tree.places import BLOBS, MANIFESTS, PRIVATE
+from minreg.fill.errors import FillError, TreeUnreadable
+from minreg.fill.tree.inventory import Inventory, list_images_in_tree
+from minreg.fill.tree.layout import BLOBS, MANIFESTS, PRIVATE
+from minreg.fill.tree.provenance import forget_provenance
+from minreg.fill.tree.reader import TreeReader
 from minreg.fill.tree.writer import TreeWriter
 from minreg.fill.verify import known_digests
-from minreg.names import Digest
-from minreg.references import ImageReference
-from minreg.store.held import HeldImage
-from minreg.store.survey import fallback_tag
+from minreg.oci.names import Digest, ImageReference
+from minreg.store.images import StoredImage
+from minreg.store.index import fallback_tag
 
 _Home = tuple[int, int] | None
 _Key = tuple[_Home, str]
 
 
 @attrs.frozen
-class Removal:
+class PrunePlan:
     """What is to go: images by name, manifests by place, and blobs with their sizes.
 
     ``blobs`` has the path of each file below the root.
     """
 
-    images: tuple[HeldImage, ...]
+    images: tuple[StoredImage, ...]
     manifests: tuple[tuple[str, Digest], ...]
     blobs: tuple[tuple[str, int], ...]
 
@@ -59,7 +58,7 @@ class Removal:
 
 def plan_removal(
     root: str, keep: Collection[ImageReference] | None, allow_links_to: Sequence[str] = ()
-) -> Removal:
+) -> PrunePlan:
     """Find out what no image needs.
 
     Args:
@@ -72,17 +71,17 @@ def plan_removal(
         FillFailure: A part of the tree or an image cannot be read, so that what is needed
             is not known.
     """
-    contents = TreeContents(root, allow_links_to)
-    inventory = take_inventory(contents)
+    contents = TreeReader(root, allow_links_to)
+    inventory = list_images_in_tree(contents)
     for reason in inventory.unread:
-        raise FillFailure(f"what else is needed is not known, so nothing is removed: {reason}")
+        raise FillError(f"what else is needed is not known, so nothing is removed: {reason}")
     return _Planning(contents, inventory).run(keep)
 
 
-def remove(removal: Removal, tree: TreeWriter) -> None:
+def remove(removal: PrunePlan, tree: TreeWriter) -> None:
     """Remove what was planned, from a tree that was not changed since."""
     for image in removal.images:
-        forget_origin(tree, image.place, str(image.reference))
+        forget_provenance(tree, image.place, str(image.reference))
         if isinstance(image.reference, str):
             tree.remove_tag(image.place, image.reference)
     for place, digest in removal.manifests:
@@ -100,31 +99,31 @@ class _Planning:
     may give it several names, and what is kept under one of them is kept.
     """
 
-    def __init__(self, contents: TreeContents, inventory: Inventory) -> None:
+    def __init__(self, contents: TreeReader, inventory: Inventory) -> None:
         self._contents = contents
         self._images = inventory.images
         self._places = inventory.places
         self._homes = {place: contents.identify(f"{place}/{MANIFESTS}") for place in self._places}
         # Without what links lead to outside of the tree, for that may be somebody else's.
-        self._own = TreeContents(contents.root)
+        self._own = TreeReader(contents.root)
         self._own_places = {
             place: None for place in self._places if self._own.identify(f"{place}/{MANIFESTS}")
         }
 
-    def run(self, keep: Collection[ImageReference] | None) -> Removal:
+    def run(self, keep: Collection[ImageReference] | None) -> PrunePlan:
         going = [] if keep is None else self._choose_going(keep)
         gone = set(map(id, going))
         staying = [image for image in self._images if id(image) not in gone]
         for image in staying:
             if not image.is_readable:
-                raise FillFailure(
+                raise FillError(
                     f"{image} cannot be read ({image.problems[0]}), so what belongs to it is not "
                     "known: download it again, or leave it out of a --keep-file"
                 )
         manifests = tuple(self._find_manifests(staying))
-        return Removal(tuple(going), manifests, tuple(self._find_blobs(known_digests(staying))))
+        return PrunePlan(tuple(going), manifests, tuple(self._find_blobs(known_digests(staying))))
 
-    def _choose_going(self, keep: Collection[ImageReference]) -> list[HeldImage]:
+    def _choose_going(self, keep: Collection[ImageReference]) -> list[StoredImage]:
         kept: set[_Key] = {
             (self._contents.identify(f"{place}/{MANIFESTS}"), str(reference))
             for image in keep
@@ -136,7 +135,7 @@ class _Planning:
         self._keep_signatures(kept)
         return [image for image in self._images if self._key(image) not in kept]
 
-    def _key(self, image: HeldImage) -> _Key:
+    def _key(self, image: StoredImage) -> _Key:
         return self._homes[image.place], str(image.reference)
 
     def _keep_signatures(self, kept: set[_Key]) -> None:
@@ -155,7 +154,7 @@ class _Planning:
                 if (home, reference.partition(".")[0]) in subjects:
                     kept.add((home, reference))
 
-    def _find_manifests(self, staying: Sequence[HeldImage]) -> Iterator[tuple[str, Digest]]:
+    def _find_manifests(self, staying: Sequence[StoredImage]) -> Iterator[tuple[str, Digest]]:
         known: dict[_Home, set[Digest]] = defaultdict(set)
         for image in staying:
             known[self._homes[image.place]] |= known_digests([image])

@@ -12,13 +12,13 @@ from urllib.parse import quote, unquote, urlsplit
 import attrs
 
 from minreg.defaults import CHANNEL_URL, RELEASE_URL
-from minreg.fill.events import Asking, Show
-from minreg.fill.failures import FillFailure, HostUnreachable, UpstreamRefused
-from minreg.fill.upstream.addresses import redirected
+from minreg.fill.errors import FillError, HostUnreachable, UpstreamRefused
+from minreg.fill.progress import Asking, Show
 from minreg.fill.upstream.retries import Retries
 from minreg.fill.upstream.transport import Response, Transport, check_available, discard
-from minreg.references import ImageReference, parse_references
-from minreg.store.releases import LARGEST_LIST, is_release, release_path
+from minreg.fill.upstream.url_policy import redirected
+from minreg.oci.names import ImageReference, parse_references
+from minreg.store.tree import LARGEST_LIST, is_release, release_path
 
 _CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,64}")
 _MOST_REDIRECTS = 10
@@ -61,12 +61,12 @@ class Releases:
         try:
             lines = content.decode("ascii").splitlines()
         except UnicodeDecodeError:
-            raise FillFailure(f"{url} is no list of images") from None
+            raise FillError(f"{url} is no list of images") from None
         return Release(version, content, tuple(parse_references(lines, url)))
 
     def _find_version(self, channel: str) -> str:
         if _CHANNEL.fullmatch(channel) is None:
-            raise FillFailure(f"{channel[:80]!r} is neither a version of K3s nor a channel")
+            raise FillError(f"{channel[:80]!r} is neither a version of K3s nor a channel")
         url = f"{self.channel_url.rstrip('/')}/{channel}"
         self._tell(url, f"the K3s release of channel {channel}")
         return self.retries.run(lambda: self._follow_channel(url))

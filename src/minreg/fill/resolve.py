@@ -7,17 +7,15 @@ from collections.abc import Iterator
 
 import attrs
 
-from minreg.fill.failures import UpstreamRefused
+from minreg.fill.errors import UpstreamRefused
 from minreg.fill.platforms import select_children
-from minreg.fill.tree.contents import TreeContents
-from minreg.fill.tree.places import parse_place
-from minreg.fill.upstream.registry import LARGEST_MANIFEST, Document, Upstream
-from minreg.fill.upstream.upstreams import Upstreams
-from minreg.manifests import Descriptor, Manifest, Platform, parse_manifest
-from minreg.names import Digest
-from minreg.references import ImageReference
-from minreg.store.survey import fallback_tag
-from minreg.words import format_size, name_some
+from minreg.fill.tree.layout import parse_place
+from minreg.fill.tree.reader import TreeReader
+from minreg.fill.upstream.registry import LARGEST_MANIFEST, FetchedManifest, Upstream, Upstreams
+from minreg.oci.manifests import Descriptor, Manifest, Platform, parse_manifest
+from minreg.oci.names import Digest, ImageReference
+from minreg.store.index import fallback_tag
+from minreg.text import format_size, name_some
 
 _DEEPEST = 4
 _MOST_DOCUMENTS = 1000
@@ -40,7 +38,7 @@ class Selection:
 
 
 @attrs.frozen
-class Resolved:
+class ResolvedImage:
     """An image, with all that must be in the tree before it may be tagged.
 
     ``documents`` has children before parents; ``tags`` are to be set in their order.
@@ -50,7 +48,7 @@ class Resolved:
     place: str
     upstream: Upstream
     root: Digest
-    documents: tuple[Document, ...]
+    documents: tuple[FetchedManifest, ...]
     tags: tuple[tuple[str, Digest], ...]
 
     @property
@@ -67,12 +65,12 @@ class Resolved:
 class Resolver:
     """Resolves images, from any thread."""
 
-    def __init__(self, upstreams: Upstreams, contents: TreeContents, selection: Selection) -> None:
+    def __init__(self, upstreams: Upstreams, contents: TreeReader, selection: Selection) -> None:
         self._upstreams = upstreams
         self._contents = contents
         self._selection = selection
 
-    def resolve(self, image: ImageReference) -> Resolved:
+    def resolve(self, image: ImageReference) -> ResolvedImage:
         """Find out what makes up an image.
 
         Raises:
@@ -93,7 +91,7 @@ class _Resolution:
         image: ImageReference,
         place: str,
         upstream: Upstream,
-        contents: TreeContents,
+        contents: TreeReader,
         selection: Selection,
     ) -> None:
         self._image = image
@@ -101,11 +99,11 @@ class _Resolution:
         self._upstream = upstream
         self._contents = contents
         self._selection = selection
-        self._documents: dict[Digest, Document] = {}
+        self._documents: dict[Digest, FetchedManifest] = {}
         self._bytes = 0
         self._tags: list[tuple[str, Digest]] = []
 
-    def run(self) -> Resolved:
+    def run(self) -> ResolvedImage:
         try:
             root = self._read_root()
         except UpstreamRefused as refusal:
@@ -118,7 +116,7 @@ class _Resolution:
                 self._add_what_refers_to(digest, _DEEPEST)
         if self._image.tag:
             self._tags.append((self._image.tag, root.digest))
-        return Resolved(
+        return ResolvedImage(
             self._image,
             self._place,
             self._upstream,
@@ -135,7 +133,7 @@ class _Resolution:
             return refusal
         return UpstreamRefused(f"{name} has no tag {tag}: it has {name_some(tags, tag)}", 404)
 
-    def _read_root(self) -> Document:
+    def _read_root(self) -> FetchedManifest:
         """Read what the image's name stands for, without a GET where the tree has it.
 
         GETs of manifests are what upstreams count, HEADs are free.
@@ -149,13 +147,13 @@ class _Resolution:
                 return self._read(digest)
         return self._upstream.read_manifest(self._image.repository, tag)
 
-    def _read(self, digest: Digest) -> Document:
+    def _read(self, digest: Digest) -> FetchedManifest:
         known = self._contents.read_manifest(self._place, digest)
         if known is not None:
-            return Document(digest, known[1], parse_manifest(known[1]))
+            return FetchedManifest(digest, known[1], parse_manifest(known[1]))
         return self._upstream.read_manifest(self._image.repository, digest)
 
-    def _add(self, document: Document, depth: int) -> None:
+    def _add(self, document: FetchedManifest, depth: int) -> None:
         """Add a document, and before it what it is made of."""
         if document.digest in self._documents:
             return
@@ -192,7 +190,7 @@ class _Resolution:
                 self._add(self._read(referrer.digest), depth - 1)
                 self._add_what_refers_to(referrer.digest, depth - 1)
 
-    def _add_tagged(self, tag: str) -> Document | None:
+    def _add_tagged(self, tag: str) -> FetchedManifest | None:
         """Add what a tag names, if there is such a tag."""
         try:
             document = self._upstream.read_manifest(self._image.repository, tag)

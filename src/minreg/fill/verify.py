@@ -5,32 +5,32 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from minreg.fill.failures import TreeUnreadable
+from minreg.fill.errors import TreeUnreadable
 from minreg.fill.platforms import is_wanted
-from minreg.fill.tree.contents import TreeContents
-from minreg.fill.tree.inventory import take_inventory
-from minreg.fill.tree.places import BLOBS
-from minreg.manifests import Platform
-from minreg.names import Digest
+from minreg.fill.tree.inventory import list_images_in_tree
+from minreg.fill.tree.layout import BLOBS
+from minreg.fill.tree.reader import TreeReader
+from minreg.oci.manifests import Platform
+from minreg.oci.names import Digest
 from minreg.store.directory import blob_path
-from minreg.store.hashing import Advanced, find_damage
-from minreg.store.held import HeldImage
+from minreg.store.hashing import Advanced, find_corrupt_files
+from minreg.store.images import StoredImage
 
 
 @attrs.frozen
-class Finding:
+class VerifiedImage:
     """An image, what is wrong with it, and which of the wanted platforms it lacks.
 
     Both are empty if it is complete.
     """
 
-    image: HeldImage
+    image: StoredImage
     problems: tuple[str, ...]
     lacking: tuple[Platform, ...] = ()
 
 
 @attrs.frozen
-class Report:
+class VerifyReport:
     """What was found.
 
     ``unread`` is what could not be looked at, one line each. ``checked_files`` and
@@ -39,7 +39,7 @@ class Report:
     not known.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[VerifiedImage, ...]
     unread: tuple[str, ...]
     checked_files: int
     checked_bytes: int
@@ -47,12 +47,12 @@ class Report:
     orphan_bytes: int
 
     @property
-    def broken(self) -> list[Finding]:
+    def broken(self) -> list[VerifiedImage]:
         """The images of which something is missing or damaged."""
         return [finding for finding in self.findings if finding.problems]
 
     @property
-    def incomplete(self) -> list[Finding]:
+    def incomplete(self) -> list[VerifiedImage]:
         """The images that are broken, or lack a platform that is wanted."""
         return [finding for finding in self.findings if finding.problems or finding.lacking]
 
@@ -75,8 +75,8 @@ class Verification:
     ) -> None:
         self._root = root
         self._wanted = wanted
-        self._contents = TreeContents(root, allow_links_to)
-        inventory = take_inventory(self._contents)
+        self._contents = TreeReader(root, allow_links_to)
+        inventory = list_images_in_tree(self._contents)
         self.images = inventory.images
         self._unread = list(inventory.unread)
         self._files = self._collect_files()
@@ -86,15 +86,15 @@ class Verification:
         """Bytes that there are to hash."""
         return sum(size for _, size in self._files.values())
 
-    def run(self, advanced: Advanced, threads: int | None = None) -> Report:
+    def run(self, advanced: Advanced, threads: int | None = None) -> VerifyReport:
         """Check presence, sizes and digests.
 
         Args:
             advanced: Told how many more bytes were hashed, in any thread.
-            threads: As for ``find_damage``.
+            threads: As for ``find_corrupt_files``.
         """
         files = {path: digest for path, (digest, _) in self._files.items()}
-        damaged = find_damage(files, advanced, threads)
+        damaged = find_corrupt_files(files, advanced, threads)
         hashed = [
             size
             for path, (_, size) in self._files.items()
@@ -102,13 +102,13 @@ class Verification:
         ]
         return self._report({path: str(fault) for path, fault in damaged.items()}, hashed)
 
-    def run_quickly(self) -> Report:
+    def run_quickly(self) -> VerifyReport:
         """Check presence and sizes only."""
         return self._report({}, [])
 
-    def _report(self, broken: Mapping[str, str], hashed: Sequence[int]) -> Report:
+    def _report(self, broken: Mapping[str, str], hashed: Sequence[int]) -> VerifyReport:
         findings = tuple(
-            Finding(
+            VerifiedImage(
                 image,
                 tuple(self._find_problems(image, broken)),
                 tuple(dict.fromkeys(self._find_lacking(image))),
@@ -116,7 +116,7 @@ class Verification:
             for image in self.images
         )
         orphans = self._find_orphans()
-        return Report(
+        return VerifyReport(
             findings,
             tuple(self._unread),
             len(hashed),
@@ -125,14 +125,14 @@ class Verification:
             sum((orphans or {}).values()),
         )
 
-    def _find_problems(self, image: HeldImage, broken: Mapping[str, str]) -> Iterator[str]:
+    def _find_problems(self, image: StoredImage, broken: Mapping[str, str]) -> Iterator[str]:
         yield from image.problems
         for digest in image.blobs:
             path = self._real_path(image, digest)
             if path in broken:
                 yield broken[path]
 
-    def _find_lacking(self, image: HeldImage) -> Iterator[Platform]:
+    def _find_lacking(self, image: StoredImage) -> Iterator[Platform]:
         """Find wanted platforms that the tree lacks; what has none, as a chart, needs none."""
         named = (*image.present, *image.absent)
         if self._wanted is None or not named:
@@ -153,7 +153,7 @@ class Verification:
                     files[self._real_path(image, digest)] = (digest, blob.size)
         return files
 
-    def _real_path(self, image: HeldImage, digest: Digest) -> str:
+    def _real_path(self, image: StoredImage, digest: Digest) -> str:
         return os.path.realpath(blob_path(self._root, image.place, digest))
 
     def _find_orphans(self) -> dict[Digest, int] | None:
@@ -169,6 +169,6 @@ class Verification:
         return {digest: size for digest, size in blobs.items() if digest not in known}
 
 
-def known_digests(images: Sequence[HeldImage]) -> set[Digest]:
+def known_digests(images: Sequence[StoredImage]) -> set[Digest]:
     """Collect all that images are made of."""
     return {digest for image in images for digest in (*image.documents, *image.blobs)}

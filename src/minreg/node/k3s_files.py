@@ -13,16 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 import attrs
 
 from minreg.defaults import DEFAULT_ALIAS, DEFAULT_INTERFACE, DEFAULT_PORT
-from minreg.node.doctor.distributions import Distribution
-from minreg.node.doctor.files import NodeFile, NodeFiles
-from minreg.node.doctor.registry_service import Address
-from minreg.node.doctor.services import find_service
-from minreg.node.doctor.settings import Setting, read_settings
-from minreg.node.placement import Placement
-from minreg.node.registries.endpoints import EndpointInvalid, is_local, parse_endpoint
-from minreg.node.registries.file import Registries
-from minreg.node.registries.places import Problem, Word
-from minreg.node.registries.text import Document, make_mirrors, render
+from minreg.k3s.doctor.files import NodeFile, NodeFiles
+from minreg.k3s.doctor.registry_service import Address
+from minreg.k3s.doctor.services import Distribution, find_service
+from minreg.k3s.doctor.settings import Setting, read_settings
+from minreg.k3s.registries.endpoints import EndpointInvalid, is_local, parse_endpoint
+from minreg.k3s.registries.file import Registries
+from minreg.k3s.registries.yaml_edit import Document, make_mirrors, render
+from minreg.k3s.registries.yaml_reader import Diagnostic, Located
+from minreg.node.install import ManagedFile
 from minreg.settings import parse_alias
 
 REGISTRY, _ = parse_alias(DEFAULT_ALIAS)
@@ -56,15 +55,15 @@ class K3sFiles:
     registries_path: str
     settings_path: str
     others: Mapping[str, Setting]
-    problems: Sequence[tuple[str, Problem]] = ()
+    problems: Sequence[tuple[str, Diagnostic]] = ()
     unread: Mapping[str, str] = attrs.field(factory=dict)
     misnamed: Sequence[NodeFile] = ()
 
-    def make_registries(self, addresses: Sequence[Address]) -> Placement:
+    def make_registries(self, addresses: Sequence[Address]) -> ManagedFile:
         """Make the ``registries.yaml`` of a node that has none."""
-        return Placement(self.registries_path, render(make_document(addresses)))
+        return ManagedFile(self.registries_path, render(make_document(addresses)))
 
-    def make_settings(self) -> Placement:
+    def make_settings(self) -> ManagedFile:
         """Make the file of those settings that stand nowhere else; its text may be empty."""
         lines = [
             f"{name}: {value}\n"
@@ -72,7 +71,7 @@ class K3sFiles:
             if not self.others.get(name, _UNSET).values
         ]
         text = _HEADING.format(title=self.distribution.title) + "".join(lines) if lines else ""
-        return Placement(self.settings_path, text)
+        return ManagedFile(self.settings_path, text)
 
     def differing(self) -> Iterator[tuple[str, Setting, str]]:
         """Give each setting that the operator has set to something else than minreg would.
@@ -164,7 +163,7 @@ def is_mirrored(registries: Registries, addresses: Sequence[Address]) -> bool:
     return any(_leads_to(word, addresses or [_DEFAULT_ADDRESS]) for word in endpoints)
 
 
-def _leads_to(word: Word, addresses: Sequence[Address]) -> bool:
+def _leads_to(word: Located, addresses: Sequence[Address]) -> bool:
     try:
         endpoint = parse_endpoint(word.text)
     except EndpointInvalid:

@@ -1,7 +1,4 @@
-"""Starts and stops minreg's units on a running node.
-
-Everything goes through ``systemctl`` and ``journalctl``, as an operator would do it by hand.
-"""
+"""Waits until the registry that was started is ready."""
 
 import os
 import subprocess
@@ -10,8 +7,42 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 import attrs
 
+from minreg.k3s.doctor.probe import Ask
 from minreg.node.install import Step
 from minreg.node.units import ROUTE_UNIT, SERVICE_UNIT, SOCKET_UNIT
+
+_ATTEMPTS = 30
+_PAUSE = 0.5
+"""Seconds between two attempts."""
+
+
+def wait_until_ready(url: str, ask: Ask, sleep: Callable[[float], object]) -> str:
+    """Ask a registry whether it is ready until it answers.
+
+    A tree that is not there is not waited for: nobody can tell when it comes.
+
+    Args:
+        url: Where the registry listens.
+        ask: Sends a request.
+        sleep: Waits for so many seconds.
+
+    Returns:
+        What came of it, in a few words.
+    """
+    failure = ""
+    for _ in range(_ATTEMPTS):
+        reply = ask(f"{url}/readyz")
+        match reply.status:
+            case 0:
+                failure = reply.failure
+                sleep(_PAUSE)
+            case 503:
+                return "answers, and waits for a registry tree"
+            case _:
+                # Where health is asked for elsewhere, this is a 404 of a registry that serves.
+                return "answers"
+    return f"does not answer: {failure}"
+
 
 BOOTED = "/run/systemd/system"
 """A directory that is there if and only if systemd runs this machine (sd_booted(3))."""
@@ -22,14 +53,14 @@ _SECONDS = 120
 
 
 @attrs.frozen
-class Outcome:
+class SystemctlResult:
     """How a program ended: its exit status, and what it printed."""
 
     status: int
     output: str
 
 
-Run = Callable[[Sequence[str]], Outcome]
+Run = Callable[[Sequence[str]], SystemctlResult]
 
 
 class UnitFailed(Exception):
@@ -40,7 +71,7 @@ class UnitFailed(Exception):
         self.log = log
 
 
-def run_program(command: Sequence[str]) -> Outcome:
+def run_program(command: Sequence[str]) -> SystemctlResult:
     """Run a program to its end, both of its outputs together."""
     try:
         ended = subprocess.run(  # noqa: S603 - the commands are those of this module
@@ -54,10 +85,10 @@ def run_program(command: Sequence[str]) -> Outcome:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Outcome(124, f"{' '.join(command)} took more than {_SECONDS} seconds")
+        return SystemctlResult(124, f"{' '.join(command)} took more than {_SECONDS} seconds")
     except OSError as error:
-        return Outcome(127, f"{command[0]}: {error.strerror}")
-    return Outcome(ended.returncode, ended.stdout)
+        return SystemctlResult(127, f"{command[0]}: {error.strerror}")
+    return SystemctlResult(ended.returncode, ended.stdout)
 
 
 def is_booted(path: str = BOOTED) -> bool:

@@ -6,15 +6,25 @@ from functools import partial
 
 import attrs
 
-from minreg.interfaces import ContentNotFound, IRegistryStore, IRepository, RepositoryNotFound
-from minreg.manifests import Descriptor, Manifest, Platform
-from minreg.media_types import DOCKER_CONFIG, OCI_CONFIG
-from minreg.names import Digest
+from minreg.oci.manifests import Descriptor, Manifest, Platform
+from minreg.oci.names import DOCKER_CONFIG, OCI_CONFIG, Digest
 from minreg.preflight.platforms import choose, is_of, runnable, variants
-from minreg.preflight.wanted import WantedImage
-from minreg.store.held import HeldImage, HeldManifest, is_attestation
-from minreg.store.images import LARGEST_CONFIG, look_at_image, read_platform
-from minreg.words import name_some, shorten
+from minreg.preflight.query import WantedImage
+from minreg.store.images import (
+    LARGEST_CONFIG,
+    StoredImage,
+    StoredManifest,
+    inspect_image,
+    is_attestation,
+    read_platform,
+)
+from minreg.store.interfaces import (
+    ContentNotFound,
+    IRegistryStore,
+    IRepository,
+    RepositoryNotFound,
+)
+from minreg.text import name_some, shorten
 
 _MOST_PARTS = 5000
 """Manifests, configs and layers of one image; even for all platforms, images have hundreds."""
@@ -38,7 +48,7 @@ class Checked:
 
     wanted: WantedImage
     platform: Platform | None
-    held: HeldImage | None
+    held: StoredImage | None
     problems: tuple[str, ...] = attrs.field(converter=_shorten_all)
 
 
@@ -54,7 +64,7 @@ def check_image(store: IRegistryStore, wanted: WantedImage, platform: Platform |
     """
     try:
         repository = store.find_repository(wanted.registry, wanted.image.repository)
-        held = look_at_image(
+        held = inspect_image(
             repository, wanted.reference, partial(choose, platform=platform), _MOST_PARTS
         )
         problems = _Chain(repository, held, platform).problems()
@@ -83,7 +93,7 @@ class _Chain:
     """What leads from an image's tag to its layers."""
 
     repository: IRepository
-    held: HeldImage
+    held: StoredImage
     platform: Platform | None
 
     def problems(self) -> Iterator[str]:
@@ -130,7 +140,7 @@ class _Chain:
         else:
             yield f"it has no image for {self.platform}, only for {offered}"
 
-    def _manifest_problems(self, held: HeldManifest, stated: Platform | None) -> Iterator[str]:
+    def _manifest_problems(self, held: StoredManifest, stated: Platform | None) -> Iterator[str]:
         manifest = held.manifest
         if manifest.config is None:
             yield f"its manifest {held.digest} names no config"

@@ -10,8 +10,8 @@ import platform as machine
 import re
 from collections.abc import Iterator
 
-from minreg.manifests import Descriptor, Manifest, Platform
-from minreg.store.held import is_attestation
+from minreg.oci.manifests import Descriptor, Manifest, Platform
+from minreg.store.images import is_attestation
 
 _ARCHITECTURES = {
     "x86_64": "amd64",

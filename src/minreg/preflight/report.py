@@ -6,16 +6,16 @@ from typing import Any
 
 import attrs
 
-from minreg.manifests import Platform
+from minreg.oci.manifests import Platform
 from minreg.preflight.check import Checked
 from minreg.preflight.platforms import ALL_PLATFORMS, name_platform
-from minreg.words import count, printable
+from minreg.text import count, printable
 
 _MOST_FINDINGS = 2000
 
 
 @attrs.frozen
-class Finding:
+class PreflightFinding:
     """Something that a node will not get: of which image, for which platform, and why.
 
     ``image`` is named as ``minreg download`` takes it, ``reason`` says who wants it.
@@ -31,17 +31,17 @@ class Finding:
 
 
 @attrs.define
-class Findings:
+class PreflightFindings:
     """Collects findings, none twice; of very many, at least one for each image.
 
     ``more`` is how many are not kept.
     """
 
     more: int = 0
-    _kept: dict[Finding, None] = attrs.field(factory=dict)
+    _kept: dict[PreflightFinding, None] = attrs.field(factory=dict)
     _images: set[str] = attrs.field(factory=set)
 
-    def add(self, findings: Iterable[Finding]) -> None:
+    def add(self, findings: Iterable[PreflightFinding]) -> None:
         """Add what was found wrong."""
         for finding in findings:
             if finding in self._kept:
@@ -52,12 +52,12 @@ class Findings:
                 self._kept[finding] = None
                 self._images.add(finding.image)
 
-    def __iter__(self) -> Iterator[Finding]:
+    def __iter__(self) -> Iterator[PreflightFinding]:
         return iter(self._kept)
 
 
 @attrs.frozen
-class Report:
+class PreflightReport:
     """What came of a preflight: of how many images, for which platforms.
 
     ``more`` is how many findings there were besides, on the same images.
@@ -65,7 +65,7 @@ class Report:
 
     images: int
     platforms: tuple[str, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[PreflightFinding, ...]
     more: int = 0
 
     @property
@@ -112,7 +112,7 @@ class Report:
         }
 
 
-def find_in(checked: Checked, aliases: Mapping[str, str]) -> Iterator[Finding]:
+def find_in(checked: Checked, aliases: Mapping[str, str]) -> Iterator[PreflightFinding]:
     """Name what was found wrong with an image.
 
     Args:
@@ -121,10 +121,14 @@ def find_in(checked: Checked, aliases: Mapping[str, str]) -> Iterator[Finding]:
     """
     image = str(checked.wanted.upstream(aliases))
     for problem in checked.problems:
-        yield Finding(image, name_platform(checked.platform), problem, checked.wanted.reason)
+        yield PreflightFinding(
+            image, name_platform(checked.platform), problem, checked.wanted.reason
+        )
 
 
-def make_report(images: int, platforms: Iterable[Platform | None], findings: Findings) -> Report:
+def make_report(
+    images: int, platforms: Iterable[Platform | None], findings: PreflightFindings
+) -> PreflightReport:
     """Put together what was found.
 
     Args:
@@ -133,4 +137,4 @@ def make_report(images: int, platforms: Iterable[Platform | None], findings: Fin
         findings: What is wrong with them.
     """
     names = tuple(map(name_platform, platforms))
-    return Report(images, names, tuple(findings), findings.more)
+    return PreflightReport(images, names, tuple(findings), findings.more)

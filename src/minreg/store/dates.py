@@ -8,10 +8,9 @@ from typing import Any, BinaryIO
 
 import attrs
 
-from minreg.interfaces import ContentNotFound, IRepository
-from minreg.names import Digest
-from minreg.store.held import HeldImage
-from minreg.store.images import LARGEST_CONFIG
+from minreg.oci.names import Digest
+from minreg.store.images import LARGEST_CONFIG, StoredImage
+from minreg.store.interfaces import ContentNotFound, IRepository
 
 _EARLIEST = 86400.0 * 365
 """Seconds since the epoch. Builds that are to be reproducible state 1970-01-01, or year 1."""
@@ -32,7 +31,7 @@ class ImageDate:
     is_stated: bool
 
 
-def find_date(repository: IRepository, image: HeldImage) -> ImageDate | None:
+def find_date(repository: IRepository, image: StoredImage) -> ImageDate | None:
     """Find when an image was made or, if it does not say that, when it came into the tree.
 
     Of an index, the config of the first platform that is here counts.

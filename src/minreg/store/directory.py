@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager, suppress
 
 import attrs
 
-from minreg.interfaces import ContentBroken
-from minreg.names import Digest, DigestInvalid, is_tag
-from minreg.store.documents import Document, Documents
-from minreg.store.enclosure import Enclosure, OpenedFile, is_file
+from minreg.oci.names import Digest, DigestInvalid, is_tag
+from minreg.store.interfaces import ContentInvalid
+from minreg.store.manifest_cache import ManifestCache, ParsedManifest
+from minreg.store.rooted import OpenedFile, RootedDirectory, is_file
 
 
 @attrs.frozen
@@ -20,11 +20,11 @@ class RepositoryDirectory:
     """
 
     name: str
-    _files: Enclosure
-    _documents: Documents
+    _files: RootedDirectory
+    _documents: ManifestCache
 
     def open(self, place: str) -> OpenedFile:
-        """Open a file; raises as ``Enclosure.open_file`` does."""
+        """Open a file; raises as ``RootedDirectory.open_file`` does."""
         return self._files.open_file(f"{self.name}/{place}")
 
     def open_misfiled(self, digest: Digest) -> OpenedFile | None:
@@ -42,17 +42,17 @@ class RepositoryDirectory:
         opened.file.close()
         return None
 
-    def read(self, opened: OpenedFile, digest: Digest | None) -> Document:
-        """See ``Documents.read``."""
+    def read(self, opened: OpenedFile, digest: Digest | None) -> ParsedManifest:
+        """See ``ManifestCache.read``."""
         return self._documents.read(opened, digest)
 
     def is_manifest(self, opened: OpenedFile) -> bool:
-        """See ``Documents.is_manifest``."""
+        """See ``ManifestCache.is_manifest``."""
         return self._documents.is_manifest(opened)
 
-    def read_if_sound(self, place: str) -> Document | None:
+    def read_if_sound(self, place: str) -> ParsedManifest | None:
         """Read a manifest; what cannot be served is for the request that asks for it."""
-        with suppress(FileNotFoundError, ContentBroken):
+        with suppress(FileNotFoundError, ContentInvalid):
             digest = digest_in_name(place)
             if digest is not None and place.startswith("blobs/"):
                 opened = self.open_misfiled(digest)
@@ -87,7 +87,7 @@ class RepositoryDirectory:
         return self._files.status(f"{self.name}/manifests")
 
     def scan(self) -> AbstractContextManager[tuple[os.stat_result, Iterator[os.DirEntry[str]]]]:
-        """Read the entries of ``manifests``; see ``Enclosure.scan``."""
+        """Read the entries of ``manifests``; see ``RootedDirectory.scan``."""
         return self._files.scan(f"{self.name}/manifests")
 
     def digest_linked_by(self, tag: str) -> Digest | None:

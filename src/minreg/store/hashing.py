@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import attrs
 
-from minreg.names import Digest
+from minreg.oci.names import Digest
 
 _CHUNK = 1024 * 1024
 
@@ -16,7 +16,7 @@ Advanced = Callable[[int], None]
 
 
 @attrs.frozen
-class Damage:
+class Corruption:
     """What is wrong with a file; ``is_read`` says that all of it could be read."""
 
     words: str
@@ -26,9 +26,9 @@ class Damage:
         return self.words
 
 
-def find_damage(
+def find_corrupt_files(
     files: Mapping[str, Digest], advanced: Advanced, threads: int | None = None
-) -> dict[str, Damage]:
+) -> dict[str, Corruption]:
     """Hash files, and say what is wrong with those that are damaged.
 
     Args:
@@ -36,7 +36,7 @@ def find_damage(
         advanced: Told of the progress.
         threads: How many to hash with; as many as there are processors if None.
     """
-    damaged: dict[str, Damage] = {}
+    damaged: dict[str, Corruption] = {}
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
         futures = {
             pool.submit(_find_damage, path, digest, advanced): path
@@ -49,7 +49,7 @@ def find_damage(
     return damaged
 
 
-def _find_damage(path: str, digest: Digest, advanced: Advanced) -> Damage | None:
+def _find_damage(path: str, digest: Digest, advanced: Advanced) -> Corruption | None:
     hashed = hashlib.new(digest.algorithm)
     try:
         with open(path, "rb", buffering=0) as file:
@@ -57,7 +57,7 @@ def _find_damage(path: str, digest: Digest, advanced: Advanced) -> Damage | None
                 hashed.update(chunk)
                 advanced(len(chunk))
     except OSError as error:
-        return Damage(f"{path} cannot be read: {error.strerror}", is_read=False)
+        return Corruption(f"{path} cannot be read: {error.strerror}", is_read=False)
     if hashed.hexdigest() != digest.encoded:
-        return Damage(f"{path} does not hold what its name says: remove it and download again")
+        return Corruption(f"{path} does not hold what its name says: remove it and download again")
     return None

@@ -1,18 +1,89 @@
-"""The images of a repository: what each is made of, what is there of it, and what is wrong.
-
-An image is what a tag names, or a digest. Platforms of an index may be absent: a tree that
-was filled for one platform has only that.
-"""
+"""What is known of an image that a tree holds."""
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO
 
-from minreg.interfaces import ContentBroken, ContentNotFound, IRepository
-from minreg.manifests import Descriptor, Manifest, Platform, parse_manifest
-from minreg.names import Digest
-from minreg.store.held import UNKNOWN, HeldImage, HeldManifest, is_attestation
+import attrs
+
+from minreg.oci.manifests import Descriptor, Manifest, Platform, parse_manifest
+from minreg.oci.names import Digest
+from minreg.store.interfaces import ContentInvalid, ContentNotFound, IRepository
+
+UNKNOWN = "unknown"
+"""What stands for the platform of a manifest that is no image."""
+
+
+@attrs.frozen
+class StoredManifest:
+    """A manifest or an index of an image; ``size`` is that of its document, in bytes."""
+
+    digest: Digest
+    size: int
+    manifest: Manifest
+    platform: Platform | None
+
+    @property
+    def is_referrer(self) -> bool:
+        """Whether it is about another manifest, as a signature is, and no image itself."""
+        return self.manifest.subject is not None
+
+
+@attrs.frozen
+class StoredImage:
+    """An image of a tree.
+
+    ``documents`` has the size of each manifest and index, ``blobs`` the descriptor of
+    each config and layer, of the image and of what refers to it, and ``faulty`` those that
+    are not there, or not whole. ``absent_manifests`` are named by an index and not there.
+    ``is_readable`` is False if a manifest could not be read, or not all of it, so that there
+    may be more that belongs to it.
+    """
+
+    place: str
+    reference: str | Digest
+    root: Digest | None
+    manifests: tuple[StoredManifest, ...]
+    blobs: Mapping[Digest, Descriptor]
+    faulty: frozenset[Digest]
+    absent_manifests: tuple[Descriptor, ...]
+    problems: tuple[str, ...]
+    is_readable: bool
+
+    @property
+    def documents(self) -> Mapping[Digest, int]:
+        """The size of each manifest and index."""
+        return {held.digest: held.size for held in self.manifests}
+
+    @property
+    def present(self) -> tuple[Platform, ...]:
+        """The platforms that are here, whatever of their layers is missing."""
+        return tuple(held.platform for held in self.manifests if held.platform is not None)
+
+    @property
+    def absent(self) -> tuple[Platform, ...]:
+        """The platforms that an index names and that are not here."""
+        return tuple(
+            child.platform
+            for child in self.absent_manifests
+            if child.platform is not None and not is_attestation(child)
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes of all that it is made of."""
+        return sum(self.documents.values()) + sum(blob.size for blob in self.blobs.values())
+
+    def __str__(self) -> str:
+        separator = "@" if isinstance(self.reference, Digest) else ":"
+        return f"{self.place}{separator}{self.reference}"
+
+
+def is_attestation(child: Descriptor) -> bool:
+    """Tell whether a child of an index is a statement about another, and no image."""
+    return child.platform is not None and child.platform.os == UNKNOWN
+
 
 LARGEST_CONFIG = 8 * 1024 * 1024
 """Bytes of a config that are read to learn an image's platform."""
@@ -30,12 +101,12 @@ class _TooMuch(Exception):
     """An image has more parts than are to be looked at."""
 
 
-def look_at_image(
+def inspect_image(
     repository: IRepository,
     reference: str | Digest,
     choose: Choose | None = None,
     most: float = math.inf,
-) -> HeldImage:
+) -> StoredImage:
     """Look at what an image of a repository is made of.
 
     Args:
@@ -50,7 +121,7 @@ def look_at_image(
         return _Look(repository, choose, most).run(reference)
     except _TooMuch:
         problem = f"it has more than {most} manifests and layers, too many to look at"
-        return HeldImage(
+        return StoredImage(
             repository.name,
             reference,
             None,
@@ -81,7 +152,7 @@ class _Look:
         self._repository = repository
         self._choose = choose
         self._left = most
-        self._manifests: dict[Digest, HeldManifest] = {}
+        self._manifests: dict[Digest, StoredManifest] = {}
         self._blobs: dict[Digest, Descriptor] = {}
         self._faulty: set[Digest] = set()
         self._absent: list[Descriptor] = []
@@ -89,14 +160,14 @@ class _Look:
         self._is_readable = True
         self._depth = 0
 
-    def run(self, reference: str | Digest) -> HeldImage:
+    def run(self, reference: str | Digest) -> StoredImage:
         try:
             root = self._add(reference, None)
         except ContentNotFound as error:
             root = None
             self._is_readable = False
             self._problems.append(str(error))
-        return HeldImage(
+        return StoredImage(
             self._repository.name,
             reference,
             root,
@@ -117,7 +188,7 @@ class _Look:
         if digest in self._manifests:
             return digest
         known = None if manifest.is_index else self._find_platform(manifest, platform)
-        self._manifests[digest] = HeldManifest(digest, content.size, manifest, known)
+        self._manifests[digest] = StoredManifest(digest, content.size, manifest, known)
         self._check_sense(digest, manifest)
         if manifest.is_index:
             self._add_children(manifest)
@@ -154,7 +225,7 @@ class _Look:
         try:
             self._check_depth()
             self._add(child.digest, child.platform)
-        except ContentBroken as error:
+        except ContentInvalid as error:
             self._is_readable = False
             self._problems.append(f"{what}manifest {child.digest}: {error}")
         except ContentNotFound:
@@ -173,7 +244,7 @@ class _Look:
 
     def _check_depth(self) -> None:
         if self._depth > _DEEPEST:
-            raise ContentBroken(f"{_DEEPEST} others lead to it, more than any client follows")
+            raise ContentInvalid(f"{_DEEPEST} others lead to it, more than any client follows")
 
     def _add_blobs(self, manifest: Manifest) -> None:
         for blob in self._counted(tuple(manifest.blobs)):
@@ -184,7 +255,7 @@ class _Look:
     def _check_presence(self, blob: Descriptor, kind: str) -> None:
         try:
             size = self._repository.measure_blob(blob.digest)
-        except ContentBroken as error:
+        except ContentInvalid as error:
             self._faulty.add(blob.digest)
             self._problems.append(f"{kind} {blob.digest}: {error}")
             return

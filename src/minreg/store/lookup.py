@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
-from minreg.names import DOCKER_HUB, is_host, parse_host
+from minreg.oci.names import DOCKER_HUB, is_host, parse_host
 
 
 @attrs.frozen

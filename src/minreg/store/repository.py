@@ -8,30 +8,29 @@ from typing import BinaryIO
 import attrs
 from zope.interface import implementer
 
-from minreg.interfaces import (
-    Content,
-    ContentBroken,
-    ContentNotFound,
-    IRepository,
-    Overview,
-    RepositoryNotFound,
-)
-from minreg.manifests import Descriptor, ManifestInvalid, parse_manifest
-from minreg.media_types import OCI_INDEX, OCTET_STREAM
-from minreg.names import Digest
+from minreg.oci.manifests import Descriptor, ManifestInvalid, parse_manifest
+from minreg.oci.names import OCI_INDEX, OCTET_STREAM, Digest
+from minreg.store.cache import Dependencies, Fingerprint
 from minreg.store.directory import RepositoryDirectory, digest_in_name
-from minreg.store.documents import Document, Documents
-from minreg.store.enclosure import Enclosure, OpenedFile
-from minreg.store.evidence import Evidence
-from minreg.store.signatures import Signature
-from minreg.store.survey import (
-    Survey,
+from minreg.store.index import (
+    IndexSnapshot,
+    RepositoryIndex,
+    RepositoryIndexCache,
     describe,
     fallback_tag,
     referrers_index,
     subject_of_fallback_tag,
 )
-from minreg.store.surveys import Surveys, TakenSurvey
+from minreg.store.interfaces import (
+    Content,
+    ContentInvalid,
+    ContentNotFound,
+    IRepository,
+    RepositoryNotFound,
+    RepositorySummary,
+)
+from minreg.store.manifest_cache import ManifestCache, ParsedManifest
+from minreg.store.rooted import OpenedFile, RootedDirectory
 
 
 @implementer(IRepository)
@@ -45,10 +44,10 @@ class TreeRepository:
 
     name: str
     by_namespace: bool
-    _files: Enclosure
-    _documents: Documents
-    _surveys: Surveys
-    _evidence: Evidence | None = None
+    _files: RootedDirectory
+    _documents: ManifestCache
+    _surveys: RepositoryIndexCache
+    _evidence: Dependencies | None = None
     _directory: RepositoryDirectory = attrs.field(init=False)
 
     @_directory.default
@@ -73,7 +72,7 @@ class TreeRepository:
             taken = self._look()
             stated = taken.survey.blob_sizes.get(digest)
             if stated is not None and size not in stated:
-                raise ContentBroken(
+                raise ContentInvalid(
                     f"{opened.path} has {size} bytes, but manifests of {self.name} say "
                     f"{' or '.join(map(str, sorted(stated)))}: copy it again"
                 )
@@ -102,14 +101,14 @@ class TreeRepository:
         """See ``IRepository``."""
         return self._find_blob(digest).file
 
-    def sum_up(self) -> Overview:
+    def summarize(self) -> RepositorySummary:
         """See ``IRepository``."""
         # Only pages need it.
-        from minreg.store.overview import check_extent, make_overview  # noqa: PLC0415
+        from minreg.store.summary import check_size_limit, summarize_repository  # noqa: PLC0415
 
         with self._found():
-            check_extent(self._directory)
-            return make_overview(self._directory, self._survey(), self.list_tags())
+            check_size_limit(self._directory)
+            return summarize_repository(self._directory, self._survey(), self.list_tags())
 
     def _find_blob(self, digest: Digest) -> OpenedFile:
         try:
@@ -139,12 +138,12 @@ class TreeRepository:
         try:
             return self._open_digest(digest, self._look())
         except ContentNotFound as error:
-            raise ContentBroken(
+            raise ContentInvalid(
                 f"tag {tag} of {self.name} links to {digest}, and that is missing ({error}): "
                 "copy it again"
             ) from None
 
-    def _open_digest(self, digest: Digest, taken: TakenSurvey | None = None) -> Content:
+    def _open_digest(self, digest: Digest, taken: IndexSnapshot | None = None) -> Content:
         place = f"manifests/{digest}"
         try:
             opened = self._directory.open(place)
@@ -152,7 +151,7 @@ class TreeRepository:
             return self._open_digest_elsewhere(digest, taken or self._look())
         return self._as_content(opened, place, digest, taken)
 
-    def _open_digest_elsewhere(self, digest: Digest, taken: TakenSurvey) -> Content:
+    def _open_digest_elsewhere(self, digest: Digest, taken: IndexSnapshot) -> Content:
         """Open a manifest that lies under its tag only, among the blobs, or nowhere."""
         survey = taken.survey
         place = survey.places.get(digest, f"blobs/{digest}")
@@ -174,7 +173,7 @@ class TreeRepository:
             platform,
         )
 
-    def _open_surveyed(self, survey: Survey, digest: Digest) -> OpenedFile | None:
+    def _open_surveyed(self, survey: RepositoryIndex, digest: Digest) -> OpenedFile | None:
         place = survey.places.get(digest)
         if place is None:
             return None
@@ -188,7 +187,7 @@ class TreeRepository:
         opened: OpenedFile,
         place: str,
         digest: Digest | None,
-        taken: TakenSurvey | None = None,
+        taken: IndexSnapshot | None = None,
     ) -> Content:
         """Describe an opened manifest; ``taken`` is the survey that led to it, if one did."""
         with opened.closed_on_failure():
@@ -201,19 +200,19 @@ class TreeRepository:
             return Content(opened.file, document.size, document.digest, media_type, is_current)
 
     def _check(
-        self, place: str, opened: OpenedFile, taken: TakenSurvey | None
+        self, place: str, opened: OpenedFile, taken: IndexSnapshot | None
     ) -> Callable[[], bool] | None:
         """Make the function that tells whether a file, and what led to it, are as they were."""
         if self._evidence is None:
             return None
         found = {place: opened.status}
-        watched: Mapping[str, Signature | None] | None = {}
+        watched: Mapping[str, Fingerprint | None] | None = {}
         if taken is not None:
             found["manifests"] = taken.status
             watched = taken.watched
         return self._evidence.check(self.name, found, watched)
 
-    def _listed_by_fallback_tag(self, digest: Digest) -> Iterator[Document]:
+    def _listed_by_fallback_tag(self, digest: Digest) -> Iterator[ParsedManifest]:
         """Read what a fallback tag lists and the manifests' directory does not have."""
         try:
             with self._open_tag(fallback_tag(digest)).file as file:
@@ -225,10 +224,10 @@ class TreeRepository:
             if listed is not None:
                 yield listed
 
-    def _survey(self) -> Survey:
+    def _survey(self) -> RepositoryIndex:
         return self._look().survey
 
-    def _look(self) -> TakenSurvey:
+    def _look(self) -> IndexSnapshot:
         with self._found():
             return self._surveys.look(self._directory)
 
@@ -240,6 +239,6 @@ class TreeRepository:
             raise RepositoryNotFound(self.name) from None
 
 
-def _referrers_content(survey: Survey, subject: Digest) -> Content:
+def _referrers_content(survey: RepositoryIndex, subject: Digest) -> Content:
     content = referrers_index(survey.referrers[subject])
     return Content(BytesIO(content), len(content), Digest.of(content), OCI_INDEX)

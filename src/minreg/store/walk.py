@@ -12,9 +12,9 @@ from contextlib import suppress
 
 import attrs
 
-from minreg.interfaces import ContentBroken
-from minreg.names import is_repository
-from minreg.store.enclosure import Enclosure, directory_status
+from minreg.oci.names import is_repository
+from minreg.store.interfaces import ContentInvalid
+from minreg.store.rooted import RootedDirectory, directory_status
 
 _MANIFESTS = "manifests"
 _PARTS = frozenset({_MANIFESTS, "blobs"})
@@ -29,7 +29,7 @@ class _Directory:
     names: list[str]
 
 
-def walk(files: Enclosure, after: str) -> Iterator[str]:
+def walk(files: RootedDirectory, after: str) -> Iterator[str]:
     """Name the repositories of a tree that sort behind a name.
 
     A repository ``a`` sorts before ``a-b``, and what lies below it, ``a/…``, behind: so
@@ -42,7 +42,7 @@ def walk(files: Enclosure, after: str) -> Iterator[str]:
     return _walk(files, after, "", _read(files, ""))
 
 
-def _walk(files: Enclosure, after: str, above: str, directory: _Directory) -> Iterator[str]:
+def _walk(files: RootedDirectory, after: str, above: str, directory: _Directory) -> Iterator[str]:
     places = [f"{above}{name}" for name in directory.names]
     places += [f"{place}/" for place in places]
     read: dict[str, _Directory] = {}
@@ -57,14 +57,14 @@ def _walk(files: Enclosure, after: str, above: str, directory: _Directory) -> It
                 yield place
 
 
-def _read(files: Enclosure, path: str) -> _Directory:
+def _read(files: RootedDirectory, path: str) -> _Directory:
     """Read a directory, whose path is empty or ends with a slash.
 
     Why it cannot be read, whoever asks for what is in it is told.
     """
     names = []
     is_repository_here: bool | None = None
-    with suppress(FileNotFoundError, ContentBroken):
+    with suppress(FileNotFoundError, ContentInvalid):
         with files.scan(path or ".") as (_, entries):
             is_repository_here = False
             for entry in entries:
@@ -78,13 +78,13 @@ def _read(files: Enclosure, path: str) -> _Directory:
     return _Directory(is_repository_here, names)
 
 
-def _has_manifests(files: Enclosure, path: str) -> bool:
-    with suppress(ContentBroken):
+def _has_manifests(files: RootedDirectory, path: str) -> bool:
+    with suppress(ContentInvalid):
         return files.is_directory(f"{path}{_MANIFESTS}")
     return False
 
 
-def _may_lead_on(files: Enclosure, path: str, entry: os.DirEntry[str]) -> bool:
+def _may_lead_on(files: RootedDirectory, path: str, entry: os.DirEntry[str]) -> bool:
     """Tell whether there may be repositories in an entry of a directory."""
     # Of the many entries, most are plain files: what costs least comes first.
     if entry.is_symlink():
@@ -101,7 +101,7 @@ def _is_leaf(entry: os.DirEntry[str]) -> bool:
         return True
 
 
-def _leads_on(files: Enclosure, path: str, link: os.DirEntry[str]) -> bool:
+def _leads_on(files: RootedDirectory, path: str, link: os.DirEntry[str]) -> bool:
     """Tell whether a link leads to a directory, and not back to one that led here.
 
     Tags are links as often as not, and each repository's ``blobs`` is a link to the same

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import datetimeToString
 from twisted.web.server import NOT_DONE_YET, Request
 
-from minreg.errors import RegistryError, host_invalid, unavailable
+from minreg.oci.errors import RegistryError, host_invalid, unavailable
 
 CLIENT_LEFT = "the client left"
 NOT_TAKEN = "the client did not take the answer"

@@ -10,8 +10,8 @@ from twisted.web.error import UnsupportedMethod
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from minreg.errors import RegistryError, not_an_endpoint, unavailable, unsupported
-from minreg.interfaces import StoreAwaited, StoreUnavailable
+from minreg.oci.errors import RegistryError, not_an_endpoint, unavailable, unsupported
+from minreg.store.interfaces import StoreNotReady, StoreUnavailable
 from minreg.web.request import RegistryRequest
 
 ALLOWED = b"GET, HEAD"
@@ -63,7 +63,7 @@ class RegistryResource(Resource):
             request.refuse(failure.value)
         elif isinstance(failure.value, StoreUnavailable):
             # What the daemon waits for, it says once.
-            if not failure.check(StoreAwaited):
+            if not failure.check(StoreNotReady):
                 self._log.error("cannot read the registry: {reason}", reason=str(failure.value))
             request.refuse(unavailable(str(failure.value)))
         else:

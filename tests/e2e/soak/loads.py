@@ -10,7 +10,7 @@ from urllib.parse import quote
 import attrs
 
 from tests.e2e.soak.tree import LARGE_SIZE, PUBLISHED, RELEASE, Digests
-from tests.e2e.soak.wire import Departures, Make, Refusals, Requests
+from tests.e2e.soak.wire import Make, Refusals, Requests, WriteBatcher
 from tests.traps import DIGEST, ENDPOINTS, LINKED, METHODS, NAMES, PIECES, REFERENCES, TRAPS
 
 OK = frozenset({200})
@@ -326,7 +326,7 @@ def departure_loads(digests: Digests) -> Iterator[Load]:
         ("in the middle of several parts of a blob", parts, 100_000),
         ("before one of two blobs", large * 2, 5000),
     ):
-        yield Load(f"leave {words}", Departures(always(content), reads))
+        yield Load(f"leave {words}", WriteBatcher(always(content), reads))
 
 
 def status_loads() -> Iterator[Load]:

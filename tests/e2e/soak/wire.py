@@ -116,7 +116,7 @@ class Refusals:
 
 
 @attrs.frozen
-class Departures:
+class WriteBatcher:
     """Clients that leave before they have their answer.
 
     ``make`` makes what each of them sends; ``reads`` is how many bytes it reads before it

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import zstandard
 
-from minreg.fill.archives.failures import ArchiveInvalid
+from minreg.fill.errors import ArchiveInvalid
 
 LARGEST_WINDOW = 128 * 1024 * 1024
 """Bytes that a stream may make its reader remember: what ``zstd --long=27`` needs."""

@@ -8,9 +8,9 @@ import re
 from typing import BinaryIO, Protocol
 
 from minreg.fill.archives.compression import Readable
-from minreg.fill.archives.failures import ArchiveInvalid
-from minreg.fill.archives.members import File, Link, Member
-from minreg.names import Digest, DigestInvalid
+from minreg.fill.archives.members import FileMember, LinkMember, Member
+from minreg.fill.errors import ArchiveInvalid
+from minreg.oci.names import Digest, DigestInvalid
 
 LARGEST_DOCUMENT = 4 * 1024 * 1024
 """Bytes of JSON that are read into memory. Clients refuse larger manifests."""
@@ -26,7 +26,7 @@ _DOCUMENTS = frozenset({OCI_LAYOUT, INDEX, DOCKER_DOCUMENT})
 _BLOB_PATH = re.compile(r"blobs/([a-z0-9]+)/([0-9a-f]+)")
 
 
-class Spooled(Protocol):
+class StagedFile(Protocol):
     """A file of the archive, kept until the archive was read to its end."""
 
     @property
@@ -44,10 +44,10 @@ class Spooled(Protocol):
         """Keep it for good, as a blob."""
 
 
-class Spool(Protocol):
+class Staging(Protocol):
     """Where files of the archive are kept while it is read."""
 
-    def keep(self, file: File, digest: Digest | None) -> Spooled:
+    def keep(self, file: FileMember, digest: Digest | None) -> StagedFile:
         """Keep a file.
 
         Args:
@@ -62,20 +62,20 @@ class Spool(Protocol):
         """Tell whether a blob need not be in the archive, for it is where it belongs."""
 
 
-class Contents:
+class ArchiveContents:
     """The contents of one archive.
 
     Args:
         spool: Where they are kept.
     """
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Staging) -> None:
         self._spool = spool
         self._members = 0
         self._documents: dict[str, bytes] = {}
-        self._files: dict[str, Spooled] = {}
+        self._files: dict[str, StagedFile] = {}
         self._links: dict[str, str] = {}
-        self._by_digest: dict[Digest, Spooled] = {}
+        self._by_digest: dict[Digest, StagedFile] = {}
         self._made: dict[Digest, bytes] = {}
         self._known: dict[str, str | bytes | Digest] = {}
 
@@ -88,7 +88,7 @@ class Contents:
         self._members += 1
         if self._members > MOST_MEMBERS:
             raise ArchiveInvalid(f"it has more than {MOST_MEMBERS} members: split it")
-        if isinstance(member, Link):
+        if isinstance(member, LinkMember):
             self._check_single(member.path, member.target)
             self._links[member.path] = member.target
         elif member.path in _DOCUMENTS:
@@ -110,7 +110,7 @@ class Contents:
         """Return one of the documents that say what the archive holds."""
         return self._documents.get(path)
 
-    def find(self, path: str) -> Spooled | None:
+    def find(self, path: str) -> StagedFile | None:
         """Find a file by its path, through links.
 
         Raises:
@@ -169,7 +169,7 @@ class Contents:
             raise ArchiveInvalid(f"{path!r} is in it twice, and differs: make the archive anew")
 
 
-def read_spooled(spooled: Spooled) -> bytes:
+def read_spooled(spooled: StagedFile) -> bytes:
     """Read a small spooled file whole.
 
     Raises:

@@ -1,24 +1,108 @@
-"""What ``docker save`` writes: images without manifests, for which one is made here.
+"""Layers whose archive does not say what they are: their compression and their diff_id."""
 
-The manifest is the one that containerd makes of the same archive, byte for byte, so that
-its digest is the same wherever and however often the archive is imported.
-Source: moby, image/tarexport; containerd, core/images/archive.
-"""
-
+import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
 
-from minreg.fill.archives.contents import DOCKER_DOCUMENT, Contents, Spooled, read_spooled
-from minreg.fill.archives.failures import ArchiveInvalid
-from minreg.fill.archives.images import ArchivedImage, parse_json, read_diff_ids
-from minreg.fill.archives.layers import Layers
-from minreg.fill.archives.paths import clean_path
-from minreg.media_types import DOCKER_CONFIG, DOCKER_MANIFEST
-from minreg.names import Digest
+from minreg.fill.archives.compression import Readable, detect_compression, open_decompressed
+from minreg.fill.archives.contents import (
+    DOCKER_DOCUMENT,
+    ArchiveContents,
+    StagedFile,
+    read_spooled,
+)
+from minreg.fill.archives.members import clean_path
+from minreg.fill.archives.naming import ArchivedImage, parse_json, read_diff_ids
+from minreg.fill.errors import ArchiveInvalid
+from minreg.oci.names import DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Digest
+
+_MEDIA_TYPES = {
+    None: DOCKER_LAYER,
+    "gzip": f"{DOCKER_LAYER}.gzip",
+    "zstd": f"{DOCKER_LAYER}.zstd",
+}
+LARGEST_LAYER = 128 * 1024 * 1024 * 1024
+"""Bytes; no node unpacks more."""
+
+_CHUNK = 1024 * 1024
+_LONGEST_MAGIC = 6
+
+
+class Layers:
+    """The layers of one archive, each of them looked at once however many images have it.
+
+    Args:
+        largest: Bytes that a layer may have once it is decompressed.
+    """
+
+    def __init__(self, largest: int = LARGEST_LAYER) -> None:
+        self._largest = largest
+        self._known: dict[tuple[Digest, str], tuple[str, Digest]] = {}
+
+    def check(self, path: str, layer: StagedFile, diff_id: Digest) -> str:
+        """Make sure that a layer is the one that a config names.
+
+        Args:
+            path: What the archive calls it.
+            layer: The layer.
+            diff_id: The digest that it must have once it is decompressed.
+
+        Returns:
+            Its media type.
+
+        Raises:
+            ArchiveInvalid: It is another, damaged, or compressed as no node unpacks it.
+        """
+        key = (layer.digest, diff_id.algorithm)
+        if key not in self._known:
+            self._known[key] = self._look(path, layer, diff_id.algorithm)
+        media_type, digest = self._known[key]
+        if digest != diff_id:
+            raise ArchiveInvalid(
+                f"{path!r} is not the layer that the config names, {diff_id}, "
+                f"but {digest}: export the image anew"
+            )
+        return media_type
+
+    def _look(self, path: str, layer: StagedFile, algorithm: str) -> tuple[str, Digest]:
+        """Find out a layer's media type, and its digest once it is decompressed."""
+        with layer.open() as file:
+            compression = detect_compression(file.read(_LONGEST_MAGIC))
+            if compression not in _MEDIA_TYPES:
+                raise ArchiveInvalid(
+                    f"{path!r} is a layer compressed with {compression}, which no node unpacks: "
+                    "export the image with another compression"
+                )
+            digest = layer.digest
+            if compression is not None or digest.algorithm != algorithm:
+                file.seek(0)
+                digest = _digest_decompressed(path, file, algorithm, self._largest)
+        return _MEDIA_TYPES[compression], digest
+
+
+def _digest_decompressed(path: str, layer: Readable, algorithm: str, largest: int) -> Digest:
+    computed = hashlib.new(algorithm)
+    try:
+        for chunk in _decompress(layer, largest):
+            computed.update(chunk)
+    except ArchiveInvalid as error:
+        raise ArchiveInvalid(f"{path!r}: {error}") from None
+    return Digest(algorithm, computed.hexdigest())
+
+
+def _decompress(layer: Readable, largest: int) -> Iterator[bytes]:
+    room = largest
+    decompressed = open_decompressed(layer)
+    while chunk := decompressed.read(_CHUNK):
+        room -= len(chunk)
+        if room < 0:
+            raise ArchiveInvalid("this layer becomes larger than a node has room for")
+        yield chunk
+
 
 _CONFIG_PATH = re.compile(r"(?:sha256:)?([0-9a-f]{64})(?:\.json)?")
 
@@ -35,7 +119,7 @@ class _Entry:
         return self.names[0] if self.names else self.config
 
 
-def list_docker_images(contents: Contents) -> list[ArchivedImage]:
+def list_docker_images(contents: ArchiveContents) -> list[ArchivedImage]:
     """List the images of a docker-archive.
 
     Raises:
@@ -75,7 +159,7 @@ def _read_texts(value: Any) -> tuple[str, ...] | None:
     return tuple(value)
 
 
-def _make_image(contents: Contents, known: Layers, entry: _Entry) -> ArchivedImage:
+def _make_image(contents: ArchiveContents, known: Layers, entry: _Entry) -> ArchivedImage:
     config = _find(contents, entry, entry.config)
     _check_config_path(entry, config)
     diff_ids = read_diff_ids(entry.config, read_spooled(config))
@@ -92,7 +176,7 @@ def _make_image(contents: Contents, known: Layers, entry: _Entry) -> ArchivedIma
     return ArchivedImage(contents.add_manifest(manifest), entry.names)
 
 
-def _find(contents: Contents, entry: _Entry, path: str) -> Spooled:
+def _find(contents: ArchiveContents, entry: _Entry, path: str) -> StagedFile:
     spooled = contents.find(path)
     if spooled is None:
         raise ArchiveInvalid(
@@ -102,7 +186,7 @@ def _find(contents: Contents, entry: _Entry, path: str) -> Spooled:
     return spooled
 
 
-def _check_config_path(entry: _Entry, config: Spooled) -> None:
+def _check_config_path(entry: _Entry, config: StagedFile) -> None:
     """Compare a config with the digest that it is called by, the only one there is of it."""
     match = _CONFIG_PATH.fullmatch(entry.config)
     if match is not None and config.digest != Digest("sha256", match[1]):
@@ -111,7 +195,7 @@ def _check_config_path(entry: _Entry, config: Spooled) -> None:
         )
 
 
-def _describe(media_type: str, content: Spooled) -> dict[str, Any]:
+def _describe(media_type: str, content: StagedFile) -> dict[str, Any]:
     return {"mediaType": media_type, "digest": str(content.digest), "size": content.size}
 
 

@@ -3,16 +3,16 @@
 Sources: OCI image-spec, image-layout.md; the annotations that containerd and Docker add.
 """
 
-from minreg.fill.archives.contents import INDEX, OCI_LAYOUT, Contents
-from minreg.fill.archives.failures import ArchiveInvalid
-from minreg.fill.archives.images import (
+from minreg.fill.archives.contents import INDEX, OCI_LAYOUT, ArchiveContents
+from minreg.fill.archives.naming import (
     ArchivedImage,
     parse_json,
     parse_sound_manifest,
     read_diff_ids,
 )
-from minreg.manifests import Descriptor
-from minreg.media_types import DOCKER_CONFIG, OCI_CONFIG
+from minreg.fill.errors import ArchiveInvalid
+from minreg.oci.manifests import Descriptor
+from minreg.oci.names import DOCKER_CONFIG, OCI_CONFIG
 
 _IMAGE_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 _VERSION = "1.0.0"
@@ -20,7 +20,7 @@ _WHOLE_NAME = "io.containerd.image.name"
 _REFERENCE = "org.opencontainers.image.ref.name"
 
 
-def is_oci_layout(contents: Contents) -> bool:
+def is_oci_layout(contents: ArchiveContents) -> bool:
     """Tell whether an archive is an OCI layout, whatever else it is.
 
     Raises:
@@ -38,7 +38,7 @@ def is_oci_layout(contents: Contents) -> bool:
     return True
 
 
-def list_oci_images(contents: Contents) -> list[ArchivedImage]:
+def list_oci_images(contents: ArchiveContents) -> list[ArchivedImage]:
     """List the images of an OCI layout.
 
     Returns:
@@ -61,7 +61,7 @@ def list_oci_images(contents: Contents) -> list[ArchivedImage]:
     ]
 
 
-def has_all_layers(contents: Contents, image: ArchivedImage) -> bool:
+def has_all_layers(contents: ArchiveContents, image: ArchivedImage) -> bool:
     """Tell whether a manifest names as many layers as its config does.
 
     Docker 25.0 named each only once where an image has a layer several times.
@@ -76,7 +76,7 @@ def has_all_layers(contents: Contents, image: ArchivedImage) -> bool:
     return len(manifest.layers) == len(diff_ids)
 
 
-def _make_image(contents: Contents, descriptor: Descriptor) -> ArchivedImage:
+def _make_image(contents: ArchiveContents, descriptor: Descriptor) -> ArchivedImage:
     size = contents.size_of(descriptor.digest)
     names = _names(descriptor)
     if size != descriptor.size:

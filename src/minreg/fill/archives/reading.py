@@ -2,27 +2,27 @@
 
 from collections.abc import Iterable
 
-from minreg.fill.archives.contents import DOCKER_DOCUMENT, Contents, Spool
+from minreg.fill.archives.contents import DOCKER_DOCUMENT, ArchiveContents, Staging
 from minreg.fill.archives.docker_archive import list_docker_images
-from minreg.fill.archives.images import ArchivedImage
 from minreg.fill.archives.members import Member
+from minreg.fill.archives.naming import ArchivedImage
 from minreg.fill.archives.oci_layout import has_all_layers, is_oci_layout, list_oci_images
 
 
-def read_contents(members: Iterable[Member], spool: Spool) -> Contents:
+def read_contents(members: Iterable[Member], spool: Staging) -> ArchiveContents:
     """Read all members of an archive, and keep them.
 
     Raises:
         ArchiveInvalid: One of them is not what its name says, or must not be there.
     """
-    contents = Contents(spool)
+    contents = ArchiveContents(spool)
     for member in members:
         contents.add(member)
     contents.check_links()
     return contents
 
 
-def list_images(contents: Contents) -> list[ArchivedImage]:
+def list_images(contents: ArchiveContents) -> list[ArchivedImage]:
     """List the images of an archive, with their own digests where it has those.
 
     Raises:

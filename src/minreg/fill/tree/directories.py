@@ -16,8 +16,8 @@ from typing import BinaryIO
 
 import attrs
 
-from minreg.fill.failures import TreeNotWritable
-from minreg.fill.tree.places import PRIVATE, levels
+from minreg.fill.errors import TreeNotWritable
+from minreg.fill.tree.layout import PRIVATE, levels
 
 _MENDS = {
     errno.EACCES: "give this user the right to write there",
@@ -210,8 +210,8 @@ def writing(path: str) -> Iterator[None]:
 
 
 def _explain(path: str, error: OSError) -> TreeNotWritable:
-    mend = _MENDS.get(error.errno or 0, "look at the disk and at the system's log")
-    return TreeNotWritable(f"cannot write {path}: {error.strerror}; {mend}")
+    fix = _MENDS.get(error.errno or 0, "look at the disk and at the system's log")
+    return TreeNotWritable(f"cannot write {path}: {error.strerror}; {fix}")
 
 
 def _real_path(descriptor: int) -> str:

@@ -5,12 +5,11 @@ from contextlib import suppress
 
 import attrs
 
-from minreg.fill.tree.contents import TreeContents
-from minreg.fill.tree.origins import Origins
-from minreg.interfaces import ContentBroken, RepositoryNotFound
-from minreg.names import Digest
-from minreg.store.held import HeldImage
-from minreg.store.images import look_at_image
+from minreg.fill.tree.provenance import Provenance
+from minreg.fill.tree.reader import TreeReader
+from minreg.oci.names import Digest
+from minreg.store.images import StoredImage, inspect_image
+from minreg.store.interfaces import ContentInvalid, RepositoryNotFound
 
 
 @attrs.frozen
@@ -22,37 +21,39 @@ class Inventory:
     """
 
     places: tuple[str, ...]
-    images: tuple[HeldImage, ...]
+    images: tuple[StoredImage, ...]
     unread: tuple[str, ...]
 
 
-def take_inventory(contents: TreeContents) -> Inventory:
+def list_images_in_tree(contents: TreeReader) -> Inventory:
     """Look at all images of a tree, in the order of their names."""
     walk = contents.walk()
-    origins = Origins(contents.root)
+    origins = Provenance(contents.root)
     places: list[str] = []
-    images: list[HeldImage] = []
+    images: list[StoredImage] = []
     unread: list[str] = []
     for place in walk.iterate_places():
         places.append(place)
         try:
             images += _look_at_images(contents, origins, place)
-        except ContentBroken as error:
+        except ContentInvalid as error:
             unread.append(str(error))
         except FileNotFoundError:
             continue
     return Inventory(tuple(places), tuple(images), (*walk.unread, *unread))
 
 
-def _look_at_images(contents: TreeContents, origins: Origins, place: str) -> Iterator[HeldImage]:
+def _look_at_images(
+    contents: TreeReader, origins: Provenance, place: str
+) -> Iterator[StoredImage]:
     yield from _look_at(contents, place, contents.list_tags(place))
     yield from _look_at(contents, place, origins.list_digests(place))
 
 
 def _look_at(
-    contents: TreeContents, place: str, references: Sequence[str | Digest]
-) -> Iterator[HeldImage]:
+    contents: TreeReader, place: str, references: Sequence[str | Digest]
+) -> Iterator[StoredImage]:
     for reference in references:
         # Who removes a repository meanwhile has no use for what was in it.
         with suppress(RepositoryNotFound):
-            yield look_at_image(contents.repository(place), reference)
+            yield inspect_image(contents.repository(place), reference)

@@ -7,10 +7,10 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 
-from minreg.fill.tree.places import MANIFESTS, parse_place
-from minreg.interfaces import ContentBroken
-from minreg.names import NameInvalid
-from minreg.store.enclosure import Enclosure
+from minreg.fill.tree.layout import MANIFESTS, parse_place
+from minreg.oci.names import NameInvalid
+from minreg.store.interfaces import ContentInvalid
+from minreg.store.rooted import RootedDirectory
 
 _Identity = tuple[int, int]
 
@@ -26,7 +26,7 @@ class Walk:
         files: The tree.
     """
 
-    def __init__(self, files: Enclosure) -> None:
+    def __init__(self, files: RootedDirectory) -> None:
         self._files = files
         self._names: Counter[_Identity] = Counter()
         self.unread: list[str] = []
@@ -51,7 +51,7 @@ class Walk:
                         names[entry.name] = is_linked or entry.is_symlink()
         except FileNotFoundError:
             return
-        except ContentBroken as error:
+        except ContentInvalid as error:
             self.unread.append(str(error))
             return
         if place and self._is_directory(f"{place}/{MANIFESTS}"):
@@ -78,7 +78,7 @@ class Walk:
     def _is_directory(self, place: str) -> bool:
         try:
             return self._files.is_directory(place)
-        except ContentBroken as error:
+        except ContentInvalid as error:
             self.unread.append(str(error))
             return False
 

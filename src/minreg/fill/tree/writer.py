@@ -1,25 +1,75 @@
-"""The one writer of a registry tree.
+"""One writer per tree at a time.
 
-A tree is good at every moment: a blob or manifest is there whole or not at all, and a tag
-only ever names a manifest that is there. The order (blobs, then the manifest that names
-them, then the index that names that, the tag last) is the caller's.
+The lock is the kernel's (``flock``): it ends with the process that holds it, however that
+ends. The file stays, and names the last holder for whoever is turned away.
 """
 
+import errno
+import fcntl
 import os
 from contextlib import ExitStack, suppress
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from minreg.fill.failures import ManifestMissing
-from minreg.fill.tree.contents import TreeContents
+from minreg.fill.errors import ManifestMissing, TreeLocked
+from minreg.fill.tree.atomic import AtomicFiles, PartialBlob, StagedBlob, make_directories
 from minreg.fill.tree.directories import Directories, Directory
-from minreg.fill.tree.durable import NewFiles, make_directories
-from minreg.fill.tree.lock import TreeLock
-from minreg.fill.tree.new_blob import NewBlob
-from minreg.fill.tree.partial import Partial
-from minreg.fill.tree.places import BLOBS, MANIFESTS, PRIVATE, levels, parse_place
-from minreg.names import Digest, NameInvalid, is_tag
+from minreg.fill.tree.layout import BLOBS, MANIFESTS, PRIVATE, levels, parse_place
+from minreg.fill.tree.reader import TreeReader
+from minreg.oci.names import Digest, NameInvalid, is_tag
+
+_NAME = "lock"
+_LONGEST_HOLDER = 4096
+
+
+class TreeLock:
+    """The right to write a tree, held between ``with`` and its end.
+
+    Args:
+        directory: Where the lock's file lies.
+        root: The tree's root, for the message.
+        command: What the holder does, such as ``minreg download``.
+    """
+
+    def __init__(self, directory: Directory, root: str, command: str) -> None:
+        self._directory = directory
+        self._root = root
+        self._command = command
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        """Take the lock.
+
+        Raises:
+            TreeLocked: Another process has it; the text says which.
+            TreeNotWritable: Its file is none that may be written.
+        """
+        self._descriptor = self._directory.open_file(_NAME, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()} {self._command}\n".encode(), 0)
+        except OSError as error:
+            holder = os.pread(self._descriptor, _LONGEST_HOLDER, 0)
+            os.close(self._descriptor)
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            raise TreeLocked(self._describe(holder)) from None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        os.close(self._descriptor)
+
+    def _describe(self, holder: bytes) -> str:
+        process, _, command = holder.decode(errors="replace").strip().partition(" ")
+        who = f"process {process} ({command})" if process else "another process"
+        return f"{self._root} is being written by {who}: wait until that ends, or end it"
 
 
 class TreeWriter:
@@ -37,7 +87,7 @@ class TreeWriter:
 
     def __init__(self, root: str, command: str) -> None:
         self.root = root
-        self.contents = TreeContents(root)
+        self.contents = TreeReader(root)
         self._command = command
         self._directories = Directories(root)
         self._held = ExitStack()
@@ -57,7 +107,7 @@ class TreeWriter:
             self._partial = self._hold(held, f"{PRIVATE}/partial")
             self._new_directory = self._hold(held, f"{PRIVATE}/new")
             self._blobs = self._hold(held, BLOBS)
-            self._new = NewFiles(self._new_directory)
+            self._new = AtomicFiles(self._new_directory)
             self._new.discard_leftovers()
             self._held = held.pop_all()
         return self
@@ -71,23 +121,23 @@ class TreeWriter:
         self._held.close()
 
     def has_blob(self, repository: str, digest: Digest, size: int) -> bool:
-        """Tell whether the tree has a blob; see ``TreeContents.has_blob``."""
+        """Tell whether the tree has a blob; see ``TreeReader.has_blob``."""
         return self.contents.has_blob(repository, digest, size)
 
-    def open_partial(self, digest: Digest) -> Partial:
+    def open_partial(self, digest: Digest) -> PartialBlob:
         """Open a blob that the tree lacks, to write it; whoever gets it closes it.
 
         Once it is committed, ``link_blob`` makes it part of a repository.
         """
-        return Partial(self._partial, self._blobs, digest)
+        return PartialBlob(self._partial, self._blobs, digest)
 
-    def new_blob(self, algorithm: str) -> NewBlob:
+    def new_blob(self, algorithm: str) -> StagedBlob:
         """Begin a blob whose digest is known once all of it is there.
 
         Whoever gets it discards it. Once it is committed, ``link_blob`` makes it part of
         a repository.
         """
-        return NewBlob(self._new_directory, self._new.name_new(), self._blobs, algorithm)
+        return StagedBlob(self._new_directory, self._new.name_new(), self._blobs, algorithm)
 
     def find_blob(self, digest: Digest, size: int) -> str | None:
         """Find the file of a blob that the tree has for all repositories."""

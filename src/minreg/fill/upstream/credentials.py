@@ -15,8 +15,8 @@ from typing import Any
 
 import attrs
 
-from minreg.fill.failures import FillFailure
-from minreg.names import DOCKER_HUB
+from minreg.fill.errors import FillError
+from minreg.oci.names import DOCKER_HUB
 
 _HUB_KEY = "https://index.docker.io/v1/"
 _HELPER_SECONDS = 60
@@ -73,9 +73,9 @@ def _read_document(path: str) -> Mapping[str, Any]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise FillFailure(f"{path} cannot be read: {error.strerror}") from None
+        raise FillError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise FillFailure(f"{path} is not JSON: {error}") from None
+        raise FillError(f"{path} is not JSON: {error}") from None
     return document if isinstance(document, dict) else {}
 
 
@@ -137,17 +137,17 @@ def _ask_helper(program: str, server: str) -> Credentials | None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise FillFailure(f"the credential helper {program} does not work: {error}") from None
+        raise FillError(f"the credential helper {program} does not work: {error}") from None
     if done.returncode != 0:
         answer = (done.stdout + done.stderr).decode(errors="replace").strip()
         if "credentials not found" in answer:
             return None
-        raise FillFailure(f"the credential helper {program} failed for {server}: {answer[:200]}")
+        raise FillError(f"the credential helper {program} failed for {server}: {answer[:200]}")
     try:
         answer = json.loads(done.stdout)
         username, secret = str(answer["Username"]), str(answer["Secret"])
     except (ValueError, KeyError, TypeError):
-        raise FillFailure(f"the credential helper {program} answered nothing usable") from None
+        raise FillError(f"the credential helper {program} answered nothing usable") from None
     if username == _IDENTITY:
         return Credentials(identity_token=secret)
     return Credentials(username, secret)

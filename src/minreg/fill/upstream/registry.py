@@ -4,18 +4,19 @@ Source: OCI distribution-spec, "Pulling manifests", "Pulling blobs", "Listing Re
 """
 
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from threading import Lock
 
 import attrs
 
-from minreg.fill.failures import ContentMismatch, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.upstream.addresses import is_same_origin
+from minreg.fill.errors import ContentMismatch, UpstreamRefused, UpstreamUnavailable
+from minreg.fill.upstream.auth import Authorizer
+from minreg.fill.upstream.credentials import find_credentials
 from minreg.fill.upstream.retries import Retries
-from minreg.fill.upstream.tokens import Authorizer
 from minreg.fill.upstream.transport import Response, Transport, check_available, discard
-from minreg.manifests import Manifest, ManifestInvalid, parse_manifest
-from minreg.media_types import INDEXES, MANIFESTS, OCI_INDEX
-from minreg.names import Digest, DigestInvalid, is_tag
+from minreg.fill.upstream.url_policy import base_url, is_same_origin
+from minreg.oci.manifests import Manifest, ManifestInvalid, parse_manifest
+from minreg.oci.names import INDEXES, MANIFESTS, OCI_INDEX, Digest, DigestInvalid, is_tag
 
 LARGEST_MANIFEST = 8 * 1024 * 1024
 """Bytes: what the store reads of one, too."""
@@ -29,7 +30,7 @@ _LARGEST_TAG_LIST = 256 * 1024
 
 
 @attrs.frozen
-class Document:
+class FetchedManifest:
     """A manifest or an index: its exact bytes, and what they say."""
 
     digest: Digest
@@ -63,7 +64,7 @@ class Upstream:
             raise self._refusal(response.status, b"", url)
         return None
 
-    def read_manifest(self, repository: str, reference: str | Digest) -> Document:
+    def read_manifest(self, repository: str, reference: str | Digest) -> FetchedManifest:
         """Read the manifest or index that a tag or digest names, and check it.
 
         Raises:
@@ -89,7 +90,7 @@ class Upstream:
             return response, url
         raise self._refusal(response.status, self._read_reason(response, url), url)
 
-    def list_referrers(self, repository: str, digest: Digest) -> Document | None:
+    def list_referrers(self, repository: str, digest: Digest) -> FetchedManifest | None:
         """List what refers to a manifest; None if the registry has no such list."""
         return self._retries.run(lambda: self._list_referrers(repository, digest))
 
@@ -118,7 +119,7 @@ class Upstream:
         """Give a body's bytes as they come."""
         return self._transport.iterate_body(response, url)
 
-    def _read_manifest(self, repository: str, reference: str | Digest) -> Document:
+    def _read_manifest(self, repository: str, reference: str | Digest) -> FetchedManifest:
         path = f"{repository}/manifests/{reference}"
         response, url = self._send("GET", path, repository, {"Accept": _ACCEPT})
         if response.status != 200:
@@ -129,9 +130,9 @@ class Upstream:
         digest = Digest.of(content, algorithm)
         if expected is not None and digest != expected:
             raise ContentMismatch(f"{url} should be {expected}, and its bytes are {digest}")
-        return Document(digest, content, _parse(content, response, url))
+        return FetchedManifest(digest, content, _parse(content, response, url))
 
-    def _list_referrers(self, repository: str, digest: Digest) -> Document | None:
+    def _list_referrers(self, repository: str, digest: Digest) -> FetchedManifest | None:
         path = f"{repository}/referrers/{digest}"
         response, url = self._send("GET", path, repository, {"Accept": OCI_INDEX})
         content_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
@@ -139,7 +140,7 @@ class Upstream:
             discard(response)
             return None
         content = self._transport.read_body(response, url, LARGEST_MANIFEST)
-        return Document(Digest.of(content), content, _parse(content, response, url))
+        return FetchedManifest(Digest.of(content), content, _parse(content, response, url))
 
     def _send(
         self, method: str, path: str, repository: str, headers: Mapping[str, str]
@@ -214,3 +215,41 @@ def _reason(body: bytes) -> str:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ""
     return " ".join(reason.split())[:_LONGEST_REASON]
+
+
+class Upstreams:
+    """Gives the registry at an address, the same to every thread.
+
+    Args:
+        transport: The way there.
+        retries: How often to ask.
+        environment: The process's environment, which says where accounts are kept.
+        plain_http: Hosts that talk plain HTTP, as ``parse_host`` spells them.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        retries: Retries,
+        environment: Mapping[str, str],
+        plain_http: Iterable[str] = (),
+    ) -> None:
+        self._transport = transport
+        self._retries = retries
+        self._environment = environment
+        self._plain_http = frozenset(plain_http)
+        self._known: dict[str, Upstream] = {}
+        self._mutex = Lock()
+
+    def find(self, address: str) -> Upstream:
+        """Give the registry at an address: a host, with each port that it was named with."""
+        with self._mutex:
+            if address not in self._known:
+                url = base_url(address, self._plain_http)
+                authorizer = Authorizer(
+                    self._transport,
+                    url,
+                    lambda repository: find_credentials(address, repository, self._environment),
+                )
+                self._known[address] = Upstream(url, self._transport, authorizer, self._retries)
+            return self._known[address]

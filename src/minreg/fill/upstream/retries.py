@@ -5,11 +5,11 @@ from collections.abc import Callable
 from threading import Event
 from typing import TypeVar
 
-from minreg.fill.failures import ContentMismatch, FillFailure, Stopped, UpstreamUnavailable
+from minreg.fill.errors import ContentMismatch, FillError, Stopped, UpstreamUnavailable
 
 Result = TypeVar("Result")
 
-Tell = Callable[[int, int, FillFailure, float], None]
+Tell = Callable[[int, int, FillError, float], None]
 
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 30.0
@@ -87,7 +87,7 @@ class Retries:
         if self._stop.is_set():
             raise Stopped("stopped before it was complete")
 
-    def _pause(self, number: int, failure: FillFailure) -> float | None:
+    def _pause(self, number: int, failure: FillError) -> float | None:
         """Return how long to wait, in seconds, after so many failures before this one.
 
         None if the upstream wants to be left alone for too long.

@@ -5,8 +5,8 @@ from typing import Protocol
 
 import attrs
 
-from minreg.errors import RegistryError, unavailable
-from minreg.interfaces import StoreUnavailable
+from minreg.oci.errors import RegistryError, unavailable
+from minreg.store.interfaces import StoreUnavailable
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
 
@@ -52,7 +52,7 @@ class Views(Protocol):
 
 
 @attrs.frozen
-class Page:
+class PageLoader:
     """A page: how to come to all of them, and which one it is."""
 
     load: Callable[[], Views]
@@ -69,7 +69,7 @@ class BrowserResource(RegistryResource):
 
     isLeaf = True
 
-    def __init__(self, page: Page, otherwise: RegistryResource) -> None:
+    def __init__(self, page: PageLoader, otherwise: RegistryResource) -> None:
         super().__init__()
         self._page = page
         self._otherwise = otherwise

@@ -14,9 +14,9 @@ from prometheus_client.registry import Collector
 
 import twisted
 from minreg import __version__
-from minreg.web.connection.site import RegistrySite
-from minreg.web.status.figures import Figures, Histogram
-from minreg.web.status.misses import Misses
+from minreg.web.site import RegistrySite
+from minreg.web.status.not_found import NotFoundLog
+from minreg.web.status.request_metrics import Histogram, RequestMetrics
 
 
 class SiteCollector(Collector):
@@ -28,7 +28,7 @@ class SiteCollector(Collector):
         misses: What was missed.
     """
 
-    def __init__(self, site: RegistrySite, figures: Figures, misses: Misses) -> None:
+    def __init__(self, site: RegistrySite, figures: RequestMetrics, misses: NotFoundLog) -> None:
         self._site = site
         self._figures = figures
         self._misses = misses

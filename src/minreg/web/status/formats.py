@@ -1,6 +1,6 @@
 """In which form somebody wants what is served beside the registry."""
 
-from minreg.errors import query_invalid
+from minreg.oci.errors import query_invalid
 from minreg.web.request import RegistryRequest
 
 _FORMATS = ("json", "list")

@@ -5,12 +5,12 @@ As Kubernetes' own components have them: ``ok`` or not, and detail with ``?verbo
 
 import json
 
-from minreg.errors import unavailable
-from minreg.interfaces import IRegistryStore, StoreUnavailable
-from minreg.web.connection.site import RegistrySite
-from minreg.web.disk import Disk
+from minreg.oci.errors import unavailable
+from minreg.store.interfaces import IRegistryStore, StoreUnavailable
+from minreg.web.disk import DiskIO
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
+from minreg.web.site import RegistrySite
 
 OK = "ok"
 """What a check says if all is well."""
@@ -37,7 +37,7 @@ class ReadyResource(RegistryResource):
 
     isLeaf = True
 
-    def __init__(self, site: RegistrySite, store: IRegistryStore, disk: Disk) -> None:
+    def __init__(self, site: RegistrySite, store: IRegistryStore, disk: DiskIO) -> None:
         super().__init__()
         self._site = site
         self._store = store
@@ -51,7 +51,9 @@ class ReadyResource(RegistryResource):
         _send(request, await check_readiness(self._site, self._store, self._disk))
 
 
-async def check_readiness(site: RegistrySite, store: IRegistryStore, disk: Disk) -> dict[str, str]:
+async def check_readiness(
+    site: RegistrySite, store: IRegistryStore, disk: DiskIO
+) -> dict[str, str]:
     """Return what came of each check: ``ok``, or what is wrong."""
     try:
         await disk.run(store.check)

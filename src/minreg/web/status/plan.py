@@ -5,16 +5,16 @@ from collections.abc import Mapping
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
-from minreg.interfaces import IRegistryStore
-from minreg.web.connection.site import RegistrySite
-from minreg.web.disk import Disk
-from minreg.web.status.figures import Figures
-from minreg.web.status.misses import Misses
+from minreg.store.interfaces import IRegistryStore
+from minreg.web.disk import DiskIO
+from minreg.web.site import RegistrySite
+from minreg.web.status.not_found import NotFoundLog
+from minreg.web.status.request_metrics import RequestMetrics
 from minreg.web.status.totals import TotalsCounter
 
 
 @attrs.frozen
-class StatusPlan:
+class StatusOptions:
     """What of the registry's status is served, and where.
 
     ``aliases`` are names of the registry, each with the host that is meant by it;
@@ -32,13 +32,13 @@ class StatusPlan:
 
 
 @attrs.frozen
-class Watched:
+class StatusContext:
     """What there is to be looked at: a site, what it serves, what it did and missed."""
 
     site: RegistrySite
     store: IRegistryStore
-    disk: Disk
+    disk: DiskIO
     clock: IReactorTime
-    figures: Figures
-    misses: Misses
+    figures: RequestMetrics
+    misses: NotFoundLog
     totals: TotalsCounter

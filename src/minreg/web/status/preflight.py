@@ -1,23 +1,98 @@
-"""``/minreg/preflight``: whether all that an upgrade of K3s needs is here.
-
-For an upgrade plan that asks before a node is cordoned: 200 if so, 409 with a list if not.
-"""
+"""The query of ``/minreg/preflight``: what has to be there."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qsl
 
 from twisted.internet.defer import DeferredLock, DeferredSemaphore
 
-from minreg.errors import release_unknown, unavailable
-from minreg.interfaces import IRegistryStore
+from minreg.oci.errors import query_invalid, release_unknown, unavailable
 from minreg.preflight.check import check_image
-from minreg.preflight.question import CannotLook, Question, ReleaseUnknown, find_images
-from minreg.preflight.report import Findings, Report, find_in, make_report
-from minreg.web.disk import Disk
+from minreg.preflight.query import (
+    CannotCheck,
+    PreflightQuery,
+    QueryInvalid,
+    ReleaseUnknown,
+    find_images,
+)
+from minreg.preflight.report import PreflightFindings, PreflightReport, find_in, make_report
+from minreg.store.interfaces import IRegistryStore
+from minreg.web.disk import DiskIO
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
 from minreg.web.status.formats import send_lines, wants_list
-from minreg.web.status.question import parse_question
+
+_MOST_WORDS = 32
+_SEVERAL = frozenset({"platform", "disable"})
+_ONCE = frozenset({"k3s", "upgrade", "controller", "kubectl", "system-default-registry", "format"})
+_YES = frozenset({"", "1", "true", "yes"})
+_NO = frozenset({"0", "false", "no"})
+
+
+def parse_query_string(query: bytes) -> PreflightQuery:
+    """Read a query, and refuse whatever could mean that its writer is mistaken.
+
+    Args:
+        query: What stands behind the question mark of a request's target.
+
+    Raises:
+        RegistryError: A word is unknown, given twice, or has a value that cannot be.
+    """
+    words = _read_words(query)
+    if not words.get("k3s", [""])[0]:
+        raise query_invalid("k3s is missing: name the release, as in ?k3s=v1.33.4%2Bk3s1")
+    upgrade = _parse_switch(words, "upgrade")
+    if not upgrade and (_find(words, "controller") or _find(words, "kubectl")):
+        raise query_invalid("controller and kubectl go with upgrade=yes")
+    try:
+        return PreflightQuery.parse(
+            # A plus that was not escaped arrives as a space.
+            release=words["k3s"][0].replace(" ", "+"),
+            platforms=words.get("platform", []),
+            disabled=words.get("disable", []),
+            upgrade=upgrade,
+            controller=_find(words, "controller"),
+            kubectl=_find(words, "kubectl"),
+            registry=_find(words, "system-default-registry"),
+        )
+    except QueryInvalid as error:
+        raise query_invalid(str(error)) from None
+
+
+def _read_words(query: bytes) -> Mapping[str, Sequence[str]]:
+    try:
+        pairs = parse_qsl(
+            query.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_MOST_WORDS,
+        )
+    except ValueError:
+        raise query_invalid(
+            f"the query is no query in UTF-8 of at most {_MOST_WORDS} words"
+        ) from None
+    words: dict[str, list[str]] = {}
+    for name, value in pairs:
+        if name not in _SEVERAL | _ONCE:
+            known = ", ".join(sorted(_SEVERAL | _ONCE))
+            raise query_invalid(f"{name[:80]!r} is unknown here: these are known: {known}")
+        if name in words and name in _ONCE:
+            raise query_invalid(f"{name} is given more than once")
+        words.setdefault(name, []).append(value)
+    return words
+
+
+def _parse_switch(words: Mapping[str, Sequence[str]], name: str) -> bool:
+    value = words.get(name, ["no"])[0]
+    if value not in _YES | _NO:
+        raise query_invalid(f"{name} is yes or no")
+    return value in _YES
+
+
+def _find(words: Mapping[str, Sequence[str]], name: str) -> str | None:
+    """Find a word's value; one that is empty counts as not given."""
+    return words.get(name, [""])[0] or None
+
 
 _MOST_WAITING = 8
 
@@ -33,7 +108,7 @@ class PreflightResource(RegistryResource):
 
     isLeaf = True
 
-    def __init__(self, store: IRegistryStore, disk: Disk, aliases: Mapping[str, str]) -> None:
+    def __init__(self, store: IRegistryStore, disk: DiskIO, aliases: Mapping[str, str]) -> None:
         super().__init__()
         self._store = store
         self._disk = disk
@@ -49,13 +124,13 @@ class PreflightResource(RegistryResource):
                 wait for an answer.
         """
         as_list = wants_list(request)
-        question = parse_question(request.uri.partition(b"?")[2])
+        question = parse_query_string(request.uri.partition(b"?")[2])
         if len(self._turn.waiting) >= _MOST_WAITING:
             raise unavailable("many ask at the same time: ask again a little later")
         return self.answer_later(request, self._answer(request, question, as_list=as_list))
 
     async def _answer(
-        self, request: RegistryRequest, question: Question, *, as_list: bool
+        self, request: RegistryRequest, question: PreflightQuery, *, as_list: bool
     ) -> None:
         write = _write_lines if as_list else _write_json
         await self._turn.acquire()
@@ -72,7 +147,7 @@ class PreflightResource(RegistryResource):
         else:
             request.respond(document, b"application/json")
 
-    async def _look(self, question: Question) -> Report:
+    async def _look(self, question: PreflightQuery) -> PreflightReport:
         """Look at one image at a time, each with the disk's own patience.
 
         A look that was given up keeps the thread until it ends: there is never a second one.
@@ -85,9 +160,9 @@ class PreflightResource(RegistryResource):
             images = await self._disk.run_alone(self._thread, find_images, self._store, question)
         except ReleaseUnknown as error:
             raise release_unknown(str(error)) from None
-        except CannotLook as error:
+        except CannotCheck as error:
             raise unavailable(str(error)) from None
-        findings = Findings()
+        findings = PreflightFindings()
         for wanted in images:
             for platform in question.platforms:
                 checked = await self._disk.run_alone(
@@ -97,11 +172,11 @@ class PreflightResource(RegistryResource):
         return make_report(len(images), question.platforms, findings)
 
 
-def _write_json(question: Question, report: Report) -> bytes:
+def _write_json(question: PreflightQuery, report: PreflightReport) -> bytes:
     document = {"k3s": question.release, **report.as_json()}
     return json.dumps(document, indent=1).encode() + b"\n"
 
 
-def _write_lines(_question: Question, report: Report) -> bytes:
+def _write_lines(_question: PreflightQuery, report: PreflightReport) -> bytes:
     lines = [f"# {report.summary()}", *report.lines()]
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")

@@ -8,12 +8,17 @@ import attrs
 from twisted.internet.defer import DeferredLock
 
 from minreg import __version__
-from minreg.interfaces import ContentNotFound, IRegistryStore, RepositoryNotFound, StoreUnavailable
+from minreg.store.interfaces import (
+    ContentNotFound,
+    IRegistryStore,
+    RepositoryNotFound,
+    StoreUnavailable,
+)
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
 from minreg.web.status.health import OK, check_readiness
-from minreg.web.status.missing import format_time
-from minreg.web.status.plan import StatusPlan, Watched
+from minreg.web.status.plan import StatusContext, StatusOptions
+from minreg.web.status.resources import format_time
 
 COUNT_SECONDS = 0.5
 """Seconds that counting may take. Ten thousand repositories on a fast disk take one."""
@@ -78,7 +83,9 @@ class StatusResource(RegistryResource):
 
     isLeaf = True
 
-    def __init__(self, watched: Watched, plan: StatusPlan, now: Callable[[], float]) -> None:
+    def __init__(
+        self, watched: StatusContext, plan: StatusOptions, now: Callable[[], float]
+    ) -> None:
         super().__init__()
         self._watched = watched
         self._plan = plan

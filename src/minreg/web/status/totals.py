@@ -16,15 +16,15 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from minreg.interfaces import (
-    ContentBroken,
+from minreg.store.interfaces import (
+    ContentInvalid,
     IRegistryStore,
-    Overview,
     RepositoryNotFound,
+    RepositorySummary,
     StoreUnavailable,
-    TooMuch,
+    TooLarge,
 )
-from minreg.web.disk import Disk
+from minreg.web.disk import DiskIO
 
 SHORTEST_INTERVAL = 60.0
 """Seconds from the end of a count to the next one, at least."""
@@ -77,7 +77,7 @@ class _Sums:
     uncounted: int = 0
     contents: set[int] = attrs.field(factory=set)
 
-    def add(self, name: str, overview: Overview) -> None:
+    def add(self, name: str, overview: RepositorySummary) -> None:
         """Add a repository."""
         self.repositories += 1
         self.images += overview.images
@@ -123,7 +123,7 @@ class TotalsCounter:
     def __init__(
         self,
         store: IRegistryStore,
-        disk: Disk,
+        disk: DiskIO,
         clock: IReactorTime,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -190,15 +190,15 @@ class TotalsCounter:
             overview = await self._disk.run(self._summarize, name)
         except RepositoryNotFound:
             return
-        except TooMuch:
+        except TooLarge:
             sums.add_uncounted(name, is_readable=True)
-        except ContentBroken:
+        except ContentInvalid:
             sums.add_uncounted(name, is_readable=False)
         else:
             sums.add(name, overview)
 
-    def _summarize(self, name: str) -> Overview:
-        overview: Overview = self._store.find_repository(None, name).sum_up()
+    def _summarize(self, name: str) -> RepositorySummary:
+        overview: RepositorySummary = self._store.find_repository(None, name).summarize()
         return overview
 
     def _fail(self, failure: Failure) -> None:

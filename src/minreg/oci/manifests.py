@@ -1,0 +1,251 @@
+"""Manifests and indexes, read from their bytes.
+
+The bytes are what a digest names, so they are only ever read here, never written
+again. Reading is lenient: a registry hands out what it holds, and a descriptor that
+makes no sense is set aside in ``malformed`` for those who must be strict.
+Source: OCI image-spec, manifest.md, image-index.md and descriptor.md.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import attrs
+
+from minreg.oci.names import (
+    DOCKER_SCHEMA_1,
+    INDEXES,
+    MANIFESTS,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Digest,
+    DigestInvalid,
+    is_media_type,
+)
+
+_LARGEST_SIZE = 2**63 - 1  # bytes: it is an int64 (descriptor.md)
+_SCHEMA_1 = "it is a Docker schema 1 manifest, which no current client takes"
+
+
+class ManifestInvalid(ValueError):
+    """The bytes are neither a manifest nor an index that a client could use."""
+
+
+@attrs.frozen
+class Platform:
+    """What an image runs on; written ``linux/arm/v7``."""
+
+    os: str
+    architecture: str
+    variant: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``os/architecture`` or ``os/architecture/variant``.
+
+        Raises:
+            ValueError: It has fewer or more parts, or an empty one.
+        """
+        parts = text.split("/")
+        if len(parts) not in (2, 3) or not all(parts):
+            raise ValueError(f"{text!r} is no platform such as linux/amd64 or linux/arm/v7")
+        return cls(*parts)
+
+    def as_json(self) -> dict[str, str]:
+        """Write it as it stands in descriptors."""
+        return attrs.asdict(self, filter=lambda _field, value: bool(value))
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+
+
+@attrs.frozen
+class Descriptor:
+    """Points from a document to content: what it is, its address, its bytes."""
+
+    media_type: str
+    digest: Digest
+    size: int
+    platform: Platform | None = None
+    annotations: Mapping[str, str] = attrs.field(factory=dict)
+    artifact_type: str = ""
+
+    @property
+    def is_index(self) -> bool:
+        """Whether it points to an index."""
+        return self.media_type in INDEXES
+
+    @property
+    def is_manifest(self) -> bool:
+        """Whether it points to a manifest or an index, and not to a blob."""
+        return self.is_index or self.media_type in MANIFESTS
+
+
+@attrs.frozen
+class Manifest:
+    """What a manifest or an index says about itself and about other content.
+
+    ``media_type`` is the document's own statement, or what its shape says.
+    ``config`` and ``layers`` are empty for an index, ``manifests`` for a manifest.
+    """
+
+    media_type: str
+    is_index: bool
+    states_media_type: bool
+    config: Descriptor | None = None
+    layers: tuple[Descriptor, ...] = ()
+    manifests: tuple[Descriptor, ...] = ()
+    subject: Descriptor | None = None
+    artifact_type: str = ""
+    annotations: Mapping[str, str] = attrs.field(factory=dict)
+    malformed: tuple[str, ...] = ()
+
+    @property
+    def blobs(self) -> Iterator[Descriptor]:
+        """The config and the layers."""
+        if self.config is not None:
+            yield self.config
+        yield from self.layers
+
+
+def parse_manifest(content: bytes) -> Manifest:
+    """Read a manifest or an index.
+
+    Args:
+        content: The document's bytes, JSON in UTF-8 (RFC 8259, section 8.1).
+
+    Raises:
+        ManifestInvalid: It is no JSON object, has the shape of neither, has the shape
+            of both, is of Docker's schema 1, or contradicts its own media type.
+    """
+    try:
+        document = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ManifestInvalid(f"it is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise ManifestInvalid("it is not a JSON object")
+    stated = document.get("mediaType")
+    if isinstance(stated, str) and is_media_type(stated):
+        media_type = stated
+    else:
+        media_type = _media_type_by_shape(document)
+    _refuse_ambiguous(document, media_type)
+    malformed: list[str] = []
+    is_index = isinstance(document.get("manifests"), list) or media_type in INDEXES
+    return Manifest(
+        media_type=media_type,
+        is_index=is_index,
+        states_media_type=media_type == stated,
+        config=_descriptor(document, "config", malformed),
+        layers=_descriptors(document, "layers", malformed),
+        manifests=_descriptors(document, "manifests", malformed),
+        subject=_descriptor(document, "subject", malformed),
+        artifact_type=_text(document.get("artifactType")),
+        annotations=_annotations(document),
+        malformed=tuple(malformed),
+    )
+
+
+def looks_like_manifest(content: bytes) -> bool:
+    """Tell whether a blob's bytes are really a manifest or an index.
+
+    Stricter than ``parse_manifest``: only what has the shape of one counts, so that no
+    config and no layer is ever taken for a manifest.
+    """
+    try:
+        manifest = parse_manifest(content)
+    except ManifestInvalid:
+        return False
+    if manifest.media_type not in INDEXES | MANIFESTS:
+        return False
+    return manifest.states_media_type or bool(
+        manifest.manifests or (manifest.config and manifest.layers)
+    )
+
+
+def _media_type_by_shape(document: Mapping[str, Any]) -> str:
+    if "fsLayers" in document:
+        raise ManifestInvalid(_SCHEMA_1)
+    if isinstance(document.get("manifests"), list):
+        return OCI_INDEX
+    if isinstance(document.get("config"), dict) and isinstance(document.get("layers"), list):
+        return OCI_MANIFEST
+    raise ManifestInvalid(
+        "it has no mediaType, no manifests, and no config with layers, "
+        "so it is neither a manifest nor an index"
+    )
+
+
+def _refuse_ambiguous(document: Mapping[str, Any], media_type: str) -> None:
+    """Refuse what two clients could read as two different things (CVE-2021-41190)."""
+    if "fsLayers" in document or media_type in DOCKER_SCHEMA_1:
+        raise ManifestInvalid(_SCHEMA_1)
+    index_like = "manifests" in document
+    manifest_like = "config" in document or "layers" in document
+    if index_like and manifest_like:
+        raise ManifestInvalid("it has the parts of an index and of a manifest")
+    if index_like and media_type in MANIFESTS:
+        raise ManifestInvalid("it has the parts of an index and the media type of a manifest")
+    if manifest_like and media_type in INDEXES:
+        raise ManifestInvalid("it has the parts of a manifest and the media type of an index")
+
+
+def _descriptors(
+    document: Mapping[str, Any], key: str, malformed: list[str]
+) -> tuple[Descriptor, ...]:
+    listed = document.get(key)
+    if not isinstance(listed, list):
+        return ()
+    parsed = (_parse_descriptor(item, f"{key}[{at}]", malformed) for at, item in enumerate(listed))
+    return tuple(descriptor for descriptor in parsed if descriptor is not None)
+
+
+def _descriptor(document: Mapping[str, Any], key: str, malformed: list[str]) -> Descriptor | None:
+    if document.get(key) is None:
+        return None
+    return _parse_descriptor(document[key], key, malformed)
+
+
+def _parse_descriptor(item: Any, where: str, malformed: list[str]) -> Descriptor | None:
+    if not isinstance(item, dict):
+        malformed.append(f"{where} is not an object")
+        return None
+    size = item.get("size")
+    media_type = item.get("mediaType")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST_SIZE:
+        malformed.append(f"{where} has no size")
+        return None
+    if not isinstance(media_type, str) or not is_media_type(media_type):
+        malformed.append(f"{where} has no media type")
+        return None
+    try:
+        digest = Digest.parse(_text(item.get("digest")))
+    except DigestInvalid as error:
+        malformed.append(f"{where}: {error}")
+        return None
+    return Descriptor(
+        media_type,
+        digest,
+        size,
+        _platform(item.get("platform")),
+        _annotations(item),
+        _text(item.get("artifactType")),
+    )
+
+
+def _platform(item: Any) -> Platform | None:
+    if not isinstance(item, dict):
+        return None
+    platform = Platform(*(_text(item.get(key)) for key in ("os", "architecture", "variant")))
+    return platform if platform.os and platform.architecture else None
+
+
+def _annotations(item: Mapping[str, Any]) -> Mapping[str, str]:
+    annotations = item.get("annotations")
+    if not isinstance(annotations, dict):
+        return {}
+    return {key: value for key, value in annotations.items() if isinstance(value, str)}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

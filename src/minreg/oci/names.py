@@ -1,0 +1,289 @@
+"""The media types of manifests, and what kind of document each one names.
+
+Source: OCI image-spec, media-types.md; Docker's image manifest version 2, schema 2.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from typing import Self
+
+import attrs
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+OCI_EMPTY = "application/vnd.oci.empty.v1+json"
+DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
+DOCKER_SCHEMA_1 = frozenset(
+    {
+        "application/vnd.docker.distribution.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v1+prettyjws",
+    }
+)
+
+OCTET_STREAM = "application/octet-stream"
+
+INDEXES = frozenset({OCI_INDEX, DOCKER_INDEX})
+MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
+_MEDIA_TYPE = re.compile(rf"{_NAME}/{_NAME}")
+
+
+def is_media_type(text: str) -> bool:
+    """Tell whether ``text`` is a media type without parameters (RFC 6838, 4.2)."""
+    return _MEDIA_TYPE.fullmatch(text) is not None
+
+
+DOCKER_HUB = "docker.io"
+"""The registry that a name without a host belongs to."""
+
+_DOCKER_HUB_HOSTS = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+_DIGEST = re.compile(r"(sha256):([0-9a-f]{64})|(sha512):([0-9a-f]{128})")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_HOST = re.compile(
+    rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::[0-9]{{1,5}})?", re.ASCII | re.IGNORECASE
+)
+_DEFAULT_PORT = re.compile(r":(?:443|80)\Z")
+_LONGEST_NAME = 255
+
+
+class NameInvalid(ValueError):
+    """A repository, tag, host or reference breaks its grammar."""
+
+
+class DigestInvalid(ValueError):
+    """A digest breaks its grammar, or its algorithm is none that a registry uses."""
+
+
+@attrs.frozen(order=True)
+class Digest:
+    """The address of content: an algorithm and what it makes of the bytes.
+
+    Source: OCI image-spec, descriptor.md, "Digests". Only the two algorithms that
+    every client implements are known here.
+    """
+
+    algorithm: str
+    encoded: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``sha256:<64 hex>`` or ``sha512:<128 hex>``.
+
+        Raises:
+            DigestInvalid: The text is no such digest.
+        """
+        match = _DIGEST.fullmatch(text)
+        if match is None:
+            raise DigestInvalid(
+                f"{text[:160]!r} is no digest: sha256: and 64, or sha512: and 128, "
+                "lower-case hexadecimal digits"
+            )
+        algorithm, encoded = (group for group in match.groups() if group)
+        return cls(algorithm, encoded)
+
+    @classmethod
+    def of(cls, content: bytes, algorithm: str = "sha256") -> Self:
+        """Compute the digest of ``content``."""
+        return cls(algorithm, hashlib.new(algorithm, content).hexdigest())
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.encoded}"
+
+
+def is_repository(text: str) -> bool:
+    """Tell whether ``text`` is a repository's name by the specification's grammar."""
+    return len(text) <= _LONGEST_NAME and _REPOSITORY.fullmatch(text) is not None
+
+
+def is_tag(text: str) -> bool:
+    """Tell whether ``text`` is a tag by the specification's grammar."""
+    return _TAG.fullmatch(text) is not None
+
+
+def parse_repository(text: str) -> str:
+    """Check a repository's name, such as ``rancher/mirrored-pause``.
+
+    Raises:
+        NameInvalid: It breaks the grammar, or is longer than 255 characters.
+    """
+    if not is_repository(text):
+        raise NameInvalid(
+            f"{text[:160]!r} is no repository's name: lower-case letters, digits and "
+            "single separators, in parts divided by '/', 255 characters at most"
+        )
+    return text
+
+
+def parse_reference(text: str) -> str | Digest:
+    """Read what names a manifest in a repository: a tag (``str``) or a digest.
+
+    A ``+`` is read as the ``-`` that stands for it in tags: release ``v1.30.1+k3s1``
+    is tagged ``v1.30.1-k3s1``.
+
+    Raises:
+        DigestInvalid: The text has a colon, as only digests do, and is none.
+        NameInvalid: It is no tag.
+    """
+    if ":" in text:
+        return Digest.parse(text)
+    tag = text.replace("+", "-")
+    if not is_tag(tag):
+        raise NameInvalid(
+            f"{text[:160]!r} is no tag: up to 128 letters, digits, '_', '.' and '-', "
+            "the first neither '.' nor '-'"
+        )
+    return tag
+
+
+def is_host(text: str) -> bool:
+    """Tell whether the first part of a name is a registry's host, not a path.
+
+    As in image references: it has a dot or a port, or is ``localhost``.
+    """
+    marked = "." in text or ":" in text or text == "localhost"
+    return marked and _is_host_name(text)
+
+
+def parse_host(text: str) -> str:
+    """Read a registry's host, and return the one spelling that stands for it.
+
+    Lower case, without a default port, and ``docker.io`` for the three names of the
+    Docker Hub.
+
+    Raises:
+        NameInvalid: It is no host name or address, with or without a port.
+    """
+    if not _is_host_name(text):
+        raise NameInvalid(
+            f"{text[:160]!r} is no registry host: a host name or address, "
+            "with a port where it needs one"
+        )
+    host = _DEFAULT_PORT.sub("", text.lower())
+    return DOCKER_HUB if host in _DOCKER_HUB_HOSTS else host
+
+
+def _is_host_name(text: str) -> bool:
+    return len(text) <= _LONGEST_NAME and _HOST.fullmatch(text) is not None
+
+
+_DEFAULT_TAG = "latest"
+
+
+class ReferencesInvalid(NameInvalid):
+    """Image references break their grammar; one line for each, with where it stands."""
+
+
+@attrs.frozen(order=True)
+class ImageReference:
+    """An image at an upstream registry: by tag, by digest, or by digest with a tag to set.
+
+    ``tag`` is empty for an image that is named by its digest alone. ``port`` is what the
+    name has and ``host`` lacks: ``:443`` or ``:80``, which make no other registry of it.
+    """
+
+    host: str
+    repository: str
+    tag: str
+    digest: Digest | None = None
+    port: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``[host[:port]/]repository[:tag][@digest]``.
+
+        Raises:
+            NameInvalid: A part breaks its grammar.
+            DigestInvalid: The digest does.
+        """
+        if "://" in text:
+            raise NameInvalid("an image has no https:// before its name: leave it out")
+        named, at, digest_text = text.partition("@")
+        digest = Digest.parse(digest_text) if at else None
+        name, tag = _split_tag(named)
+        host, port, repository = _split_host(name)
+        if tag and not is_tag(tag):
+            raise NameInvalid(f"{tag[:160]!r} is no tag")
+        if not tag and digest is None:
+            tag = _DEFAULT_TAG
+        return cls(host, parse_repository(repository), tag, digest, port)
+
+    def place(self, *, trimmed: bool) -> str:
+        """Name the place in a registry tree, with the host's name or ``trimmed`` of it."""
+        return self.repository if trimmed else f"{self.host}/{self.repository}"
+
+    @property
+    def address(self) -> str:
+        """The registry as it is to be asked: its host, with each port that the name has."""
+        return f"{self.host}{self.port}"
+
+    @property
+    def reference(self) -> str:
+        """What the upstream registry is asked for: the digest, or else the tag."""
+        return str(self.digest) if self.digest is not None else self.tag
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest is not None else ""
+        return f"{self.address}/{self.repository}{tag}{digest}"
+
+
+def parse_references(lines: Iterable[str], source: str) -> list[ImageReference]:
+    """Read a list of images: one a line, blank lines and comments (``#``) left out.
+
+    Args:
+        lines: The lines.
+        source: Where they come from, for the message: the name of a file.
+
+    Raises:
+        ReferencesInvalid: Some are malformed; the text has a line for each.
+    """
+    references = []
+    complaints = []
+    for number, text in _stripped(lines):
+        try:
+            references.append(ImageReference.parse(text))
+        except (NameInvalid, DigestInvalid) as error:
+            complaints.append(f"{source}:{number}: {text[:160]!r} names no image: {error}")
+    if complaints:
+        raise ReferencesInvalid("\n".join(complaints))
+    return references
+
+
+def _stripped(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(lines, start=1):
+        text = line.partition("#")[0].strip()
+        if text:
+            yield number, text
+
+
+def _split_tag(named: str) -> tuple[str, str]:
+    """Split off the tag: a colon behind the last slash; before it, it is a port's."""
+    name, colon, tag = named.rpartition(":")
+    if not colon or "/" in tag:
+        return named, ""
+    if not tag:
+        raise NameInvalid(f"{named[:160]!r} ends where its tag should be")
+    return name, tag
+
+
+def _split_host(name: str) -> tuple[str, str, str]:
+    """Split a name into host, port as far as the host lacks it, and repository."""
+    first, slash, rest = name.partition("/")
+    if not slash or not is_host(first):
+        host, port, repository = DOCKER_HUB, "", name
+    else:
+        host, repository = parse_host(first), rest
+        port = first.lower().removeprefix(host) if host != DOCKER_HUB else ""
+    if host == DOCKER_HUB and "/" not in repository:
+        repository = f"library/{repository}"
+    return host, port, repository
