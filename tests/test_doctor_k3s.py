@@ -111,11 +111,29 @@ class K3sRulesTests(RulesTestCase):
         self.assert_found(("system-default-registry", f"{CONFIG}:1", problem, fix))
 
     def test_system_registry_covered(self) -> None:
-        """The wildcard is for it as well, and an agent is told by its server."""
+        """The wildcard is for it as well."""
         self.set_registries(MIRRORS.replace("bootstrap-registry.airgap", '"*"'))
         self.assert_nothing_found()
+
+    def test_rule_agent_setting(self) -> None:
+        """rancher/rancher#45607: an agent of K3s does not know a setting that servers have."""
         self.node.replace(SERVICE, "server \\", "agent \\")
-        self.node.replace(CONFIG, "bootstrap-registry.airgap", "registry.example")
+        self.node.restart_k3s()
+        self.assert_found(
+            (
+                "agent-setting",
+                f"{CONFIG}:1",
+                (
+                    "K3s does not start as an agent: flag provided but not defined: "
+                    "-system-default-registry; agents have it from their server"
+                ),
+                (
+                    "remove system-default-registry, or run minreg node install --start if "
+                    "minreg wrote this file"
+                ),
+            )
+        )
+        self.node.replace(CONFIG, "system-default-registry: bootstrap-registry.airgap\n", "")
         self.node.restart_k3s()
         self.assert_nothing_found()
 

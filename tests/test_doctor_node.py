@@ -44,7 +44,7 @@ class UnitRulesTests(RulesTestCase):
                 "unit-disabled",
                 service,
                 "minreg.socket is for this service, which is not there: nobody answers a pull",
-                "minreg node install",
+                "minreg node install --start",
             )
         )
         self.node.link(service, "/dev/null")
@@ -66,7 +66,7 @@ class UnitRulesTests(RulesTestCase):
                     "http://127.0.0.1:9080 is where minreg listens, and minreg's units are not on "
                     "this node"
                 ),
-                "minreg node install",
+                "minreg node install --start",
             )
         )
 
@@ -181,7 +181,7 @@ class KernelRulesTests(RulesTestCase):
                         "this node has no default route, and K3s does not start, or its services "
                         "cannot be reached"
                     ),
-                    "minreg node install --route, and then systemctl start minreg-route",
+                    "minreg node install --start --route",
                 )
             ],
         )

@@ -1,11 +1,11 @@
-"""Tests for ``minreg.node.install``; what is done with it, ``test_node_install`` tests."""
+"""Tests for ``minreg.node.managed_files``; what is done with it, ``test_node_install`` tests."""
 
 import errno
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.install import UnitLink, locate, read_file
+from minreg.node.managed_files import UnitLink, locate, read_file
 
 
 class LocateTests(SynchronousTestCase):

@@ -93,3 +93,19 @@ class RetriesTests(SynchronousTestCase):
             raise UpstreamUnavailable("gone")
 
         self.assertRaises(Stopped, retries.run, attempt)
+
+    def test_notify(self) -> None:
+        """``notify`` is called before each delay."""
+        calls: list[tuple[int, int, str, float]] = []
+
+        def notify(attempt: int, attempts: int, failure: Exception, seconds: float) -> None:
+            calls.append((attempt, attempts, str(failure), seconds))
+
+        retries = Retries(2, self.stop, self.wait, lambda: 1.0, notify)
+        self.assertEqual(retries.attempts, 3)
+
+        def attempt() -> str:
+            raise UpstreamUnavailable("gone")
+
+        self.assertRaises(UpstreamUnavailable, retries.run, attempt)
+        self.assertEqual(calls, [(2, 3, "gone", 1.0), (3, 3, "gone", 2.0)])

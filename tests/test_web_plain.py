@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.fastpath.request_parser``: a plain request means what Twisted reads in it."""
+"""Tests for ``minreg.web.fastpath.request_parser``: it reads in a request what Twisted does."""
 
 import re
 from collections.abc import Sequence

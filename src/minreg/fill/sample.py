@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Mapping
 from typing import Any
 
+from minreg.defaults import SAMPLE_REPOSITORY, SAMPLE_TAGS
 from minreg.fill.tree.writer import TreeWriter
 from minreg.oci.names import OCI_CONFIG, OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Digest
 
@@ -33,8 +34,8 @@ PROGRAMS: Mapping[str, bytes] = {
 }
 """Linux programs (ELF) that print ``Hello from minreg (linux/ARCHITECTURE)``, by architecture."""
 
-REPOSITORY = "minreg/sample"
-TAGS = ("1.0", "latest")
+REPOSITORY = SAMPLE_REPOSITORY
+TAGS = SAMPLE_TAGS
 NOTE_TYPE = "application/vnd.minreg.sample.note.v1+text"
 """The artifact type of the note that refers to the image, and the media type of its layer."""
 

@@ -19,10 +19,14 @@ from minreg.store.images import StoredImage
 
 @attrs.frozen
 class VerifiedImage:
-    """An image and its problems; none if it is complete."""
+    """An image, its problems, and the requested platforms that the tree lacks of it.
+
+    ``problems`` and ``lacking`` are empty if the image is complete.
+    """
 
     image: StoredImage
     problems: tuple[str, ...]
+    lacking: tuple[Platform, ...] = ()
 
 
 @attrs.frozen
@@ -44,8 +48,13 @@ class VerifyReport:
 
     @property
     def broken(self) -> list[VerifiedImage]:
-        """The images with problems."""
+        """The images of which something is missing or damaged."""
         return [finding for finding in self.findings if finding.problems]
+
+    @property
+    def incomplete(self) -> list[VerifiedImage]:
+        """The images that are broken, or lack a requested platform."""
+        return [finding for finding in self.findings if finding.problems or finding.lacking]
 
 
 class Verification:
@@ -100,7 +109,11 @@ class Verification:
 
     def _report(self, corrupt: Mapping[str, str], hashed: Sequence[int]) -> VerifyReport:
         findings = tuple(
-            VerifiedImage(image, tuple(self._find_problems(image, corrupt)))
+            VerifiedImage(
+                image,
+                tuple(self._find_problems(image, corrupt)),
+                tuple(dict.fromkeys(self._find_lacking(image))),
+            )
             for image in self.images
         )
         orphans = self._find_orphans()
@@ -115,26 +128,25 @@ class Verification:
 
     def _find_problems(self, image: StoredImage, corrupt: Mapping[str, str]) -> Iterator[str]:
         yield from image.problems
-        yield from self._find_missing_platforms(image)
         for digest in image.blobs:
             path = self._real_path(image, digest)
             if path in corrupt:
                 yield corrupt[path]
 
-    def _find_missing_platforms(self, image: StoredImage) -> Iterator[str]:
-        """Yield a problem for each selected platform that the tree lacks.
+    def _find_lacking(self, image: StoredImage) -> Iterator[Platform]:
+        """Yield each requested platform that the tree lacks.
 
-        An artifact without platforms, such as a Helm chart, has none.
+        An artifact without platforms, such as a Helm chart, lacks none.
         """
         named = (*image.present, *image.absent)
         if self._platforms is None or not named:
             return
         for platform in image.absent:
             if is_wanted(platform, self._platforms):
-                yield f"{platform} is missing"
-        for selected in self._platforms:
-            if not any(is_wanted(platform, [selected]) for platform in named):
-                yield f"{selected} is missing, and the image's index does not name it"
+                yield platform
+        for requested in self._platforms:
+            if not any(is_wanted(platform, [requested]) for platform in named):
+                yield requested
 
     def _collect_files(self) -> dict[str, tuple[Digest, int]]:
         """Return the files of all blobs, each once, with their digests and sizes in bytes."""

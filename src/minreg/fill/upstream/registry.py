@@ -4,7 +4,7 @@ Source: OCI distribution-spec, "Pulling manifests", "Pulling blobs", "Listing Re
 """
 
 import json
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from threading import Lock
 
 import attrs
@@ -16,7 +16,7 @@ from minreg.fill.upstream.retries import Retries
 from minreg.fill.upstream.transport import Response, Transport, check_available, discard
 from minreg.fill.upstream.url_policy import base_url, is_same_origin
 from minreg.oci.manifests import Manifest, ManifestInvalid, parse_manifest
-from minreg.oci.names import INDEXES, MANIFESTS, OCI_INDEX, Digest, DigestInvalid
+from minreg.oci.names import INDEXES, MANIFESTS, OCI_INDEX, Digest, DigestInvalid, is_tag
 
 MAX_MANIFEST = 8 * 1024 * 1024
 """Bytes; the store reads manifests up to the same size."""
@@ -25,6 +25,8 @@ _ACCEPT = ", ".join(sorted(MANIFESTS | INDEXES))
 _MAX_CHALLENGES = 3
 _MAX_ERROR = 64 * 1024
 _MAX_REASON = 300
+_MAX_TAGS = 1000
+_MAX_TAG_LIST = 256 * 1024
 
 
 @attrs.frozen
@@ -94,6 +96,28 @@ class Upstream:
         """Return the index of a manifest's referrers; None if the registry has no such list."""
         return self._retries.run(lambda: self._list_referrers(repository, digest))
 
+    def list_tags(self, repository: str) -> Sequence[str]:
+        """Return up to 1,000 tags of a repository, to be shown in an error message.
+
+        It is attempted once. The result is empty if the registry does not have the repository,
+        or does not list its tags.
+        """
+        path = f"{repository}/tags/list?n={_MAX_TAGS}"
+        try:
+            response, url = self._send("GET", path, repository, {})
+            if response.status != 200:
+                discard(response)
+                return ()
+            document = json.loads(self._transport.read_body(response, url, _MAX_TAG_LIST))
+            tags = document["tags"]
+        except (UpstreamRefused, UpstreamUnavailable):
+            return ()
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return ()
+        if not isinstance(tags, list):
+            return ()
+        return [tag for tag in tags[:_MAX_TAGS] if isinstance(tag, str) and is_tag(tag)]
+
     def iterate_body(self, response: Response, url: str) -> Generator[bytes, None, None]:
         """Yield the bytes of a body as they are received."""
         return self._transport.iterate_body(response, url)
@@ -146,7 +170,9 @@ class Upstream:
             discard(response)
             self._authorizer.answer(lines, repository, authorization)
         raise UpstreamRefused(
-            f"{url}: the login is not accepted, or has no access; check it with docker login", 401
+            f"{url}: the login is not accepted, or may not read this; "
+            "or there is no such repository; check the login with docker login",
+            401,
         )
 
     def _read_reason(self, response: Response, url: str) -> bytes:
@@ -158,6 +184,7 @@ class Upstream:
 
     def _refusal(self, status: int, body: bytes, url: str) -> UpstreamRefused:
         reason = _reason(body) or {
+            407: "the proxy wants a login: write it into http_proxy",
             403: "this account has no access to it",
             404: "the registry does not have it",
         }.get(status, "the registry refuses the request")

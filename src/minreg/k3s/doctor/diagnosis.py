@@ -8,6 +8,7 @@ from minreg.k3s.doctor.node import Node
 from minreg.k3s.doctor.rules.configs import check_config_names, check_tls_use
 from minreg.k3s.doctor.rules.hosts import check_hosts
 from minreg.k3s.doctor.rules.k3s import (
+    check_agent_settings,
     check_archives,
     check_default_endpoint,
     check_layers,
@@ -67,6 +68,7 @@ _OF_WHAT_COMES_OF_IT: Sequence[_Check] = (
     check_images,
 )
 _OF_SETUP: Sequence[_Check] = (
+    check_agent_settings,
     check_restart,
     check_template,
     check_runtime,

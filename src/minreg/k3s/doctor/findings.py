@@ -16,8 +16,8 @@ class Severity(Enum):
     WARNING = "warning"
     """It will fail or be slow some day, or does not do what its author meant."""
 
-    ADVICE = "advice"
-    """It works, and costs more than it need."""
+    SUGGESTION = "suggestion"
+    """It works, and costs more than it need. A node that has only these is healthy."""
 
 
 @attrs.frozen

@@ -1,23 +1,19 @@
 """minreg's own units as they are in force on a node: what they serve, and where they listen."""
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 import attrs
 
+from minreg.defaults import DEFAULT_ALIAS, DEFAULT_INTERFACE, DEFAULT_PORT, NODE_TREES
 from minreg.k3s.doctor.files import NodeFiles
 from minreg.k3s.doctor.services import Service, read_service
 from minreg.k3s.doctor.systemd_units import Entry, Unit, find_unit
 from minreg.k3s.registries.endpoints import is_local, split_port
-from minreg.node.units import DEFAULT_ROOT
-from minreg.settings import (
-    DEFAULT_ALIAS,
-    DEFAULT_INTERFACE,
-    DEFAULT_PORT,
-    SettingInvalid,
-    parse_alias,
-)
+from minreg.options import DAEMON_OPTIONS
+from minreg.settings import SettingInvalid, parse_alias
 
 SERVICE = "minreg.service"
 SOCKET = "minreg.socket"
@@ -68,7 +64,7 @@ class InstalledRegistry:
 
     service: Service | None = None
     socket: Unit | None = None
-    root: str = DEFAULT_ROOT
+    root: str = NODE_TREES[0]
     addresses: Sequence[Address] = ()
     aliases: Mapping[str, str] = attrs.field(factory=lambda: _parse_aliases([DEFAULT_ALIAS]))
     links: Sequence[str] = ()
@@ -97,13 +93,14 @@ def inspect_registry_service(files: NodeFiles) -> InstalledRegistry:
     if service is None:
         return InstalledRegistry(None, socket, addresses=tuple(_sockets(socket)), unit=unit)
     options = list(_options(service.words))
+    options += _from_environment(options, service.environment)
     roots = [value for name, value in options if name in {"root", "r"}]
     aliases = [value for name, value in options if name == "registry-alias"]
     links = [value for name, value in options if name == "allow-links-to"]
     return InstalledRegistry(
         service,
         socket,
-        roots[-1] if roots else DEFAULT_ROOT,
+        roots[-1] if roots else NODE_TREES[0],
         tuple(_addresses(service.start, options, socket)),
         _parse_aliases([DEFAULT_ALIAS, *aliases]),
         links,
@@ -117,6 +114,24 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
         if word.startswith("-"):
             name, separator, value = word.lstrip("-").partition("=")
             yield name, value if separator else following
+
+
+def _from_environment(
+    options: Sequence[tuple[str, str]], environment: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Give the options that only the environment has, as the daemon reads it."""
+    names = {name for name, _ in options}
+    has_tcp = bool(names & {"port", "p", "interface", "i"})
+    for option in DAEMON_OPTIONS:
+        text = environment.get(option.variable, "")
+        is_given = bool(names & {option.name, option.short or option.name})
+        is_replaced = option.name == "listen" and has_tcp
+        is_replaced |= option.name in {"port", "interface"} and "listen" in names
+        if not text or is_given or is_replaced:
+            continue
+        with suppress(ValueError):
+            for value in shlex.split(text) if option.is_repeatable else [text]:
+                yield option.name, value
 
 
 def _addresses(

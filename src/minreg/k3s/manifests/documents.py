@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, NoReturn, Self
 
 import attrs
+import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
@@ -29,6 +30,9 @@ from minreg.text import printable
 
 Value = Any
 """None, a ``Text``, or a list or dict of values; in JSON, also what else JSON has."""
+
+_FastLoader = getattr(yaml, "CLoader", yaml.Loader)
+"""PyYAML has libyaml wherever it was built with it, as in all its wheels."""
 
 _DEEPEST = 100
 _MOST_MERGED = 100_000
@@ -62,7 +66,7 @@ def read_documents(text: str, about: Collection[str], line: int = 1) -> Iterator
     """Read those documents of a text that have one of certain words in them.
 
     Whoever looks for images has no use for the many documents that name none, and YAML is
-    slow to read.
+    slow to read. Those are checked for being YAML, no more.
 
     Args:
         text: YAML, with any number of documents, or JSON.
@@ -79,6 +83,8 @@ def read_documents(text: str, about: Collection[str], line: int = 1) -> Iterator
     for first, part in _split(text):
         if any(word in part.lower() for word in about):
             yield from _read_part(part, line + first)
+        else:
+            _check_part(part, line + first)
 
 
 def _read_json(text: str) -> list[Value] | None:
@@ -128,6 +134,26 @@ def _read_part(text: str, line: int) -> Iterator[Value]:
         if isinstance(error, DocumentsInvalid):
             raise
         raise DocumentsInvalid(line, f"it is no YAML ({error})") from None
+
+
+def _check_part(text: str, line: int) -> None:
+    """Make sure that documents without images are YAML, with libyaml: it is 20 times as fast.
+
+    K3s reads YAML by a translation of libyaml into Go.
+
+    Raises:
+        DocumentsInvalid: They are not.
+    """
+    try:
+        for _ in yaml.parse(text, Loader=_FastLoader):
+            pass
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = line if mark is None else line + mark.line
+        raise DocumentsInvalid(at, error.problem or "it is no YAML") from None
+    except yaml.reader.ReaderError as error:
+        at = line + text.count("\n", 0, error.position)
+        raise DocumentsInvalid(at, error.reason) from None
 
 
 @attrs.define

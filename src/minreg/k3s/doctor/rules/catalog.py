@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from minreg.k3s.doctor.findings import Rule, Severity
 
-_ERROR, _WARNING, _ADVICE = Severity.ERROR, Severity.WARNING, Severity.ADVICE
+_ERROR, _WARNING, _SUGGESTION = Severity.ERROR, Severity.WARNING, Severity.SUGGESTION
 
 FILE_NAME = Rule("file-name", _ERROR, "this file is not read")
 SYNTAX = Rule("syntax", _ERROR, "this is no YAML")
@@ -43,10 +43,11 @@ DEFAULT_ENDPOINT = Rule("default-endpoint", _WARNING, "the default endpoint is a
 SYSTEM_REGISTRY = Rule(
     "system-default-registry", _ERROR, "no mirror is for the system's own images"
 )
+AGENT_SETTING = Rule("agent-setting", _ERROR, "an agent does not know this setting")
 CONTAINERD_TEMPLATE = Rule("containerd-template", _ERROR, "registries.yaml has no effect")
 OTHER_RUNTIME = Rule("other-runtime", _WARNING, "registries.yaml is not for this runtime")
-ARCHIVES = Rule("archives", _ADVICE, "archives are imported at each start")
-DISCARD_LAYERS = Rule("discard-layers", _ADVICE, "containerd keeps layers twice")
+ARCHIVES = Rule("archives", _SUGGESTION, "archives are imported at each start")
+DISCARD_LAYERS = Rule("discard-layers", _SUGGESTION, "containerd keeps layers twice")
 
 DEFAULT_ROUTE = Rule("default-route", _ERROR, "there is no default route")
 UNIT_DISABLED = Rule("unit-disabled", _ERROR, "minreg is not started at boot")

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from minreg.defaults import ENDPOINT
 from minreg.k3s.doctor.findings import Addition, Edit, Finding
 from minreg.k3s.doctor.installation import K3sInstallation
 from minreg.k3s.doctor.node import Node
 from minreg.k3s.doctor.rules.catalog import (
+    AGENT_SETTING,
     ARCHIVES,
     CONTAINERD_TEMPLATE,
     DEFAULT_ENDPOINT,
@@ -17,7 +19,6 @@ from minreg.k3s.doctor.rules.catalog import (
 )
 from minreg.k3s.doctor.rules.mirrors import WILDCARD, names_default, parse_word
 from minreg.k3s.registries.yaml_reader import Located, Position
-from minreg.node.units import ENDPOINT
 from minreg.text import count, format_size
 
 IMPORT_RATE = 77_000_000
@@ -78,6 +79,24 @@ def check_default_endpoint(_node: Node, setup: K3sInstallation) -> Iterator[Find
     edit = Edit(setting.path, behind_key, setting.text, "true")
     changes = (edit,) if is_in_file and setting.text else ()
     yield Finding(DEFAULT_ENDPOINT, setting.path, setting.line, problem, fix, changes)
+
+
+def check_agent_settings(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
+    """An agent of K3s is told nothing that it does not know, for it does not start then.
+
+    Source: rancher/rancher#45607. RKE2 takes the setting on agents as well, and ignores it.
+    """
+    name = "system-default-registry"
+    setting = setup.settings.setting(name)
+    is_in_file = setting.path in {file.path for file in setup.settings.files}
+    if not setup.is_agent or setup.distribution.name != "k3s" or not is_in_file:
+        return
+    problem = (
+        f"{setup.distribution.title} does not start as an agent: flag provided but not defined: "
+        f"-{name}; agents have it from their server"
+    )
+    fix = f"remove {name}, or run minreg node install --start if minreg wrote this file"
+    yield Finding(AGENT_SETTING, setting.path, setting.line, problem, fix)
 
 
 def check_system_registry(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:

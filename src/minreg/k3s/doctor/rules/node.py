@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from minreg.defaults import DEFAULT_PORT
 from minreg.k3s.doctor.findings import Finding
 from minreg.k3s.doctor.installation import K3sInstallation
 from minreg.k3s.doctor.node import Node
@@ -17,7 +18,6 @@ from minreg.k3s.doctor.rules.catalog import (
 from minreg.k3s.doctor.rules.mirrors import parse_word
 from minreg.k3s.doctor.systemd_units import ADMINISTRATOR, Unit
 from minreg.k3s.registries.endpoints import is_local
-from minreg.settings import DEFAULT_PORT
 
 # What K3s and what runs within it listens on: https://docs.k3s.io/installation/requirements
 _PORTS: Mapping[str, str] = {
@@ -47,7 +47,7 @@ def check_route(node: Node, setup: K3sInstallation) -> Iterator[Finding]:
         f"this node has no default route, and {setup.distribution.title} does not start, or its "
         "services cannot be reached"
     )
-    fix = "minreg node install --route, and then systemctl start minreg-route"
+    fix = "minreg node install --start --route"
     yield Finding(DEFAULT_ROUTE, "/proc/net/route", 0, problem, fix)
 
 
@@ -59,12 +59,12 @@ def check_unit_enabled(node: Node, setup: K3sInstallation) -> Iterator[Finding]:
         if word is not None:
             problem = f"{word} is where minreg listens, and minreg's units are not on this node"
             path = f"{ADMINISTRATOR}/{SERVICE}"
-            yield Finding(UNIT_DISABLED, path, 0, problem, "minreg node install")
+            yield Finding(UNIT_DISABLED, path, 0, problem, "minreg node install --start")
         return
     if registry.unit is None:
         problem = f"{SOCKET} is for this service, which is not there: nobody answers a pull"
         path = f"{ADMINISTRATOR}/{SERVICE}"
-        yield Finding(UNIT_DISABLED, path, 0, problem, "minreg node install")
+        yield Finding(UNIT_DISABLED, path, 0, problem, "minreg node install --start")
     for unit in registry.units:
         if unit.is_masked:
             problem = "it is masked, and cannot be started"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from minreg.defaults import ENDPOINT
 from minreg.k3s.doctor.findings import Finding, Rule
 from minreg.k3s.doctor.images import (
     Resolution,
@@ -21,7 +22,6 @@ from minreg.k3s.doctor.rules.catalog import (
     ROOT_MISSING,
     ROOT_UNREADABLE,
 )
-from minreg.node.units import ENDPOINT
 from minreg.store.images import StoredImage
 from minreg.text import count
 
