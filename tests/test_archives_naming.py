@@ -91,7 +91,7 @@ class NameImagesTests(SynchronousTestCase):
     def test_malformed(self) -> None:
         """A malformed name is refused."""
         for text in ("A/b", "a/../b", "a:", f"a@sha256:{'G' * 64}", "a b", ""):
-            self.assertIn(f"{text!r} is no image name: ", self.refuse(make_image(text)))
+            self.assertIn(f"{text!r} is not an image name: ", self.refuse(make_image(text)))
 
     def test_nothing(self) -> None:
         """An archive without images is refused."""

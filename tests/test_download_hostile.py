@@ -47,7 +47,7 @@ class Hostile:
     raw: bytes | None = None
 
     def pieces(self) -> list[Coming]:
-        """Give the bytes that are sent."""
+        """Return the bytes that are sent."""
         if self.raw is not None:
             return [self.raw]
         lines = [f"HTTP/1.1 {self.status} x"]
@@ -59,7 +59,7 @@ class Hostile:
 
 
 def damage(hostile: Hostile, at: int, content: bytes) -> Hostile:
-    """Put other bytes into an answer."""
+    """Replace bytes of a response."""
     whole = b"".join(piece for piece in hostile.pieces() if isinstance(piece, bytes))
     return Hostile(hostile.stage, raw=whole[:at] + content + whole[at + len(content) :])
 
@@ -89,7 +89,7 @@ class HostileUpstreamTestCase(SynchronousTestCase):
     """A good registry, and an evil one that wants a token, with an account there."""
 
     def setUp(self) -> None:
-        """Fill both registries, with images that share blobs, and log in."""
+        """Fill both registries with images that share blobs, and log in."""
         self.registries = {"good.example": MemoryRegistry(), "evil.example": MemoryRegistry()}
         for host, registry in self.registries.items():
             image = registry.add_image("a", "amd64", b"shared", host.encode("ascii"))
@@ -117,7 +117,7 @@ class HostileUpstreamTestCase(SynchronousTestCase):
         return self.answer_well("evil.example", method, path)
 
     def stage_of(self, request: bytes, path: str) -> str:
-        """Tell what kind of request it is; where a redirect leads it is the same kind."""
+        """Return the kind of a request; the target of a redirect is of the same kind."""
         if b"\r\nHost: evil.example\r\n" not in request:
             return "token" if path.startswith("/token") else self.hostile.stage
         if b"\r\nAuthorization: Bearer " not in request:
@@ -131,7 +131,7 @@ class HostileUpstreamTestCase(SynchronousTestCase):
         return [http_answer(canned.status, canned.body, *headers)]
 
     def reason(self, hostile: Hostile) -> str:
-        """Download both images, expect the good one, and tell why the other failed."""
+        """Download both images, expect the good one, and return why the other failed."""
         self.hostile = hostile
         transport, retries = MemoryTransport(self.answer), quick_retries(1)
         upstreams = Upstreams(transport, retries, self.environment)

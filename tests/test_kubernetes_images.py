@@ -191,11 +191,11 @@ class UnknownTests(SynchronousTestCase):
         self.assertEqual((names(found), found.complaints), ([], []))
 
     def test_no_name(self) -> None:
-        """What names no image is complained of, with file and line."""
+        """Text that is not an image name is reported with its file and line."""
         found = find(resource("Pod", "containers:\n- image: 'A B:1'\n- image: 'a:1'"))
         self.assertEqual(names(found), ["docker.io/library/a:1"])
         [complaint] = found.complaints
-        self.assertIn("0.yaml:6, Pod y/x: 'A B:1' names no image: ", complaint)
+        self.assertIn("0.yaml:6, Pod y/x: 'A B:1' is not an image name: ", complaint)
 
     def test_broken(self) -> None:
         """A file that is no YAML is complained of; the others are read all the same."""

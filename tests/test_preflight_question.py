@@ -136,7 +136,7 @@ class FindImagesTests(StoreTestCase):
     def test_broken_list(self) -> None:
         """A list that is none cannot be looked at; one line says where it is wrong."""
         for content, reason in (
-            ("a:1\n<html>\n<body>\n", f"k3s/{VERSION}.txt:2: '<html>' names no image"),
+            ("a:1\n<html>\n<body>\n", f"k3s/{VERSION}.txt:2: '<html>' is not an image name"),
             ("\x00", f"k3s/{VERSION}.txt:1: "),
             ("", "is empty: copy it again"),
             ("a:1\n" * 5001, "names more than 5000 images"),

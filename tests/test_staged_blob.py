@@ -82,4 +82,4 @@ class StagedBlobTests(SynchronousTestCase):
 
     def test_room(self) -> None:
         """The free space is measured."""
-        self.assertGreater(self.tree.measure_room(), 0)
+        self.assertGreater(self.tree.measure_free_space(), 0)

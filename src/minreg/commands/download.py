@@ -175,16 +175,17 @@ def _download(
 def _describe_plan(plan: Plan) -> None:
     for image in plan.images:
         sizes = [
-            claim.blob.size
+            request.blob.size
             for missing in plan.missing.values()
-            for claim in missing.claims
-            if claim.image is image
+            for request in missing.requests
+            if request.image is image
         ]
-        wanted = f"{count(len(sizes), 'blob')} to fetch, {format_size(sum(sizes))}"
-        click.echo(f"{image.image}: {wanted}")
+        click.echo(
+            f"{image.reference}: {count(len(sizes), 'blob')} to fetch, {format_size(sum(sizes))}"
+        )
     click.echo(
         f"would fetch {count(len(plan.missing), 'blob')} ({format_size(plan.fetch_bytes)}), "
-        f"go on with {format_size(plan.partial_bytes)} that came earlier, "
+        f"resume {format_size(plan.partial_bytes)}, "
         f"and reuse {plan.present_blobs} ({format_size(plan.present_bytes)})"
     )
 

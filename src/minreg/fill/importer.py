@@ -77,10 +77,10 @@ class StagingArea(AbstractContextManager["StagingArea"]):
         if digest is not None and existing is not None:
             _verify_content(file, digest)
             return existing
-        room = self._tree.measure_room() - _RESERVE
-        if file.size > room:
+        free_space = self._tree.measure_free_space() - _RESERVE
+        if file.size > free_space:
             raise ArchiveInvalid(
-                f"{file.path!r} has {file.size} bytes, but only {max(room, 0)} are free in "
+                f"{file.path!r} has {file.size} bytes, but only {max(free_space, 0)} are free in "
                 f"{self._tree.root}; free disk space, or import into another directory"
             )
         return self._write(file, digest)
@@ -230,7 +230,7 @@ class Importer:
 
     def _repository_path(self, reference: ImageReference) -> str:
         try:
-            return parse_repository_path(reference.place(trimmed=self._trimmed))
+            return parse_repository_path(reference.repository_path(trimmed=self._trimmed))
         except NameInvalid as error:
             raise ArchiveInvalid(f"{reference} cannot be stored in a tree: {error}") from None
 

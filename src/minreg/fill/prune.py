@@ -42,7 +42,7 @@ class PrunePlan:
     @property
     def repositories(self) -> list[str]:
         """The repositories from which something is removed, sorted."""
-        affected = {image.place for image in self.images}
+        affected = {image.repository_path for image in self.images}
         return sorted(affected | {repository for repository, _ in self.manifests})
 
     @property
@@ -84,9 +84,9 @@ def plan_removal(
 def remove(plan: PrunePlan, tree: TreeWriter) -> None:
     """Remove what was planned, from a tree that did not change since."""
     for image in plan.images:
-        remove_provenance(tree, image.place, str(image.reference))
+        remove_provenance(tree, image.repository_path, str(image.reference))
         if isinstance(image.reference, str):
-            tree.remove_tag(image.place, image.reference)
+            tree.remove_tag(image.repository_path, image.reference)
     for repository, digest in plan.manifests:
         tree.remove_file(os.path.join(repository, MANIFESTS, str(digest)))
     for path, _ in plan.blobs:
@@ -142,13 +142,13 @@ class _Planner:
         kept |= {
             self._key(image)
             for image in self._images
-            if image.place not in self._inner_repositories
+            if image.repository_path not in self._inner_repositories
         }
         self._add_referrer_tags(kept)
         return [image for image in self._images if self._key(image) not in kept]
 
     def _key(self, image: StoredImage) -> _Key:
-        return self._identities[image.place], str(image.reference)
+        return self._identities[image.repository_path], str(image.reference)
 
     def _add_referrer_tags(self, kept: set[_Key]) -> None:
         """Keep tags that refer to kept images by their name, such as ``sha256-<hex>.sig``.
@@ -159,7 +159,7 @@ class _Planner:
         while size != len(kept):
             size = len(kept)
             subjects = {
-                (self._identities[image.place], fallback_tag(digest))
+                (self._identities[image.repository_path], fallback_tag(digest))
                 for image in self._images
                 if self._key(image) in kept
                 for digest in image.documents
@@ -172,7 +172,7 @@ class _Planner:
     def _find_manifests(self, kept: Sequence[StoredImage]) -> Iterator[tuple[str, Digest]]:
         needed: dict[_Identity, set[Digest]] = defaultdict(set)
         for image in kept:
-            needed[self._identities[image.place]] |= needed_digests([image])
+            needed[self._identities[image.repository_path]] |= needed_digests([image])
         by_identity = {
             self._identities[repository]: repository
             for repository in reversed(self._inner_repositories)
@@ -209,5 +209,5 @@ class _Planner:
 
 def _possible_repositories(image: ImageReference) -> set[str]:
     """Return the paths that an image's repository can have, however the tree was filled."""
-    trimmed = image.place(trimmed=True)
-    return {trimmed, trimmed.removeprefix("library/"), image.place(trimmed=False)}
+    trimmed = image.repository_path(trimmed=True)
+    return {trimmed, trimmed.removeprefix("library/"), image.repository_path(trimmed=False)}

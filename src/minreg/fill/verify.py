@@ -158,7 +158,7 @@ class Verification:
         return files
 
     def _real_path(self, image: StoredImage, digest: Digest) -> str:
-        return os.path.realpath(blob_path(self._root, image.place, digest))
+        return os.path.realpath(blob_path(self._root, image.repository_path, digest))
 
     def _find_orphans(self) -> dict[Digest, int] | None:
         """Return the shared blobs that no image needs, with sizes; None if that is not known."""

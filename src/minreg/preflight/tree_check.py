@@ -45,8 +45,8 @@ class Preflight:
     @property
     def has_hosts(self) -> bool:
         """Whether the tree keeps images below the names of their hosts."""
-        places = (one.held.place for one in self._checked if one.held is not None)
-        return any(is_host(place.partition("/")[0]) for place in places)
+        paths = (one.held.repository_path for one in self._checked if one.held is not None)
+        return any(is_host(path.partition("/")[0]) for path in paths)
 
     @property
     def total_bytes(self) -> int:
@@ -84,4 +84,7 @@ class Preflight:
             return
         for digest, blob in one.held.blobs.items():
             if digest not in one.held.faulty:
-                yield os.path.realpath(blob_path(self._root, one.held.place, digest)), blob
+                yield (
+                    os.path.realpath(blob_path(self._root, one.held.repository_path, digest)),
+                    blob,
+                )

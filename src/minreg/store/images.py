@@ -32,7 +32,7 @@ class StoredManifest:
 
 @attrs.frozen
 class StoredImage:
-    """An image of a tree.
+    """An image of a tree, in the repository at ``repository_path`` below the root.
 
     ``documents`` has the size of each manifest and index, ``blobs`` the descriptor of
     each config and layer, of the image and of what refers to it, and ``faulty`` those that
@@ -41,7 +41,7 @@ class StoredImage:
     may be more that belongs to it.
     """
 
-    place: str
+    repository_path: str
     reference: str | Digest
     root: Digest | None
     manifests: tuple[StoredManifest, ...]
@@ -77,7 +77,7 @@ class StoredImage:
 
     def __str__(self) -> str:
         separator = "@" if isinstance(self.reference, Digest) else ":"
-        return f"{self.place}{separator}{self.reference}"
+        return f"{self.repository_path}{separator}{self.reference}"
 
 
 def is_attestation(child: Descriptor) -> bool:

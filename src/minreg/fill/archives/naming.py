@@ -143,7 +143,7 @@ def _parse_name(image: ArchivedImage, text: str) -> NamedImage:
     try:
         reference = ImageReference.parse(text)
     except (NameInvalid, DigestInvalid) as error:
-        raise ArchiveInvalid(f"{text[:160]!r} is no image name: {error}") from None
+        raise ArchiveInvalid(f"{text[:160]!r} is not an image name: {error}") from None
     if reference.digest is not None and reference.digest != image.digest:
         raise ArchiveInvalid(
             f"the image {text!r} has the digest {image.digest}; export the image again"

@@ -131,7 +131,7 @@ class TreeWriter(AbstractContextManager["TreeWriter"]):
         path = f"{BLOBS}/{digest}"
         return os.path.join(self.root, path) if self.contents.has_file(path, size) else None
 
-    def measure_room(self) -> int:
+    def measure_free_space(self) -> int:
         """Return the free space of the disk in bytes, as far as this user may use it."""
         status = os.statvfs(self._private.descriptor)
         return status.f_bavail * status.f_frsize

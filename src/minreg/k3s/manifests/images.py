@@ -61,7 +61,7 @@ class Found:
         try:
             image = ImageReference.parse(name)
         except (NameInvalid, DigestInvalid) as error:
-            self.print_error(text, place, f"{name[:160]!r} names no image: {error}")
+            self.print_error(text, place, f"{name[:160]!r} is not an image name: {error}")
         else:
             self.images.append(WantedImage(image, place.at(text)))
 
