@@ -7,7 +7,7 @@ from twisted.logger import LogEvent
 from minreg.oci.names import Digest
 from minreg.store.interfaces import IRegistryStore
 from minreg.store.tree import RegistryTree
-from minreg.web import request
+from minreg.web import channel
 from minreg.web.request import RegistryRequest
 from tests.support import ALIASES, WebTestCase
 
@@ -24,7 +24,7 @@ class ShortcutTestCase(WebTestCase):
     def setUp(self) -> None:
         """Put an image into the tree, and stop the clock of Date, which no answer decides."""
         super().setUp()
-        self.patch(request, "_date_of", lambda _second: b"Tue, 14 Nov 2023 22:13:20 GMT")
+        self.patch(channel, "_format_date", lambda _second: b"Tue, 14 Nov 2023 22:13:20 GMT")
         self.digest = self.tree.add_image("rancher/pause", "3.6", LAYER)
         self.site = self.make_site(self.make_store())
 

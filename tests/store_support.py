@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from minreg.oci.names import Digest
+from minreg.store.directory import ManifestCache
 from minreg.store.index import RepositoryIndexCache
 from minreg.store.interfaces import Content
-from minreg.store.manifest_cache import ManifestCache
 from minreg.store.repository import TreeRepository
 from minreg.store.rooted import RootedDirectory
 from minreg.store.tree import RegistryTree

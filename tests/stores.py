@@ -14,6 +14,7 @@ from minreg.store.interfaces import (
     ContentNotFound,
     IRegistryStore,
     IRepository,
+    Listing,
     RepositorySummary,
 )
 
@@ -62,9 +63,9 @@ class OpenFile(BytesIO):
         return content
 
 
-@implementer(IRegistryStore, IRepository)
-class OneContentStore:
-    """A store with one repository, which answers every question with the same.
+@implementer(IRepository)
+class OneContentRepository:
+    """A repository in which every tag and digest names the same content.
 
     Args:
         file: What to hand out as a blob or manifest.
@@ -79,14 +80,6 @@ class OneContentStore:
         self._files = [file, *more]
         self._size = size
         self.failure: Exception | None = None
-
-    def find_repository(self, _namespace: str | None, _name: str) -> "OneContentStore":
-        """See ``IRegistryStore``."""
-        return self
-
-    def iterate_repositories(self, _after: str) -> Iterator[str]:
-        """See ``IRegistryStore``."""
-        return iter(self.list_tags())
 
     def open_blob(self, digest: Digest) -> Content:
         """See ``IRepository``."""
@@ -121,21 +114,57 @@ class OneContentStore:
         """See ``IRepository``."""
         return RepositorySummary(tuple(self.list_tags()), (), self._size, 0, 0.0)
 
-    def list_releases(self) -> list[str]:
-        """See ``IRegistryStore``."""
-        self.list_tags()
-        return []
-
-    def read_release(self, version: str) -> bytes:
-        """See ``IRegistryStore``."""
-        self.list_tags()
-        raise ContentNotFound(version)
-
-    def check(self) -> None:
-        """See ``IRegistryStore``."""
-        self.list_tags()
-
     def _open(self, digest: Digest, media_type: str) -> Content:
         self.list_tags()
         file = self._files.pop(0) if len(self._files) > 1 else self._files[0]
         return Content(file, self._size, digest, media_type)
+
+
+@implementer(IRegistryStore)
+class OneContentStore:
+    """A store whose only repository is a ``OneContentRepository``; the arguments are the same."""
+
+    def __init__(self, file: BinaryIO, size: int, *more: BinaryIO) -> None:
+        self.repository = OneContentRepository(file, size, *more)
+
+    def find_repository(self, _namespace: str | None, _name: str) -> OneContentRepository:
+        """See ``IRegistryStore``."""
+        return self.repository
+
+    def open_blob(self, _namespace: str | None, _name: str, digest: Digest) -> Content:
+        """See ``IRegistryStore``."""
+        return self.repository.open_blob(digest)
+
+    def open_manifest(
+        self, _namespace: str | None, _name: str, reference: str | Digest
+    ) -> Content:
+        """See ``IRegistryStore``."""
+        return self.repository.open_manifest(reference)
+
+    def list_tags(self, _namespace: str | None, _name: str) -> Listing[str]:
+        """See ``IRegistryStore``."""
+        return Listing(self.repository.list_tags(), by_namespace=False)
+
+    def list_referrers(
+        self, _namespace: str | None, _name: str, digest: Digest
+    ) -> Listing[Descriptor]:
+        """See ``IRegistryStore``."""
+        return Listing(self.repository.list_referrers(digest), by_namespace=False)
+
+    def iterate_repositories(self, _after: str) -> Iterator[str]:
+        """See ``IRegistryStore``."""
+        return iter(self.repository.list_tags())
+
+    def list_releases(self) -> list[str]:
+        """See ``IRegistryStore``."""
+        self.check()
+        return []
+
+    def read_release(self, version: str) -> bytes:
+        """See ``IRegistryStore``."""
+        self.check()
+        raise ContentNotFound(version)
+
+    def check(self) -> None:
+        """See ``IRegistryStore``."""
+        self.repository.list_tags()

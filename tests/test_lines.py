@@ -1,11 +1,11 @@
-"""Tests for ``minreg.web.fastpath.buffered_log``."""
+"""Tests for ``minreg.web.fastpath.batching``."""
 
 import io
 
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.web.fastpath.buffered_log import BufferedLog
+from minreg.web.fastpath.batching import BufferedLog
 
 
 class Stream(io.StringIO):

@@ -3,9 +3,8 @@
 import json
 
 from minreg.oci.names import Digest
-from minreg.store.directory import RepositoryDirectory, digest_in_name
+from minreg.store.directory import ManifestCache, RepositoryDirectory, digest_in_name
 from minreg.store.interfaces import StoreUnavailable
-from minreg.store.manifest_cache import ManifestCache
 from minreg.store.rooted import RootedDirectory
 from tests.store_support import ABSENT, StoreTestCase
 

@@ -1,12 +1,12 @@
-"""Tests for ``minreg.store.manifest_cache``."""
+"""Tests for ``minreg.store.directory``."""
 
 import json
 import os
 from io import FileIO
 
 from minreg.oci.names import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Digest
+from minreg.store.directory import LARGEST_MANIFEST, ManifestCache, ParsedManifest
 from minreg.store.interfaces import ContentInvalid, StoreUnavailable
-from minreg.store.manifest_cache import LARGEST_MANIFEST, ManifestCache, ParsedManifest
 from minreg.store.rooted import OpenedFile, RootedDirectory
 from tests.store_support import ABSENT, StoreTestCase
 from tests.trees import descriptor

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.oci.manifests import Descriptor, Platform, parse_manifest
 from minreg.oci.names import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Digest
+from minreg.store.directory import ParsedManifest
 from minreg.store.index import (
     build_index,
     describe,
@@ -15,7 +16,6 @@ from minreg.store.index import (
     referrers_index,
     subject_of_fallback_tag,
 )
-from minreg.store.manifest_cache import ParsedManifest
 from tests.trees import descriptor, index
 
 CONFIG = Digest.of(b"config")

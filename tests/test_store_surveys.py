@@ -5,10 +5,9 @@ import os
 
 from minreg.oci.manifests import Platform
 from minreg.oci.names import OCI_LAYER, OCI_MANIFEST, Digest
-from minreg.store.directory import RepositoryDirectory
+from minreg.store.directory import ManifestCache, RepositoryDirectory
 from minreg.store.index import RepositoryIndex, RepositoryIndexCache
 from minreg.store.interfaces import ContentInvalid, ContentNotFound
-from minreg.store.manifest_cache import ManifestCache
 from minreg.store.rooted import RootedDirectory
 from tests.store_support import ABSENT, StoreTestCase
 from tests.trees import descriptor, index

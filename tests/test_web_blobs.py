@@ -63,7 +63,7 @@ class BlobResourceTests(BlobTestCase):
         message = response.json["errors"][0]["message"]
         self.assertIn("damaged", message)
         self.assertNotIn(path, message)
-        self.assertIn(path, self.logged("broken")[0]["reason"])
+        self.assertIn(path, self.logged("content_invalid")[0]["reason"])
 
     def test_never_opened(self) -> None:
         """A fifo or a link out of the root is not served, and waits for nobody."""

@@ -88,7 +88,7 @@ class BrowserTests(PageTestCase):
         """Nothing is left of a page that nobody waits for."""
         connection = self.connect()
         connection.channel.dataReceived(b"GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n")
-        connection.exit_with_error()
+        connection.leave()
         self.assertEqual([event for event in self.events if "log_failure" in event], [])
 
 

@@ -71,7 +71,7 @@ class ConnectionTests(WebTestCase):
         """A connection that ended leaves no timer running."""
         connection = self.connect()
         connection.send(PING + b"GET /v2/")
-        connection.exit_with_error()
+        connection.leave()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
@@ -190,7 +190,7 @@ class TimeoutTests(WebTestCase):
         self.assertTrue(connection.is_closed)
         self.assertTrue(self.file.closed)
         (event,) = self.logged("request")
-        self.assertEqual(event["failure"], "the client did not take the answer")
+        self.assertEqual(event["failure"], "the client did not accept the response")
 
     def test_stalled_with_more_requests(self) -> None:
         """That holds too for a client that sent its next request already."""

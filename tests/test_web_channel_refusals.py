@@ -207,7 +207,7 @@ class TooManyConnectionsTests(RefusalTestCase):
         """One connection too many is refused; once another one has ended, there is room."""
         connections = [self.connect() for _ in range(10)]
         self.assert_refused(self.connect(), 503, "UNAVAILABLE")
-        connections[0].exit_with_error()
+        connections[0].leave()
         self.assertEqual(self.request("/v2/").code, 200)
 
     def test_message(self) -> None:

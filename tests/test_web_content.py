@@ -23,7 +23,7 @@ class SmallContentTests(WebTestCase):
             file = OpenFile(LAYER)
             response = self.get(file, 12, ranges)
             self.assertEqual((response.code, response.error_code), (503, "UNAVAILABLE"))
-            self.assertIn("cut short", response.json["errors"][0]["message"])
+            self.assertIn("truncated", response.json["errors"][0]["message"])
             self.assertIsNone(response.header("content-range"))
             self.assertTrue(file.closed)
 

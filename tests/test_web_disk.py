@@ -156,7 +156,7 @@ class WaitingRequestTests(WebTestCase):
     def test_client_leaves(self) -> None:
         """If the client leaves meanwhile, the file is closed as soon as it is there."""
         connection = self.ask()
-        connection.exit_with_error()
+        connection.leave()
         (event,) = self.logged("request")
         self.assertEqual((event["failure"], event["bytes"]), ("the client left", 0))
         self.threads.run()
@@ -166,9 +166,9 @@ class WaitingRequestTests(WebTestCase):
     def test_client_leaves_before_failure(self) -> None:
         """If the disk then fails, that is nobody's concern."""
         store = OneContentStore(self.file, 10)
-        store.failure = StoreUnavailable("gone")
+        store.repository.failure = StoreUnavailable("gone")
         self.site = self.make_site(store, in_thread=self.threads)
-        self.ask().exit_with_error()
+        self.ask().leave()
         self.threads.run()
         self.assertEqual(len(self.logged("request")), 1)
 
@@ -176,7 +176,7 @@ class WaitingRequestTests(WebTestCase):
         """A list that comes too late has nothing to close."""
         connection = self.connect()
         connection.send(write_request("/v2/a/tags/list"))
-        connection.exit_with_error()
+        connection.leave()
         self.threads.run()
         self.assertEqual(len(self.logged("request")), 1)
 

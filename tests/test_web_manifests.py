@@ -122,7 +122,7 @@ class ManifestResourceTests(WebTestCase):
             response = self.request(f"/v2/a/manifests/{Digest.of(content)}")
             self.assertEqual((response.code, response.error_code), (404, "MANIFEST_UNKNOWN"))
             self.assertNotIn(path, response.json["errors"][0]["message"])
-            self.assertIn(path, self.logged("broken")[-1]["reason"])
+            self.assertIn(path, self.logged("content_invalid")[-1]["reason"])
 
     def test_large(self) -> None:
         """A manifest of five megabytes is served."""

@@ -60,7 +60,7 @@ class MetricsTests(StatusTestCase):
         """What goes on now, and what runs here, are told too."""
         idle = self.connect()
         found = self.figures()
-        idle.exit_with_error()
+        idle.leave()
         self.assertEqual(found["minreg_connections{}"], 2)
         self.assertEqual(found["minreg_transfers_in_progress{}"], 1)
         self.assertGreater(found["process_resident_memory_bytes{}"], 0)
@@ -76,7 +76,7 @@ class MetricsTests(StatusTestCase):
         transfer = self.connect(reads=False)
         transfer.send(f"GET {blob} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         self.assertEqual(self.figures()["minreg_transfers_in_progress{}"], 2)
-        transfer.exit_with_error()
+        transfer.leave()
         found = self.figures()
         self.assertEqual(found["minreg_transfers_in_progress{}"], 1)
         self.assertEqual(found["minreg_aborted_total{endpoint=blobs}"], 1)

@@ -46,7 +46,7 @@ class HomeTests(PageTestCase):
         """A repository that must not be read is named, and the log asked."""
         self.tree.link_out("a")
         self.assertIn("a cannot be read: see the log", self.show("/").text)
-        [logged] = self.logged("broken")
+        [logged] = self.logged("content_invalid")
         self.assertIn("leads out of the root", logged["reason"])
 
     def test_pages(self) -> None:

@@ -107,7 +107,7 @@ class SearchTests(PageTestCase):
         """Names that are not kept are found as well, a few at a time."""
         self.patch(index, "MOST_NAMES", 4)
         self.patch(index, "_AT_A_TIME", 2)
-        self.patch(listing, "_AT_A_TIME", 3)
+        self.patch(listing, "_NAMES_AT_A_TIME", 3)
         page = self.show("/?q=r7")
         self.assertIn("Nothing so far", page.text)
         page = self.show(page.links["Search on →"])
@@ -147,7 +147,7 @@ class SearchTests(PageTestCase):
         first, second = self.connect(), self.connect()
         for connection in (first, second):
             connection.send(write_request("/?q=r7", headers=BROWSER))
-        first.exit_with_error()
+        first.leave()
         while len(threads):
             threads.run()
             second.pump()

@@ -91,7 +91,7 @@ class RowsTests(PageTestCase):
         while threads.names() != ["look"]:
             threads.run()
             connection.pump()
-        connection.exit_with_error()
+        connection.leave()
         gc.collect()
         self.assertEqual(self.flushLoggedErrors(), [])
         self.assertEqual(len(threads), 1, "nothing more is looked at")
@@ -105,7 +105,7 @@ class RowsTests(PageTestCase):
         connections = [self.connect() for _ in range(6)]
         for connection, path in zip(connections, ["/", "/minreg/images/a"] * 3, strict=True):
             connection.send(write_request(path, headers=BROWSER))
-        connections.pop(2).exit_with_error()
+        connections.pop(2).leave()
         most = 0
         while len(threads):
             most = max(most, threads.names().count("look"))

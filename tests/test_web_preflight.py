@@ -175,7 +175,7 @@ class CrowdTests(PreflightTestCase):
     def exit_with_error(self, connection: Connection) -> None:
         """Leave, unless that was done before."""
         if not connection.is_closed:
-            connection.exit_with_error()
+            connection.leave()
 
     def finish(self, connection: Connection) -> int:
         """Do work until a connection has its answer; return the answer's status."""
@@ -208,14 +208,14 @@ class CrowdTests(PreflightTestCase):
         self.assertEqual(refused.code, 503)
         self.assertIn("ask again a little later", refused.body.decode())
         self.assertEqual(self.finish(waiting[0]), 200)
-        waiting[0].exit_with_error()
+        waiting[0].leave()
         self.assertEqual(self.ask().received(), b"")
 
     def test_client_left(self) -> None:
         """Whoever leaves gives its turn to the next, be it looked at or waiting."""
         first, second, third = (self.ask() for _ in range(3))
         for connection in (second, first):
-            connection.exit_with_error()
+            connection.leave()
         self.assertEqual(self.finish(third), 200)
         self.assertEqual(self.flushLoggedErrors(), [])
 

@@ -77,4 +77,4 @@ class ReferrersResourceTests(WebTestCase):
         self.tree.link_out("c")
         response = self.request(f"/v2/c/referrers/{self.subject}")
         self.assertEqual((response.code, response.error_code), (404, "NAME_UNKNOWN"))
-        self.assertIn("leads out of the root", self.logged("broken")[0]["reason"])
+        self.assertIn("leads out of the root", self.logged("content_invalid")[0]["reason"])

@@ -4,8 +4,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.store.cache import FRESH, ValidatedCache
-from tests.shortcuts import BLOB, TAG, ShortcutTestCase
-from tests.stores import HeldThreads
+from tests.shortcuts import TAG, ShortcutTestCase
 from tests.support import Response
 
 
@@ -47,27 +46,6 @@ class RememberedTests(SynchronousTestCase):
 
 class SmallContentTests(ShortcutTestCase):
     """Tests for manifests and configs that are asked for in other words each time."""
-
-    def test_needs_no_thread(self) -> None:
-        """Whatever condition or range comes with it, known content needs no thread."""
-        threads = HeldThreads()
-        self.site = self.make_site(self.make_store(), in_thread=threads)
-        for path in (TAG, BLOB):
-            client = self.connect()
-            client.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-            threads.run()
-            client.pump()
-            whole = client.received().partition(b"\r\n\r\n")[2]
-            for headers, code, body in (
-                ({"if-none-match": '"other"'}, 200, whole),
-                ({"range": "bytes=1-2"}, 206, whole[1:3]),
-                ({"range": "bytes=0-0,2-2"}, 206, None),
-                ({"if-none-match": "*"}, 304, b""),
-            ):
-                answer = client.request(path, headers=headers)
-                self.assertEqual(answer.code, code)
-                self.assertIn(body, (None, answer.body))
-        self.assertEqual(len(threads), 0)
 
     def test_namespace(self) -> None:
         """What is known of one registry's repository is not known of another's."""

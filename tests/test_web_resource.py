@@ -22,7 +22,7 @@ class FaultyResource(RegistryResource):
 
     def render_GET(self, request: RegistryRequest) -> int:
         """Fail, perhaps in the middle of an answer."""
-        request.fields = b"\r\nETag: x"
+        request.setHeader(b"etag", b"x")
         request.setHeader(b"content-length", b"10")
         if self._written:
             request.write(self._written)
@@ -57,7 +57,7 @@ class FaultTests(WebTestCase):
     def test_fault_in_thread(self) -> None:
         """A fault while the disk is asked is answered likewise."""
         store = OneContentStore(OpenFile(LAYER), 10)
-        store.failure = ZeroDivisionError()
+        store.repository.failure = ZeroDivisionError()
         self.site = self.make_site(store)
         for path in ("/v2/_catalog", "/v2/a/tags/list", f"/v2/a/referrers/{Digest.of(LAYER)}"):
             response = self.request(path)
@@ -70,7 +70,7 @@ class FaultTests(WebTestCase):
         connection = self.connect()
         connection.send(write_request("/v2/_catalog"))
         (request,) = connection.channel.requests
-        connection.exit_with_error()
+        connection.leave()
 
         async def fail() -> None:
             raise ZeroDivisionError

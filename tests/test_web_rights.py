@@ -64,9 +64,9 @@ class RightsTests(StatusTestCase):
             for path in PATHS:
                 self.assert_refused(
                     self.ask(path),
-                    "what a holds there cannot be read: the registry's log says how to mend it",
+                    "what a holds there cannot be read: the registry's log says what to do",
                 )
-            reasons = {event["reason"] for event in self.logged("broken")}
+            reasons = {event["reason"] for event in self.logged("content_invalid")}
             self.assertIn("give it the right to (chmod a+rX)", "".join(reasons))
         self.assertEqual(self.request("/minreg/missing").json["missing"], [])
 

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import execute
 
-from minreg.web.fastpath.response_cache import ResponseCache
+from minreg.web.disk import DiskIO
+from minreg.web.registry.endpoints import make_root
 from minreg.web.site import RegistrySite
 from tests.shortcuts import BLOB, TAG, ShortcutTestCase, said
 
@@ -33,8 +35,8 @@ class SameTests(ShortcutTestCase):
     def setUp(self) -> None:
         """Build a site that knows all short answers, and one that remembers nothing."""
         super().setUp()
-        self.plain = self.make_site(self.make_store())
-        self.plain.shortcut = ResponseCache(self.clock, self.plain.shortcut._log, capacity=0)
+        root = make_root(self.make_store(), DiskIO(self.clock, execute))
+        self.plain = RegistrySite(root, self.clock, 10)
         self.short = self.make_site(self.make_store())
         for path in PATHS:
             for method in ("GET", "HEAD"):
@@ -76,7 +78,7 @@ class SameTests(ShortcutTestCase):
             seen.append(client.is_closed)
             if client.is_closed:
                 client = self.connect()
-        client.exit_with_error()
+        client.leave()
         return [*seen, *map(said, self.logged("request"))]
 
 

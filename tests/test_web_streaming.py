@@ -1,7 +1,7 @@
 """Tests for ``minreg.web.transfer.sendfile``."""
 
 from minreg.oci.names import Digest
-from minreg.web.transfer.sendfile import SMALL
+from minreg.store.interfaces import SMALL
 from tests.stores import OneContentStore, OpenFile
 from tests.support import Connection, WebTestCase, parse_response, write_request
 
@@ -68,7 +68,7 @@ class WholeTests(StreamingTestCase):
         """A client that leaves ends the reading: the file is closed at once."""
         connection = self.ask(reads=False)
         self.assertFalse(self.file.closed)
-        connection.exit_with_error()
+        connection.leave()
         self.assertTrue(self.file.closed)
         (event,) = self.logged("request")
         self.assertEqual((event["status"], event["failure"]), (200, "the client left"))
@@ -137,7 +137,7 @@ class WholeTests(StreamingTestCase):
         connection = self.connect(reads=False)
         connection.channel.dataReceived(write_request(PATH))
         self.assertEqual(self.file.tell(), 0)
-        connection.exit_with_error()
+        connection.leave()
         self.assertTrue(self.file.closed)
 
 
@@ -181,7 +181,7 @@ class MultipleRangeTests(StreamingTestCase):
         """A client that does not read holds back the parts too."""
         connection = self.ask("bytes=0-399999,500000-899999", reads=False)
         self.assertLess(self.file.tell(), 3 * SMALL)
-        connection.exit_with_error()
+        connection.leave()
         self.assertTrue(self.file.closed)
 
 

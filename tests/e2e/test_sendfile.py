@@ -143,7 +143,7 @@ class BrokenTests(SendfileTestCase):
         self.assertTrue(self.wire.transport.connected)
         self.clock.advance(2)
         self.assert_nothing_left()
-        self.assertEqual(self.last_line()[FAILURE], "the client did not take the answer")
+        self.assertEqual(self.last_line()[FAILURE], "the client did not accept the response")
 
     def test_cut_short(self) -> None:
         """If the file is cut short, the connection ends before the body does."""

@@ -9,7 +9,6 @@ from typing import Any, TextIO
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorThreads, IReactorTime, IStreamServerEndpoint
 from twisted.internet.threads import deferToThreadPool
-from twisted.python.logfile import LogFile
 
 from minreg.daemon.service import GiveUp, Listener, RegistryService, RootWatch, exit_with_error
 from minreg.daemon.signals import Reloader, Signals
@@ -20,10 +19,11 @@ from minreg.log import make_observer
 from minreg.settings import ListenEndpoint, SettingInvalid, Settings
 from minreg.store.tree import DeferredTree, RegistryTree
 from minreg.web.disk import DiskIO
-from minreg.web.fastpath.buffered_log import BufferedLog
+from minreg.web.fastpath.batching import BufferedLog
 from minreg.web.site import RegistrySite
 from minreg.web.status.plan import StatusOptions
 from minreg.web.status.resources import make_sites
+from minreg.web.twisted_private import log_descriptor
 
 _RESERVED = 64
 _FILES_OF_A_CONNECTION = 3
@@ -140,12 +140,7 @@ def _plan_status(settings: Settings) -> StatusOptions:
 def _make_workers(settings: Settings, log: TextIO, reactor: Any) -> Workers | None:
     if settings.workers == 1:
         return None
-    return Workers(settings, partial(_descriptor_of, log), reactor, os.environ)
-
-
-def _descriptor_of(log: TextIO) -> int:
-    file = log._file if isinstance(log, LogFile) else log  # noqa: SLF001 - no other way
-    return file.fileno()
+    return Workers(settings, partial(log_descriptor, log), reactor, os.environ)
 
 
 def _supervise(

@@ -16,7 +16,7 @@ from minreg.daemon.signals import Signals
 from minreg.daemon.sockets import ReusePortReactor
 from minreg.log import make_observer
 from minreg.settings import ListenEndpoint, Settings
-from minreg.web.fastpath.buffered_log import BufferedLog
+from minreg.web.fastpath.batching import BufferedLog
 
 
 @implementer(IReadDescriptor)

@@ -11,8 +11,7 @@ import attrs
 from minreg.oci.manifests import Descriptor, Platform
 from minreg.oci.names import OCI_INDEX, Digest, is_tag
 from minreg.store.cache import Fingerprint, LeastRecentlyUsedCache, fingerprint, is_settled
-from minreg.store.directory import RepositoryDirectory, digest_in_name
-from minreg.store.manifest_cache import ParsedManifest
+from minreg.store.directory import ParsedManifest, RepositoryDirectory, digest_in_name
 
 
 @attrs.frozen

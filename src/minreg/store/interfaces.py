@@ -1,14 +1,18 @@
 """What the HTTP face asks of whatever keeps the content."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import BinaryIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO, Generic, TypeVar
 
 import attrs
 from zope.interface import Attribute, Interface
 
 from minreg.oci.manifests import Descriptor, Platform
 from minreg.oci.names import Digest
+
+Item = TypeVar("Item")
+
+SMALL = 64 * 1024
+"""Bytes up to which content is read into memory by the store, and sent in one piece."""
 
 
 class RepositoryNotFound(LookupError):
@@ -53,12 +57,18 @@ class TooLarge(Exception):
 
 @attrs.frozen
 class Content:
-    """Content that is about to be sent; whoever gets it closes ``file``.
+    """Content to be sent. Who gets it closes ``file``.
 
-    ``size`` is in bytes, and the file holds that many or has been cut short since.
-    ``is_current`` tells at any later time whether the same question would still bring the
-    same content; it never waits long where it was asked not long before, and is None if
-    that cannot be told.
+    Attributes:
+        file: The bytes: ``size`` of them, unless the file has been truncated since. At most
+            ``SMALL`` bytes are in memory already.
+        size: Bytes.
+        digest: The digest of the bytes.
+        media_type: The media type of the bytes.
+        is_current: Returns whether the same call would still return the same content; None if
+            that cannot be told. It does not wait for the disk if it was called within the last
+            seconds.
+        by_namespace: Whether the request's namespace decided which repository this is from.
     """
 
     file: BinaryIO
@@ -66,19 +76,24 @@ class Content:
     digest: Digest
     media_type: str
     is_current: Callable[[], bool] | None = None
+    by_namespace: bool = False
 
     def close(self) -> None:
         """Close the file."""
         self.file.close()
 
-    @contextmanager
-    def closed_on_failure(self) -> Iterator[None]:
-        """Close the file unless all goes well."""
-        try:
-            yield
-        except BaseException:
-            self.close()
-            raise
+
+@attrs.frozen
+class Listing(Generic[Item]):
+    """A list of tags or referrers.
+
+    Attributes:
+        items: The list.
+        by_namespace: Whether the request's namespace decided which repository this is from.
+    """
+
+    items: Sequence[Item]
+    by_namespace: bool
 
 
 @attrs.frozen
@@ -153,6 +168,41 @@ class IRegistryStore(Interface):
     All of them, and those of the repositories, are called in any thread, and raise
     ``StoreUnavailable`` when the store as a whole cannot be read.
     """
+
+    def open_manifest(namespace: str | None, name: str, reference: str | Digest) -> Content:
+        """Open the manifest or index that a tag or digest names in a repository.
+
+        Args:
+            namespace: As for ``find_repository``.
+            name: As for ``find_repository``.
+            reference: A tag or a digest.
+
+        Raises:
+            RepositoryNotFound: There is no such repository.
+            ContentNotFound: It has no such manifest that could be served.
+        """
+
+    def open_blob(namespace: str | None, name: str, digest: Digest) -> Content:
+        """Open a config, a layer or other content that is not a manifest.
+
+        Raises:
+            RepositoryNotFound: There is no such repository.
+            ContentNotFound: It has no such blob that could be served.
+        """
+
+    def list_tags(namespace: str | None, name: str) -> Listing[str]:
+        """List the tags of a repository, in the order of their bytes.
+
+        Raises:
+            RepositoryNotFound: There is no such repository.
+        """
+
+    def list_referrers(namespace: str | None, name: str, digest: Digest) -> Listing[Descriptor]:
+        """Describe the manifests whose subject is ``digest``, in a stable order.
+
+        Raises:
+            RepositoryNotFound: There is no such repository.
+        """
 
     def find_repository(namespace: str | None, name: str) -> IRepository:
         """Find the repository that a request names.

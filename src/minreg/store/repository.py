@@ -11,7 +11,12 @@ from zope.interface import implementer
 from minreg.oci.manifests import Descriptor, ManifestInvalid, parse_manifest
 from minreg.oci.names import OCI_INDEX, OCTET_STREAM, Digest
 from minreg.store.cache import Dependencies, Fingerprint
-from minreg.store.directory import RepositoryDirectory, digest_in_name
+from minreg.store.directory import (
+    ManifestCache,
+    ParsedManifest,
+    RepositoryDirectory,
+    digest_in_name,
+)
 from minreg.store.index import (
     IndexSnapshot,
     RepositoryIndex,
@@ -22,6 +27,7 @@ from minreg.store.index import (
     subject_of_fallback_tag,
 )
 from minreg.store.interfaces import (
+    SMALL,
     Content,
     ContentInvalid,
     ContentNotFound,
@@ -29,7 +35,6 @@ from minreg.store.interfaces import (
     RepositoryNotFound,
     RepositorySummary,
 )
-from minreg.store.manifest_cache import ManifestCache, ParsedManifest
 from minreg.store.rooted import OpenedFile, RootedDirectory
 
 
@@ -77,7 +82,14 @@ class TreeRepository:
                     f"{' or '.join(map(str, sorted(stated)))}: copy it again"
                 )
         is_current = self._check(f"blobs/{digest}", opened, taken)
-        return Content(opened.file, size, digest, OCTET_STREAM, is_current)
+        return Content(
+            _load_small(opened.file, size),
+            size,
+            digest,
+            OCTET_STREAM,
+            is_current,
+            self.by_namespace,
+        )
 
     def list_tags(self) -> list[str]:
         """See ``IRepository``."""
@@ -131,7 +143,7 @@ class TreeRepository:
         survey = self._survey()
         subject = subject_of_fallback_tag(tag, survey.referrers)
         if subject is not None:
-            return _referrers_content(survey, subject)
+            return self._open_referrers(survey, subject)
         raise ContentNotFound(f"tag {tag} is not in repository {self.name}")
 
     def _open_linked(self, tag: str, digest: Digest) -> Content:
@@ -163,7 +175,7 @@ class TreeRepository:
             return self._as_content(opened, place, digest, taken)
         subject = survey.referrers_indexes.get(digest)
         if subject is not None:
-            return _referrers_content(survey, subject)
+            return self._open_referrers(survey, subject)
         platform = survey.platforms.get(digest)
         if platform is None:
             raise ContentNotFound(f"manifest {digest} is not in repository {self.name}")
@@ -197,7 +209,14 @@ class TreeRepository:
                 taken = taken or self._look()
                 media_type = taken.survey.media_types.get(document.digest, media_type)
             is_current = self._check(place, opened, taken)
-            return Content(opened.file, document.size, document.digest, media_type, is_current)
+            return Content(
+                _load_small(opened.file, document.size),
+                document.size,
+                document.digest,
+                media_type,
+                is_current,
+                self.by_namespace,
+            )
 
     def _check(
         self, place: str, opened: OpenedFile, taken: IndexSnapshot | None
@@ -238,7 +257,31 @@ class TreeRepository:
         except FileNotFoundError:
             raise RepositoryNotFound(self.name) from None
 
+    def _open_referrers(self, survey: RepositoryIndex, subject: Digest) -> Content:
+        """Return the index that lists the referrers of a manifest, made in memory."""
+        content = referrers_index(survey.referrers[subject])
+        return Content(
+            BytesIO(content),
+            len(content),
+            Digest.of(content),
+            OCI_INDEX,
+            by_namespace=self.by_namespace,
+        )
 
-def _referrers_content(survey: RepositoryIndex, subject: Digest) -> Content:
-    content = referrers_index(survey.referrers[subject])
-    return Content(BytesIO(content), len(content), Digest.of(content), OCI_INDEX)
+
+def _load_small(file: BinaryIO, size: int) -> BinaryIO:
+    """Return small content as a file in memory, and close the file it was read from.
+
+    What is large, or cannot be read, is returned as it is: sending it will show the error.
+    """
+    if size > SMALL:
+        return file
+    try:
+        content = file.read(size)
+        file.seek(0)
+    except OSError:
+        return file
+    if len(content) < size:
+        return file
+    file.close()
+    return BytesIO(content)

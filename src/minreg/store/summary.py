@@ -5,11 +5,10 @@ from contextlib import suppress
 
 from minreg.oci.manifests import Descriptor, Manifest, Platform
 from minreg.oci.names import Digest
-from minreg.store.directory import RepositoryDirectory
+from minreg.store.directory import ParsedManifest, RepositoryDirectory
 from minreg.store.images import LARGEST_CONFIG, read_platform
 from minreg.store.index import RepositoryIndex
 from minreg.store.interfaces import ContentInvalid, RepositorySummary, TooLarge
-from minreg.store.manifest_cache import ParsedManifest
 
 MOST_MANIFESTS = 500
 """Files of manifests and tags that are summed up: half a second's work on a slow node."""

@@ -7,19 +7,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from zope.interface import implementer
 
+from minreg.oci.manifests import Descriptor
+from minreg.oci.names import Digest
 from minreg.store.cache import Dependencies
+from minreg.store.directory import ManifestCache
 from minreg.store.index import RepositoryIndexCache
 from minreg.store.interfaces import (
+    Content,
     ContentInvalid,
     ContentNotFound,
     ContentUnreadable,
     IRegistryStore,
+    Listing,
     RepositoryNotFound,
     StoreNotReady,
     StoreUnavailable,
 )
 from minreg.store.lookup import candidates
-from minreg.store.manifest_cache import ManifestCache
 from minreg.store.repository import TreeRepository
 from minreg.store.rooted import RootedDirectory
 from minreg.store.walk import walk
@@ -111,6 +115,26 @@ class RegistryTree:
         self._documents = ManifestCache(now=now)
         self._surveys = RepositoryIndexCache(now=now)
         self._now = now
+
+    def open_manifest(self, namespace: str | None, name: str, reference: str | Digest) -> Content:
+        """See ``IRegistryStore``."""
+        return self.find_repository(namespace, name).open_manifest(reference)
+
+    def open_blob(self, namespace: str | None, name: str, digest: Digest) -> Content:
+        """See ``IRegistryStore``."""
+        return self.find_repository(namespace, name).open_blob(digest)
+
+    def list_tags(self, namespace: str | None, name: str) -> Listing[str]:
+        """See ``IRegistryStore``."""
+        repository = self.find_repository(namespace, name)
+        return Listing(repository.list_tags(), repository.by_namespace)
+
+    def list_referrers(
+        self, namespace: str | None, name: str, digest: Digest
+    ) -> Listing[Descriptor]:
+        """See ``IRegistryStore``."""
+        repository = self.find_repository(namespace, name)
+        return Listing(repository.list_referrers(digest), repository.by_namespace)
 
     def find_repository(self, namespace: str | None, name: str) -> TreeRepository:
         """See ``IRegistryStore``."""

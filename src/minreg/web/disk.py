@@ -10,7 +10,7 @@ nothing counts as there.
 """
 
 import os
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import FileIO
 from itertools import islice
@@ -20,7 +20,6 @@ from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from minreg.store.cache import ValidatedCache
 from minreg.store.interfaces import StoreUnavailable
 
 AT_ONCE = 512 * 1024
@@ -77,7 +76,6 @@ Item = TypeVar("Item")
 
 _MOST_WAITING = 1024
 _MOST_READERS = 4
-_KNOWN = 8 * 1024 * 1024
 _AT_A_TIME = 250
 
 
@@ -87,8 +85,6 @@ ThreadRunner = Callable[..., Deferred[Any]]
 
 class DiskIO:
     """Runs looks at a disk, each with only so much patience.
-
-    ``known`` is what was found out lately, under any key.
 
     Args:
         clock: Measures the patience.
@@ -103,7 +99,6 @@ class DiskIO:
         self._in_thread = in_thread
         self._patience = patience
         self._waiting = 0
-        self.known: ValidatedCache[Hashable, Any] = ValidatedCache(clock, _KNOWN)
         self._readers: DeferredSemaphore = DeferredSemaphore(_MOST_READERS)
 
     def run(

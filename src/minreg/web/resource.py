@@ -1,6 +1,6 @@
-"""What all resources of the registry API have in common: how they answer and refuse."""
+"""The base class of all resources: errors become the specification's documents here."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -18,16 +18,20 @@ ALLOWED = b"GET, HEAD"
 
 
 class RegistryResource(Resource):
-    """A resource that refuses with the specification's error documents, never with HTML."""
+    """A resource whose errors are the specification's JSON documents, never HTML."""
 
     _log = Logger()
 
     def getChild(self, _path: bytes, _request: RegistryRequest) -> "RegistryResource":
-        """Answer for every path that has no meaning."""
-        return RefusingResource(not_an_endpoint())
+        """Return the resource for a path that is no endpoint."""
+        return RefusingResource(not_an_endpoint)
+
+    def render_GET(self, _request: RegistryRequest) -> int:
+        """Refuse the request: only paths below this one are endpoints."""
+        raise not_an_endpoint()
 
     def render(self, request: RegistryRequest) -> int:
-        """Answer now, or promise to."""
+        """Respond to a request, now or later."""
         try:
             super().render(request)
         except RegistryError as error:
@@ -37,10 +41,10 @@ class RegistryResource(Resource):
             request.refuse(unsupported(request.method.decode("ascii")))
         return NOT_DONE_YET
 
-    def answer_later(self, request: RegistryRequest, answer: Coroutine[Any, Any, None]) -> int:
-        """Let a coroutine answer; it is cancelled when the client leaves before."""
-        deferred = Deferred.fromCoroutine(answer)
-        request.notifyFinish().addErrback(lambda _left: deferred.cancel())
+    def answer_later(self, request: RegistryRequest, response: Coroutine[Any, Any, None]) -> int:
+        """Run a coroutine that responds. It is cancelled if the client leaves before."""
+        deferred = Deferred.fromCoroutine(response)
+        request.notifyFinish().addErrback(lambda _reason: deferred.cancel())
         deferred.addErrback(self._fail, request)
         return NOT_DONE_YET
 
@@ -50,7 +54,7 @@ class RegistryResource(Resource):
         if isinstance(failure.value, RegistryError):
             request.refuse(failure.value)
         elif isinstance(failure.value, StoreUnavailable):
-            # What the daemon waits for, it says once.
+            # A root that the daemon waits for is logged once, when the waiting starts.
             if not failure.check(StoreNotReady):
                 self._log.error("cannot read the registry: {reason}", reason=str(failure.value))
             request.refuse(unavailable(str(failure.value)))
@@ -59,14 +63,19 @@ class RegistryResource(Resource):
 
 
 class RefusingResource(RegistryResource):
-    """A path that can only be refused, and why."""
+    """A path that is always refused.
+
+    Args:
+        make_error: Makes the error. One exception must not be raised twice: each time, its
+            traceback would grow and keep more frames alive.
+    """
 
     isLeaf = True
 
-    def __init__(self, error: RegistryError) -> None:
+    def __init__(self, make_error: Callable[[], RegistryError]) -> None:
         super().__init__()
-        self._error = error
+        self._make_error = make_error
 
     def render_GET(self, _request: RegistryRequest) -> int:
-        """Refuse."""
-        raise self._error
+        """Refuse the request."""
+        raise self._make_error()

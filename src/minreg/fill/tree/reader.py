@@ -7,9 +7,9 @@ from minreg.fill.errors import TreeUnreadable
 from minreg.fill.tree.layout import BLOBS, MANIFESTS, PRIVATE
 from minreg.fill.tree.walk import Walk
 from minreg.oci.names import Digest, DigestInvalid, is_tag
+from minreg.store.directory import ManifestCache
 from minreg.store.index import RepositoryIndexCache
 from minreg.store.interfaces import ContentInvalid, ContentNotFound, RepositoryNotFound
-from minreg.store.manifest_cache import ManifestCache
 from minreg.store.repository import TreeRepository
 from minreg.store.rooted import RootedDirectory
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from functools import partial
 from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
@@ -30,56 +31,92 @@ from minreg.oci.names import (
 from minreg.store.index import referrers_index
 from minreg.store.interfaces import ContentNotFound, IRegistryStore
 from minreg.web.disk import DiskIO
-from minreg.web.registry.content import ASK_AGAIN, FOR_EVER, ContentResource, RepositoryRequest
+from minreg.web.registry.content import (
+    IMMUTABLE,
+    REVALIDATE,
+    RepositoryAddress,
+    send_content,
+)
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RefusingResource, RegistryResource
 
 
-class BlobResource(ContentResource):
-    """A config, a layer, or other content that is no manifest."""
+class BlobResource(RegistryResource):
+    """``/v2/<name>/blobs/<digest>``: a config, a layer, or other content.
+
+    Args:
+        repository: The repository.
+        text: The digest, as the request has it.
+    """
+
+    isLeaf = True
+
+    def __init__(self, repository: RepositoryAddress, text: str) -> None:
+        super().__init__()
+        self._repository = repository
+        self._text = text
 
     def render_GET(self, request: RegistryRequest) -> int:
-        """Send the blob, or the part of it that the client still lacks."""
+        """Send the blob, or the part of it that the client asks for."""
+        return self.answer_later(request, self._send(request, _parse_digest(self._text)))
+
+    async def _send(self, request: RegistryRequest, digest: Digest) -> None:
+        repository = self._repository
         try:
-            digest = Digest.parse(self.text)
-        except DigestInvalid as error:
-            raise digest_invalid(str(error)) from None
-        return self.answer_with(
-            request,
-            f"blobs/{digest}",
-            lambda repository: repository.open_blob(digest),
-            FOR_EVER,
-        )
-
-    def not_found(self, error: ContentNotFound) -> RegistryError:
-        """Say that there is no such blob."""
-        return blob_unknown(str(error), {"name": self.repository.name, "digest": self.text})
+            content = await repository.fetch(request, repository.store.open_blob, digest)
+        except ContentNotFound as error:
+            detail = {"name": repository.name, "digest": self._text}
+            raise blob_unknown(str(error), detail) from None
+        await send_content(request, content, IMMUTABLE, repository.disk)
 
 
-class ManifestResource(ContentResource):
-    """A manifest or an index, by tag or by digest: the stored bytes as they are."""
+class ManifestResource(RegistryResource):
+    """``/v2/<name>/manifests/<reference>``: a manifest or an index, by tag or by digest.
+
+    Args:
+        repository: The repository.
+        text: The tag or digest, as the request has it.
+    """
+
+    isLeaf = True
+
+    def __init__(self, repository: RepositoryAddress, text: str) -> None:
+        super().__init__()
+        self._repository = repository
+        self._text = text
 
     def render_GET(self, request: RegistryRequest) -> int:
-        """Send the manifest."""
+        """Send the stored bytes as they are."""
         try:
-            reference = parse_reference(self.text)
+            reference = parse_reference(self._text)
         except DigestInvalid as error:
             raise digest_invalid(str(error)) from None
         except NameInvalid as error:
-            raise manifest_unknown(str(error), {"reference": self.text}) from None
-        return self.answer_with(
-            request,
-            f"manifests/{reference}",
-            lambda repository: repository.open_manifest(reference),
-            FOR_EVER if isinstance(reference, Digest) else ASK_AGAIN,
-        )
+            raise manifest_unknown(str(error), {"reference": self._text}) from None
+        return self.answer_later(request, self._send(request, reference))
 
-    def not_found(self, error: ContentNotFound) -> RegistryError:
-        """Say that there is no such manifest, and for which platform it would be."""
-        detail: dict[str, Any] = {"name": self.repository.name, "reference": self.text}
+    async def _send(self, request: RegistryRequest, reference: str | Digest) -> None:
+        repository = self._repository
+        try:
+            content = await repository.fetch(request, repository.store.open_manifest, reference)
+        except ContentNotFound as error:
+            raise self._unknown(error) from None
+        cache_control = IMMUTABLE if isinstance(reference, Digest) else REVALIDATE
+        await send_content(request, content, cache_control, repository.disk)
+
+    def _unknown(self, error: ContentNotFound) -> RegistryError:
+        """Return the error for a missing manifest, with its platform if an index names it."""
+        detail: dict[str, Any] = {"name": self._repository.name, "reference": self._text}
         if error.platform is not None:
             detail["platform"] = error.platform.as_json()
         return manifest_unknown(str(error), detail)
+
+
+def _parse_digest(text: str) -> Digest:
+    try:
+        return Digest.parse(text)
+    except DigestInvalid as error:
+        raise digest_invalid(str(error)) from None
 
 
 LARGEST_PAGE = 10_000
@@ -142,7 +179,7 @@ class TagsResource(RegistryResource):
 
     isLeaf = True
 
-    def __init__(self, repository: RepositoryRequest) -> None:
+    def __init__(self, repository: RepositoryAddress) -> None:
         super().__init__()
         self._repository = repository
 
@@ -152,10 +189,10 @@ class TagsResource(RegistryResource):
 
     async def _send(self, request: RegistryRequest, page: ListPage) -> None:
         try:
-            tags = await self._repository.ask(request, lambda repository: repository.list_tags())
+            tags = await self._repository.fetch(request, self._repository.store.list_tags)
         except ContentNotFound:
             raise name_unknown(self._repository.name) from None
-        taken, more = page.cut(tag for tag in tags if tag > page.last)
+        taken, more = page.cut(tag for tag in tags.items if tag > page.last)
         name = self._repository.name
         following = taken[-1] if more and taken else None
         send_page(request, f"/v2/{name}/tags/list", {"name": name, "tags": taken}, page, following)
@@ -166,29 +203,25 @@ class ReferrersResource(RegistryResource):
 
     isLeaf = True
 
-    def __init__(self, repository: RepositoryRequest, digest: str) -> None:
+    def __init__(self, repository: RepositoryAddress, digest: str) -> None:
         super().__init__()
         self._repository = repository
         self._text = digest
 
     def render_GET(self, request: RegistryRequest) -> int:
         """Send an index of the referrers, an empty one if there are none."""
-        try:
-            digest = Digest.parse(self._text)
-        except DigestInvalid as error:
-            raise digest_invalid(str(error)) from None
-        return self.answer_later(request, self._send(request, digest))
+        return self.answer_later(request, self._send(request, _parse_digest(self._text)))
 
     async def _send(self, request: RegistryRequest, digest: Digest) -> None:
+        repository = self._repository
         try:
-            referrers = await self._repository.ask(
-                request, lambda repository: repository.list_referrers(digest)
-            )
+            listing = await repository.fetch(request, repository.store.list_referrers, digest)
         except ContentNotFound:
-            raise name_unknown(self._repository.name) from None
-        wanted = request.args.get(b"artifactType", [b""])[0].decode("utf-8", "replace")
-        if wanted:
-            referrers = [found for found in referrers if found.artifact_type == wanted]
+            raise name_unknown(repository.name) from None
+        referrers = listing.items
+        artifact_type = request.args.get(b"artifactType", [b""])[0].decode("utf-8", "replace")
+        if artifact_type:
+            referrers = [item for item in referrers if item.artifact_type == artifact_type]
             request.setHeader(b"oci-filters-applied", b"artifactType")
         request.respond(referrers_index(referrers), OCI_INDEX.encode("ascii"))
 
@@ -243,8 +276,10 @@ class RegistryAPI(RegistryResource):
             *name, endpoint, reference = below
             repository = _parse_name(name)
         except RegistryError as error:
-            return RefusingResource(error)
-        address = RepositoryRequest(self._store, self._disk, namespace, repository)
+            # This error ends here: its traceback holds the request.
+            same = (error.status, error.code, error.message, error.detail)
+            return RefusingResource(partial(RegistryError, *same))
+        address = RepositoryAddress(self._store, self._disk, namespace, repository)
         return _find_leaf(address, endpoint, reference.decode("utf-8", "backslashreplace"))
 
 
@@ -273,7 +308,7 @@ def parse_namespace(request: RegistryRequest) -> str | None:
         raise name_invalid(f"ns {error}") from None
 
 
-def _find_leaf(address: RepositoryRequest, endpoint: bytes, reference: str) -> RegistryResource:
+def _find_leaf(address: RepositoryAddress, endpoint: bytes, reference: str) -> RegistryResource:
     """Find what the last two parts of a path name in a repository."""
     if endpoint == b"manifests":
         return ManifestResource(address, reference)
@@ -283,7 +318,7 @@ def _find_leaf(address: RepositoryRequest, endpoint: bytes, reference: str) -> R
         return ReferrersResource(address, reference)
     if reference == "list":
         return TagsResource(address)
-    return RefusingResource(not_an_endpoint())
+    return RefusingResource(not_an_endpoint)
 
 
 def _parse_name(parts: list[bytes]) -> str:

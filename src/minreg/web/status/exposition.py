@@ -36,7 +36,7 @@ class SiteCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Make all families anew."""
         figures = self._figures
-        figures.settle()
+        self._site.update_observers()
         requests = CounterMetricFamily(
             "minreg_requests", "Answered requests.", labels=["endpoint", "method", "status"]
         )
@@ -57,7 +57,7 @@ class SiteCollector(Collector):
         for name, text, counted in (
             ("aborted", "Answers that broke off because the client left.", figures.aborted),
             ("truncated", "Answers that the registry had to break off.", figures.truncated),
-            ("misses", "Manifests and blobs asked for and not there.", figures.misses),
+            ("misses", "Manifests and blobs asked for and not there.", figures.not_found),
         ):
             family = CounterMetricFamily(f"minreg_{name}", text, labels=["endpoint"])
             for endpoint in ("blobs", "manifests", *sorted(counted.keys() - _ALWAYS)):

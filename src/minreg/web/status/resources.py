@@ -16,6 +16,7 @@ from minreg.oci.errors import RegistryError, not_an_endpoint
 from minreg.store.interfaces import IRegistryStore
 from minreg.text import count, printable
 from minreg.web.disk import DiskIO
+from minreg.web.fastpath.site import FastSite
 from minreg.web.registry.endpoints import make_root
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RefusingResource, RegistryResource
@@ -176,14 +177,14 @@ def make_sites(
     """
     figures, misses = RequestMetrics(), NotFoundLog(time)
     root = make_root(store, disk)
-    site = RegistrySite(
+    site = FastSite(
         root, clock, most_connections, [figures.count, make_not_found_observer(misses)]
     )
     status_root = RegistryResource() if plan.is_elsewhere else root
     put_status(status_root, StatusContext(site, store, disk, clock, figures, misses), plan)
     if not plan.is_elsewhere:
         return site, site
-    return site, RegistrySite(status_root, clock, most_connections)
+    return site, FastSite(status_root, clock, most_connections)
 
 
 def put_status(root: RegistryResource, watched: StatusContext, plan: StatusOptions) -> None:
@@ -200,7 +201,7 @@ def put_status(root: RegistryResource, watched: StatusContext, plan: StatusOptio
         below.putChild(b"missing", missing)
         return
     load = cache(partial(_load_views, watched, plan))
-    nothing = RefusingResource(not_an_endpoint())
+    nothing = RefusingResource(not_an_endpoint)
     root.putChild(b"", BrowserResource(PageLoader(load, lambda views: views.home), nothing))
     below.putChild(
         b"images", BrowserResource(PageLoader(load, lambda views: views.image), nothing)

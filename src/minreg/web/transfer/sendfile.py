@@ -26,8 +26,8 @@ from zope.interface import implementer
 
 from minreg.web.disk import AT_ONCE, DiskIO, cached_size
 from minreg.web.request import RegistryRequest
-from minreg.web.responses import has_unsent
 from minreg.web.transfer.ranges import ByteRange
+from minreg.web.twisted_private import has_unsent
 
 _PIECE = 16 * 1024 * 1024
 """Bytes that one call of ``sendfile`` may send. Fewer cost more processor time for each of
@@ -182,10 +182,6 @@ class FileSender:
     def _cork(self, *, on: bool) -> None:
         if self._transport.connected:
             self._transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, on)
-
-
-SMALL = 64 * 1024
-"""Bytes up to which content goes out in one piece."""
 
 
 def stream_range(request: RegistryRequest, file: BinaryIO, part: ByteRange, disk: DiskIO) -> None:
