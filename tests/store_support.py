@@ -69,8 +69,8 @@ class StoreTestCase(SynchronousTestCase):
             name,
             by_namespace=False,
             files=files,
-            documents=ManifestCache(now=self.now),
-            surveys=RepositoryIndexCache(now=self.now),
+            manifests=ManifestCache(now=self.now),
+            indexes=RepositoryIndexCache(now=self.now),
         )
 
     def manifest(self, reference: str | Digest, name: str = "rancher/pause") -> bytes:

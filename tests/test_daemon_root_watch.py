@@ -15,7 +15,7 @@ class RootWatchTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Make a watch over a root that is not there yet."""
         self.clock = Clock()
-        self.problem = "root /srv/registry is not there yet"
+        self.problem = "root /srv/registry does not exist yet"
         self.looks = 0
         self.events = self.enterContext(capturedLogs())
         self.watch = RootWatch(self.look, self.clock)
@@ -33,7 +33,7 @@ class RootWatchTests(SynchronousTestCase):
         """The log says once that the root is waited for, and that it came."""
         self.watch.startService()
         self.clock.pump([2.0, 2.0])
-        waiting = "waiting for the registry: root /srv/registry is not there yet"
+        waiting = "waiting for the registry: root /srv/registry does not exist yet"
         self.assertEqual(self.lines(), [waiting])
         self.assertEqual(self.watch.problem, self.problem)
         self.problem = ""

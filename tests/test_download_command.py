@@ -57,7 +57,7 @@ class DownloadCommandTests(SynchronousTestCase):
 
     def test_malformed_platform(self) -> None:
         """So is a platform that is none."""
-        self.check_usage("'amd64' is no platform such as", "-s", "busybox", "-p", "amd64")
+        self.check_usage("'amd64' is not a platform such as", "-s", "busybox", "-p", "amd64")
 
     def test_malformed_host(self) -> None:
         """So is a host that is none."""

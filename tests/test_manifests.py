@@ -9,7 +9,6 @@ from minreg.oci.manifests import (
     Descriptor,
     Manifest,
     ManifestInvalid,
-    Platform,
     looks_like_manifest,
     parse_manifest,
 )
@@ -22,6 +21,7 @@ from minreg.oci.names import (
     OCI_MANIFEST,
     Digest,
 )
+from minreg.oci.platforms import Platform
 from tests.trees import descriptor, index
 
 CONFIG = Digest.of(b"{}")
@@ -59,7 +59,7 @@ class PlatformTests(SynchronousTestCase):
         """Anything else is refused with an example of what a platform is."""
         for text in ("", "linux", "linux/", "/amd64", "linux/arm/v7/x", "linux//v7"):
             error = self.assertRaises(ValueError, Platform.parse, text)
-            self.assertIn("is no platform such as linux/amd64", str(error))
+            self.assertIn("is not a platform such as linux/amd64", str(error))
 
 
 class ParseManifestTests(SynchronousTestCase):

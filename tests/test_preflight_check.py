@@ -3,13 +3,13 @@
 import json
 import os
 
-from minreg.oci.manifests import Platform
 from minreg.oci.names import OCI_LAYER, OCI_MANIFEST, Digest
+from minreg.oci.platforms import Platform
 from minreg.preflight.check import check_image
 from minreg.store.interfaces import StoreUnavailable
 from minreg.store.repository import TreeRepository
 from minreg.store.tree import RegistryTree
-from tests.preflight_support import AMD64, ARM64, PAUSE, CheckTestCase, shape, wanted
+from tests.preflight_support import AMD64, ARM64, PAUSE, CheckTestCase, required, shape
 from tests.store_support import without_privileges
 from tests.trees import descriptor, index
 
@@ -39,7 +39,7 @@ class CheckTests(CheckTestCase):
         os.makedirs(self.release.path("rancher"))
         os.symlink("mirrored-pause", self.release.path("rancher", "mirrored-pause"))
         [problem] = self.problems()
-        self.assertIn("is a link that leads in a circle", problem)
+        self.assertIn("is a link that leads back to itself", problem)
 
     def test_no_tag(self) -> None:
         """So it is if only the tag is not there."""
@@ -106,9 +106,7 @@ class CheckTests(CheckTestCase):
         os.truncate(
             self.release.blob(child.config), len(json.dumps({**shape("amd64"), "image": PAUSE}))
         )
-        self.assertEqual(
-            self.problems(), (f"config {child.config} does not say which platform it is for",)
-        )
+        self.assertEqual(self.problems(), (f"config {child.config} does not state its platform",))
 
     def test_artifact(self) -> None:
         """What is no image has no platform, and is complete without."""
@@ -143,7 +141,7 @@ class CheckTests(CheckTestCase):
         [problem] = self.problems()
         self.assertIn("leads out of the root", problem)
         allowed = RegistryTree(self.root, {}, [os.path.dirname(outside)])
-        self.assertEqual(check_image(allowed, wanted(PAUSE), AMD64).problems, ())
+        self.assertEqual(check_image(allowed, required(PAUSE), AMD64).problems, ())
 
     def test_not_readable(self) -> None:
         """What the service must not read is not there, either."""
@@ -161,7 +159,7 @@ class CheckTests(CheckTestCase):
         other = self.release.add_manifest("a", document, "2")
         self.assertEqual(
             self.problems("quay.io/a:1"),
-            (f"manifest {digest} makes no sense: layers[0] has no media type",),
+            (f"manifest {digest} is malformed: layers[0] has no media type",),
         )
         self.assertEqual(self.problems("quay.io/a:2"), (f"its manifest {other} names no config",))
 
@@ -190,7 +188,7 @@ class CheckTests(CheckTestCase):
         for tag in ("1", "2"):
             self.assertEqual(
                 self.problems(f"quay.io/a:{tag}", None),
-                ("it has more than 5000 manifests and layers, too many to look at",),
+                ("it has more than 5000 manifests and layers, too many to inspect",),
             )
         self.release.add_manifest("a", index(children[:5000]), "3")
         self.assertEqual(len(self.problems("quay.io/a:3", None)), 5000)

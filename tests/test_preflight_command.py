@@ -87,7 +87,7 @@ class ReleaseTests(PreflightCommandTestCase):
         """Each platform that is named must be there."""
         self.assertEqual(len(self.lacking("--k3s", VERSION, "-p", "linux/arm64")), len(IMAGES))
         self.assertEqual(len(self.lacking("--k3s", VERSION, "-p", "all")), len(IMAGES))
-        self.assertIn("'x' is no platform", self.refusal("--k3s", VERSION, "-p", "x"))
+        self.assertIn("'x' is not a platform", self.refusal("--k3s", VERSION, "-p", "x"))
 
     def test_default_platform(self) -> None:
         """Without one, it is this machine's."""
@@ -103,7 +103,7 @@ class ReleaseTests(PreflightCommandTestCase):
         both = ("--disable", "traefik,servicelb")
         self.assertEqual(self.run_command("--k3s", VERSION, *both).exit_code, 0)
         refusal = self.refusal("--k3s", VERSION, "--disable", "treafik")
-        self.assertIn("these are coredns, helm-controller, local-storage,", refusal)
+        self.assertIn("use coredns, helm-controller, local-storage,", refusal)
 
     def test_upgrade(self) -> None:
         """An upgrade needs three more, whose versions can be named."""
@@ -121,8 +121,8 @@ class ReleaseTests(PreflightCommandTestCase):
         refusal = self.refusal("--k3s", "stable")
         self.assertEqual(
             refusal,
-            f"Error: which images K3s 'stable' has is not known here: lists are kept of {VERSION};"
-            " minreg download --version keeps that of a release, or put its k3s-images.txt into "
+            f"Error: the tree has no image list of K3s 'stable': it has those of {VERSION};"
+            " run minreg download --version, or copy the release's k3s-images.txt into "
             "the tree as k3s/VERSION.txt\n",
         )
 
@@ -167,7 +167,7 @@ class ReleaseTests(PreflightCommandTestCase):
         def stop(*_arguments: object) -> None:
             raise KeyboardInterrupt
 
-        self.patch(preflight, "find_damage", stop)
+        self.patch(preflight, "find_corrupt_files", stop)
         refusal = self.refusal("--k3s", VERSION, "--deep")
         self.assertEqual(refusal, "Error: stopped before all was looked at\n")
 

@@ -61,7 +61,7 @@ class ListTests(PreflightCommandTestCase):
         self.assertIn("nothing was checked", self.refusal("-m", "-", given="a: b\n"))
 
     def test_without_yaml(self) -> None:
-        """Only manifests need the library; whoever has not got it is told what to install."""
+        """Only manifests need the library; without it, the error says what to install."""
         real = builtins.__import__
 
         def without(name: str, *more: Any) -> Any:
@@ -69,7 +69,7 @@ class ListTests(PreflightCommandTestCase):
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
             return real(name, *more)
 
-        for name in [name for name in sys.modules if name.startswith("minreg.node.kubernetes")]:
+        for name in [name for name in sys.modules if name.startswith("minreg.k3s.manifests")]:
             self.patch_module(name)
         self.patch(builtins, "__import__", without)
         self.assertEqual(self.run_command("--k3s", VERSION).exit_code, 0)
@@ -79,6 +79,6 @@ class ListTests(PreflightCommandTestCase):
         )
 
     def patch_module(self, name: str) -> None:
-        """Have a module imported anew, until the test ends."""
+        """Have a module imported again during the test."""
         module = sys.modules.pop(name)
         self.addCleanup(sys.modules.__setitem__, name, module)

@@ -53,6 +53,6 @@ class HostsTests(CheckTestCase):
         [problem] = self.problems(registry="registry.example")
         self.assertEqual(
             problem,
-            "rancher/mirrored-pause is here for docker.io, and not for registry.example, "
-            "which will be asked: serve with --registry-alias registry.example=docker.io",
+            "rancher/mirrored-pause is stored for docker.io, and not for registry.example, "
+            "which nodes ask: serve with --registry-alias registry.example=docker.io",
         )

@@ -3,16 +3,15 @@
 import os
 from typing import Any
 
-from minreg.oci.manifests import Platform
-from minreg.preflight.platforms import this_machine
+from minreg.oci.platforms import Platform, local_platform
 from minreg.preflight.query import (
     CannotCheck,
     PreflightQuery,
     QueryInvalid,
     ReleaseUnknown,
-    find_images,
+    resolve_images,
 )
-from tests.preflight_support import AMD64, IMAGES, VERSION, wanted
+from tests.preflight_support import AMD64, IMAGES, VERSION, required
 from tests.store_support import StoreTestCase
 
 
@@ -31,7 +30,7 @@ class ParseTests(StoreTestCase):
 
     def test_default(self) -> None:
         """By default, the platform is that of this machine."""
-        self.assertEqual(parse(release=VERSION).platforms, (this_machine(),))
+        self.assertEqual(parse(release=VERSION).platforms, (local_platform(),))
 
     def test_platforms(self) -> None:
         """Platforms that are the same are one."""
@@ -41,8 +40,8 @@ class ParseTests(StoreTestCase):
     def test_invalid(self) -> None:
         """A part that cannot be is named."""
         for given, reason in (
-            ({"platforms": ["amd64"]}, "'amd64' is no platform"),
-            ({"disabled": ["x"]}, "'x' is no component"),
+            ({"platforms": ["amd64"]}, "'amd64' is not a platform"),
+            ({"disabled": ["x"]}, "'x' is not a component"),
             ({"controller": "x/A:1"}, "'x/A' is no repository"),
             ({"kubectl": "a@sha256:0"}, "'sha256:0' is no digest"),
             ({"registry": "https://a"}, "'https://a' is no registry host"),
@@ -52,7 +51,7 @@ class ParseTests(StoreTestCase):
 
 
 class FindImagesTests(StoreTestCase):
-    """Tests for ``find_images``."""
+    """Tests for ``resolve_images``."""
 
     def keep(self, content: str, version: str = VERSION) -> None:
         """Keep the list of a release."""
@@ -64,7 +63,7 @@ class FindImagesTests(StoreTestCase):
 
     def names(self, **given: Any) -> list[str]:
         """Name the images of a question."""
-        return [str(one.image) for one in find_images(self.store, PreflightQuery(**given))]
+        return [str(one.image) for one in resolve_images(self.store, PreflightQuery(**given))]
 
     def failure(self, **given: Any) -> str:
         """Ask what cannot be answered."""
@@ -87,17 +86,17 @@ class FindImagesTests(StoreTestCase):
         """K3s has its own images from its default registry, and no others."""
         self.keep_release()
         question = PreflightQuery(
-            VERSION, upgrade=True, registry="registry.example", more=[wanted("quay.io/a:1")]
+            VERSION, upgrade=True, registry="registry.example", more=[required("quay.io/a:1")]
         )
-        asked = {one.registry for one in find_images(self.store, question)[: len(IMAGES)]}
-        others = {one.registry for one in find_images(self.store, question)[len(IMAGES) :]}
+        asked = {one.registry for one in resolve_images(self.store, question)[: len(IMAGES)]}
+        others = {one.registry for one in resolve_images(self.store, question)[len(IMAGES) :]}
         self.assertEqual((asked, others), ({"registry.example"}, {"docker.io", "quay.io"}))
 
     def test_upgrade(self) -> None:
         """An upgrade needs more, but for what is named anyway."""
         self.keep_release()
         names = self.names(
-            release="v1.33.4-k3s1", upgrade=True, more=[wanted("rancher/kubectl:1")]
+            release="v1.33.4-k3s1", upgrade=True, more=[required("rancher/kubectl:1")]
         )
         self.assertEqual(
             names[len(IMAGES) :],
@@ -111,8 +110,8 @@ class FindImagesTests(StoreTestCase):
     def test_once(self) -> None:
         """What several want is looked at once, for the first of them."""
         self.keep_release()
-        more = [wanted(f"rancher/{IMAGES[0]}"), wanted("a:1"), wanted("a:1")]
-        found = find_images(self.store, PreflightQuery(VERSION, more=more))
+        more = [required(f"rancher/{IMAGES[0]}"), required("a:1"), required("a:1")]
+        found = resolve_images(self.store, PreflightQuery(VERSION, more=more))
         self.assertEqual(len(found), len(IMAGES) + 1)
         self.assertEqual([found[0].reason, found[-1].reason], [f"K3s {VERSION}", "a test"])
 
@@ -120,13 +119,13 @@ class FindImagesTests(StoreTestCase):
         """A release whose list is not kept is said to be that, with those that are."""
         self.assertEqual(
             self.failure(release=VERSION),
-            "which images K3s 'v1.33.4+k3s1' has is not known here: no list of a release is kept; "
-            "minreg download --version keeps that of a release, or put its k3s-images.txt into "
+            "the tree has no image list of K3s 'v1.33.4+k3s1': it has none of any release; "
+            "run minreg download --version, or copy the release's k3s-images.txt into "
             "the tree as k3s/VERSION.txt",
         )
         self.keep_release()
         for name in ("v1.33.5+k3s1", "stable", "../x", "\x1b[2J"):
-            self.assertIn(f"lists are kept of {VERSION};", self.failure(release=name))
+            self.assertIn(f"it has those of {VERSION};", self.failure(release=name))
             self.assertTrue(self.failure(release=name).isprintable())
         for number in range(20):
             self.keep("a", f"v1.40.{number}+k3s1")
@@ -140,7 +139,7 @@ class FindImagesTests(StoreTestCase):
             ("\x00", f"k3s/{VERSION}.txt:1: "),
             ("", "is empty: copy it again"),
             ("a:1\n" * 5001, "names more than 5000 images"),
-            ("# nothing\n", "no image is named there: nothing was checked"),
+            ("# nothing\n", "the query names no image: nothing was checked"),
         ):
             self.keep(content)
             failure = self.failure(release=VERSION)

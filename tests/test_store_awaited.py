@@ -25,7 +25,7 @@ class AwaitedTreeTests(WebTestCase):
     def test_absent(self) -> None:
         """While there is no root, the answer is 503 and says what is waited for."""
         fix = "unpack the registry tree there, or mount the file system that holds it"
-        expected = (503, f"root {self.later} is not there yet: {fix}")
+        expected = (503, f"root {self.later} does not exist yet: {fix}")
         self.assertEqual(self.refusal("/v2/rancher/pause/manifests/3.6"), expected)
         self.assertEqual(self.refusal("/v2/_catalog"), expected)
         expected = (503, f"root {self.later} is still empty: {fix}")

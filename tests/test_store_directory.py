@@ -22,28 +22,28 @@ class RepositoryDirectoryTests(StoreTestCase):
             NAME, RootedDirectory(self.root), ManifestCache(now=self.now)
         )
 
-    def test_open_misfiled(self) -> None:
+    def test_open_manifest_in_blobs(self) -> None:
         """Of what lies among the blobs, only a manifest is opened."""
         misfiled = self.tree.add_blob(json.dumps(self.tree.image(b"other")).encode())
-        opened = self.directory.open_misfiled(misfiled)
+        opened = self.directory.open_manifest_in_blobs(misfiled)
         assert opened is not None
         opened.file.close()
-        self.assertIsNone(self.directory.open_misfiled(Digest.of(b"layer")))
-        self.assertIsNone(self.directory.open_misfiled(ABSENT))
+        self.assertIsNone(self.directory.open_manifest_in_blobs(Digest.of(b"layer")))
+        self.assertIsNone(self.directory.open_manifest_in_blobs(ABSENT))
 
-    def test_read_if_sound(self) -> None:
+    def test_read_if_valid(self) -> None:
         """What cannot be served is passed over, wherever it lies."""
-        document = self.directory.read_if_sound(f"manifests/{self.digest}")
+        document = self.directory.read_if_valid(f"manifests/{self.digest}")
         assert document is not None
         self.assertEqual(document.digest, self.digest)
         self.tree.write(b"{}", NAME, "manifests", str(ABSENT))
         for place in (f"manifests/{ABSENT}", "manifests/no", f"blobs/{Digest.of(b'layer')}"):
-            self.assertIsNone(self.directory.read_if_sound(place), place)
+            self.assertIsNone(self.directory.read_if_valid(place), place)
 
     def test_no_root(self) -> None:
         """That the whole store is gone is not passed over."""
         directory = RepositoryDirectory(NAME, RootedDirectory(self.mktemp()), ManifestCache())
-        self.refusal(StoreUnavailable, directory.read_if_sound, "manifests/3.6")
+        self.refusal(StoreUnavailable, directory.read_if_valid, "manifests/3.6")
 
     def test_linked_digest(self) -> None:
         """A tag's link tells its digest, however it leads there."""

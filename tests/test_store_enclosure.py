@@ -90,7 +90,7 @@ class OpenFileTests(EnclosureTestCase):
         os.symlink("circle", self.tree.path("circle"))
         error = self.refusal(ContentInvalid, self.files.open_file, "circle")
         self.assertEqual(
-            str(error), f"{self.root}/circle is a link that leads in a circle: remove it"
+            str(error), f"{self.root}/circle is a link that leads back to itself: remove it"
         )
 
     def test_empty(self) -> None:
@@ -122,7 +122,7 @@ class OpenFileTests(EnclosureTestCase):
             error = self.refusal(ContentUnreadable, self.files.open_file, "a/file")
         self.assertEqual(
             str(error),
-            f"{self.root}/a/file cannot be read by this user: give it the right to (chmod a+rX)",
+            f"{self.root}/a/file cannot be read by this user: give it permission (chmod a+rX)",
         )
 
     def test_no_root(self) -> None:

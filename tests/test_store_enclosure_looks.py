@@ -37,9 +37,9 @@ class LookTests(EnclosureTestCase):
     def test_status(self) -> None:
         """The status of a directory is told for one inside the root only."""
         os.symlink(self.outside, self.tree.path("away"))
-        self.assertEqual(self.files.status("a").st_ino, os.stat(self.tree.path("a")).st_ino)
-        self.refusal(FileNotFoundError, self.files.status, "b")
-        self.refusal(ContentInvalid, self.files.status, "away")
+        self.assertEqual(self.files.checked_stat("a").st_ino, os.stat(self.tree.path("a")).st_ino)
+        self.refusal(FileNotFoundError, self.files.checked_stat, "b")
+        self.refusal(ContentInvalid, self.files.checked_stat, "away")
 
     def test_is_directory(self) -> None:
         """A directory is one also behind a link; a circle of links is an operator's matter."""
@@ -59,8 +59,8 @@ class LookTests(EnclosureTestCase):
         self.assertEqual(self.files.read_link("lost"), "nowhere")
         self.assertIsNone(self.files.read_link("a"))
         self.assertIsNone(self.files.read_link("b"))
-        self.assertIsNone(self.files.look("lost"))
-        self.assertIsNotNone(self.files.look("a"))
+        self.assertIsNone(self.files.stat("lost"))
+        self.assertIsNotNone(self.files.stat("a"))
 
     def test_root(self) -> None:
         """Whether the root is there is seen at once, also when it vanishes."""
@@ -78,8 +78,8 @@ class LookTests(EnclosureTestCase):
                 error = self.refusal(StoreUnavailable, self.files.check_root)
             self.assertEqual(
                 str(error),
-                f"root {self.root} cannot be read by this user: give it the right to "
-                "(chmod -R a+rX), and to the directories above (chmod a+x)",
+                f"root {self.root} cannot be read by this user: give it permission "
+                "(chmod -R a+rX), also for the directories above (chmod a+x)",
             )
 
     def test_entries(self) -> None:

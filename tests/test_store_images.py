@@ -15,7 +15,7 @@ class SenselessTests(StoreTestCase):
         digest = self.tree.add_manifest("a", self.tree.image(layers=[{"size": 1}]), "1")
         image = inspect_image(self.find("a"), "1")
         self.assertEqual(
-            image.problems, (f"manifest {digest} makes no sense: layers[0] has no media type",)
+            image.problems, (f"manifest {digest} is malformed: layers[0] has no media type",)
         )
         self.assertFalse(image.is_readable)
 
@@ -24,4 +24,4 @@ class SenselessTests(StoreTestCase):
         self.tree.add_manifest("a", self.tree.image(layers=[{"size": 1}]), "1")
         done = CliRunner().invoke(cli, ["verify", "-d", self.root])
         self.assertEqual(done.exit_code, 1)
-        self.assertIn("makes no sense: layers[0] has no media type", done.output)
+        self.assertIn("is malformed: layers[0] has no media type", done.output)

@@ -2,8 +2,8 @@
 
 import os
 
-from minreg.oci.manifests import Platform
 from minreg.oci.names import OCI_MANIFEST, Digest
+from minreg.oci.platforms import Platform
 from minreg.store.tree import RegistryTree
 from tests.support import WebTestCase
 from tests.trees import descriptor, index

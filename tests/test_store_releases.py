@@ -19,7 +19,7 @@ class ReleasesTests(StoreTestCase):
         """A tree need not have any."""
         self.assertEqual(self.store.list_releases(), [])
         error = self.refusal(ContentNotFound, self.store.read_release, "v1.33.4+k3s1")
-        self.assertEqual(str(error), "no list of the images of K3s v1.33.4+k3s1 is kept here")
+        self.assertEqual(str(error), "this tree has no image list of K3s v1.33.4+k3s1")
 
     def test_lists(self) -> None:
         """Those that are kept are named in order, and read; other files are not."""
@@ -33,7 +33,7 @@ class ReleasesTests(StoreTestCase):
         self.tree.write(b"secret", "x.txt")
         for name in ("../x", "v1.0.0/../../x", "", "v1.0.0\0", "v1.0.0" + "x" * 100):
             error = self.refusal(ContentNotFound, self.store.read_release, name)
-            self.assertIn("is no release of K3s", str(error))
+            self.assertIn("is not a K3s version", str(error))
 
     def test_links_out(self) -> None:
         """A link that leads out of the root is not followed."""

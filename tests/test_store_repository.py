@@ -5,8 +5,8 @@ import os
 
 from zope.interface.verify import verifyObject
 
-from minreg.oci.manifests import Platform
 from minreg.oci.names import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Digest
+from minreg.oci.platforms import Platform
 from minreg.store.interfaces import (
     ContentInvalid,
     ContentNotFound,

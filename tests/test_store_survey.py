@@ -6,8 +6,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.oci.manifests import Descriptor, Platform, parse_manifest
+from minreg.oci.manifests import Descriptor, parse_manifest
 from minreg.oci.names import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Digest
+from minreg.oci.platforms import Platform
 from minreg.store.directory import ParsedManifest
 from minreg.store.index import (
     build_index,
@@ -41,7 +42,7 @@ def image(size: int = 5, **more: object) -> ParsedManifest:
     )
 
 
-def fingerprint(at: int) -> ParsedManifest:
+def signature(at: int) -> ParsedManifest:
     """Make one of several signatures of the subject."""
     return image(subject=descriptor(OCI_MANIFEST, SUBJECT, 7), annotations={"at": str(at)})
 
@@ -51,8 +52,8 @@ class MakeSurveyTests(SynchronousTestCase):
 
     def test_sizes(self) -> None:
         """Every size that a manifest states for a blob is known."""
-        survey = build_index([("a", image(5)), ("b", image(6)), ("c", image(5))])
-        self.assertEqual(survey.blob_sizes, {CONFIG: {6}, LAYER: {5, 6}})
+        built = build_index([("a", image(5)), ("b", image(6)), ("c", image(5))])
+        self.assertEqual(built.blob_sizes, {CONFIG: {6}, LAYER: {5, 6}})
 
     def test_index(self) -> None:
         """An index tells the media types and platforms of manifests, here or not."""
@@ -65,25 +66,25 @@ class MakeSurveyTests(SynchronousTestCase):
                 ]
             )
         )
-        survey = build_index([("manifests/a", listed)])
-        self.assertEqual(survey.media_types, {LAYER: OCI_MANIFEST, CONFIG: OCI_INDEX})
-        self.assertEqual(survey.platforms, {LAYER: Platform("linux", "arm64")})
-        self.assertEqual(survey.places, {listed.digest: "manifests/a"})
+        built = build_index([("manifests/a", listed)])
+        self.assertEqual(built.media_types, {LAYER: OCI_MANIFEST, CONFIG: OCI_INDEX})
+        self.assertEqual(built.platforms, {LAYER: Platform("linux", "arm64")})
+        self.assertEqual(built.paths, {listed.digest: "manifests/a"})
 
     def test_referrers(self) -> None:
         """Each subject's referrers are listed once and in a stable order."""
-        signatures = [fingerprint(at) for at in range(5)]
+        signatures = [signature(at) for at in range(5)]
         places = [(f"manifests/{at}", found) for at, found in enumerate(signatures + signatures)]
-        survey = build_index(reversed(places))
+        built = build_index(reversed(places))
         ordered = sorted(signatures, key=lambda found: found.digest)
-        self.assertEqual(survey.referrers, {SUBJECT: tuple(describe(found) for found in ordered)})
-        listed = Digest.of(referrers_index(survey.referrers[SUBJECT]))
-        self.assertEqual(survey.referrers_indexes, {listed: SUBJECT})
+        self.assertEqual(built.referrers, {SUBJECT: tuple(describe(found) for found in ordered)})
+        listed = Digest.of(referrers_index(built.referrers[SUBJECT]))
+        self.assertEqual(built.referrers_indexes, {listed: SUBJECT})
 
-    def test_facts(self) -> None:
+    def test_weight(self) -> None:
         """A survey costs about as much memory as it has entries."""
-        self.assertEqual(build_index([]).facts, 1)
-        self.assertEqual(build_index([("a", image())]).facts, 4)
+        self.assertEqual(build_index([]).weight, 1)
+        self.assertEqual(build_index([("a", image())]).weight, 4)
 
 
 class DescribeTests(SynchronousTestCase):
@@ -98,7 +99,7 @@ class DescribeTests(SynchronousTestCase):
 
     def test_descriptor(self) -> None:
         """A referrer is described with its media type, digest, size and annotations."""
-        found = fingerprint(3)
+        found = signature(3)
         self.assertEqual(
             describe(found),
             Descriptor(

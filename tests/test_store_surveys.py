@@ -3,8 +3,8 @@
 import json
 import os
 
-from minreg.oci.manifests import Platform
 from minreg.oci.names import OCI_LAYER, OCI_MANIFEST, Digest
+from minreg.oci.platforms import Platform
 from minreg.store.directory import ManifestCache, RepositoryDirectory
 from minreg.store.index import RepositoryIndex, RepositoryIndexCache
 from minreg.store.interfaces import ContentInvalid, ContentNotFound
@@ -23,45 +23,45 @@ class SurveysTests(StoreTestCase):
         """Put an image into the tree."""
         super().setUp()
         self.digest = self.tree.add_image(NAME, "3.6")
-        self.surveys = RepositoryIndexCache(now=self.now)
+        self.indexes = RepositoryIndexCache(now=self.now)
         documents = ManifestCache(now=self.now)
         self.directory = RepositoryDirectory(NAME, RootedDirectory(self.root), documents)
 
-    def survey(self) -> RepositoryIndex:
+    def index(self) -> RepositoryIndex:
         """Take a survey of the repository, or remember it."""
-        return self.surveys.survey(self.directory)
+        return self.indexes.get(self.directory).index
 
     def test_what_is_read(self) -> None:
         """Files that are neither tags nor named after a digest are not read."""
         self.tree.write(json.dumps(self.tree.image(b"other")).encode(), NAME, "manifests", ".new")
-        self.assertEqual(self.survey().places, {self.digest: f"manifests/{self.digest}"})
+        self.assertEqual(self.index().paths, {self.digest: f"manifests/{self.digest}"})
 
     def test_remembered(self) -> None:
         """A repository that stays as it is, is read once."""
         self.settle()
-        self.assertIs(self.survey(), self.survey())
+        self.assertIs(self.index(), self.index())
 
     def test_just_changed(self) -> None:
         """What changed just now may change again without a trace, and is read again."""
-        self.assertIsNot(self.survey(), self.survey())
+        self.assertIsNot(self.index(), self.index())
 
     def test_forgotten(self) -> None:
         """The surveys that are kept have a total cost: a large one displaces the others."""
-        self.surveys = RepositoryIndexCache(3, now=self.now)
+        self.indexes = RepositoryIndexCache(3, now=self.now)
         self.tree.add_image("other", "1")
         other = RepositoryDirectory(
             "other", RootedDirectory(self.root), ManifestCache(now=self.now)
         )
         self.settle()
-        first = self.survey()
-        self.surveys.survey(other)
-        self.assertIsNot(self.survey(), first)
+        first = self.index()
+        self.indexes.get(other)
+        self.assertIsNot(self.index(), first)
 
     def test_larger_than_all(self) -> None:
         """A repository too large to be kept beside others is kept alone, not read each time."""
-        self.surveys = RepositoryIndexCache(3, now=self.now)
+        self.indexes = RepositoryIndexCache(3, now=self.now)
         self.settle()
-        self.assertIs(self.survey(), self.survey())
+        self.assertIs(self.index(), self.index())
 
     def test_same_manifests_other_blobs(self) -> None:
         """Repositories that share their manifests need not share their blobs."""
@@ -69,7 +69,7 @@ class SurveysTests(StoreTestCase):
         misfiled = json.dumps({**self.tree.image(), "mediaType": None}).encode()
         self.tree.add_tag(NAME, "lost", Digest.of(misfiled))
         self.settle()
-        self.assertNotIn(Digest.of(misfiled), self.survey().places)
+        self.assertNotIn(Digest.of(misfiled), self.index().paths)
         os.makedirs(self.tree.path("copy", "blobs"))
         os.symlink(f"../{NAME}/manifests", self.tree.path("copy", "manifests"))
         self.tree.write(misfiled, "copy", "blobs", str(Digest.of(misfiled)))
@@ -82,10 +82,10 @@ class SurveysTests(StoreTestCase):
         digest = Digest.of(written)
         self.tree.write(b"{", NAME, "manifests", str(digest))
         self.settle()
-        self.assertNotIn(digest, self.survey().places)
-        self.assertIs(self.survey(), self.survey())
+        self.assertNotIn(digest, self.index().paths)
+        self.assertIs(self.index(), self.index())
         self.tree.write(written, NAME, "manifests", str(digest))
-        self.assertIn(digest, self.survey().places)
+        self.assertIn(digest, self.index().paths)
 
     def test_cost(self) -> None:
         """With a repository known, no manifest is opened to serve a blob."""

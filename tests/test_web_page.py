@@ -153,7 +153,7 @@ class ImagePageTests(PageTestCase):
             digest = self.tree.add_manifest("a", image, f"t{number}")
             page = self.show(f"/minreg/images/a:t{number}")
             self.assertNotIn("Complete", page.text)
-            self.assertIn(f"manifest {digest} makes no sense: {reason}", page.text)
+            self.assertIn(f"manifest {digest} is malformed: {reason}", page.text)
             self.assertIn(", and 1 more like that", page.text)
             self.assertIn(f"t{number} incomplete", self.show("/minreg/images/a").text)
 

@@ -87,7 +87,7 @@ class PreflightTests(PreflightTestCase):
         response = self.request(f"{ASKED}&platform=linux/arm64")
         self.assertEqual(response.code, 409)
         self.assertEqual({one["platform"] for one in response.json["findings"]}, {"linux/arm64"})
-        self.patch(question, "this_machine", lambda: AMD64)
+        self.patch(question, "local_platform", lambda: AMD64)
         self.assertEqual(self.request(f"/minreg/preflight?k3s={VERSION}").code, 200)
 
     def test_disable(self) -> None:
@@ -132,7 +132,7 @@ class PreflightTests(PreflightTestCase):
         for release in ("v9.9.9+k3s1", "stable", "..%2Fx"):
             response = self.request(f"/minreg/preflight?k3s={release}")
             self.assertEqual((response.code, response.error_code), (404, "UNSUPPORTED"))
-            self.assertIn(f"lists are kept of {VERSION}", response.body.decode())
+            self.assertIn(f"it has those of {VERSION}", response.body.decode())
 
     def test_cannot_look(self) -> None:
         """What keeps it from looking is a 503."""

@@ -3,7 +3,7 @@
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.store.cache import FRESH, ValidatedCache
+from minreg.store.cache import MOST_UNUSED, ValidatedCache
 from tests.shortcuts import TAG, ShortcutTestCase
 from tests.support import Response
 
@@ -15,32 +15,32 @@ class RememberedTests(SynchronousTestCase):
         """Keep one thing."""
         self.clock = Clock()
         self.is_current = True
-        self.remembered: ValidatedCache[str, int] = ValidatedCache(self.clock, 100)
-        self.remembered.keep("one", 1, lambda: self.is_current, 40)
+        self.cache: ValidatedCache[str, int] = ValidatedCache(self.clock, 100)
+        self.cache.put("one", 1, lambda: self.is_current, 40)
 
     def test_kept(self) -> None:
         """What is kept is found, and nothing else."""
-        self.assertEqual((self.remembered.find("one"), self.remembered.find("two")), (1, None))
+        self.assertEqual((self.cache.get("one"), self.cache.get("two")), (1, None))
 
     def test_not_current(self) -> None:
         """What has changed is not found."""
         self.is_current = False
-        self.assertIsNone(self.remembered.find("one"))
+        self.assertIsNone(self.cache.get("one"))
 
     def test_fresh(self) -> None:
         """What is wanted time and again stays; what is not, one had better look up."""
         for _ in range(3):
-            self.clock.advance(FRESH)
-            self.assertEqual(self.remembered.find("one"), 1)
-        self.clock.advance(FRESH + 1)
-        self.assertIsNone(self.remembered.find("one"))
+            self.clock.advance(MOST_UNUSED)
+            self.assertEqual(self.cache.get("one"), 1)
+        self.clock.advance(MOST_UNUSED + 1)
+        self.assertIsNone(self.cache.get("one"))
 
     def test_bounded(self) -> None:
         """What was wanted least lately makes room."""
-        self.remembered.keep("two", 2, lambda: True, 40)
-        self.remembered.find("one")
-        self.remembered.keep("three", 3, lambda: True, 40)
-        found = [self.remembered.find(key) for key in ("one", "two", "three")]
+        self.cache.put("two", 2, lambda: True, 40)
+        self.cache.get("one")
+        self.cache.put("three", 3, lambda: True, 40)
+        found = [self.cache.get(key) for key in ("one", "two", "three")]
         self.assertEqual(found, [1, None, 3])
 
 

@@ -45,8 +45,8 @@ class RightsTests(StatusTestCase):
     def test_root(self) -> None:
         """A root that is closed is told of, whatever is asked, and nothing counts as missed."""
         reason = (
-            f"root {self.root} cannot be read by this user: give it the right to "
-            "(chmod -R a+rX), and to the directories above (chmod a+x)"
+            f"root {self.root} cannot be read by this user: give it permission "
+            "(chmod -R a+rX), also for the directories above (chmod a+x)"
         )
         self.close()
         for store in (None, DeferredTree(self.root)):
@@ -67,7 +67,7 @@ class RightsTests(StatusTestCase):
                     "what a holds there cannot be read: the registry's log says what to do",
                 )
             reasons = {event["reason"] for event in self.logged("content_invalid")}
-            self.assertIn("give it the right to (chmod a+rX)", "".join(reasons))
+            self.assertIn("give it permission (chmod a+rX)", "".join(reasons))
         self.assertEqual(self.request("/minreg/missing").json["missing"], [])
 
     def test_others(self) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import click
 
 from minreg.commands.reports import WrongUsage
-from minreg.oci.manifests import Platform
 from minreg.oci.names import ImageReference, ReferencesInvalid, parse_references
+from minreg.oci.platforms import Platform
 
 ALL_PLATFORMS = "all"
 

@@ -18,10 +18,10 @@ from minreg.preflight.query import (
     CannotCheck,
     PreflightQuery,
     QueryInvalid,
-    WantedImage,
+    RequiredImage,
 )
 from minreg.preflight.report import PreflightReport
-from minreg.preflight.tree_check import Preflight
+from minreg.preflight.tree_check import TreePreflight
 from minreg.settings import DEFAULT_ALIAS, SettingInvalid, check_directory, parse_alias
 from minreg.store.interfaces import StoreUnavailable
 from minreg.store.tree import RegistryTree
@@ -179,7 +179,7 @@ def _could_not_look() -> Iterator[None]:
 class _Named:
     """What manifests name: images, and in notes what cannot be known."""
 
-    images: Sequence[WantedImage] = ()
+    images: Sequence[RequiredImage] = ()
     notes: Sequence[str] = ()
 
 
@@ -189,7 +189,7 @@ def _read_manifests(paths: Sequence[str]) -> _Named:
         return _Named()
     try:
         from minreg.k3s.manifests import files  # noqa: PLC0415 - see above
-        from minreg.k3s.manifests import images as reading
+        from minreg.k3s.manifests import images as reading  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise CouldNotLook(f"--manifests needs {error.name}: pip install 'minreg[node]'") from None
     try:
@@ -199,11 +199,11 @@ def _read_manifests(paths: Sequence[str]) -> _Named:
     return _Named(found.images, found.notes)
 
 
-def _make_preflight(wishes: PreflightOptions, named: Sequence[WantedImage]) -> Preflight:
+def _make_preflight(wishes: PreflightOptions, named: Sequence[RequiredImage]) -> TreePreflight:
     aliases = dict(map(parse_alias, (DEFAULT_ALIAS, *wishes.registry_alias)))
     links = [check_directory(path) for path in wishes.allow_links_to]
     listed = [
-        WantedImage(image, f"list {path}") for path in wishes.files for image in read_list(path)
+        RequiredImage(image, f"list {path}") for path in wishes.files for image in read_list(path)
     ]
     question = PreflightQuery.parse(
         release=wishes.k3s,
@@ -215,7 +215,7 @@ def _make_preflight(wishes: PreflightOptions, named: Sequence[WantedImage]) -> P
         registry=wishes.system_default_registry,
         more=[*listed, *named],
     )
-    return Preflight(RegistryTree(wishes.directory, aliases, links), aliases, question)
+    return TreePreflight(RegistryTree(wishes.directory, aliases, links), aliases, question)
 
 
 def _print(report: PreflightReport, notes: Sequence[str]) -> None:

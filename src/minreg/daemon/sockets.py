@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
-from twisted.internet import tcp, unix
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import (
     IListeningPort,
@@ -19,7 +18,6 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.internet.tcp import Port
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 _FIRST = 3
@@ -112,8 +110,8 @@ class PassedEndpoint:
         os.set_blocking(passed.fileno(), False)
         port: IListeningPort
         if passed.family == socket.AF_UNIX:
-            # A node that is told of TCP ports only has no need of it.
-            from minreg.daemon.sockets import PassedUnixPort  # noqa: PLC0415
+            # Loaded lazily: most nodes listen on TCP only.
+            from minreg.daemon.unix_port import PassedUnixPort  # noqa: PLC0415
 
             port = PassedUnixPort(passed, factory, self._reactor)
             port.startListening()
@@ -121,36 +119,6 @@ class PassedEndpoint:
         with passed:
             port = self._reactor.adoptStreamPort(passed.fileno(), passed.family, factory)
         return port
-
-
-class PassedUnixPort(unix.Port):
-    """A port whose file is not ours: it is neither given rights nor removed.
-
-    Args:
-        passed: The socket, which listens already.
-        factory: Makes protocols.
-        reactor: Waits for connections.
-    """
-
-    def __init__(self, passed: socket.socket, factory: Any, reactor: Any) -> None:
-        super().__init__(passed.getsockname(), factory, reactor=reactor)
-        self._passed = passed
-        # Systemd, and other processes of ours, listen on it, too.
-        self._shouldShutdown = False
-
-    def startListening(self) -> None:
-        """Take connections."""
-        self.socket: Any = self._passed
-        self.fileno: Any = self.socket.fileno
-        self.factory: Any
-        self.factory.doStart()
-        self.numberAccepts = 100
-        self.connected = True
-        self.startReading()
-
-    def connectionLost(self, reason: Failure) -> None:
-        """Take none any more."""
-        tcp.Port.connectionLost(self, reason)
 
 
 class _ReusePort(Port):

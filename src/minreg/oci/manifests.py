@@ -8,7 +8,7 @@ Source: OCI image-spec, manifest.md, image-index.md and descriptor.md.
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any
 
 import attrs
 
@@ -22,6 +22,7 @@ from minreg.oci.names import (
     DigestInvalid,
     is_media_type,
 )
+from minreg.oci.platforms import UNKNOWN_OS, Platform, find_best
 
 _LARGEST_SIZE = 2**63 - 1  # bytes: it is an int64 (descriptor.md)
 _SCHEMA_1 = "it is a Docker schema 1 manifest, which no current client takes"
@@ -29,34 +30,6 @@ _SCHEMA_1 = "it is a Docker schema 1 manifest, which no current client takes"
 
 class ManifestInvalid(ValueError):
     """The bytes are neither a manifest nor an index that a client could use."""
-
-
-@attrs.frozen
-class Platform:
-    """What an image runs on; written ``linux/arm/v7``."""
-
-    os: str
-    architecture: str
-    variant: str = ""
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read ``os/architecture`` or ``os/architecture/variant``.
-
-        Raises:
-            ValueError: It has fewer or more parts, or an empty one.
-        """
-        parts = text.split("/")
-        if len(parts) not in (2, 3) or not all(parts):
-            raise ValueError(f"{text!r} is no platform such as linux/amd64 or linux/arm/v7")
-        return cls(*parts)
-
-    def as_json(self) -> dict[str, str]:
-        """Write it as it stands in descriptors."""
-        return attrs.asdict(self, filter=lambda _field, value: bool(value))
-
-    def __str__(self) -> str:
-        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
 
 @attrs.frozen
@@ -79,6 +52,11 @@ class Descriptor:
     def is_manifest(self) -> bool:
         """Whether it points to a manifest or an index, and not to a blob."""
         return self.is_index or self.media_type in MANIFESTS
+
+    @property
+    def is_attestation(self) -> bool:
+        """Whether it is an entry of an index about another entry, and not an image (BuildKit)."""
+        return self.platform is not None and self.platform.os == UNKNOWN_OS
 
 
 @attrs.frozen
@@ -106,6 +84,26 @@ class Manifest:
         if self.config is not None:
             yield self.config
         yield from self.layers
+
+    @property
+    def images(self) -> list[Descriptor]:
+        """The images of an index: its entries without the attestations."""
+        return [child for child in self.manifests if not child.is_attestation]
+
+    def choose(self, platform: Platform | None) -> tuple[Descriptor, ...]:
+        """Return the manifests of an index that a node pulls.
+
+        Args:
+            platform: The node's platform; None for the images of all platforms.
+
+        Returns:
+            All images, or the one that the node pulls, or none if it can run none of them.
+        """
+        images = self.images
+        if platform is None:
+            return tuple(images)
+        position = find_best([child.platform for child in images], platform)
+        return () if position is None else (images[position],)
 
 
 def parse_manifest(content: bytes) -> Manifest:

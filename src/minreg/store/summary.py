@@ -1,25 +1,26 @@
-"""What a repository holds, in a few words: for a list of many."""
+"""Summaries of repositories, for the page that lists them all."""
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 
-from minreg.oci.manifests import Descriptor, Manifest, Platform
+from minreg.oci.manifests import Manifest
 from minreg.oci.names import Digest
+from minreg.oci.platforms import UNKNOWN_OS, Platform
 from minreg.store.directory import ParsedManifest, RepositoryDirectory
 from minreg.store.images import LARGEST_CONFIG, read_platform
 from minreg.store.index import RepositoryIndex
 from minreg.store.interfaces import ContentInvalid, RepositorySummary, TooLarge
 
 MOST_MANIFESTS = 500
-"""Files of manifests and tags that are summed up: half a second's work on a slow node."""
+"""Files in ``manifests`` up to which a summary is made: half a second's work on a slow node."""
 
 
 def check_size_limit(directory: RepositoryDirectory) -> None:
-    """Make sure that a repository is not too large to be summed up.
+    """Check that a repository is not too large for a summary.
 
     Raises:
-        TooMuch: It is.
-        FileNotFoundError: It is there no longer.
+        TooLarge: It has more than ``MOST_MANIFESTS`` files in ``manifests``.
+        FileNotFoundError: The repository does not exist any more.
     """
     with directory.scan() as (_, entries):
         if sum(not entry.is_symlink() for entry in entries) > MOST_MANIFESTS:
@@ -27,54 +28,55 @@ def check_size_limit(directory: RepositoryDirectory) -> None:
 
 
 def summarize_repository(
-    directory: RepositoryDirectory, survey: RepositoryIndex, tags: Sequence[str]
+    directory: RepositoryDirectory, index: RepositoryIndex, tags: Sequence[str]
 ) -> RepositorySummary:
-    """Sum up a repository.
+    """Return the summary of a repository.
 
     Args:
-        directory: Where it lies.
-        survey: What its manifests say.
+        directory: The repository.
+        index: Its index.
         tags: Its tags.
 
     Raises:
-        FileNotFoundError: It is there no longer.
+        FileNotFoundError: The repository does not exist any more.
     """
-    read = ((digest, directory.read_if_sound(place)) for digest, place in survey.places.items())
-    documents = {digest: document for digest, document in read if document is not None}
-    blobs = {digest: max(sizes) for digest, sizes in survey.blob_sizes.items()}
+    read = ((digest, directory.read_if_valid(path)) for digest, path in index.paths.items())
+    manifests = {digest: parsed for digest, parsed in read if parsed is not None}
+    blobs = {digest: max(sizes) for digest, sizes in index.blob_sizes.items()}
     return RepositorySummary(
         tags=tuple(tags),
-        platforms=tuple(sorted(set(_platforms(directory, survey, documents)), key=str)),
-        size=sum(document.size for document in documents.values()) + sum(blobs.values()),
+        platforms=tuple(sorted(set(_platforms(directory, index, manifests)), key=str)),
+        size=sum(parsed.size for parsed in manifests.values()) + sum(blobs.values()),
         missing=sum(
-            not _is_whole(directory, digest, sizes) for digest, sizes in survey.blob_sizes.items()
+            not _is_complete(directory, digest, sizes)
+            for digest, sizes in index.blob_sizes.items()
         ),
         changed=directory.status().st_mtime,
     )
 
 
-def _is_whole(directory: RepositoryDirectory, digest: Digest, sizes: Collection[int]) -> bool:
+def _is_complete(directory: RepositoryDirectory, digest: Digest, sizes: Collection[int]) -> bool:
     with suppress(ContentInvalid):
-        return directory.blob_size(digest) in sizes
+        return directory.measure_blob(digest) in sizes
     return False
 
 
 def _platforms(
     directory: RepositoryDirectory,
-    survey: RepositoryIndex,
-    documents: dict[Digest, ParsedManifest],
+    index: RepositoryIndex,
+    manifests: dict[Digest, ParsedManifest],
 ) -> Iterator[Platform]:
-    """Name the platforms of the images that are here: as an index says, or their configs."""
-    for digest, document in documents.items():
-        if document.manifest.is_index or document.manifest.subject is not None:
+    """Yield the platforms of the images: as an index states them, or else their configs."""
+    for digest, parsed in manifests.items():
+        if parsed.manifest.is_index or parsed.manifest.subject is not None:
             continue
-        platform = survey.platforms.get(digest) or _stated(directory, document.manifest)
-        if platform is not None and platform.os != "unknown":
+        platform = index.platforms.get(digest) or _platform_of_config(directory, parsed.manifest)
+        if platform is not None and platform.os != UNKNOWN_OS:
             yield platform
 
 
-def _stated(directory: RepositoryDirectory, manifest: Manifest) -> Platform | None:
-    config: Descriptor | None = manifest.config
+def _platform_of_config(directory: RepositoryDirectory, manifest: Manifest) -> Platform | None:
+    config = manifest.config
     if config is None or config.size > LARGEST_CONFIG:
         return None
     with suppress(FileNotFoundError, ContentInvalid):

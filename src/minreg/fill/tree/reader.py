@@ -69,7 +69,7 @@ class TreeReader:
         None if there is none, or if it lies out of the root, and not where links may lead.
         """
         try:
-            status = self._files.status(path)
+            status = self._files.checked_stat(path)
         except (FileNotFoundError, ContentInvalid):
             return None
         return status.st_dev, status.st_ino

@@ -117,7 +117,7 @@ class ResponseCache:
         Args:
             received: All that has arrived on a connection that was between requests.
         """
-        response = self._responses.find(received)
+        response = self._responses.get(received)
         if response is None:
             return None
         if not response.unreported:
@@ -153,7 +153,7 @@ class ResponseCache:
         before, date, after = sent.partition(b"\r\nDate: ")
         after = after[len(http_date()) :]
         response = CachedResponse(before + date, after, attrs.evolve(record, seconds=0.0))
-        self._responses.keep(received, response, is_current, len(received) + len(sent) + _OVERHEAD)
+        self._responses.put(received, response, is_current, len(received) + len(sent) + _OVERHEAD)
 
 
 def is_cacheable(headers: Headers) -> bool:

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.preflight.platforms``."""
+"""Tests for ``minreg.oci.platforms``, and for which image of an index a node pulls."""
 
 import platform as machine
 
@@ -6,17 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.oci.manifests import Descriptor, Manifest, Platform
+from minreg.oci.manifests import Descriptor, Manifest
 from minreg.oci.names import OCI_INDEX, OCI_MANIFEST, Digest
-from minreg.preflight.platforms import (
-    choose,
-    is_of,
+from minreg.oci.platforms import (
+    Platform,
+    compatible_variants,
+    config_matches,
+    local_platform,
     name_platform,
     normalize,
     parse_platform,
-    runnable,
-    this_machine,
-    variants,
+    runnable_platforms,
 )
 
 
@@ -57,7 +57,7 @@ class PlatformTests(SynchronousTestCase):
         }.items():
             self.assertEqual(str(normalize(Platform.parse(text))), known, text)
 
-    def test_this_machine(self) -> None:
+    def test_local_platform(self) -> None:
         """A machine's platform is what its kernel says."""
         for name, known in {
             "x86_64": "linux/amd64",
@@ -68,7 +68,7 @@ class PlatformTests(SynchronousTestCase):
             "s390x": "linux/s390x",
         }.items():
             self.patch(machine, "machine", lambda name=name: name)
-            self.assertEqual(str(this_machine()), known)
+            self.assertEqual(str(local_platform()), known)
 
     def test_parse(self) -> None:
         """A platform, or all of them, can be named; nothing else."""
@@ -101,23 +101,30 @@ class PlatformTests(SynchronousTestCase):
                 *(f"linux/arm/v{n}" for n in range(98, 4, -1)),
             ],
         }.items():
-            self.assertEqual(names_of(runnable(Platform.parse(text))), known, text)
-        self.assertEqual(runnable(Platform.parse("linux/arm64/v9"))[1], Platform("linux", "arm64"))
+            self.assertEqual(names_of(runnable_platforms(Platform.parse(text))), known, text)
+        self.assertEqual(
+            runnable_platforms(Platform.parse("linux/arm64/v9"))[1], Platform("linux", "arm64")
+        )
 
     def test_endless_variant(self) -> None:
         """However many digits a variant has, it is higher than those that there are."""
         for variant in ("v" + "9" * 5000, "v" + "9" * 99, "v100"):
-            own, highest, *_ = variants(Platform("linux", "arm", variant))
+            own, highest, *_ = compatible_variants(Platform("linux", "arm", variant))
             self.assertEqual((own.variant, highest.variant), (variant, "v98"))
-        self.assertEqual(len(variants(Platform("linux", "arm", "v" + "0" * 5000 + "7"))), 3)
-        self.assertEqual(len(variants(Platform("linux", "arm", "v" + "0" * 5000))), 1)
+        self.assertEqual(
+            len(compatible_variants(Platform("linux", "arm", "v" + "0" * 5000 + "7"))), 3
+        )
+        self.assertEqual(len(compatible_variants(Platform("linux", "arm", "v" + "0" * 5000))), 1)
 
     def test_variants(self) -> None:
         """Older variants are of the same architecture."""
         self.assertEqual(
-            names_of(variants(Platform.parse("linux/arm/v6"))), ["linux/arm/v6", "linux/arm/v5"]
+            names_of(compatible_variants(Platform.parse("linux/arm/v6"))),
+            ["linux/arm/v6", "linux/arm/v5"],
         )
-        self.assertEqual(names_of(variants(Platform.parse("linux/amd64"))), ["linux/amd64"])
+        self.assertEqual(
+            names_of(compatible_variants(Platform.parse("linux/amd64"))), ["linux/amd64"]
+        )
 
 
 class ChooseTests(SynchronousTestCase):
@@ -126,7 +133,7 @@ class ChooseTests(SynchronousTestCase):
     def chosen(self, platform: str, *offered: str) -> list[str]:
         """Name what a node takes."""
         return [
-            str(child.platform) for child in choose(index_of(*offered), parse_platform(platform))
+            str(child.platform) for child in index_of(*offered).choose(parse_platform(platform))
         ]
 
     def test_best(self) -> None:
@@ -156,7 +163,7 @@ class ChooseTests(SynchronousTestCase):
 
     def test_config(self) -> None:
         """A config that leaves out its variant is of any; one that states one, of that."""
-        kinds = variants(Platform.parse("linux/arm/v6"))
+        kinds = compatible_variants(Platform.parse("linux/arm/v6"))
         for stated, known in {
             "linux/arm": True,
             "linux/arm/v5": True,
@@ -164,4 +171,4 @@ class ChooseTests(SynchronousTestCase):
             "linux/arm64": False,
             "windows/arm": False,
         }.items():
-            self.assertIs(is_of(Platform.parse(stated), kinds), known, stated)
+            self.assertIs(config_matches(Platform.parse(stated), kinds), known, stated)
