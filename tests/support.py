@@ -143,10 +143,10 @@ class WebTestCase(SynchronousTestCase):
         *,
         most_connections: int = 10,
         in_thread: ThreadRunner = execute,
-        patience: float = 2.0,
+        timeout: float = 2.0,
     ) -> FastSite:
         """Build a site over a store."""
-        disk = DiskIO(self.clock, in_thread, patience)
+        disk = DiskIO(self.clock, in_thread, timeout)
         return FastSite(make_root(store, disk), self.clock, most_connections)
 
     def connect(self, *, reads: bool = True) -> Connection:

@@ -94,7 +94,7 @@ class LayoutTests(SynchronousTestCase):
             (make_index([{"digest": "x"}]), "index.json is damaged: manifests[0] has no size"),
             (
                 to_json({"manifests": [1], "layers": []}),
-                "index.json is no manifest: it has the parts of an index and of a manifest",
+                "index.json is no manifest: it has the fields of an index and of a manifest",
             ),
         ):
             said = self.refuse([("index.json", index), ("oci-layout", LAYOUT)])

@@ -33,14 +33,16 @@ class RootWatchTests(SynchronousTestCase):
         """The log says once that the root is waited for, and that it came."""
         self.watch.startService()
         self.clock.pump([2.0, 2.0])
-        waiting = "waiting for the registry: root /srv/registry does not exist yet"
+        waiting = "waiting for the root: root /srv/registry does not exist yet"
         self.assertEqual(self.lines(), [waiting])
         self.assertEqual(self.watch.problem, self.problem)
         self.problem = ""
         self.clock.pump([2.0, 2.0])
-        self.assertEqual(self.lines(), [waiting, "the registry is there now, and served"])
+        self.assertEqual(self.lines(), [waiting, "the root is available now, and served"])
         self.assertEqual(self.watch.problem, "")
-        self.assertEqual([event["event"] for event in self.events], ["waiting", "found"])
+        self.assertEqual(
+            [event["event"] for event in self.events], ["root_unavailable", "root_available"]
+        )
 
     def test_is_there(self) -> None:
         """Of a root that is there from the start nothing is said."""

@@ -58,7 +58,7 @@ class SupervisionTests(SynchronousTestCase):
         supervision.stopService()
         self.clock.pump([5.0, 5.0])
         self.assertEqual(
-            self.told[1:], [b"STOPPING=1\nSTATUS=stopping: transfers under way may finish"]
+            self.told[1:], [b"STOPPING=1\nSTATUS=stopping: transfers in progress may finish"]
         )
 
     def test_stop_at_once(self) -> None:

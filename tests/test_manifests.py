@@ -224,12 +224,12 @@ class ManifestInvalidTests(SynchronousTestCase):
     def test_ambiguous(self) -> None:
         """What one client could read as an index, and another one as a manifest."""
         both = {"mediaType": "a/b", "manifests": [], "layers": []}
-        self.assert_invalid(json.dumps(both).encode(), "the parts of an index and of a manifest")
+        self.assert_invalid(json.dumps(both).encode(), "the fields of an index and of a manifest")
         self.assert_invalid(
             json.dumps(index([], mediaType=OCI_MANIFEST)).encode(),
-            "the parts of an index and the media type of a manifest",
+            "the fields of an index and the media type of a manifest",
         )
         self.assert_invalid(
             json.dumps({**IMAGE, "mediaType": OCI_INDEX}).encode(),
-            "the parts of a manifest and the media type of an index",
+            "the fields of a manifest and the media type of an index",
         )

@@ -151,7 +151,7 @@ class ReleaseTests(PreflightCommandTestCase):
             (("--k3s", VERSION, "--upgrade-kubectl", "a:1"), "go with --upgrade"),
             (("-f", "-", "-m", "-"), "can be read only once"),
             (("--k3s", VERSION, "--registry-alias", "x"), "is not NAME=HOST"),
-            (("--k3s", VERSION, "--system-default-registry", "a b"), "is no registry host"),
+            (("--k3s", VERSION, "--system-default-registry", "a b"), "is not a registry host"),
             (("--k3s", VERSION, "--allow-links-to", "/none"), "is not a directory"),
         ):
             self.assertIn(reason, self.refusal(*arguments), arguments)

@@ -42,9 +42,9 @@ class ParseTests(StoreTestCase):
         for given, reason in (
             ({"platforms": ["amd64"]}, "'amd64' is not a platform"),
             ({"disabled": ["x"]}, "'x' is not a component"),
-            ({"controller": "x/A:1"}, "'x/A' is no repository"),
-            ({"kubectl": "a@sha256:0"}, "'sha256:0' is no digest"),
-            ({"registry": "https://a"}, "'https://a' is no registry host"),
+            ({"controller": "x/A:1"}, "'x/A' is not a repository"),
+            ({"kubectl": "a@sha256:0"}, "'sha256:0' is not a digest"),
+            ({"registry": "https://a"}, "'https://a' is not a registry host"),
         ):
             error = self.assertRaises(QueryInvalid, parse, **given)
             self.assertIn(reason, str(error))

@@ -103,7 +103,7 @@ class RegistryServiceTests(WebTestCase):
         complaint = self.complaints.getvalue()
         self.assertIn("--port 9080: cannot listen there: Address already in use", complaint)
         self.assertEqual(complaint.count("\n"), 1)
-        self.assertEqual(self.logged("deaf"), [])
+        self.assertEqual(self.logged("listen_failed"), [])
 
     def test_taken_port_in_background(self) -> None:
         """Without a terminal that is logged, and told to twistd, which waits for it there."""
@@ -112,7 +112,7 @@ class RegistryServiceTests(WebTestCase):
         )
         failure = self.assertRaises(StartFailed, service.privilegedStartService)
         self.assertIn("--port 9080: cannot listen there", str(failure))
-        [deaf] = self.logged("deaf")
+        [deaf] = self.logged("listen_failed")
         self.assertEqual(deaf["reason"], str(failure))
         self.assertEqual(sys.tracebacklimit, 0)
 
@@ -145,7 +145,7 @@ class RegistryServiceTests(WebTestCase):
             "--status-listen unix:/run/x.sock", endpoint, self.site, exit_with_logged_error
         )
         failure = self.assertRaises(StartFailed, listener.privilegedStartService)
-        self.assertIn("the service has /run/minreg for that", str(failure))
+        self.assertIn("such as /run/minreg of the service", str(failure))
 
     def test_log_of_application(self) -> None:
         """The application's log is written by our observer from its first line on."""

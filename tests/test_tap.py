@@ -101,7 +101,7 @@ class OptionsTests(OptionsTestCase):
             (["--log-format=x"], "--log-format 'x'"),
             (["--registry-alias=x"], "--registry-alias 'x'"),
             (["--allow-links-to=/does/not/exist"], "--allow-links-to /does/not/exist"),
-            (["--port=1", "--listen=tcp:2"], "--listen takes the place"),
+            (["--port=1", "--listen=tcp:2"], "--listen replaces"),
             (["--nonsense"], "option --nonsense"),
         ):
             self.complaints.seek(0)
@@ -134,7 +134,7 @@ class MakeEndpointsTests(OptionsTestCase):
             error = self.assertRaises(
                 SettingInvalid, make_endpoints, settings.listen, MemoryReactorClock()
             )
-            self.assertIn(f"--listen {description} is no endpoint", str(error))
+            self.assertIn(f"--listen {description} is not an endpoint", str(error))
 
     def test_passed(self) -> None:
         """A socket that systemd has passed is adopted as it is."""
@@ -210,4 +210,4 @@ class MakeServiceTests(OptionsTestCase):
         self.assertFalse(makeService(self.parse("--status-listen=tcp:9081")).running)
         stop = self.assertRaises(SystemExit, makeService, self.parse("--status-listen=nonsense:1"))
         self.assertEqual(stop.code, 2)
-        self.assertIn("--status-listen nonsense:1 is no endpoint", self.complaints.getvalue())
+        self.assertIn("--status-listen nonsense:1 is not an endpoint", self.complaints.getvalue())

@@ -2,7 +2,7 @@
 
 import os
 
-from minreg.web.status.plan import StatusOptions
+from minreg.web.status.context import StatusOptions
 from tests.page_support import PageTestCase, ShownPage
 from tests.support import ALIASES, WebTestCase
 

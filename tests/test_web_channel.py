@@ -233,7 +233,7 @@ class TimeoutTests(WebTestCase):
         """A request that waits for the disk counts neither as idle nor as slow."""
         threads = HeldThreads()
         store = OneContentStore(OpenFile(b"x"), 1)
-        self.site = self.make_site(store, in_thread=threads, patience=1000)
+        self.site = self.make_site(store, in_thread=threads, timeout=1000)
         connection = self.connect()
         connection.send(BLOB_REQUEST)
         self.wait(connection, 400)

@@ -22,7 +22,7 @@ class DiskTests(SynchronousTestCase):
         """Make a disk whose threads wait for the test."""
         self.clock = Clock()
         self.threads = HeldThreads()
-        self.disk = DiskIO(self.clock, self.threads, patience=2.0)
+        self.disk = DiskIO(self.clock, self.threads, timeout=2.0)
 
     def test_answer(self) -> None:
         """A look gives what it found, and no timer is left."""
@@ -38,7 +38,7 @@ class DiskTests(SynchronousTestCase):
         self.threads.run()
         self.failureResultOf(found, ValueError)
 
-    def test_patience(self) -> None:
+    def test_timeout(self) -> None:
         """After two seconds a look is given up, with a hint at the disk."""
         found = self.disk.run(int, "1")
         self.clock.advance(1.9)
@@ -68,16 +68,18 @@ class DiskTests(SynchronousTestCase):
         """A disk that has much to tell is asked for it piece by piece, each in its time."""
         told = iter(range(1200))
         for most, expected in ((600, range(600)), (1200, range(600, 1200)), (10, range(0))):
-            taken = Deferred.fromCoroutine(self.disk.take(told, most))
+            taken = Deferred.fromCoroutine(self.disk.fetch_batch(told, most))
             while len(self.threads):
                 self.clock.advance(1.5)
                 self.threads.run()
             self.assertEqual(self.successResultOf(taken), list(expected))
-        self.assertEqual(self.successResultOf(Deferred.fromCoroutine(self.disk.take(told, 0))), [])
+        self.assertEqual(
+            self.successResultOf(Deferred.fromCoroutine(self.disk.fetch_batch(told, 0))), []
+        )
 
     def test_much_that_never_comes(self) -> None:
         """One piece that does not come ends it."""
-        taken = Deferred.fromCoroutine(self.disk.take(iter(range(1200)), 600))
+        taken = Deferred.fromCoroutine(self.disk.fetch_batch(iter(range(1200)), 600))
         self.threads.run()
         self.clock.advance(2)
         self.failureResultOf(taken, StoreUnavailable)

@@ -49,7 +49,7 @@ class FiguresTests(SynchronousTestCase):
 
     def test_broken_off(self) -> None:
         """Answers that a client left are told from those that the registry cut short."""
-        for failure in (CLIENT_LEFT, NOT_TAKEN, "the file was cut short while it was sent"):
+        for failure in (CLIENT_LEFT, NOT_TAKEN, "the file was truncated while it was sent"):
             self.figures.count(event(BLOB, failure=failure), 1)
         self.figures.count(event(BLOB, failure="BLOB_UNKNOWN: x", status=404), 1)
         self.assertEqual(self.figures.aborted, {"blobs": 2})

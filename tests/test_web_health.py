@@ -3,7 +3,7 @@
 import os
 
 from minreg.store.tree import RegistryTree
-from minreg.web.status.plan import StatusOptions
+from minreg.web.status.context import StatusOptions
 from tests.status_support import StatusTestCase
 from tests.stores import HeldThreads
 from tests.support import ALIASES
@@ -51,7 +51,7 @@ class HealthTests(StatusTestCase):
         """With no port that leads to it, it is not ready."""
         self.registry.doStop()
         checks = self.request("/readyz?verbose").json["checks"]
-        self.assertEqual(checks["listener"], "no port leads here")
+        self.assertEqual(checks["listener"], "no port is open")
 
     def test_slow_disk(self) -> None:
         """A disk that does not answer makes it not ready, and holds nothing up."""
@@ -102,4 +102,4 @@ class RefusalTests(StatusTestCase):
         """The reason stands in the log as well."""
         self.request("/readyz?verbose")
         [logged] = self.logged("request")
-        self.assertEqual(logged["failure"], "no port leads here")
+        self.assertEqual(logged["failure"], "no port is open")

@@ -37,8 +37,8 @@ class MetricsTests(StatusTestCase):
         found = self.figures()
         requests = "minreg_requests_total{endpoint=manifests,method=GET,status=%d}"
         self.assertEqual([found[requests % status] for status in (200, 404)], [2, 1])
-        self.assertEqual(found["minreg_misses_total{endpoint=manifests}"], 1)
-        self.assertEqual(found["minreg_missing_names{}"], 1)
+        self.assertEqual(found["minreg_not_found_total{endpoint=manifests}"], 1)
+        self.assertEqual(found["minreg_not_found_names{}"], 1)
         seconds = "minreg_request_duration_seconds"
         self.assertEqual(found[f"{seconds}_count{{endpoint=manifests}}"], 3)
         self.assertEqual(found[f"{seconds}_bucket{{endpoint=manifests,le=+Inf}}"], 3)

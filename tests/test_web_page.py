@@ -3,7 +3,7 @@
 import os
 
 from minreg.oci.names import OCI_LAYER, OCI_MANIFEST, Digest
-from minreg.web.status.plan import StatusOptions
+from minreg.web.status.context import StatusOptions
 from tests.page_support import PageTestCase
 from tests.status_support import NODE
 from tests.support import ALIASES
@@ -146,7 +146,7 @@ class ImagePageTests(PageTestCase):
                 ("mediaType", None, "layers[0] has no media type"),
                 ("mediaType", "<x>", "layers[0] has no media type"),
                 ("size", -1, "layers[0] has no size"),
-                ("digest", "md5:0", "layers[0]: 'md5:0' is no digest"),
+                ("digest", "md5:0", "layers[0]: 'md5:0' is not a digest"),
             )
         ):
             image = self.tree.image(layers=[{**layer, key: value}, "odd"])

@@ -5,10 +5,10 @@ from io import BytesIO, FileIO
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.web.disk import AT_ONCE, cached_size, read_into_cache
+from minreg.web.disk import READ_AHEAD, cached_size, read_into_cache
 
-SIZE = 18 * AT_ONCE + 1
-HUGE = 4 * AT_ONCE
+SIZE = 18 * READ_AHEAD + 1
+HUGE = 4 * READ_AHEAD
 """What the kernel may keep, and forget, as one."""
 
 
@@ -51,7 +51,7 @@ class CachedSizeTests(SynchronousTestCase):
         """What lies before a hole can be sent, to half a megabyte."""
         self.patch(os, "preadv", self.probe)
         for hole in (1, 3, 5, 17):
-            self.hole = range(hole * AT_ONCE, (hole + 1) * AT_ONCE)
+            self.hole = range(hole * READ_AHEAD, (hole + 1) * READ_AHEAD)
             self.assertEqual(cached_size(self.file, 0, SIZE), self.hole.start)
             self.assertEqual(cached_size(self.file, self.hole.start, SIZE), 0)
 
@@ -63,7 +63,7 @@ class CachedSizeTests(SynchronousTestCase):
 
     def test_end(self) -> None:
         """Behind the end there is nothing to wait for."""
-        self.assertEqual(cached_size(self.file, SIZE + AT_ONCE, 9), 9)
+        self.assertEqual(cached_size(self.file, SIZE + READ_AHEAD, 9), 9)
 
     def test_memory(self) -> None:
         """What is in memory anyway needs no disk."""

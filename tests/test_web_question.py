@@ -27,7 +27,7 @@ class QuestionTests(SynchronousTestCase):
             "k3s=a&deep": "'deep' is unknown here",
             "k3s=a&upgrade=maybe": "upgrade is yes or no",
             "k3s=a&platform=": "'' is not a platform",
-            "k3s=a&upgrade&controller=x/A": "'x/A' is no repository",
+            "k3s=a&upgrade&controller=x/A": "'x/A' is not a repository",
             "k3s=a&kubectl=x/a:1": "controller and kubectl go with upgrade=yes",
             "k3s=%ff": "the query is no query in UTF-8",
             "k3s=\xff": "the query is no query in UTF-8",

@@ -102,7 +102,7 @@ class FaultTests(WebTestCase):
                 "errors": [
                     {
                         "code": "UNSUPPORTED",
-                        "message": "nothing is here: the registry API begins at /v2/",
+                        "message": "this path is not an endpoint: the registry API begins at /v2/",
                     }
                 ]
             },

@@ -85,7 +85,7 @@ class WholeTests(StreamingTestCase):
         self.assertTrue(connection.is_closed)
         self.assertTrue(self.file.closed)
         (event,) = self.logged("request")
-        self.assertEqual(event["failure"], "the file was cut short while it was sent")
+        self.assertEqual(event["failure"], "the file was truncated while it was sent")
         self.assertEqual(event["bytes"], 500_000)
 
     def test_range_cut_short(self) -> None:

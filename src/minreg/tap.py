@@ -1,4 +1,4 @@
-"""What ``twistd -n minreg`` runs: from the command line to a service."""
+"""The plugin of ``twistd`` and ``twist``: from the command line to the service."""
 
 import sys
 from collections.abc import Sequence
@@ -27,8 +27,8 @@ from minreg.settings import (
     ListenEndpoint,
     SettingInvalid,
     Settings,
-    check_awaited_root,
     check_directory,
+    check_later_root,
     check_root,
     parse_alias,
     parse_log_format,
@@ -41,13 +41,13 @@ class Options(UsageOptions):
     """The daemon's command line."""
 
     longdesc = (
-        "Serves the registry tree below a directory, read-only, to any OCI client. "
+        "Serves a registry tree, read-only, to any OCI client. "
         "Endpoints for --listen are written as in unix:/run/minreg.sock, "
         "systemd (all sockets that it passes) or ssl:9443:privateKey=key.pem:certKey=cert.pem"
     )
 
     optParameters: ClassVar = [
-        ["root", "r", None, "The directory that holds the registry tree."],
+        ["root", "r", None, "The root directory of the registry tree."],
         ["port", "p", None, f"The TCP port to listen on.  [default: {DEFAULT_PORT}]"],
         [
             "interface",
@@ -55,13 +55,13 @@ class Options(UsageOptions):
             None,
             f"The IP address to listen on.  [default: {DEFAULT_INTERFACE}]",
         ],
-        ["log-format", None, "text", "How to log: text or json."],
-        ["workers", None, "1", "How many processes serve: a number, or auto."],
-        ["status-listen", None, None, "An endpoint for status, instead of the registry's own."],
+        ["log-format", None, "text", "The format of the log: text or json."],
+        ["workers", None, "1", "The number of processes: a number, or auto."],
+        ["status-listen", None, None, "A separate endpoint for status and metrics."],
     ]
     optFlags: ClassVar = [
-        ["no-page", None, "Have no page for people."],
-        ["wait-for-root", None, "Answer 503 while the root is not there yet, or empty."],
+        ["no-page", None, "Serve no pages for browsers."],
+        ["wait-for-root", None, "Answer 503 while the root does not exist or is empty."],
     ]
 
     def __init__(self) -> None:
@@ -72,11 +72,11 @@ class Options(UsageOptions):
         self["allow-links-to"] = []
 
     def opt_listen(self, endpoint: str) -> None:
-        """A Twisted endpoint to listen on, instead of port and interface. Repeatable."""
+        """A Twisted endpoint to listen on, instead of --port and --interface. Repeatable."""
         self["listen"].append(endpoint)
 
     def opt_registry_alias(self, alias: str) -> None:
-        """NAME=HOST: what is asked of registry NAME is that of HOST. Repeatable."""
+        """NAME=HOST: serve the images of HOST also under the registry name NAME. Repeatable."""
         self["registry-alias"].append(alias)
 
     def opt_allow_links_to(self, directory: str) -> None:
@@ -89,38 +89,38 @@ class Options(UsageOptions):
         raise SystemExit(0)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Read the command line; what is wrong with it is said in one line."""
+        """Parse the command line. An error is printed as one line."""
         try:
             super().parseOptions(options)
             self.settings = self._check()
         except (UsageError, SettingInvalid) as error:
             print_error(f"{error} (--help lists all options)")
             raise SystemExit(2) from None
-        self._tell_twist()
+        self._set_twist_log()
 
     def _check(self) -> Settings:
         port, interface = self["port"], self["interface"]
-        awaits = bool(self["wait-for-root"])
+        waits = bool(self["wait-for-root"])
         if self["listen"] and (port, interface) != (None, None):
-            raise SettingInvalid("--listen takes the place of --port and --interface: drop these")
-        wanted = [*self["listen"], self["status-listen"] or ""]
-        passed = find_passed() if any(map(is_passed, wanted)) else []
+            raise SettingInvalid("--listen replaces --port and --interface: give only one of them")
+        endpoints = [*self["listen"], self["status-listen"] or ""]
+        passed = find_passed() if any(map(is_passed, endpoints)) else []
         status, sockets = find_status(self["status-listen"], passed)
         listen = [find_endpoints("--listen", text, sockets) for text in self["listen"]]
         return Settings(
-            root=(check_awaited_root if awaits else check_root)(self["root"]),
+            root=(check_later_root if waits else check_root)(self["root"]),
             listen=tuple(chain.from_iterable(listen)) or (tcp_endpoint(port, interface),),
             log_format=parse_log_format(self["log-format"]),
             aliases=dict(parse_alias(alias) for alias in self["registry-alias"]),
-            allow_links_to=tuple(check_directory(place) for place in self["allow-links-to"]),
-            waits_for_root=awaits,
+            allow_links_to=tuple(check_directory(path) for path in self["allow-links-to"]),
+            waits_for_root=waits,
             workers=parse_workers(self["workers"]),
             status_listen=status,
             has_page=not self["no-page"],
         )
 
-    def _tell_twist(self) -> None:
-        """``twist`` begins its log without asking the service: tell it our format."""
+    def _set_twist_log(self) -> None:
+        """Set the log format of ``twist``, which does not take it from the service."""
         parent = getattr(self, "parent", None)
         if parent is not None and "fileLogObserverFactory" in parent:
             parent["fileLogObserverFactory"] = partial(make_observer, self.settings.log_format)
@@ -129,10 +129,15 @@ class Options(UsageOptions):
 def find_endpoints(
     option: str, text: str, sockets: Sequence[PassedSocket]
 ) -> list[ListenEndpoint]:
-    """Read an endpoint: several, where it means sockets that systemd has passed.
+    """Parse an endpoint. It may mean several sockets that systemd has passed.
+
+    Args:
+        option: The option that it is the value of.
+        text: The endpoint.
+        sockets: The sockets that systemd has passed.
 
     Raises:
-        SettingInvalid: Systemd has passed none of that kind.
+        SettingInvalid: It is malformed, or systemd has passed no such socket.
     """
     words = f"{option} {text}"
     if not is_passed(text):
@@ -141,7 +146,7 @@ def find_endpoints(
         chosen = choose_sockets(sockets, text)
     except ValueError:
         raise SettingInvalid(
-            f"{words} is no endpoint: write it as in systemd, or systemd:name=minreg.socket"
+            f"{words} is not an endpoint: write it as in systemd, or systemd:name=minreg.socket"
         ) from None
     if not chosen:
         raise SettingInvalid(f"{words}: systemd has passed no such socket: start minreg.socket")
@@ -151,22 +156,22 @@ def find_endpoints(
 def find_status(
     text: str | None, sockets: Sequence[PassedSocket]
 ) -> tuple[ListenEndpoint | None, Sequence[PassedSocket]]:
-    """Read where status is to be, and tell which sockets are left for the registry.
+    """Parse the endpoint of the status, and return it with the sockets left for the registry.
 
     Raises:
-        SettingInvalid: Systemd has passed none of that kind, or several.
+        SettingInvalid: It is malformed, or systemd has passed no such socket, or several.
     """
     if text is None:
         return None, sockets
     status, *more = find_endpoints("--status-listen", text, sockets)
     if more:
-        raise SettingInvalid(f"{status.words} means several sockets: name one, by index=N")
+        raise SettingInvalid(f"{status.words} means several sockets: choose one with index=N")
     return status, [passed for passed in sockets if passed.descriptor != status.descriptor]
 
 
 def makeService(options: Options) -> RegistryService:
-    """Build the daemon that ``options`` describe, not yet listening."""
-    from twisted.internet import reactor  # noqa: PLC0415 - whoever runs us installs it first
+    """Return the daemon that ``options`` describe, not yet listening (Twisted calls this)."""
+    from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
 
     parent = getattr(options, "parent", None) or {}
     give_up = exit_with_error if parent.get("nodaemon", True) else exit_with_logged_error
@@ -178,14 +183,14 @@ def makeService(options: Options) -> RegistryService:
 
 
 def _open_log(options: Options) -> TextIO:
-    """Open what ``twistd`` was told to log to, or would log to by itself."""
+    """Return the log that ``twistd`` was told to write to, or its default."""
     parent = getattr(options, "parent", None) or {}
     path = parent.get("logfile")
     if path is None and not parent.get("nodaemon", True):
         path = "twistd.log"
     if path in (None, "-"):
         return sys.stdout
-    # Workers write to the same file: none of them may put another one in its place.
+    # Workers write to the same file, so it must not be rotated by one of the processes.
     rotates = options.settings.workers == 1
     log_file: TextIO = LogFile.fromFullPath(path, **({} if rotates else {"rotateLength": None}))
     return log_file

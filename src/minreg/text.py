@@ -1,10 +1,10 @@
-"""Text for people: bytes, counts, and what came from elsewhere made fit to be shown."""
+"""Formatting text for people: sizes, counts, and text from elsewhere that must not do harm."""
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def format_size(size: int) -> str:
-    """Write a number of bytes with three or four digits: ``182.3 MB``."""
+    """Return a number of bytes with a decimal unit, such as ``182.3 MB``."""
     value = float(size)
     for unit in _UNITS:
         if value < 1000 or unit == _UNITS[-1]:
@@ -14,17 +14,20 @@ def format_size(size: int) -> str:
 
 
 def count(number: int, thing: str) -> str:
-    """Write a number of things: ``1 blob``, ``2 blobs``."""
+    """Return a number with its noun in singular or plural: ``1 blob``, ``2 blobs``."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def shorten(text: str, longest: int) -> str:
-    """Cut a text to so many characters, and show that it was."""
+    """Return a text cut to ``longest`` characters, with an ellipsis if it was longer."""
     return text if len(text) <= longest else text[:longest] + "…"
 
 
 def printable(text: str, longest: int = 4096) -> str:
-    """Escape what would break a line, or do something to a terminal, and cut the length."""
+    """Return a text without line breaks and terminal control characters, which are escaped.
+
+    It is cut to ``longest`` characters.
+    """
     text = shorten(text, longest)
     if text.isprintable():
         return text

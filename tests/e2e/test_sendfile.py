@@ -152,7 +152,7 @@ class BrokenTests(SendfileTestCase):
         received = self.wire.read(len(LAYER))
         self.assertLess(len(received), 10_001_000)
         self.assert_nothing_left()
-        self.assertIn("cut short", str(self.last_line()[FAILURE]))
+        self.assertIn("truncated", str(self.last_line()[FAILURE]))
 
     def test_cut_off(self) -> None:
         """When the daemon's patience with a transfer ends, all of it is closed."""

@@ -29,8 +29,8 @@ from minreg.web.pages.html import (
 from minreg.web.pages.image import describe_image, pull_names, url_of
 from minreg.web.pages.search import Listing
 from minreg.web.request import RegistryRequest
+from minreg.web.status.context import StatusContext, StatusOptions
 from minreg.web.status.not_found import NotFoundEntry, image_of, join_reference
-from minreg.web.status.plan import StatusContext, StatusOptions
 
 _HEADINGS = (
     ("Asked for", "name"),

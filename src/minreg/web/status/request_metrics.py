@@ -1,4 +1,8 @@
-"""What a path asks for, in a word: one of a few, whatever clients send."""
+"""Counting requests for ``/metrics``.
+
+Metrics are labelled with an endpoint, which is one of a few words whatever clients send: a label
+per path would let a client fill the memory.
+"""
 
 from bisect import bisect_left
 from collections import Counter
@@ -14,11 +18,11 @@ _STATUS = frozenset({"livez", "readyz", "metrics"})
 _OF_THE_REGISTRY = {"": "base", "_catalog": "catalog"}
 
 ENDPOINTS = (*sorted(_OF_A_REPOSITORY), "base", "catalog", "status", "page", "other")
-"""All words that ``endpoint_of`` has."""
+"""All values that ``endpoint_of`` returns."""
 
 
 def split_path(target: str) -> list[str]:
-    """Split the path of a request's target, as the client sent it, into its parts."""
+    """Return the parts of the path of a request's target, percent-decoded."""
     path = target[1:]
     if not target.startswith("/"):
         path = path_of(target.encode("latin-1", "replace")).decode("latin-1")
@@ -27,7 +31,7 @@ def split_path(target: str) -> list[str]:
 
 
 def endpoint_of(target: str) -> str:
-    """Tell which endpoint a request's target, as the client sent it, leads to."""
+    """Return the endpoint that a request's target, as the client sent it, belongs to."""
     first, *parts = split_path(target)
     if first == "v2":
         if len(parts) > 2 and parts[-2] in _OF_A_REPOSITORY and any(parts[:-2]):
@@ -41,20 +45,20 @@ def endpoint_of(target: str) -> str:
 
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 300)
-"""Bounds of the histogram of durations."""
+"""Upper bounds of the histogram of durations, in seconds."""
 
 BYTES = tuple(4**power for power in range(4, 17))
-"""Bounds of the histogram of sizes: 256 bytes to 4 GiB."""
+"""Upper bounds of the histogram of sizes, in bytes: 256 bytes to 4 GiB."""
 
 _METHODS = frozenset({"GET", "HEAD"})
 _CLIENT_FAILURES = frozenset({CLIENT_LEFT, NOT_TAKEN})
 
 
 class Histogram:
-    """Counts values by how large they are.
+    """A histogram.
 
     Args:
-        bounds: The largest value of each class but the last, which has no bound.
+        bounds: The upper bound of each bucket but the last, which has none.
     """
 
     def __init__(self, bounds: Sequence[float]) -> None:
@@ -63,18 +67,18 @@ class Histogram:
         self.total = 0.0
 
     def add(self, value: float, times: int = 1) -> None:
-        """Count a value that came so many times."""
+        """Count a value ``times`` times."""
         self._counts[bisect_left(self._bounds, value)] += times
         self.total += value * times
 
     def cumulated(self) -> list[tuple[str, int]]:
-        """Name each bound, with how many values do not exceed it."""
+        """Return each bound as text, with the number of values that do not exceed it."""
         bounds = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
         return list(zip(bounds, accumulate(self._counts), strict=True))
 
 
 class RequestMetrics:
-    """Counts the requests that were answered, their durations and their sizes.
+    """Counts answered requests, their durations, and the sizes of the responses.
 
     Attributes:
         requests: Requests by endpoint, method and status.
@@ -82,7 +86,7 @@ class RequestMetrics:
         bytes: Sizes of bodies by endpoint.
         aborted: Responses that ended early because of the client, by endpoint.
         truncated: Responses that ended early for another reason, by endpoint.
-        not_found: Manifests and blobs that were asked for and are not here, by endpoint.
+        not_found: Requests for manifests and blobs that do not exist, by endpoint.
     """
 
     def __init__(self) -> None:
@@ -94,7 +98,7 @@ class RequestMetrics:
         self.not_found: Counter[str] = Counter()
 
     def count(self, record: RequestRecord, times: int) -> None:
-        """Count a request that was answered so many times (a ``RequestObserver``)."""
+        """Count a request that was answered ``times`` times (a ``RequestObserver``)."""
         endpoint = endpoint_of(record.path)
         method = record.method if record.method in _METHODS else "other"
         self.requests[endpoint, method, str(record.status)] += times

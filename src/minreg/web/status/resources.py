@@ -22,6 +22,7 @@ from minreg.web.request import RegistryRequest
 from minreg.web.resource import RefusingResource, RegistryResource
 from minreg.web.site import RegistrySite
 from minreg.web.status.browsers import BrowserResource, PageLoader, Views
+from minreg.web.status.context import StatusContext, StatusOptions
 from minreg.web.status.formats import send_lines, wants_list
 from minreg.web.status.health import LiveResource, ReadyResource
 from minreg.web.status.not_found import (
@@ -32,7 +33,6 @@ from minreg.web.status.not_found import (
     make_not_found_observer,
     names_registry,
 )
-from minreg.web.status.plan import StatusContext, StatusOptions
 from minreg.web.status.request_metrics import RequestMetrics
 
 if TYPE_CHECKING:
