@@ -43,7 +43,7 @@ class BlobTests(StoreTestCase):
         self.assertEqual(str(error), f"blob {ABSENT} is not in this repository")
 
     def test_known(self) -> None:
-        """Whoever knows what a blob should be gets what lies there, and costs no built."""
+        """A blob of a known size is opened without building the repository's index."""
         scanned = self.count("scandir")
         with self.find().open_known_blob(LAYER) as file:
             self.assertEqual(file.read(), b"layer")

@@ -122,18 +122,17 @@ class ResponseCache:
             return None
         if not response.unreported:
             self._unreported.append(response)
-            if len(self._unreported) > _MOST_UNREPORTED:
-                self.report()
         response.unreported += 1
+        if len(self._unreported) > _MOST_UNREPORTED:
+            self.report()
         return response
 
     def report(self) -> None:
         """Tell the observer how often responses were sent since the last report."""
         responses, self._unreported = self._unreported, []
         for response in responses:
-            if response.unreported:
-                self._observer(response.record, response.unreported)
-                response.unreported = 0
+            self._observer(response.record, response.unreported)
+            response.unreported = 0
 
     def store(
         self,

@@ -99,8 +99,7 @@ class FastChannel(RegistryChannel):
 
     def _hold(self, content: bytes) -> None:
         """Send bytes when the reactor's iteration ends."""
-        if not self._unsent:
-            self.site.write_batcher.add(self)
+        self.site.write_batcher.add(self)
         self._unsent += content
 
     def flush(self) -> None:
