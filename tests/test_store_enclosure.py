@@ -79,6 +79,13 @@ class OpenFileTests(EnclosureTestCase):
         os.symlink(self.outside, name)
         self.assertEqual(self.content("link", RootedDirectory(self.root, [name])), b"secret")
 
+    def test_link_replaced_meanwhile(self) -> None:
+        """If the link that led out is gone when it is searched for, the path itself is named."""
+        os.symlink(self.secret, self.tree.path("link"))
+        self.patch(os.path, "islink", lambda _path: False)
+        error = self.refusal(ContentInvalid, self.files.open_file, "link")
+        self.assertIn(f"{self.root}/link leads out of the root", str(error))
+
     def test_absent(self) -> None:
         """What is not there is not found, whatever is in its way."""
         os.symlink("nowhere", self.tree.path("lost"))

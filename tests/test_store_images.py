@@ -3,8 +3,10 @@
 from click.testing import CliRunner
 
 from minreg.cli import cli
-from minreg.store.images import inspect_image
+from minreg.oci.names import OCI_CONFIG, OCI_MANIFEST, Digest
+from minreg.store.images import LARGEST_CONFIG, inspect_image
 from tests.store_support import StoreTestCase
+from tests.trees import descriptor, index
 
 
 class SenselessTests(StoreTestCase):
@@ -25,3 +27,23 @@ class SenselessTests(StoreTestCase):
         done = CliRunner().invoke(cli, ["verify", "-d", self.root])
         self.assertEqual(done.exit_code, 1)
         self.assertIn("is malformed: layers[0] has no media type", done.output)
+
+
+class InspectionTests(StoreTestCase):
+    """Tests for ``inspect_image``."""
+
+    def test_listed_twice(self) -> None:
+        """A manifest that an index lists twice is inspected once."""
+        child = descriptor(OCI_MANIFEST, self.tree.add_image("a"), 1)
+        self.tree.add_manifest("a", index([child, child]), "1")
+        image = inspect_image(self.find("a"), "1")
+        self.assertEqual((len(image.manifests), image.problems), (2, ()))
+
+    def test_large_config(self) -> None:
+        """A config that is too large to be one is not read for its platform."""
+        config = descriptor(OCI_CONFIG, Digest.of(b"config"), LARGEST_CONFIG + 1)
+        self.tree.add_manifest("a", self.tree.image(config=config), "1")
+        image = inspect_image(self.find("a"), "1")
+        self.assertEqual(image.present, ())
+        summary = self.find("a").summarize()
+        self.assertEqual((summary.platforms, summary.missing), ((), 1))

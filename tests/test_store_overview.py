@@ -58,6 +58,14 @@ class OverviewTests(WebTestCase):
         found = self.store.find_repository(None, "a").summarize()
         self.assertEqual(found.missing, 2)
 
+    def test_blob_leads_out(self) -> None:
+        """A blob that must not be read counts as missing."""
+        self.tree.add_image("a", "1", b"first")
+        blob = self.tree.path("blobs", str(Digest.of(b"first")))
+        os.unlink(blob)
+        os.symlink("/etc/passwd", blob)
+        self.assertEqual(self.store.find_repository(None, "a").summarize().missing, 1)
+
     def test_odd_configs(self) -> None:
         """A config that tells no platform, or is not there, leaves the platform out."""
         self.tree.add_image("a", "1")

@@ -1,8 +1,9 @@
 """Tests of the store with several threads that read while someone writes."""
 
+import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Event, Thread
 
 from minreg.oci.names import Digest
@@ -88,6 +89,24 @@ class RacesTests(StoreTestCase):
                 os.unlink(path)
 
         self.race(write, ask)
+
+    def test_removed_while_listed(self) -> None:
+        """A directory that is removed while its parent is listed is passed over."""
+        os.makedirs(self.tree.path("a", "manifests"))
+        real = RootedDirectory.scan
+
+        @contextlib.contextmanager
+        def scan(files: RootedDirectory, path: str) -> Iterator[object]:
+            with real(files, path) as (status, entries):
+                listed = list(entries)
+                if path == "a/":
+                    with contextlib.suppress(FileNotFoundError):
+                        os.rmdir(self.tree.path("a", "manifests"))
+                yield status, iter(listed)
+
+        self.patch(RootedDirectory, "scan", scan)
+        self.assertEqual(list(self.store.iterate_repositories("")), ["a"])
+        self.assertEqual(list(self.store.iterate_repositories("")), [])
 
     def test_link_that_turns(self) -> None:
         """A link that is turned outwards while it is followed never leads out."""

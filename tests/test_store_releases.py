@@ -1,6 +1,7 @@
 """Tests for the lists of releases that a tree keeps."""
 
 import os
+from io import FileIO
 
 from minreg.store.interfaces import (
     ContentInvalid,
@@ -8,6 +9,7 @@ from minreg.store.interfaces import (
     StoreNotReady,
     StoreUnavailable,
 )
+from minreg.store.rooted import OpenedFile, RootedDirectory
 from minreg.store.tree import LARGEST_LIST, DeferredTree, match_release
 from tests.store_support import StoreTestCase
 
@@ -50,6 +52,16 @@ class ReleasesTests(StoreTestCase):
         self.tree.write(b"#" * (LARGEST_LIST + 1), "k3s", "v1.0.2.txt")
         for version in self.store.list_releases():
             self.refusal(ContentInvalid, self.store.read_release, version)
+
+    def test_disk_fails(self) -> None:
+        """A disk that fails while a list is read is an error of the store."""
+
+        def open_memory(_files: RootedDirectory, path: str) -> OpenedFile:
+            return OpenedFile(FileIO("/proc/self/mem"), os.stat(self.root), path)
+
+        self.patch(RootedDirectory, "open_file", open_memory)
+        error = self.refusal(StoreUnavailable, self.store.read_release, "v1.0.0")
+        self.assertEqual(str(error), "k3s/v1.0.0.txt: Input/output error")
 
     def test_file(self) -> None:
         """A file in the directory's place holds no lists."""

@@ -1,15 +1,25 @@
 """Tests for ``minreg.store.repository``: blobs."""
 
+import io
 import json
 import os
 
 from minreg.oci.names import OCI_LAYER, OCI_MANIFEST, Digest
+from minreg.store import repository
 from minreg.store.interfaces import ContentInvalid, ContentNotFound
 from tests.store_support import ABSENT, StoreTestCase, read
 from tests.trees import descriptor, index
 
 NAME = "rancher/pause"
 LAYER = Digest.of(b"layer")
+
+
+class FailingFile(io.BytesIO):
+    """A file on a disk that fails."""
+
+    def read(self, _size: int | None = -1, /) -> bytes:
+        """Fail."""
+        raise OSError(5, "Input/output error")
 
 
 class BlobTests(StoreTestCase):
@@ -60,6 +70,13 @@ class BlobTests(StoreTestCase):
         misfiled = self.tree.add_blob(json.dumps(self.tree.image(b"other")).encode())
         error = self.refusal(ContentNotFound, self.find().open_blob, misfiled)
         self.assertEqual(str(error), f"{misfiled} is a manifest, not a blob")
+
+    def test_fails_when_loaded(self) -> None:
+        """A small blob that cannot be loaded is returned as a file: sending it shows the error."""
+        size = len(b"layer")
+        for file in (FailingFile(), io.BytesIO(b"lay")):
+            self.assertIs(repository.load_small(file, size), file)
+            self.assertFalse(file.closed)
 
     def test_truncated(self) -> None:
         """A blob that lacks bytes is not served: a client could not go elsewhere any more."""

@@ -122,11 +122,18 @@ class WithoutLibraryTests(StatusTestCase):
         self.assertEqual(response.code, 404)
         self.assertIn("pip install 'minreg[metrics]'", response.json["errors"][0]["message"])
 
+    def test_another_module(self) -> None:
+        """That a module of minreg is missing is a fault, not reported as the library."""
+        self.forget("minreg.web.status.exposition")
+        sys.modules["minreg.web.status.exposition"] = None  # type: ignore[assignment]
+        self.assertEqual(self.request("/metrics").code, 500)
+        self.flushLoggedErrors(ModuleNotFoundError)
+
     def test_not_loaded(self) -> None:
         """What nobody asks for is not even loaded."""
         program = (
             "import sys, minreg.tap; unwanted = {'prometheus_client', 'minreg.preflight', "
-            "'minreg.web.status.exposition', 'minreg.web.status.page', 'importlib.resources', "
+            "'minreg.web.status.exposition', 'minreg.web.pages', 'importlib.resources', "
             "'minreg.store.summary', 'twisted.internet.unix'}; "
             "print(sorted(unwanted & set(sys.modules)))"
         )

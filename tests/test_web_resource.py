@@ -29,6 +29,27 @@ class FaultyResource(RegistryResource):
         raise ZeroDivisionError
 
 
+class UnusedPathTests(WebTestCase):
+    """Tests for ``RegistryResource`` itself."""
+
+    def test_no_endpoint(self) -> None:
+        """A path that only has endpoints below it is refused as one."""
+        root = RegistryResource()
+        root.putChild(b"minreg", RegistryResource())
+        self.site = RegistrySite(root, self.clock, 10)
+        response = self.request("/minreg")
+        self.assertEqual((response.code, response.error_code), (404, "UNSUPPORTED"))
+
+    def test_described(self) -> None:
+        """A site describes itself in a line, for ``systemctl status``."""
+        self.site = RegistrySite(RegistryResource(), self.clock, 10)
+        self.connect()
+        self.assertEqual(
+            self.site.describe(),
+            "0 requests answered, 0 transfers in progress, 1 connections open",
+        )
+
+
 class FaultTests(WebTestCase):
     """Tests for faults of the registry itself."""
 

@@ -112,6 +112,15 @@ class FileSenderTests(SendfileTestCase):
         (event,) = self.logged("request")
         self.assertEqual((event["bytes"], event["failure"]), (len(CONTENT), ""))
 
+    def test_pieces(self) -> None:
+        """A large file is sent in pieces, and other connections are served between them."""
+        self.patch(sendfile, "_MOST_AT_ONCE", 100_000)
+        self.ask()
+        self.sender.doWrite()
+        self.assertEqual(self.sent(), CONTENT[:100_000])
+        self.send()
+        self.assertEqual(self.sent(), CONTENT)
+
     def test_corked(self) -> None:
         """The socket is corked while it sends, so that the head shares a packet with the body."""
         self.ask()
@@ -154,10 +163,12 @@ class FileSenderTests(SendfileTestCase):
     def test_paused(self) -> None:
         """A paused sender does not wait for the socket, and a resumed one does."""
         self.ask()
-        sender = self.sender
-        sender.pauseProducing()
+        sender, channel = self.sender, self.transport.protocol
+        assert isinstance(channel, RegistryChannel)
+        channel.pauseProducing()
         self.assertEqual(self.writers, [])
-        sender.resumeProducing()
+        channel.expect_progress()
+        channel.resumeProducing()
         self.assertEqual(self.writers, [sender])
 
     def test_stopped_while_reading(self) -> None:

@@ -2,12 +2,18 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 
+from twisted.web.server import NOT_DONE_YET
+
+from minreg.log import RequestRecord
 from minreg.oci.names import Digest
 from minreg.store.tree import RegistryTree
 from minreg.web.fastpath.response_cache import ResponseCache
 from minreg.web.fastpath.site import FastSite
+from minreg.web.request import RegistryRequest
+from minreg.web.resource import RegistryResource
 from tests.shortcuts import BLOB, LAYER, TAG, ShortcutTestCase, said
 from tests.support import ALIASES, Response, write_request
 from tests.transports import CLIENT
@@ -121,6 +127,57 @@ class RepeatedTests(WatchedTestCase):
         self.assertFalse(self.ask()[1])
         self.ask(BLOB)
         self.assertTrue(self.ask()[1])
+
+    def test_many_clients(self) -> None:
+        """The record of a client is made again when very many others asked meanwhile."""
+        self.ask()
+        response = self.fast.response_cache.find(write_request(TAG))
+        assert response is not None
+        first = response.record_for("192.0.2.7")
+        self.assertIs(response.record_for("192.0.2.7"), first)
+        for number in range(64):
+            response.record_for(f"198.51.100.{number}")
+        again = response.record_for("192.0.2.7")
+        self.assertIsNot(again, first)
+        self.assertEqual(again.fields(), first.fields())
+
+    def test_many_responses(self) -> None:
+        """Each response is reported once, however many others are cached."""
+        counts: Counter[str] = Counter()
+
+        def observe(record: RequestRecord, times: int) -> None:
+            counts[record.path] += times
+
+        cache = ResponseCache(self.clock, observe)
+        keys = [str(number) for number in range(1500)]
+        for key in keys:
+            response = b"HTTP/1.1 200 OK\r\nDate: Tue, 14 Nov 2023 22:13:20 GMT\r\n\r\n"
+            cache.store(key.encode(), response, RequestRecord("unix", path=key), lambda: True)
+        for _ in range(2):
+            for key in keys:
+                self.assertIsNotNone(cache.find(key.encode()))
+        cache.report()
+        self.assertEqual(counts, Counter(keys * 2))
+
+    def test_pieces_of_a_body(self) -> None:
+        """The pieces of a body that are written together follow the head that is held back."""
+        self.fast.resource.putChild(b"pieces", PiecesResource())
+        response, _ = self.ask("/pieces")
+        self.assertEqual(response.body, b"ab")
+
+
+class PiecesResource(RegistryResource):
+    """A resource whose body is written in pieces."""
+
+    isLeaf = True
+
+    def render_GET(self, request: RegistryRequest) -> int:
+        """Write the head, and then two pieces."""
+        request.setHeader(b"content-length", b"2")
+        request.write(b"")
+        request.channel.writeSequence([b"a", b"b"])
+        request.finish()
+        return NOT_DONE_YET
 
 
 class ChangedTests(WatchedTestCase):

@@ -90,7 +90,7 @@ class TreeRepository:
                 )
         is_current = self._make_validator(f"blobs/{digest}", opened, snapshot)
         return Content(
-            _load_small(opened.file, size),
+            load_small(opened.file, size),
             size,
             digest,
             OCTET_STREAM,
@@ -234,7 +234,7 @@ class TreeRepository:
                 media_type = snapshot.index.media_types.get(parsed.digest, media_type)
             is_current = self._make_validator(path, opened, snapshot)
             return Content(
-                _load_small(opened.file, parsed.size),
+                load_small(opened.file, parsed.size),
                 parsed.size,
                 parsed.digest,
                 media_type,
@@ -291,7 +291,7 @@ class TreeRepository:
         )
 
 
-def _load_small(file: BinaryIO, size: int) -> BinaryIO:
+def load_small(file: BinaryIO, size: int) -> BinaryIO:
     """Return small content as a file in memory, and close the file it was read from.
 
     A large file, or one that cannot be read, is returned itself: sending it reports the error.

@@ -2,10 +2,13 @@
 
 import io
 
+from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.web.fastpath.batching import BufferedLog
+from minreg.web.fastpath.batching import BufferedLog, send_now
+from tests.support import WebTestCase, parse_response, write_request
+from tests.transports import CLIENT, KernelTransport
 
 
 class Stream(io.StringIO):
@@ -75,3 +78,37 @@ class BatchedLinesTests(SynchronousTestCase):
             trigger, args, kwargs = call
             trigger(*args, **kwargs)
         self.assertEqual(self.stream.pieces, ["stopped\n"])
+
+
+class SendNowTests(WebTestCase):
+    """Tests for ``send_now``, on a connection with a socket."""
+
+    def setUp(self) -> None:
+        """Connect a client."""
+        super().setUp()
+        channel = self.site.buildProtocol(CLIENT)
+        assert isinstance(channel, Protocol)
+        self.channel = channel
+        self.transport = KernelTransport(channel, self.clock, -1)
+        channel.makeConnection(self.transport)
+
+    def test_room(self) -> None:
+        """What the socket accepts is sent at once, and the rest by the transport."""
+        for room in (None, 0, 3):
+            self.transport.socket.room = room
+            self.transport.waiting.clear()
+            send_now(self.transport, b"response")
+            self.assertEqual(bytes(self.transport.waiting), b"response")
+
+    def test_order(self) -> None:
+        """If the transport still has something to send, that is sent before."""
+        self.transport.dataBuffer = b"head"
+        self.transport.socket.room = 0
+        send_now(self.transport, b"response")
+        self.assertEqual(bytes(self.transport.waiting), b"response")
+
+    def test_response(self) -> None:
+        """A response is sent this way."""
+        self.channel.dataReceived(write_request("/v2/"))
+        self.clock.advance(0)
+        self.assertEqual(parse_response(bytes(self.transport.waiting)).body, b"{}")
