@@ -1,4 +1,4 @@
-"""Stores and threads whose behaviour a test decides."""
+"""Stores and threads that a test controls."""
 
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -21,14 +21,14 @@ from minreg.store.interfaces import (
 OCTETS = "application/octet-stream"
 
 
-class HeldThreads:
-    """Threads in which work waits until a test lets it run."""
+class ManualThreads:
+    """A thread runner whose calls wait until the test runs them."""
 
     def __init__(self) -> None:
         self._held: list[tuple[str, Deferred[Any], Callable[[], Any]]] = []
 
     def __call__(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
-        """Take work, and promise its result."""
+        """Queue a call, and return a Deferred with its result."""
         done: Deferred[Any] = Deferred()
         self._held.append((work.__name__, done, lambda: work(*args, **kwargs)))
         return done
@@ -37,17 +37,17 @@ class HeldThreads:
         return len(self._held)
 
     def names(self) -> list[str]:
-        """Name the functions that wait."""
+        """Return the names of the queued functions."""
         return [name for name, _, _ in self._held]
 
     def run(self) -> None:
-        """Do the oldest work."""
+        """Run the oldest call."""
         _, done, work = self._held.pop(0)
         maybeDeferred(work).chainDeferred(done)
 
 
 class OpenFile(BytesIO):
-    """A file in memory that can be cut short, and can fail."""
+    """A file in memory that can be truncated, and can fail."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)
@@ -55,7 +55,7 @@ class OpenFile(BytesIO):
         self.largest_read = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read, or fail as a broken disk does."""
+        """Read, or fail as a failing disk does."""
         if self.fails_at is not None and self.tell() >= self.fails_at:
             raise OSError(5, "Input/output error")
         content = super().read(size)

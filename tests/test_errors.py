@@ -109,7 +109,7 @@ class ErrorCodeTests(SynchronousTestCase):
         self.assert_refusal(errors.page_invalid("why"), 400, "PAGINATION_NUMBER_INVALID", "why")
 
     def test_range_invalid(self) -> None:
-        """A range that lies behind the end."""
+        """A range after the end of the blob."""
         self.assert_refusal(
             errors.range_invalid(10),
             416,

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.store.images``, as all who look at images need it."""
+"""Tests for ``minreg.store.images``."""
 
 from click.testing import CliRunner
 
@@ -9,11 +9,11 @@ from tests.store_support import StoreTestCase
 from tests.trees import descriptor, index
 
 
-class SenselessTests(StoreTestCase):
-    """Tests for images with parts that nobody can look for."""
+class MalformedTests(StoreTestCase):
+    """Tests for images with malformed descriptors."""
 
     def test_part_of_a_manifest(self) -> None:
-        """Such an image is not complete, and nobody knows all that belongs to it."""
+        """A manifest with a malformed layer is a problem, and makes the image unreadable."""
         digest = self.tree.add_manifest("a", self.tree.image(layers=[{"size": 1}]), "1")
         image = inspect_image(self.find("a"), "1")
         self.assertEqual(
@@ -22,7 +22,7 @@ class SenselessTests(StoreTestCase):
         self.assertFalse(image.is_readable)
 
     def test_verify(self) -> None:
-        """``minreg verify`` says so, too."""
+        """``minreg verify`` reports it."""
         self.tree.add_manifest("a", self.tree.image(layers=[{"size": 1}]), "1")
         done = CliRunner().invoke(cli, ["verify", "-d", self.root])
         self.assertEqual(done.exit_code, 1)

@@ -48,7 +48,7 @@ class BlobTests(StoreTestCase):
         self.assertEqual(self.blob(self.tree.add_blob(b"anything")), b"anything")
 
     def test_unknown(self) -> None:
-        """A blob that is not here is said not to be here."""
+        """A missing blob is not found."""
         error = self.refusal(ContentNotFound, self.find().open_blob, ABSENT)
         self.assertEqual(str(error), f"blob {ABSENT} is not in this repository")
 
@@ -66,7 +66,7 @@ class BlobTests(StoreTestCase):
         self.assertEqual(str(error), f"{self.digest} is a manifest, not a blob")
 
     def test_manifest_among_blobs(self) -> None:
-        """It is not even where it lies among the blobs."""
+        """So is one that is stored in ``blobs``."""
         misfiled = self.tree.add_blob(json.dumps(self.tree.image(b"other")).encode())
         error = self.refusal(ContentNotFound, self.find().open_blob, misfiled)
         self.assertEqual(str(error), f"{misfiled} is a manifest, not a blob")

@@ -29,7 +29,7 @@ class FindRepositoryTests(StoreTestCase):
     """Tests for ``RegistryTree.find_repository``."""
 
     def found(self, namespace: str | None, name: str) -> tuple[str, bool]:
-        """Find a repository, and tell where it is kept and whether ns decided that."""
+        """Return a repository's path, and whether ns decided that."""
         repository = self.find(name, namespace)
         return repository.name, repository.by_namespace
 
@@ -74,7 +74,7 @@ class FindRepositoryTests(StoreTestCase):
             self.assertEqual(str(error), name)
 
     def test_directory_that_leads_out(self) -> None:
-        """A repository whose directory lies outside of the root is refused in all ways."""
+        """A repository outside of the root is refused by every method."""
         elsewhere = os.path.abspath(self.mktemp())
         os.makedirs(f"{elsewhere}/manifests")
         os.symlink(elsewhere, self.tree.path("away"))
@@ -137,7 +137,7 @@ class IterateRepositoriesTests(StoreTestCase):
         self.assertEqual(self.listed(), ["a/b"])
 
     def test_links_that_lead_out(self) -> None:
-        """What lies outside of the root is not looked through."""
+        """Directories outside of the root are not walked."""
         elsewhere = os.path.abspath(self.mktemp())
         os.makedirs(f"{elsewhere}/secret/manifests")
         os.symlink(elsewhere, self.tree.path("away"))
@@ -153,7 +153,7 @@ class IterateRepositoriesTests(StoreTestCase):
             self.assertEqual(self.listed(), ["a", "d"])
 
     def test_parts_of_a_repository(self) -> None:
-        """The many files of a repository are not looked at to find others."""
+        """The files of a repository are not read to find others."""
         digest = self.tree.add_image("a/b", "1")
         for at in range(50):
             self.tree.add_tag("a/b", f"tag-{at}", digest)

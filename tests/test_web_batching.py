@@ -25,7 +25,7 @@ class Stream(io.StringIO):
         return len(text)
 
 
-class BatchedLinesTests(SynchronousTestCase):
+class BufferedLogTests(SynchronousTestCase):
     """Tests for ``BufferedLog``."""
 
     def setUp(self) -> None:

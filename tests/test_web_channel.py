@@ -4,7 +4,7 @@ from twisted.internet.address import UNIXAddress
 from twisted.internet.testing import StringTransport
 
 from minreg.oci.names import Digest
-from tests.stores import HeldThreads, OneContentStore, OpenFile
+from tests.stores import ManualThreads, OneContentStore, OpenFile
 from tests.support import Connection, WebTestCase, parse_response, write_request
 
 PING = write_request("/v2/")
@@ -231,7 +231,7 @@ class TimeoutTests(WebTestCase):
 
     def test_long_look(self) -> None:
         """A request that waits for the disk counts neither as idle nor as slow."""
-        threads = HeldThreads()
+        threads = ManualThreads()
         store = OneContentStore(OpenFile(b"x"), 1)
         self.site = self.make_site(store, in_thread=threads, timeout=1000)
         connection = self.connect()

@@ -5,7 +5,7 @@ import os
 from minreg.store.tree import RegistryTree
 from minreg.web.status.context import StatusOptions
 from tests.status_support import StatusTestCase
-from tests.stores import HeldThreads
+from tests.stores import ManualThreads
 from tests.support import ALIASES
 
 
@@ -55,7 +55,7 @@ class HealthTests(StatusTestCase):
 
     def test_slow_disk(self) -> None:
         """A disk that does not answer makes it not ready, and holds nothing up."""
-        self.serve(RegistryTree(self.root), HeldThreads())
+        self.serve(RegistryTree(self.root), ManualThreads())
         connection = self.connect()
         connection.send(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertEqual(connection.received(), b"")

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from minreg import __version__
 from minreg.store.tree import RegistryTree
-from tests.shortcuts import LATER
+from tests.fastpath import LATER
 from tests.status_support import HOSTILE, StatusTestCase
 from tests.support import ALIASES
 

@@ -11,7 +11,7 @@ from minreg.store.tree import RegistryTree
 from minreg.web.pages.tables import PATIENCE
 from tests.page_support import PageTestCase
 from tests.status_support import BROWSER
-from tests.stores import HeldThreads
+from tests.stores import ManualThreads
 from tests.support import ALIASES, write_request
 
 
@@ -84,7 +84,7 @@ class RowsTests(PageTestCase):
 
     def test_client_leaves(self) -> None:
         """A browser that leaves in the middle of a page is nothing to complain about."""
-        threads = HeldThreads()
+        threads = ManualThreads()
         self.serve(self.store, threads)
         connection = self.connect()
         connection.send(write_request("/", headers=BROWSER))
@@ -100,7 +100,7 @@ class RowsTests(PageTestCase):
 
     def test_turns(self) -> None:
         """Of many lists that are asked for at once, two are written at a time."""
-        threads = HeldThreads()
+        threads = ManualThreads()
         self.serve(self.store, threads)
         connections = [self.connect() for _ in range(6)]
         for connection, path in zip(connections, ["/", "/minreg/images/a"] * 3, strict=True):

@@ -8,7 +8,7 @@ from minreg.preflight import query as question
 from minreg.store.tree import RegistryTree
 from tests.preflight_support import AMD64, IMAGES, VERSION, ReleaseTree
 from tests.status_support import HOSTILE, StatusTestCase
-from tests.stores import HeldThreads
+from tests.stores import ManualThreads
 from tests.support import ALIASES, Connection, parse_response, write_request
 
 ASKED = f"/minreg/preflight?k3s={quote(VERSION)}&platform=linux/amd64"
@@ -162,7 +162,7 @@ class CrowdTests(PreflightTestCase):
     def setUp(self) -> None:
         """Let work wait in threads until a test lets it run."""
         super().setUp()
-        self.threads = HeldThreads()
+        self.threads = ManualThreads()
         self.serve(RegistryTree(self.root, ALIASES), self.threads)
 
     def ask(self, path: str = ASKED) -> Connection:

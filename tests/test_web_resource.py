@@ -5,7 +5,7 @@ from minreg.oci.names import Digest
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
 from minreg.web.site import RegistrySite
-from tests.stores import HeldThreads, OneContentStore, OpenFile
+from tests.stores import ManualThreads, OneContentStore, OpenFile
 from tests.support import WebTestCase, write_request
 
 LAYER = b"0123456789"
@@ -87,7 +87,7 @@ class FaultTests(WebTestCase):
 
     def test_fault_after_client_left(self) -> None:
         """A fault that nobody waits for is logged nevertheless."""
-        self.site = self.make_site(OneContentStore(OpenFile(LAYER), 10), in_thread=HeldThreads())
+        self.site = self.make_site(OneContentStore(OpenFile(LAYER), 10), in_thread=ManualThreads())
         connection = self.connect()
         connection.send(write_request("/v2/_catalog"))
         (request,) = connection.channel.requests

@@ -17,7 +17,7 @@ from minreg.web.channel import RegistryChannel
 from minreg.web.disk import ThreadRunner
 from minreg.web.transfer import sendfile
 from minreg.web.transfer.sendfile import FileSender, can_send_files
-from tests.stores import HeldThreads, OneContentStore
+from tests.stores import ManualThreads, OneContentStore
 from tests.support import WebTestCase, write_request
 from tests.transports import CLIENT, KernelTransport
 
@@ -138,7 +138,7 @@ class FileSenderTests(SendfileTestCase):
     def test_not_cached(self) -> None:
         """What is not in memory is read in a thread first, and the reactor does not wait."""
         self.ask()
-        threads = HeldThreads()
+        threads = ManualThreads()
         self.site = self.make_site(OneContentStore(self.file, len(CONTENT)), in_thread=threads)
         self.set_cached(lambda _file, _offset, _size: 0)
         self.writers.clear()
@@ -174,7 +174,7 @@ class FileSenderTests(SendfileTestCase):
     def test_stopped_while_reading(self) -> None:
         """If the client leaves while the disk is read, nothing is sent afterwards."""
         self.ask()
-        threads = HeldThreads()
+        threads = ManualThreads()
         self.set_cached(lambda _file, _offset, _size: 0)
         self.ask(threads)
         while not self.writers:
@@ -257,7 +257,7 @@ class PageCacheTests(SendfileTestCase):
 
     def test_read_first(self) -> None:
         """Nothing is sent before the beginning of the file is in memory."""
-        threads = HeldThreads()
+        threads = ManualThreads()
         self.set_cached(lambda _file, _offset, _size: 0)
         self.ask(threads)
         threads.run()

@@ -9,9 +9,9 @@ from minreg.oci.names import Digest
 from minreg.store.tree import RegistryTree
 from minreg.web.backpressure import STALL_TIMEOUT
 from tests.e2e.wires import Wire
-from tests.shortcuts import said
+from tests.fastpath import said
 from tests.store_support import open_files
-from tests.stores import HeldThreads
+from tests.stores import ManualThreads
 from tests.support import ALIASES, Response, WebTestCase, parse_response, write_request
 
 LAYER = secrets.token_bytes(1 << 20) * 20
@@ -178,7 +178,7 @@ class ColdTests(SendfileTestCase):
     def setUp(self) -> None:
         """Have threads that wait until they are told to go on."""
         super().setUp()
-        self.threads = HeldThreads()
+        self.threads = ManualThreads()
         self.site = self.make_site(RegistryTree(self.root, ALIASES), in_thread=self.threads)
         self.wire.close()
         self.wire = Wire(self.site, self.clock)

@@ -7,7 +7,7 @@ from minreg.store.tree import DeferredTree
 from tests.support import WebTestCase
 
 
-class AwaitedTreeTests(WebTestCase):
+class DeferredTreeTests(WebTestCase):
     """Tests for ``DeferredTree``, as clients see it."""
 
     def setUp(self) -> None:
@@ -23,7 +23,7 @@ class AwaitedTreeTests(WebTestCase):
         return response.code, response.json["errors"][0]["message"]
 
     def test_absent(self) -> None:
-        """While there is no root, the answer is 503 and says what is waited for."""
+        """While the root does not exist or is empty, the response is 503 and says why."""
         fix = "unpack the registry tree there, or mount the file system that holds it"
         expected = (503, f"root {self.later} does not exist yet: {fix}")
         self.assertEqual(self.refusal("/v2/rancher/pause/manifests/3.6"), expected)
@@ -35,18 +35,18 @@ class AwaitedTreeTests(WebTestCase):
             self.assertEqual(self.refusal("/v2/rancher/pause/manifests/3.6"), expected)
 
     def test_logged_elsewhere(self) -> None:
-        """Requests do not repeat in the log what the daemon says once."""
+        """Requests do not repeat the reason in the log: the daemon logs it once."""
         self.request("/v2/_catalog")
         self.assertEqual([event["event"] for event in self.events], ["request"])
 
     def test_comes(self) -> None:
-        """Once something is there, what is missing is missing."""
+        """Once the root has content, a missing repository is a 404."""
         os.makedirs(os.path.join(self.later, "rancher"))
         self.assertEqual(self.request("/v2/rancher/pause/manifests/3.6").code, 404)
         self.assertEqual(self.request("/v2/_catalog").json, {"repositories": []})
 
     def test_not_readable(self) -> None:
-        """A root that is no directory is not waited for in silence."""
+        """A root that is not a directory is an error."""
         with open(self.later, "wb"):
             pass
         with self.assertRaises(StoreUnavailable) as caught:

@@ -10,7 +10,7 @@ from twisted.internet.defer import execute
 from minreg.web.disk import DiskIO
 from minreg.web.registry.endpoints import make_root
 from minreg.web.site import RegistrySite
-from tests.shortcuts import BLOB, TAG, ShortcutTestCase, said
+from tests.fastpath import BLOB, TAG, FastPathTestCase, said
 
 PreflightQuery = tuple[str, str, list[tuple[str, str]], str, int, int]
 """Method, path, headers, version, how often it is asked, in how many pieces it arrives."""
@@ -29,7 +29,7 @@ HEADERS = (
 )
 
 
-class SameTests(ShortcutTestCase):
+class SameTests(FastPathTestCase):
     """Both ways say the same."""
 
     def setUp(self) -> None:

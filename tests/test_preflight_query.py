@@ -50,7 +50,7 @@ class ParseTests(StoreTestCase):
             self.assertIn(reason, str(error))
 
 
-class FindImagesTests(StoreTestCase):
+class ResolveImagesTests(StoreTestCase):
     """Tests for ``resolve_images``."""
 
     def keep(self, content: str, version: str = VERSION) -> None:

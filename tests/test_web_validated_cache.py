@@ -1,34 +1,34 @@
-"""Tests for ``minreg.store.cache``, and for small content that is remembered."""
+"""Tests for ``ValidatedCache``, and for cached manifests of different namespaces."""
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.store.cache import MOST_UNUSED, ValidatedCache
-from tests.shortcuts import TAG, ShortcutTestCase
+from tests.fastpath import TAG, FastPathTestCase
 from tests.support import Response
 
 
-class RememberedTests(SynchronousTestCase):
+class ValidatedCacheTests(SynchronousTestCase):
     """Tests for ``ValidatedCache``."""
 
     def setUp(self) -> None:
-        """Keep one thing."""
+        """Cache one value."""
         self.clock = Clock()
         self.is_current = True
         self.cache: ValidatedCache[str, int] = ValidatedCache(self.clock, 100)
         self.cache.put("one", 1, lambda: self.is_current, 40)
 
     def test_kept(self) -> None:
-        """What is kept is found, and nothing else."""
+        """A cached value is returned, and None for another key."""
         self.assertEqual((self.cache.get("one"), self.cache.get("two")), (1, None))
 
     def test_not_current(self) -> None:
-        """What has changed is not found."""
+        """A value that is not current is not returned."""
         self.is_current = False
         self.assertIsNone(self.cache.get("one"))
 
     def test_fresh(self) -> None:
-        """What is wanted time and again stays; what is not, one had better look up."""
+        """A value is returned as long as it is used regularly."""
         for _ in range(3):
             self.clock.advance(MOST_UNUSED)
             self.assertEqual(self.cache.get("one"), 1)
@@ -36,7 +36,7 @@ class RememberedTests(SynchronousTestCase):
         self.assertIsNone(self.cache.get("one"))
 
     def test_bounded(self) -> None:
-        """What was wanted least lately makes room."""
+        """The least recently used value is dropped first."""
         self.cache.put("two", 2, lambda: True, 40)
         self.cache.get("one")
         self.cache.put("three", 3, lambda: True, 40)
@@ -44,11 +44,11 @@ class RememberedTests(SynchronousTestCase):
         self.assertEqual(found, [1, None, 3])
 
 
-class SmallContentTests(ShortcutTestCase):
-    """Tests for manifests and configs that are asked for in other words each time."""
+class SmallContentTests(FastPathTestCase):
+    """Tests for manifests that are requested with different namespaces."""
 
     def test_namespace(self) -> None:
-        """What is known of one registry's repository is not known of another's."""
+        """The content of one registry is never the response for another."""
         self.tree.add_image("quay.io/rancher/pause", "3.6", b"other")
         answers: dict[str, Response] = {}
         for _ in range(2):

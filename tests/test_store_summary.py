@@ -1,4 +1,4 @@
-"""Tests for ``minreg.store.summary``: a repository in a few words."""
+"""Tests for ``minreg.store.summary``."""
 
 import os
 
@@ -11,7 +11,7 @@ from tests.trees import descriptor, index
 CONFIG = b'{"architecture": "amd64", "os": "linux"}'
 
 
-class OverviewTests(WebTestCase):
+class SummaryTests(WebTestCase):
     """Tests for ``TreeRepository.summarize``."""
 
     def setUp(self) -> None:
@@ -20,7 +20,7 @@ class OverviewTests(WebTestCase):
         self.store = RegistryTree(self.root)
 
     def test_image(self) -> None:
-        """A repository tells its tags, platforms, bytes, and when it last changed."""
+        """A summary has tags, platforms, size, and the time of the last change."""
         digest = self.tree.add_image("a/b", "1", b"layer")
         os.utime(self.tree.path("a/b", "manifests"), (7, 7))
         found = self.store.find_repository(None, "a/b").summarize()
@@ -31,7 +31,7 @@ class OverviewTests(WebTestCase):
         self.assertEqual((found.missing, found.changed), (0, 7.0))
 
     def test_platforms_of_an_index(self) -> None:
-        """Of the platforms that an index names, those that are here count, and no attestation."""
+        """Only the platforms that exist count, and no attestation."""
         here = self.tree.add_image("a")
         statement = self.tree.add_image("a", layer=b"attested")
         unknown = {"os": "unknown", "architecture": "unknown"}
@@ -50,7 +50,7 @@ class OverviewTests(WebTestCase):
         self.assertEqual(found.platforms, (Platform("linux", "s390x"),))
 
     def test_missing(self) -> None:
-        """Blobs that are not there, or not whole, are counted."""
+        """Blobs that are missing or truncated are counted."""
         self.tree.add_image("a", "1", b"first")
         self.tree.add_image("a", "2", b"second")
         os.unlink(self.tree.path("blobs", str(Digest.of(b"first"))))
@@ -67,7 +67,7 @@ class OverviewTests(WebTestCase):
         self.assertEqual(self.store.find_repository(None, "a").summarize().missing, 1)
 
     def test_odd_configs(self) -> None:
-        """A config that tells no platform, or is not there, leaves the platform out."""
+        """A missing config, or one without a platform, adds no platform."""
         self.tree.add_image("a", "1")
         for content in (b"[]", b"{", b'{"os": 1}', b"[" * 100_000):
             self.tree.write(content, "blobs", str(Digest.of(CONFIG)))

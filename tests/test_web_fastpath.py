@@ -14,12 +14,12 @@ from minreg.web.fastpath.response_cache import ResponseCache
 from minreg.web.fastpath.site import FastSite
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
-from tests.shortcuts import BLOB, LAYER, TAG, ShortcutTestCase, said
+from tests.fastpath import BLOB, LAYER, TAG, FastPathTestCase, said
 from tests.support import ALIASES, Response, write_request
 from tests.transports import CLIENT
 
 
-class WatchedTestCase(ShortcutTestCase):
+class WatchedTestCase(FastPathTestCase):
     """A client, and a watch over how it is answered."""
 
     def setUp(self) -> None:

@@ -6,14 +6,14 @@ import stat
 
 from minreg.store.interfaces import ContentInvalid, ContentUnreadable, StoreUnavailable
 from minreg.store.rooted import RootedDirectory
-from tests.store_support import EnclosureTestCase, open_files, without_privileges
+from tests.store_support import RootedTestCase, open_files, without_privileges
 
 
-class OpenFileTests(EnclosureTestCase):
+class OpenFileTests(RootedTestCase):
     """Tests for ``RootedDirectory.open_file``."""
 
     def test_file(self) -> None:
-        """A file is opened, with its status and where it lies."""
+        """A file is opened, with its status and real path."""
         opened = self.files.open_file("a/file")
         with opened.file as file:
             self.assertEqual(file.read(), b"inside")
@@ -47,7 +47,7 @@ class OpenFileTests(EnclosureTestCase):
         )
 
     def test_directory_link_out(self) -> None:
-        """A directory that lies outside is named as the link that leads out."""
+        """The error for a directory outside names the link that leads out."""
         os.symlink(self.outside, self.tree.path("away"))
         error = self.refusal(ContentInvalid, self.files.open_file, "away/secret")
         self.assertIn(f"{self.root}/away leads out of the root, to {self.secret}:", str(error))
@@ -87,13 +87,13 @@ class OpenFileTests(EnclosureTestCase):
         self.assertIn(f"{self.root}/link leads out of the root", str(error))
 
     def test_absent(self) -> None:
-        """What is not there is not found, whatever is in its way."""
+        """A missing file is not found, whatever the reason."""
         os.symlink("nowhere", self.tree.path("lost"))
         for path in ("b", "b/file", "a/file/below", "lost", "a/" + "x" * 256, "a/" * 3000):
             self.refusal(FileNotFoundError, self.files.open_file, path)
 
     def test_circle(self) -> None:
-        """A link that leads in a circle is refused by name."""
+        """A link that leads back to itself is refused."""
         os.symlink("circle", self.tree.path("circle"))
         error = self.refusal(ContentInvalid, self.files.open_file, "circle")
         self.assertEqual(
@@ -123,7 +123,7 @@ class OpenFileTests(EnclosureTestCase):
             self.assertEqual(str(error), f"{place} is not a file: remove it")
 
     def test_not_permitted(self) -> None:
-        """A file that the daemon may not read is refused with the command that mends it."""
+        """A file without read permission is refused, with the command that fixes it."""
         os.chmod(self.tree.path("a", "file"), 0)
         with without_privileges(self.root):
             error = self.refusal(ContentUnreadable, self.files.open_file, "a/file")

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.store.index``: what manifests say of each other."""
+"""Tests for ``minreg.store.index``: building the index of a repository."""
 
 import json
 from collections.abc import Mapping
@@ -47,16 +47,16 @@ def signature(at: int) -> ParsedManifest:
     return image(subject=descriptor(OCI_MANIFEST, SUBJECT, 7), annotations={"at": str(at)})
 
 
-class MakeSurveyTests(SynchronousTestCase):
+class BuildIndexTests(SynchronousTestCase):
     """Tests for ``build_index``."""
 
     def test_sizes(self) -> None:
-        """Every size that a manifest states for a blob is known."""
+        """The index has every size that a manifest states for a blob."""
         built = build_index([("a", image(5)), ("b", image(6)), ("c", image(5))])
         self.assertEqual(built.blob_sizes, {CONFIG: {6}, LAYER: {5, 6}})
 
     def test_index(self) -> None:
-        """An index tells the media types and platforms of manifests, here or not."""
+        """The media types and platforms that an image index states are kept."""
         platform = {"os": "linux", "architecture": "arm64"}
         listed = document(
             index(
@@ -82,7 +82,7 @@ class MakeSurveyTests(SynchronousTestCase):
         self.assertEqual(built.referrers_indexes, {listed: SUBJECT})
 
     def test_weight(self) -> None:
-        """A survey costs about as much memory as it has entries."""
+        """The weight of an index is the number of its entries."""
         self.assertEqual(build_index([]).weight, 1)
         self.assertEqual(build_index([("a", image())]).weight, 4)
 
@@ -112,7 +112,7 @@ class DescribeTests(SynchronousTestCase):
         )
 
     def test_index(self) -> None:
-        """The list is an OCI index, which leaves out what is not known."""
+        """The list is an OCI index without empty fields."""
         bare = Descriptor(OCI_INDEX, LAYER, 7)
         full = Descriptor(OCI_MANIFEST, CONFIG, 8, None, {"a": "\u00e9"}, "a/b")
         self.assertEqual(
@@ -130,7 +130,7 @@ class DescribeTests(SynchronousTestCase):
         )
 
     def test_empty_index(self) -> None:
-        """No referrers are an empty list, not the want of one."""
+        """Without referrers, the list is empty."""
         self.assertEqual(
             referrers_index([]),
             b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json",'

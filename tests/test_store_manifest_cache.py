@@ -20,11 +20,11 @@ MANIFEST = json.dumps(
 ).encode()
 
 
-class DocumentsTestCase(StoreTestCase):
+class ManifestCacheTestCase(StoreTestCase):
     """Files that may or may not be manifests."""
 
     def setUp(self) -> None:
-        """Make a reader that has read nothing yet."""
+        """Create an empty cache."""
         super().setUp()
         self.files = RootedDirectory(self.root)
         self.documents = ManifestCache(now=self.now)
@@ -35,7 +35,7 @@ class DocumentsTestCase(StoreTestCase):
         return self.read_again(digest)
 
     def read_again(self, digest: Digest | None = None) -> ParsedManifest:
-        """Read the file as it lies there."""
+        """Read the file again."""
         opened = self.files.open_file("file")
         with opened.file as file:
             document = self.documents.read(opened, digest)
@@ -43,7 +43,7 @@ class DocumentsTestCase(StoreTestCase):
         return document
 
     def look(self, content: bytes) -> bool:
-        """Write a file, and look whether it is a manifest."""
+        """Write a file, and return whether it is a manifest."""
         self.tree.write(content, "file")
         opened = self.files.open_file("file")
         with opened.file as file:
@@ -52,7 +52,7 @@ class DocumentsTestCase(StoreTestCase):
         return answer
 
 
-class ReadTests(DocumentsTestCase):
+class ReadTests(ManifestCacheTestCase):
     """Tests for ``ManifestCache.read``."""
 
     def test_read(self) -> None:
@@ -69,7 +69,7 @@ class ReadTests(DocumentsTestCase):
             self.assertEqual(self.read(MANIFEST, digest).digest, digest)
 
     def test_not_what_its_name_says(self) -> None:
-        """A damaged manifest is refused, with its file and what to do; also when known."""
+        """A damaged manifest is refused with its path and what to do, also if it is cached."""
         self.settle()
         for _ in range(2):
             error = self.assertRaises(ContentInvalid, self.read, MANIFEST, ABSENT)
@@ -88,31 +88,31 @@ class ReadTests(DocumentsTestCase):
         )
 
     def test_too_large(self) -> None:
-        """A file that no manifest can be is not read."""
+        """A file that is too large for a manifest is not read."""
         os.truncate(self.tree.write(b"{", "file"), LARGEST_MANIFEST + 1)
         error = self.assertRaises(ContentInvalid, self.read_again)
         self.assertEqual(str(error), f"{self.root}/file is too large to be a manifest: remove it")
 
     def test_large(self) -> None:
-        """A manifest that is larger than clients like is read all the same."""
+        """A manifest that is too large for clients is read."""
         document = self.read(MANIFEST + b" " * 5_000_000)
         self.assertEqual(document.size, len(MANIFEST) + 5_000_000)
 
     def test_remembered(self) -> None:
-        """What was read is known as long as the file stays, and no longer."""
+        """A parsed manifest is cached until the file changes."""
         self.settle()
         first = self.read(MANIFEST)
         self.assertIs(self.read_again(), first)
         self.assertEqual(self.read(b" " + MANIFEST[:-1] + b"}").size, len(MANIFEST) + 1)
 
     def test_two_changes_in_one_tick(self) -> None:
-        """A file that changed just now is read again, for its times may not tell."""
+        """A file that was changed a moment ago is read again."""
         for at in range(50):
             content = MANIFEST + b" " * (at % 2) + b"\n" * (1 - at % 2)
             self.assertEqual(self.read(content).digest, Digest.of(content))
 
     def test_faulty_disk(self) -> None:
-        """A file that the disk does not give back is a fault of the disk."""
+        """A disk error makes the store unavailable."""
         self.tree.write(MANIFEST, "file")
         with FileIO("/proc/self/mem") as memory:
             opened = OpenedFile(memory, os.stat(self.tree.path("file")), "file")
@@ -122,22 +122,22 @@ class ReadTests(DocumentsTestCase):
             self.assertEqual(str(error), "file: Input/output error")
 
 
-class IsManifestTests(DocumentsTestCase):
+class IsManifestTests(ManifestCacheTestCase):
     """Tests for ``ManifestCache.is_manifest``."""
 
     def test_kinds(self) -> None:
-        """Manifests among the blobs are told from configs and layers."""
+        """Manifests are distinguished from configs and layers."""
         self.assertTrue(self.look(MANIFEST))
         self.assertTrue(self.look(b"\n " + MANIFEST))
         for content in (b"layer", b"\x1f\x8b", b"{", b'{"os": "linux"}', b" " * 64 + MANIFEST):
             self.assertFalse(self.look(content), content)
 
     def test_large(self) -> None:
-        """A large blob is not read through to see what it is."""
+        """A large blob is not read."""
         self.assertFalse(self.look(MANIFEST + b" " * 4 * 1024 * 1024))
 
     def test_remembered(self) -> None:
-        """What a look found out is known until the file changes."""
+        """The result is cached until the file changes."""
         self.settle()
         for _ in range(2):
             self.assertTrue(self.look(MANIFEST))

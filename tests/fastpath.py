@@ -18,7 +18,7 @@ LATER = 10_000_000_000
 FIELDS = ("client", "method", "path", "ns", "status", "bytes", "user_agent", "failure")
 
 
-class ShortcutTestCase(WebTestCase):
+class FastPathTestCase(WebTestCase):
     """A registry that trusts its files, with an image in it."""
 
     def setUp(self) -> None:

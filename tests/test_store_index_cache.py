@@ -1,4 +1,4 @@
-"""Tests for ``minreg.store.index``: the next request sees every change, at no great cost."""
+"""Tests for ``minreg.store.index``: caching indexes, and noticing every change."""
 
 import json
 import os
@@ -16,7 +16,7 @@ NAME = "rancher/pause"
 LAYER = Digest.of(b"layer")
 
 
-class SurveysTests(StoreTestCase):
+class RepositoryIndexCacheTests(StoreTestCase):
     """Tests for ``RepositoryIndexCache``."""
 
     def setUp(self) -> None:
@@ -28,7 +28,7 @@ class SurveysTests(StoreTestCase):
         self.directory = RepositoryDirectory(NAME, RootedDirectory(self.root), documents)
 
     def index(self) -> RepositoryIndex:
-        """Take a survey of the repository, or remember it."""
+        """Return the repository's index, built or cached."""
         return self.indexes.get(self.directory).index
 
     def test_what_is_read(self) -> None:
@@ -37,16 +37,16 @@ class SurveysTests(StoreTestCase):
         self.assertEqual(self.index().paths, {self.digest: f"manifests/{self.digest}"})
 
     def test_remembered(self) -> None:
-        """A repository that stays as it is, is read once."""
+        """An unchanged repository is read once."""
         self.settle()
         self.assertIs(self.index(), self.index())
 
     def test_just_changed(self) -> None:
-        """What changed just now may change again without a trace, and is read again."""
+        """A repository that was changed a moment ago is read again."""
         self.assertIsNot(self.index(), self.index())
 
     def test_forgotten(self) -> None:
-        """The surveys that are kept have a total cost: a large one displaces the others."""
+        """A large index displaces others when the capacity is exceeded."""
         self.indexes = RepositoryIndexCache(3, now=self.now)
         self.tree.add_image("other", "1")
         other = RepositoryDirectory(
@@ -58,7 +58,7 @@ class SurveysTests(StoreTestCase):
         self.assertIsNot(self.index(), first)
 
     def test_larger_than_all(self) -> None:
-        """A repository too large to be kept beside others is kept alone, not read each time."""
+        """An index that exceeds the capacity is cached alone."""
         self.indexes = RepositoryIndexCache(3, now=self.now)
         self.settle()
         self.assertIs(self.index(), self.index())
@@ -77,7 +77,7 @@ class SurveysTests(StoreTestCase):
         self.refusal(ContentNotFound, self.find().open_manifest, Digest.of(misfiled))
 
     def test_damaged_manifests(self) -> None:
-        """A damaged manifest says nothing, and as soon as it is mended in place it does."""
+        """A damaged manifest is left out, and included once it is replaced in place."""
         written = json.dumps(self.tree.image(b"other")).encode()
         digest = Digest.of(written)
         self.tree.write(b"{", NAME, "manifests", str(digest))
@@ -88,7 +88,7 @@ class SurveysTests(StoreTestCase):
         self.assertIn(digest, self.index().paths)
 
     def test_cost(self) -> None:
-        """With a repository known, no manifest is opened to serve a blob."""
+        """With a cached index, no manifest is opened to serve a blob."""
         self.settle()
         repository = self.find()
         repository.open_blob(LAYER).close()
@@ -99,16 +99,16 @@ class SurveysTests(StoreTestCase):
 
 
 class ChangesTests(StoreTestCase):
-    """Everything added, replaced or removed is seen by the next request."""
+    """Tests for changes, which the next request notices."""
 
     def setUp(self) -> None:
-        """Put an image into the tree, and let it settle."""
+        """Put an image into the tree, and let time pass."""
         super().setUp()
         self.digest = self.tree.add_image(NAME, "3.6")
         self.remember()
 
     def remember(self) -> None:
-        """Have the store remember all that it would."""
+        """Let the store cache everything that it can."""
         self.settle()
         repository = self.find()
         repository.list_tags()
@@ -153,7 +153,7 @@ class ChangesTests(StoreTestCase):
         self.assertEqual(self.find().list_tags(), [])
 
     def test_damaged(self) -> None:
-        """Damage is noticed at once, and so is that it was mended."""
+        """Damage is noticed at once, and so is its repair."""
         path = self.tree.path(NAME, "manifests", str(self.digest))
         with open(path, "rb") as file:
             written = file.read()
@@ -193,7 +193,7 @@ class ChangesTests(StoreTestCase):
             self.remember()
 
     def test_plain_index_overwritten(self) -> None:
-        """An index that is overwritten in place tells its new platforms."""
+        """An image index that is overwritten in place has its new platforms."""
         for system in ("linux", "windows"):
             platform = {"os": system, "architecture": "amd64"}
             child = descriptor(OCI_MANIFEST, ABSENT, 1, platform=platform)
@@ -221,7 +221,7 @@ class ChangesTests(StoreTestCase):
         self.refusal(ContentNotFound, self.find().open_manifest, child)
 
     def test_linked_manifest_vanishes(self) -> None:
-        """A manifest whose file lies elsewhere refers no more once that is gone."""
+        """A manifest behind a link is not a referrer any more once its file is removed."""
         refers = descriptor(OCI_MANIFEST, self.digest, 1)
         written = json.dumps(self.tree.image(subject=refers)).encode()
         stored = self.tree.write(written, "store", "file")

@@ -8,7 +8,7 @@ from tests.store_support import StoreTestCase
 CONFIG = b'{"architecture": "amd64", "os": "linux"}'
 
 
-class EvidenceTests(StoreTestCase):
+class DependenciesTests(StoreTestCase):
     """Tests for how long content counts as current."""
 
     def setUp(self) -> None:
@@ -33,16 +33,16 @@ class EvidenceTests(StoreTestCase):
         self.assert_current_until(lambda: os.truncate(path, 3))
 
     def test_time_set_back(self) -> None:
-        """A change is seen when the file's time is set back, as tar does it."""
+        """A change is noticed although the modification time is set back, as tar does."""
         path = self.tree.path("rancher/pause/manifests", str(self.digest))
         self.assert_current_until(lambda: os.utime(path, (0, 0)))
 
     def test_something_comes_first(self) -> None:
-        """Content is current until something appears where the lookup looks before."""
+        """Content is current until a path exists that the lookup prefers."""
         self.assert_current_until(lambda: self.tree.add_repository("docker.io/rancher/pause"))
 
     def test_lost_tag(self) -> None:
-        """A manifest among the blobs is current until the tags around it change."""
+        """A manifest in ``blobs`` is current until a tag of its repository changes."""
         document = self.tree.image()
         del document["mediaType"]
         digest = self.tree.add_manifest("rancher/odd", document, "3.6")
@@ -56,14 +56,14 @@ class EvidenceTests(StoreTestCase):
         )
 
     def test_just_changed(self) -> None:
-        """Of a file that has changed just now, nobody can tell whether it changes again."""
+        """Content of a file that was changed a moment ago cannot be validated."""
         self.passed = 0
         content = self.find().open_manifest("3.6")
         content.close()
         self.assertIsNone(content.is_current)
 
     def test_directory_just_changed(self) -> None:
-        """A blob rests on what the manifests say, and on the time since these changed."""
+        """A blob depends on the manifests, and cannot be validated if these changed a moment ago."""
         blob = Digest.of(CONFIG)
         content = self.find().open_blob(blob)
         content.close()
@@ -76,7 +76,7 @@ class EvidenceTests(StoreTestCase):
         self.assertIsNone(content.is_current)
 
     def test_too_much_to_look_at(self) -> None:
-        """What rests on many files is not worth it."""
+        """Content that depends on many files is not validated."""
         for count in range(10):
             self.tree.write(b"{}", "rancher/pause/manifests", f"v{count}")
         self.settle()

@@ -1,13 +1,13 @@
-"""Tests for the ways in which ``minreg.store.rooted`` looks without opening."""
+"""Tests for ``minreg.store.rooted``: status without opening."""
 
 import os
 
 from minreg.store.interfaces import ContentInvalid, StoreUnavailable
 from minreg.store.rooted import directory_status, is_file
-from tests.store_support import EnclosureTestCase, without_privileges
+from tests.store_support import RootedTestCase, without_privileges
 
 
-class LookTests(EnclosureTestCase):
+class LookTests(RootedTestCase):
     """Tests for the ways to look at a place without opening it."""
 
     def test_scan(self) -> None:
@@ -35,7 +35,7 @@ class LookTests(EnclosureTestCase):
                 raise KeyError
 
     def test_status(self) -> None:
-        """The status of a directory is told for one inside the root only."""
+        """``checked_stat`` is refused outside of the root."""
         os.symlink(self.outside, self.tree.path("away"))
         self.assertEqual(self.files.checked_stat("a").st_ino, os.stat(self.tree.path("a")).st_ino)
         self.refusal(FileNotFoundError, self.files.checked_stat, "b")
@@ -63,7 +63,7 @@ class LookTests(EnclosureTestCase):
         self.assertIsNotNone(self.files.stat("a"))
 
     def test_root(self) -> None:
-        """Whether the root is there is seen at once, also when it vanishes."""
+        """``check_root`` notices at once that the root is removed."""
         self.files.check_root()
         os.rename(self.root, f"{self.root}.old")
         error = self.refusal(StoreUnavailable, self.files.check_root)

@@ -21,7 +21,7 @@ class SignatureTests(SynchronousTestCase):
         self.status = os.stat(self.path)
 
     def test_unchanged(self) -> None:
-        """A file that nobody touches keeps its signature, also while it is read."""
+        """The fingerprint of a file does not change when the file is read."""
         with open(self.path, "rb") as file:
             file.read()
         self.assertEqual(fingerprint(os.stat(self.path)), fingerprint(self.status))
@@ -35,7 +35,7 @@ class SignatureTests(SynchronousTestCase):
         self.assertNotEqual(fingerprint(os.stat(self.path)), fingerprint(self.status))
 
     def test_settled(self) -> None:
-        """Only a change that lies more than a second back is surely the last one."""
+        """A fingerprint is trusted a second after the last change."""
         changed = self.status.st_ctime_ns
         self.assertFalse(is_settled(self.status, changed))
         self.assertFalse(is_settled(self.status, changed + SECOND))
