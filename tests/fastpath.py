@@ -1,4 +1,4 @@
-"""A registry that answers again what it has answered before, and what one sees of it."""
+"""A registry with a response cache, and an image in it."""
 
 import time
 
@@ -19,7 +19,7 @@ FIELDS = ("client", "method", "path", "ns", "status", "bytes", "user_agent", "fa
 
 
 class FastPathTestCase(WebTestCase):
-    """A registry that trusts its files, with an image in it."""
+    """A registry whose files count as unchanged for long, with an image in it."""
 
     def setUp(self) -> None:
         """Put an image into the tree, and stop the clock of Date, which no answer decides."""
@@ -33,7 +33,7 @@ class FastPathTestCase(WebTestCase):
         return RegistryTree(self.root, ALIASES, now=lambda: time.time_ns() + LATER)
 
     def watch(self) -> list[object]:
-        """Return a list of all requests that go the ordinary way from now on."""
+        """Return a list to which each request is added that is not answered from the cache."""
         asked: list[object] = []
         ordinary = self.site.getResourceFor
 

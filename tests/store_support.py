@@ -82,7 +82,7 @@ class StoreTestCase(SynchronousTestCase):
         return read(self.find(name).open_blob(digest))
 
     def count(self, function: str) -> list[str]:
-        """Return a list to which the first argument of each call of a function of ``os`` is added."""
+        """Return a list that gets the first argument of each call of a function of ``os``."""
         real = getattr(os, function)
         called: list[str] = []
 

@@ -23,7 +23,7 @@ class FindSocketsTests(SynchronousTestCase):
         )
 
     def test_nameless(self) -> None:
-        """Where systemd gives none, they have the name that libsystemd gives them."""
+        """Sockets without names get the name that libsystemd uses."""
         for names in ({}, {"LISTEN_FDNAMES": "a"}, {"LISTEN_FDNAMES": "a:b:c"}):
             environment = {"LISTEN_PID": "7", "LISTEN_FDS": "2", **names}
             self.assertEqual(
@@ -32,13 +32,13 @@ class FindSocketsTests(SynchronousTestCase):
             )
 
     def test_not_ours(self) -> None:
-        """What was passed to another process, or not at all, is not ours."""
+        """Sockets for another process are ignored."""
         self.assertEqual(find_sockets(_TWO, 8), [])
         for environment in ({}, {"LISTEN_PID": "7"}, {**_TWO, "LISTEN_FDS": "x"}):
             self.assertEqual(find_sockets(environment, 7), [])
 
     def test_this_process(self) -> None:
-        """Nothing is passed to a process that runs tests."""
+        """A process that runs tests has no passed sockets."""
         self.assertEqual(find_passed(), [])
 
 

@@ -13,7 +13,7 @@ class RootWatchTests(SynchronousTestCase):
     """Tests for ``RootWatch``."""
 
     def setUp(self) -> None:
-        """Make a watch over a root that is not there yet."""
+        """Create a watch of a root that does not exist."""
         self.clock = Clock()
         self.problem = "root /srv/registry does not exist yet"
         self.looks = 0
@@ -21,7 +21,7 @@ class RootWatchTests(SynchronousTestCase):
         self.watch = RootWatch(self.look, self.clock)
 
     def look(self) -> Deferred[None]:
-        """Look at the root, as the disk would."""
+        """Check the root, as the disk would."""
         self.looks += 1
         return fail(StoreNotReady(self.problem)) if self.problem else succeed(None)
 
@@ -45,7 +45,7 @@ class RootWatchTests(SynchronousTestCase):
         )
 
     def test_is_there(self) -> None:
-        """Of a root that is there from the start nothing is said."""
+        """A root that exists from the start is not logged."""
         self.problem = ""
         self.watch.startService()
         self.clock.pump([2.0])

@@ -31,18 +31,18 @@ class CheckTests(CheckTestCase):
         )
 
     def test_no_repository(self) -> None:
-        """Of what is not there at all, that is said."""
+        """An image without a repository is a problem."""
         self.assertEqual(self.problems(), ("there is no repository rancher/mirrored-pause",))
 
     def test_circle(self) -> None:
-        """A place that cannot be looked at is not there, and why not is said."""
+        """A repository that cannot be read is a problem, with the reason."""
         os.makedirs(self.release.path("rancher"))
         os.symlink("mirrored-pause", self.release.path("rancher", "mirrored-pause"))
         [problem] = self.problems()
         self.assertIn("is a link that leads back to itself", problem)
 
     def test_no_tag(self) -> None:
-        """So it is if only the tag is not there."""
+        """A missing tag is a problem."""
         self.release.add(PAUSE)
         self.release.remove_tag(PAUSE)
         self.assertEqual(self.problems(), ("tag 3.6 is not in repository rancher/mirrored-pause",))
@@ -55,7 +55,7 @@ class CheckTests(CheckTestCase):
         )
 
     def test_second_best(self) -> None:
-        """A node takes the best that the index names, and no other if that is not there."""
+        """A node pulls the best platform in the index, and no other if that one is missing."""
         self.release.add(PAUSE, platforms=("arm/v6", "arm/v7"))
         self.assertEqual(self.problems(platform=Platform("linux", "arm", "v6")), ())
         self.assertEqual(
@@ -72,7 +72,7 @@ class CheckTests(CheckTestCase):
         )
 
     def test_all_platforms(self) -> None:
-        """All that an index names can be wanted."""
+        """All platforms of an index can be required."""
         self.release.add(PAUSE)
         self.assertEqual(
             self.problems(platform=None), ("its manifest for linux/arm64 is not here",)
@@ -85,7 +85,7 @@ class CheckTests(CheckTestCase):
             self.assertEqual(self.problems("quay.io/a:1", platform), ("its index names no image",))
 
     def test_broken_manifest(self) -> None:
-        """A manifest that is damaged is said to be, with its file."""
+        """A damaged manifest is a problem, with its path."""
         child = self.release.add(PAUSE)
         path = self.release.path("rancher/mirrored-pause/manifests", str(child.manifest))
         with open(path, "ab") as file:
@@ -133,7 +133,7 @@ class CheckTests(CheckTestCase):
         )
 
     def test_link_out(self) -> None:
-        """What the registry would not serve is not there, though a file is."""
+        """A file that the registry would not serve is a problem."""
         child = self.release.add(PAUSE)
         outside = os.path.abspath(self.mktemp())
         os.rename(self.release.blob(child.layer), outside)
@@ -144,7 +144,7 @@ class CheckTests(CheckTestCase):
         self.assertEqual(check_image(allowed, required(PAUSE), AMD64).problems, ())
 
     def test_not_readable(self) -> None:
-        """What the service must not read is not there, either."""
+        """A file without read permission is a problem."""
         child = self.release.add(PAUSE)
         os.chmod(self.release.blob(child.layer), 0)
         with without_privileges(self.root):
@@ -152,7 +152,7 @@ class CheckTests(CheckTestCase):
         self.assertIn("cannot be read by this user", problem)
 
     def test_malformed(self) -> None:
-        """Of a manifest that a node cannot make sense of, that is said."""
+        """A malformed manifest is a problem."""
         document = {**self.release.image(), "layers": [{"size": 1}]}
         digest = self.release.add_manifest("a", document, "1")
         document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": []}
@@ -176,7 +176,7 @@ class CheckTests(CheckTestCase):
         )
 
     def test_too_much(self) -> None:
-        """An image of more parts than are looked at is a finding of its own, and no work."""
+        """An image with too many parts is a problem, and is not inspected."""
         children = [
             descriptor(OCI_MANIFEST, Digest.of(b"%d" % number), 1) for number in range(5001)
         ]
@@ -203,7 +203,7 @@ class CheckTests(CheckTestCase):
             self.assertEqual((len(problem), problem[-2:]), (501, "a…"))
 
     def test_no_root(self) -> None:
-        """Of a tree that cannot be read, nothing is said to be missing."""
+        """A tree that cannot be read is an error, and nothing is reported missing."""
         self.release.add(PAUSE)
         os.rename(self.root, f"{self.root}.gone")
         self.assertRaises(StoreUnavailable, self.problems)

@@ -21,7 +21,7 @@ class ReleaseTests(PreflightCommandTestCase):
         self.assertEqual(result.stderr, "8 images checked for linux/amd64: all is here\n")
 
     def test_four_faults(self) -> None:
-        """A layer cut short, a manifest, a tag, a wrong config: each is found, by its name."""
+        """A truncated layer, a missing manifest or tag and a wrong config are reported by name."""
         bad = [f"rancher/{image}" for image in (IMAGES[1], IMAGES[2], IMAGES[4], IMAGES[7])]
         short = self.children[IMAGES[1]].layer
         self.release.truncate(short)
@@ -117,7 +117,7 @@ class ReleaseTests(PreflightCommandTestCase):
         )
 
     def test_unknown(self) -> None:
-        """A release whose list is not kept cannot be looked at: those that are, are named."""
+        """A release without an image list cannot be checked; the releases with one are named."""
         refusal = self.refusal("--k3s", "stable")
         self.assertEqual(
             refusal,
@@ -157,12 +157,12 @@ class ReleaseTests(PreflightCommandTestCase):
             self.assertIn(reason, self.refusal(*arguments), arguments)
 
     def test_no_tree(self) -> None:
-        """A tree that is not there is wrong usage."""
+        """A tree that does not exist is wrong usage."""
         os.rename(self.root, f"{self.root}.gone")
         self.assertIn("does not exist", self.refusal("--k3s", VERSION))
 
     def test_interrupted(self) -> None:
-        """Whoever stops it has not found out anything."""
+        """If it is interrupted, it has no result."""
 
         def stop(*_arguments: object) -> None:
             raise KeyboardInterrupt
@@ -178,7 +178,7 @@ class HostsTests(PreflightCommandTestCase):
     below = "docker.io/"
 
     def test_registries(self) -> None:
-        """The tree must answer for the registry that K3s is told to ask."""
+        """The tree must have the images under K3s' default registry."""
         option = "--system-default-registry"
         asked = ("--k3s", VERSION, option, "registry.example")
         for arguments in (

@@ -16,7 +16,7 @@ from tests.preflight_support import IMAGES, VERSION, required
 
 
 class ComponentsTests(SynchronousTestCase):
-    """Tests for what K3s is told to leave out."""
+    """Tests for disabled components of K3s."""
 
     def left(self, *disabled: str) -> set[str]:
         """Name the images of a release that are not needed then."""

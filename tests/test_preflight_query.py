@@ -16,7 +16,7 @@ from tests.store_support import StoreTestCase
 
 
 def parse(**given: Any) -> PreflightQuery:
-    """Read a question of which only a part is given."""
+    """Parse a query of which only some parts are given."""
     nothing: dict[str, Any] = {
         **dict.fromkeys(("release", "controller", "kubectl", "registry")),
         **dict.fromkeys(("platforms", "disabled"), ()),
@@ -62,11 +62,11 @@ class ResolveImagesTests(StoreTestCase):
         self.keep("".join(f"docker.io/rancher/{image}\n" for image in IMAGES))
 
     def names(self, **given: Any) -> list[str]:
-        """Name the images of a question."""
+        """Return the images of a query."""
         return [str(one.image) for one in resolve_images(self.store, PreflightQuery(**given))]
 
     def failure(self, **given: Any) -> str:
-        """Ask what cannot be answered."""
+        """Return the error of a query that cannot be checked."""
         return str(self.assertRaises(CannotCheck, self.names, **given))
 
     def test_release(self) -> None:
@@ -77,7 +77,7 @@ class ResolveImagesTests(StoreTestCase):
             self.assertEqual(self.names(release=release), known)
 
     def test_disabled(self) -> None:
-        """What a node does without is not looked for."""
+        """Images of disabled components are not required."""
         self.keep_release()
         names = self.names(release=VERSION, disabled=frozenset({"traefik", "servicelb"}))
         self.assertEqual(len(names), len(IMAGES) - 2)
@@ -108,7 +108,7 @@ class ResolveImagesTests(StoreTestCase):
         )
 
     def test_once(self) -> None:
-        """What several want is looked at once, for the first of them."""
+        """An image with several reasons is required once, for the first one."""
         self.keep_release()
         more = [required(f"rancher/{IMAGES[0]}"), required("a:1"), required("a:1")]
         found = resolve_images(self.store, PreflightQuery(VERSION, more=more))
@@ -116,7 +116,7 @@ class ResolveImagesTests(StoreTestCase):
         self.assertEqual([found[0].reason, found[-1].reason], [f"K3s {VERSION}", "a test"])
 
     def test_unknown(self) -> None:
-        """A release whose list is not kept is said to be that, with those that are."""
+        """A release without an image list is an error that names the releases with one."""
         self.assertEqual(
             self.failure(release=VERSION),
             "the tree has no image list of K3s 'v1.33.4+k3s1': it has none of any release; "
@@ -133,7 +133,7 @@ class ResolveImagesTests(StoreTestCase):
         self.assertRaises(ReleaseUnknown, self.names, release="stable")
 
     def test_broken_list(self) -> None:
-        """A list that is none cannot be looked at; one line says where it is wrong."""
+        """A malformed list is an error that names the line."""
         for content, reason in (
             ("a:1\n<html>\n<body>\n", f"k3s/{VERSION}.txt:2: '<html>' names no image"),
             ("\x00", f"k3s/{VERSION}.txt:1: "),
@@ -147,7 +147,7 @@ class ResolveImagesTests(StoreTestCase):
             self.assertEqual(failure.count("\n"), 0)
 
     def test_link_out(self) -> None:
-        """So it is with lists that lie outside of the root."""
+        """So is a list outside of the root."""
         os.symlink("/etc", self.tree.path("k3s"))
         self.assertIn("leads out of the root", self.failure(release=VERSION))
 

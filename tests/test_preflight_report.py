@@ -61,7 +61,7 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(images, ["docker.io/library/a:1", "docker.io/library/b:1"])
 
     def test_platforms(self) -> None:
-        """What is wrong for several platforms is said of each."""
+        """A problem for several platforms is reported for each."""
         platforms = (AMD64, ARM64, None)
         lacking = report(
             *(checked("a:1", "x", platform=platform) for platform in platforms),
@@ -83,7 +83,7 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(lacking.summary(), "2 of 3 images not ready for linux/amd64")
 
     def test_repeated(self) -> None:
-        """What is said twice is reported once, and is none of those that are left out."""
+        """A finding that is added twice is reported once, and not counted as left out."""
         many = [f"layer {number} is missing" for number in range(2000)]
         lacking = report(checked("a:1", *many), checked("a:1", *many))
         self.assertEqual((len(lacking.findings), lacking.more), (2000, 0))

@@ -50,7 +50,7 @@ class CheckRootTests(SynchronousTestCase):
         self.assertIn("is not a directory", str(error))
 
     def test_unreadable(self) -> None:
-        """A root that may not be read is said to be so, and how to change that."""
+        """A root without read permission is refused, with the command that fixes it."""
         root = os.path.abspath(self.mktemp())
         os.makedirs(root)
         self.patch(os, "access", lambda _path, _mode: False)

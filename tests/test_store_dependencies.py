@@ -63,7 +63,7 @@ class DependenciesTests(StoreTestCase):
         self.assertIsNone(content.is_current)
 
     def test_directory_just_changed(self) -> None:
-        """A blob depends on the manifests, and cannot be validated if these changed a moment ago."""
+        """A blob depends on the manifests: if these changed a moment ago, it is not validated."""
         blob = Digest.of(CONFIG)
         content = self.find().open_blob(blob)
         content.close()

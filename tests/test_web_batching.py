@@ -29,7 +29,7 @@ class BufferedLogTests(SynchronousTestCase):
     """Tests for ``BufferedLog``."""
 
     def setUp(self) -> None:
-        """Have a reactor that runs."""
+        """Create a running reactor."""
         self.reactor = MemoryReactorClock()
         self.reactor.running = True
         self.stream = Stream()

@@ -100,7 +100,7 @@ class TimeoutTests(WebTestCase):
         self.assertTrue(connection.is_closed)
 
     def test_idle_after_answers(self) -> None:
-        """Every request begins the idle time anew."""
+        """Every request restarts the idle timeout."""
         connection = self.connect()
         for _ in range(3):
             self.wait(connection, 80)
@@ -181,7 +181,7 @@ class TimeoutTests(WebTestCase):
         self.assertEqual(parse_response(received).body, BLOB)
 
     def test_stalled(self) -> None:
-        """A client that takes nothing of its answer for five minutes is cut off."""
+        """A client that accepts nothing of a response for five minutes is disconnected."""
         connection = self.connect(reads=False)
         connection.send(BLOB_REQUEST)
         self.wait(connection, 299)
@@ -201,7 +201,7 @@ class TimeoutTests(WebTestCase):
         self.assertTrue(self.file.closed)
 
     def test_stalled_end(self) -> None:
-        """A client that never takes the last piece of an answer is cut off as well."""
+        """So is one that does not accept the last bytes."""
         connection = self.connect(reads=False)
         connection.send(write_request("/v2/", headers={"connection": "close"}))
         self.wait(connection, 299)

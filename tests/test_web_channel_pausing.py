@@ -28,7 +28,7 @@ class ReadingAheadTests(WebTestCase):
         self.assertLess(self.flood(connection), 100_000)
 
     def test_while_not_reading(self) -> None:
-        """A client that takes nothing of its answer cannot fill the memory with requests."""
+        """A client that accepts nothing cannot fill the memory with requests."""
         self.site = self.make_site(OneContentStore(OpenFile(BLOB), len(BLOB)))
         connection = self.connect(reads=False)
         connection.send(BLOB_REQUEST)

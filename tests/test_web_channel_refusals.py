@@ -83,7 +83,7 @@ class GarbageTests(RefusalTestCase):
         self.assert_refused(connection, 400, "UNSUPPORTED")
 
     def test_refusal_not_taken(self) -> None:
-        """A client that does not even take the refusal is cut off after 15 seconds."""
+        """A client that does not accept the refusal is disconnected after 15 seconds."""
         connection = self.connect(reads=False)
         connection.send(b"garbage\r\n")
         self.clock.advance(14)

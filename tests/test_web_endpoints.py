@@ -11,7 +11,7 @@ class EndpointOfTests(SynchronousTestCase):
     """Tests for ``endpoint_of``."""
 
     def test_text(self) -> None:
-        """Each path has a word, told by its end where a repository's name has many parts."""
+        """Each path has an endpoint, which the end of the path decides."""
         for path, word in {
             "/v2/": "base",
             "/v2": "base",

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.fastpath.response_cache``: when the short way is taken."""
+"""Tests for ``minreg.web.fastpath``: when a cached response is used."""
 
 import os
 import shutil
@@ -31,17 +31,17 @@ class WatchedTestCase(FastPathTestCase):
         self.client = self.connect()
 
     def ask(self, path: str = TAG, method: str = "GET", **headers: str) -> tuple[Response, bool]:
-        """Ask; return the answer, and whether it was found the ordinary way."""
+        """Send a request; return the response, and whether the resources made it."""
         before = len(self.ordinary)
         response = self.client.request(path, method, headers)
         return response, len(self.ordinary) > before
 
 
 class RepeatedTests(WatchedTestCase):
-    """Tests for when the short way is taken."""
+    """Tests for when a cached response is used."""
 
     def test_second_time(self) -> None:
-        """What was answered once is answered again the short way, and logged alike."""
+        """A repeated request gets the cached response, and the same line in the log."""
         for path in (
             TAG,
             BLOB,
@@ -56,14 +56,14 @@ class RepeatedTests(WatchedTestCase):
                 self.assertEqual(first_line, second_line)
 
     def test_other_client(self) -> None:
-        """It does not matter who asked first; the log has who asks now."""
+        """The log has the client that sends the request, and not the first one."""
         self.ask()
         self.client = self.connect()
         self.assertFalse(self.ask()[1])
         self.assertEqual(self.logged("request")[-1]["client"], CLIENT.host)
 
     def test_unusual(self) -> None:
-        """Conditions, ranges and ends of connections are for the ordinary way."""
+        """Conditional requests, ranges and last requests are not cached."""
         for name, value in (("if-range", "x"), ("range", "bytes=0-"), ("expect", "x")):
             self.ask(**{name: value})
             self.assertTrue(self.ask(**{name: value})[1], name)
@@ -80,7 +80,7 @@ class RepeatedTests(WatchedTestCase):
         self.successResultOf(stopped)
 
     def test_in_pieces(self) -> None:
-        """A request that comes in pieces, or with others, is for the ordinary way."""
+        """A request that arrives in pieces, or with others, is not cached."""
         asked = write_request(TAG)
         self.ask()
         before = len(self.ordinary)
@@ -93,7 +93,7 @@ class RepeatedTests(WatchedTestCase):
         self.assertEqual(len(answers), 4)
 
     def test_after_a_while(self) -> None:
-        """What nobody asked for lately is ordinary up in a thread: the kernel may ask the disk."""
+        """A response that was not used lately is made again: checking it may wait for the disk."""
         self.ask()
         self.clock.advance(9)
         self.assertFalse(self.ask()[1])
@@ -104,14 +104,14 @@ class RepeatedTests(WatchedTestCase):
         self.assertFalse(self.ask()[1])
 
     def test_just_written(self) -> None:
-        """A file that has just changed may change once more unnoticed: it is not trusted."""
+        """A response from a file that was changed a moment ago is not cached."""
         self.site = site = self.make_site(RegistryTree(self.root, ALIASES))
         self.client = self.connect()
         self.ask()
         self.assertIsNone(site.response_cache.find(write_request(TAG)))
 
     def test_reads_nothing(self) -> None:
-        """Answers do not pile up for a client that takes none."""
+        """Responses do not pile up for a client that accepts none."""
         self.ask()
         client = self.connect(reads=False)
         for _ in range(1000):
@@ -119,7 +119,7 @@ class RepeatedTests(WatchedTestCase):
         self.assertLess(len(client.transport.waiting), 70_000)
 
     def test_bounded(self) -> None:
-        """Answers are forgotten when others take their room."""
+        """Cached responses are dropped when the capacity is exceeded."""
         self.fast.response_cache = ResponseCache(
             self.clock, self.site.notify_observers, capacity=8000
         )
@@ -184,7 +184,7 @@ class ChangedTests(WatchedTestCase):
     """Tests for content that changes between two equal requests."""
 
     def assert_changes(self, change: Callable[[], object], status: int, path: str = TAG) -> None:
-        """Ask twice with a change in between, and once more; the last answer is the true one."""
+        """Send requests before and after a change; the response must change with it."""
         first, _ = self.ask(path)
         self.assertEqual((first.code, self.ask(path)[1]), (200, False))
         change()
@@ -215,17 +215,17 @@ class ChangedTests(WatchedTestCase):
         )
 
     def test_blob_is_cut_short(self) -> None:
-        """A blob that is cut short is not there any more."""
+        """A truncated blob is not found."""
         blob = self.tree.path("blobs", str(Digest.of(LAYER)))
         self.assert_changes(lambda: os.truncate(blob, 3), 404, BLOB)
 
     def test_blob_goes(self) -> None:
-        """A blob that is removed is not there any more."""
+        """A removed blob is not found."""
         blob = self.tree.path("blobs", str(Digest.of(LAYER)))
         self.assert_changes(lambda: os.remove(blob), 404, BLOB)
 
     def test_other_manifest_says_otherwise(self) -> None:
-        """A blob whose size a new manifest contradicts is still the one that others mean."""
+        """A blob is served although a new manifest states another size."""
         image = self.tree.image(LAYER)
         image["layers"] = [{**image["layers"][0], "size": 99}]
         self.ask(BLOB)
@@ -238,6 +238,6 @@ class ChangedTests(WatchedTestCase):
 
 
 def relink(path: str, target: str) -> None:
-    """Have a link lead elsewhere."""
+    """Replace a link."""
     os.remove(path)
     os.symlink(target, path)

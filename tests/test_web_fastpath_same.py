@@ -33,7 +33,7 @@ class SameTests(FastPathTestCase):
     """Both ways say the same."""
 
     def setUp(self) -> None:
-        """Build a site that knows all short answers, and one that remembers nothing."""
+        """Create a site with a filled cache, and one without a cache."""
         super().setUp()
         root = make_root(self.make_store(), DiskIO(self.clock, execute))
         self.plain = RegistrySite(root, self.clock, 10)

@@ -18,7 +18,7 @@ class HealthTests(StatusTestCase):
         self.registry.doStart()
 
     def test_alive(self) -> None:
-        """Whoever answers lives."""
+        """``/livez`` answers ok."""
         response = self.request("/livez")
         self.assertEqual((response.code, response.body), (200, b"ok\n"))
         self.assertEqual(response.header("cache-control"), "no-store")
@@ -90,7 +90,7 @@ class ApartTests(StatusTestCase):
         self.assertIn("the registry is stopping", response.json["errors"][0]["message"])
 
     def test_counts_of_the_registry(self) -> None:
-        """What is missed there is told here."""
+        """Missing content of the registry is listed by the status site."""
         self.ask_registry("/v2/a/manifests/1")
         self.assertEqual(len(self.request("/minreg/missing").json["missing"]), 1)
 

@@ -18,7 +18,7 @@ class MetricsTests(StatusTestCase):
     """Tests for ``MetricsResource``."""
 
     def figures(self) -> dict[str, float]:
-        """Ask for the figures, and read them as Prometheus does."""
+        """Request the metrics, and parse them as Prometheus does."""
         response = self.request("/metrics")
         self.assertEqual(response.code, 200)
         self.assertTrue(response.headers["content-type"].startswith("text/plain; version="))
@@ -46,7 +46,7 @@ class MetricsTests(StatusTestCase):
         self.assertGreater(found["minreg_response_size_bytes_sum{endpoint=manifests}"], 2 * size)
 
     def test_repeated(self) -> None:
-        """Requests that are answered the short way are counted like all others."""
+        """Requests that are answered from the cache are counted."""
         self.serve(RegistryTree(self.root, ALIASES, now=lambda: time.time_ns() + LATER))
         self.tree.add_image("a", "1")
         for count in (3, 6):
@@ -57,7 +57,7 @@ class MetricsTests(StatusTestCase):
             self.assertEqual(found[requests], count)
 
     def test_state(self) -> None:
-        """What goes on now, and what runs here, are told too."""
+        """The current state and the versions are metrics, too."""
         idle = self.connect()
         found = self.figures()
         idle.leave()
@@ -113,7 +113,7 @@ class WithoutLibraryTests(StatusTestCase):
         self.addCleanup(sys.modules.pop, name, None)
 
     def test_one_line(self) -> None:
-        """It says what to install, and works otherwise."""
+        """The error says what to install; everything else works."""
         self.forget("minreg.web.status.exposition")
         self.forget("prometheus_client")
         # Python's own way to say that there is no such module.
@@ -130,7 +130,7 @@ class WithoutLibraryTests(StatusTestCase):
         self.flushLoggedErrors(ModuleNotFoundError)
 
     def test_not_loaded(self) -> None:
-        """What nobody asks for is not even loaded."""
+        """Modules for optional features are not loaded at the start."""
         program = (
             "import sys, minreg.tap; unwanted = {'prometheus_client', 'minreg.preflight', "
             "'minreg.web.status.exposition', 'minreg.web.pages', 'importlib.resources', "

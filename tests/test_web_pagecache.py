@@ -13,10 +13,10 @@ HUGE = 4 * READ_AHEAD
 
 
 class CachedSizeTests(SynchronousTestCase):
-    """Tests for files that lie on a disk, and are in memory or not."""
+    """Tests for ``cached_size`` and ``read_into_cache`` with a real page cache."""
 
     def setUp(self) -> None:
-        """Write a file, and have the kernel forget it."""
+        """Write a file, and evict it from the page cache."""
         path = self.mktemp()
         with open(path, "wb") as file:
             file.write(bytes(SIZE))
@@ -41,14 +41,14 @@ class CachedSizeTests(SynchronousTestCase):
         self.assertEqual(cached_size(self.file, 0, SIZE), 0)
 
     def test_hole(self) -> None:
-        """Nor can what lies behind a hole."""
+        """Nor can bytes after a gap."""
         self.read(0, SIZE)
         self.assertEqual(cached_size(self.file, 0, SIZE), SIZE)
         os.posix_fadvise(self.file.fileno(), HUGE, 2 * HUGE, os.POSIX_FADV_DONTNEED)
         self.assertEqual(cached_size(self.file, 0, SIZE), HUGE)
 
     def test_small_hole(self) -> None:
-        """What lies before a hole can be sent, to half a megabyte."""
+        """Bytes before a gap count as cached, to half a megabyte."""
         self.patch(os, "preadv", self.probe)
         for hole in (1, 3, 5, 17):
             self.hole = range(hole * READ_AHEAD, (hole + 1) * READ_AHEAD)

@@ -103,12 +103,12 @@ class PreflightTests(PreflightTestCase):
             self.assertEqual(self.request(f"{ASKED}{words}").code, code, words)
 
     def test_upgrade_left_out(self) -> None:
-        """What is about an upgrade is not passed over where none is asked for."""
+        """Parameters of an upgrade are refused without one."""
         for word in ("controller=a/b:1", "kubectl=a/b:1"):
             self.assertEqual(self.request(f"{ASKED}&{word}").code, 400)
 
     def test_upgrade(self) -> None:
-        """What carries the upgrade out can be asked for, too, in versions of one's own."""
+        """The images that carry out the upgrade can be required, in given versions."""
         self.assertEqual(self.request(f"{ASKED}&upgrade=no").code, 200)
         for words in ("&upgrade", "&upgrade=true"):
             response = self.request(f"{ASKED}{words}&kubectl=rancher/kubectl:v1.33.4")
@@ -202,7 +202,7 @@ class CrowdTests(PreflightTestCase):
         self.assertEqual(preflight.received(), b"")
 
     def test_too_many(self) -> None:
-        """Beyond some that wait, the next is told so at once."""
+        """If too many requests wait, the next is refused at once."""
         waiting = [self.ask() for _ in range(9)]
         refused = parse_response(self.ask().received())
         self.assertEqual(refused.code, 503)
@@ -212,7 +212,7 @@ class CrowdTests(PreflightTestCase):
         self.assertEqual(self.ask().received(), b"")
 
     def test_client_left(self) -> None:
-        """Whoever leaves gives its turn to the next, be it looked at or waiting."""
+        """A client that leaves lets the next one start, whether it was running or waiting."""
         first, second, third = (self.ask() for _ in range(3))
         for connection in (second, first):
             connection.leave()
@@ -229,7 +229,7 @@ class CrowdTests(PreflightTestCase):
         self.assertEqual(self.finish(second), 200)
 
     def test_thread_at_work(self) -> None:
-        """While a look that was given up goes on, nobody has a second thread."""
+        """While a thread runs after its timeout, there is never a second one."""
         first, second, third = (self.ask() for _ in range(3))
         for connection in (first, second):
             self.clock.advance(2)

@@ -48,7 +48,7 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual(self.figures.bytes["manifests"].total, 10)
 
     def test_broken_off(self) -> None:
-        """Answers that a client left are told from those that the registry cut short."""
+        """Responses aborted by the client and by the registry are counted separately."""
         for failure in (CLIENT_LEFT, NOT_TAKEN, "the file was truncated while it was sent"):
             self.figures.count(event(BLOB, failure=failure), 1)
         self.figures.count(event(BLOB, failure="BLOB_UNKNOWN: x", status=404), 1)

@@ -99,7 +99,7 @@ class SiteTests(WebTestCase):
 
 
 class DrainTests(WebTestCase):
-    """Tests for a registry that is told to stop."""
+    """Tests for stopping."""
 
     def setUp(self) -> None:
         """Build a site with a large blob."""
@@ -171,7 +171,7 @@ class DrainTests(WebTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_cut_off(self) -> None:
-        """After 30 seconds what is left is cut off, and the log says how many and why."""
+        """After 30 seconds the remaining connections are aborted, and the log says how many."""
         connection = self.ask(reads=False)
         drained = self.site.drain(30)
         self.clock.advance(30)

@@ -76,7 +76,7 @@ class WholeTests(StreamingTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_cut_short(self) -> None:
-        """A file that is cut short meanwhile ends the connection; nothing is padded."""
+        """If a file is truncated while it is sent, the connection is closed without padding."""
         connection = self.ask(reads=False)
         self.file.truncate(500_000)
         connection.reads = True
@@ -89,7 +89,7 @@ class WholeTests(StreamingTestCase):
         self.assertEqual(event["bytes"], 500_000)
 
     def test_range_cut_short(self) -> None:
-        """A range of a file that is cut short ends likewise."""
+        """So is it for a range."""
         connection = self.ask("bytes=100-", reads=False)
         self.file.truncate(500_000)
         connection.reads = True
@@ -168,7 +168,7 @@ class MultipleRangeTests(StreamingTestCase):
             self.assertLessEqual(self.file.largest_read, SMALL)
 
     def test_cut_short(self) -> None:
-        """A file that is cut short between the parts ends the connection, not a loop."""
+        """If a file is truncated between two parts, the connection is closed."""
         connection = self.ask("bytes=0-199999,500000-699999", reads=False)
         self.file.truncate(500_000)
         connection.reads = True

@@ -1,7 +1,8 @@
 """A port on a Unix socket that systemd has passed.
 
 A module of its own, because it is loaded lazily: ``twisted.internet.unix`` is only needed where a
-daemon listens on such a socket.
+daemon listens on such a socket. It sets a private attribute of Twisted, ``_shouldShutdown``;
+``tests/e2e/test_passed_sockets.py`` fails if that has no effect.
 """
 
 import socket
