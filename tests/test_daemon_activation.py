@@ -1,5 +1,12 @@
-"""Tests for ``minreg.daemon.sockets``."""
+"""Tests for ``minreg.daemon.sockets`` and ``minreg.daemon.unix_port``."""
 
+import os
+from typing import Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Factory
+from twisted.internet.testing import MemoryReactor
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.daemon.sockets import (
@@ -9,6 +16,7 @@ from minreg.daemon.sockets import (
     find_sockets,
     is_passed,
 )
+from minreg.daemon.unix_port import PassedUnixPort
 
 _TWO = {"LISTEN_PID": "7", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "a.socket:b.socket"}
 
@@ -72,3 +80,43 @@ class ChooseSocketsTests(SynchronousTestCase):
     def test_others(self) -> None:
         """Other endpoints are Twisted's."""
         self.assertFalse(is_passed("tcp:9080"))
+
+
+class FakeUnixSocket:
+    """A passed socket that notes what is done to it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.calls: list[str] = []
+
+    def getsockname(self) -> str:
+        """Return the path of its file."""
+        return self._path
+
+    def fileno(self) -> int:
+        """Return a descriptor that nobody uses."""
+        return -1
+
+    def shutdown(self, _how: int) -> None:
+        """Note a shutdown, which would end the socket for all processes."""
+        self.calls.append("shutdown")
+
+    def close(self) -> None:
+        """Note that it is closed."""
+        self.calls.append("close")
+
+
+class PassedUnixPortTests(SynchronousTestCase):
+    """Tests for ``PassedUnixPort``."""
+
+    def test_stop(self) -> None:
+        """Stopping closes the socket here, and leaves its file and the other processes alone."""
+        path = self.mktemp()
+        with open(path, "wb"):
+            pass
+        passed: Any = FakeUnixSocket(path)
+        port = PassedUnixPort(passed, Factory(), MemoryReactor())
+        port.startListening()
+        port.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(passed.calls, ["close"])
+        self.assertTrue(os.path.exists(path))
