@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.commands.arguments import check_platforms, parse_platforms, suggest_platform
 from minreg.commands.reports import WrongUsage
-from minreg.oci.manifests import Platform
+from minreg.oci.platforms import Platform
 
 
 class PlatformTests(SynchronousTestCase):

@@ -5,19 +5,19 @@ from io import BytesIO, FileIO
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from minreg.web.disk import AT_ONCE, cached_size, read_into_cache
+from minreg.web.disk import READ_AHEAD, cached_size, read_into_cache
 
-SIZE = 18 * AT_ONCE + 1
-HUGE = 4 * AT_ONCE
+SIZE = 18 * READ_AHEAD + 1
+HUGE = 4 * READ_AHEAD
 """What the kernel may keep, and forget, as one."""
 _ATTEMPTS = 100
 
 
 class CachedSizeTests(SynchronousTestCase):
-    """Tests for files that lie on a disk, and are in memory or not."""
+    """Tests for ``cached_size`` and ``read_into_cache`` with a real page cache."""
 
     def setUp(self) -> None:
-        """Write a file, and have the kernel forget it."""
+        """Write a file, and evict it from the page cache."""
         path = self.mktemp()
         with open(path, "wb") as file:
             file.write(bytes(SIZE))
@@ -57,17 +57,17 @@ class CachedSizeTests(SynchronousTestCase):
         self.assertEqual(cached_size(self.file, 0, SIZE), 0)
 
     def test_hole(self) -> None:
-        """Nor can what lies behind a hole."""
+        """Nor can bytes after a gap."""
         self.read(0, SIZE)
         self.assertEqual(cached_size(self.file, 0, SIZE), SIZE)
         self.forget(HUGE, 2 * HUGE)
         self.assertEqual(cached_size(self.file, 0, SIZE), HUGE)
 
     def test_small_hole(self) -> None:
-        """What lies before a hole can be sent, to half a megabyte."""
+        """Bytes before a gap count as cached, to half a megabyte."""
         self.patch(os, "preadv", self.probe)
         for hole in (1, 3, 5, 17):
-            self.hole = range(hole * AT_ONCE, (hole + 1) * AT_ONCE)
+            self.hole = range(hole * READ_AHEAD, (hole + 1) * READ_AHEAD)
             self.assertEqual(cached_size(self.file, 0, SIZE), self.hole.start)
             self.assertEqual(cached_size(self.file, self.hole.start, SIZE), 0)
 
@@ -79,7 +79,7 @@ class CachedSizeTests(SynchronousTestCase):
 
     def test_end(self) -> None:
         """Behind the end there is nothing to wait for."""
-        self.assertEqual(cached_size(self.file, SIZE + AT_ONCE, 9), 9)
+        self.assertEqual(cached_size(self.file, SIZE + READ_AHEAD, 9), 9)
 
     def test_memory(self) -> None:
         """What is in memory anyway needs no disk."""

@@ -14,9 +14,9 @@ from minreg.commands.reports import CouldNotLook, WrongUsage, hashing_bar, is_in
 from minreg.commands.terminal import Look, echo, paint
 from minreg.commands.trees import find_tree
 from minreg.defaults import DEFAULT_ALIAS
-from minreg.preflight.query import CannotCheck, PreflightQuery, QueryInvalid, WantedImage
+from minreg.preflight.query import CannotCheck, PreflightQuery, QueryInvalid, RequiredImage
 from minreg.preflight.report import PreflightReport
-from minreg.preflight.tree_check import Preflight
+from minreg.preflight.tree_check import TreePreflight
 from minreg.settings import SettingInvalid, check_directory, parse_alias
 from minreg.store.interfaces import StoreUnavailable
 from minreg.store.tree import RegistryTree
@@ -104,7 +104,7 @@ def _could_not_look() -> Iterator[None]:
 class _Named:
     """What manifests name: images, and in notes what cannot be known."""
 
-    images: Sequence[WantedImage] = ()
+    images: Sequence[RequiredImage] = ()
     notes: Sequence[str] = ()
 
 
@@ -123,12 +123,12 @@ def _read_manifests(paths: Sequence[str]) -> _Named:
 
 
 def _make_preflight(
-    wishes: PreflightOptions, root: str, named: Sequence[WantedImage]
-) -> Preflight:
+    wishes: PreflightOptions, root: str, named: Sequence[RequiredImage]
+) -> TreePreflight:
     aliases = dict(map(parse_alias, (DEFAULT_ALIAS, *wishes.registry_alias)))
     links = [check_directory(path) for path in wishes.allow_links_to]
     listed = [
-        WantedImage(image, f"list {path}") for path in wishes.files for image in read_list(path)
+        RequiredImage(image, f"list {path}") for path in wishes.files for image in read_list(path)
     ]
     question = PreflightQuery.parse(
         release=wishes.k3s,
@@ -140,7 +140,7 @@ def _make_preflight(
         registry=wishes.system_default_registry,
         more=[*listed, *named],
     )
-    return Preflight(RegistryTree(root, aliases, links), aliases, question)
+    return TreePreflight(RegistryTree(root, aliases, links), aliases, question)
 
 
 def _print(report: PreflightReport, notes: Sequence[str]) -> None:

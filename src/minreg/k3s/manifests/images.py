@@ -8,7 +8,7 @@ import attrs
 from minreg.k3s.manifests.documents import DocumentsInvalid, Text, Value, read_documents
 from minreg.k3s.manifests.files import ManifestsInvalid, read_files
 from minreg.oci.names import DigestInvalid, ImageReference, NameInvalid
-from minreg.preflight.query import WantedImage
+from minreg.preflight.query import RequiredImage
 from minreg.store.tree import as_tag
 from minreg.text import printable
 
@@ -40,7 +40,7 @@ class Found:
     All are in words for people.
     """
 
-    images: list[WantedImage] = attrs.field(factory=list)
+    images: list[RequiredImage] = attrs.field(factory=list)
     notes: list[str] = attrs.field(factory=list)
     complaints: list[str] = attrs.field(factory=list)
 
@@ -63,7 +63,7 @@ class Found:
         except (NameInvalid, DigestInvalid) as error:
             self.print_error(text, place, f"{name[:160]!r} names no image: {error}")
         else:
-            self.images.append(WantedImage(image, place.at(text)))
+            self.images.append(RequiredImage(image, place.at(text)))
 
     def print_error(self, text: str, place: SourceLocation, complaint: str) -> None:
         """Say that something is wrong."""
