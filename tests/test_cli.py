@@ -56,7 +56,7 @@ class CommandLineTests(SynchronousTestCase):
     def test_missing_library(self) -> None:
         """A command whose library is not there says how to get it; others have no need of it."""
         program = (
-            "import sys; sys.modules['ruamel'] = None; from minreg.cli import main; "
+            "import sys; sys.modules['yaml'] = None; from minreg.cli import main; "
             "sys.argv[0] = 'minreg'; main()"
         )
         missing = subprocess.run(
@@ -65,10 +65,10 @@ class CommandLineTests(SynchronousTestCase):
             capture_output=True,
             text=True,
         )
-        message = "Error: minreg registries needs ruamel.yaml: pip install 'minreg[node]'\n"
+        message = "Error: minreg registries needs yaml: pip install 'minreg[node]'\n"
         self.assertEqual((missing.returncode, missing.stderr), (2, message))
         node = [sys.executable, "-c", program, "node", "install", "--dry-run", "--program=/a/b"]
-        self.assertNotIn(b"ruamel", subprocess.run(node, check=False, capture_output=True).stderr)
+        self.assertNotIn(b"yaml", subprocess.run(node, check=False, capture_output=True).stderr)
 
 
 class SampleCommandTests(SynchronousTestCase):

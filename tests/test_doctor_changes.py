@@ -3,7 +3,7 @@
 from minreg.k3s.doctor.files import NodeFiles
 from minreg.k3s.doctor.findings import Addition, Change, Edit, LineRemoval, Move
 from minreg.k3s.doctor.patches import make_patch
-from minreg.k3s.registries.yaml_reader import Position
+from minreg.k3s.yaml_reader import Position
 from tests.doctor_support import RulesTestCase
 from tests.nodes import CONFIG
 

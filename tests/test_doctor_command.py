@@ -217,7 +217,7 @@ class DoctorCommandTests(RulesTestCase):
 
         def find(name: str) -> ModuleType:
             if name == "minreg.commands.doctor":
-                raise ModuleNotFoundError("No module", name="ruamel.yaml")
+                raise ModuleNotFoundError("No module", name="yaml")
             return real(name)
 
         self.patch(importlib, "import_module", find)

@@ -5,7 +5,7 @@ import os
 from minreg.k3s.doctor.files import MOST_BYTES, NodeFiles
 from minreg.k3s.doctor.findings import Addition, Edit, Move
 from minreg.k3s.doctor.patches import Patch, make_patch
-from minreg.k3s.registries.yaml_reader import Position
+from minreg.k3s.yaml_reader import Position
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONFIG, REGISTRIES, SERVICE
 from tests.test_cli import run

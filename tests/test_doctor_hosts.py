@@ -1,7 +1,7 @@
 """Tests for the doctor's rule about ``hosts.toml``."""
 
 from minreg.k3s.doctor.findings import Edit
-from minreg.k3s.registries.yaml_reader import Position
+from minreg.k3s.yaml_reader import Position
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONTAINERD, REGISTRIES
 

@@ -1,6 +1,11 @@
 """Tests for what the doctor says of rewrites that are not what was meant."""
 
+import sys
+from unittest.mock import patch
+
+from minreg.k3s.doctor.diagnosis import diagnose
 from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.node import inspect_node
 from minreg.k3s.doctor.patches import make_patch
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import REGISTRIES
@@ -37,17 +42,13 @@ class RewriteMendsTests(RulesTestCase):
         lines = make_patch(NodeFiles(self.node.prefix), found.changes).lines
         self.assertIn('+      "^rancher/(.*)": "x/$1"', lines)
 
-    def test_rule_rewrite_unknown(self) -> None:
-        """What only Go can tell about is no mistake."""
-        self.set_registries(MIRRORS + rewrite("(?U)^rancher/(.*)$", "mirror/$1"))
-        self.assert_found(
-            (
-                "rewrite-unknown",
-                f"{REGISTRIES}:6",
-                (
-                    "'(?U)^rancher/(.*)$' has (?U), which only Go can tell about: what this "
-                    "rewrite does was not worked out"
-                ),
-                "write it without, or see in containerd's log what is asked for",
-            )
+    def test_not_checked(self) -> None:
+        """Without google-re2 nothing is said of rewrites, and of images that they may rename."""
+        self.set_registries(MIRRORS + rewrite("^rancher/(.*)", "mirror/$1"))
+        self.assertEqual([one.rule.id for one in self.node.diagnose()], ["pause-image"])
+        files = NodeFiles(self.node.prefix)
+        with patch.dict(sys.modules, {"re2": None}):
+            self.assertEqual(diagnose(inspect_node(files)), [])
+        self.assertEqual(
+            files.unread, {f"rewrites in {REGISTRIES}": "google-re2 is not installed"}
         )

@@ -40,7 +40,10 @@ class SyntaxRulesTests(RulesTestCase):
             (
                 "syntax",
                 f"{REGISTRIES}:3",
-                "this is no YAML: mapping values are not allowed here; K3s does not start with it",
+                (
+                    "this is not YAML: mapping values are not allowed in this context; "
+                    "K3s does not start with it"
+                ),
                 "correct this line, or the one before it",
             )
         )
@@ -52,7 +55,10 @@ class SyntaxRulesTests(RulesTestCase):
             (
                 "tab",
                 f"{REGISTRIES}:2",
-                "this line is indented with a tab, which YAML forbids; K3s does not start with it",
+                (
+                    "this line is indented with a tab, which YAML does not allow; "
+                    "K3s does not start with it"
+                ),
                 "use spaces",
             )
         )
@@ -64,7 +70,7 @@ class SyntaxRulesTests(RulesTestCase):
             (
                 "unquoted-star",
                 f"{REGISTRIES}:2",
-                "an asterisk must be quoted; K3s does not start with it",
+                "* must be in quotes; K3s does not start with it",
                 'write "*":',
             )
         )
@@ -76,8 +82,8 @@ class SyntaxRulesTests(RulesTestCase):
             (
                 "not-utf-8",
                 f"{REGISTRIES}:5",
-                "this is not UTF-8; K3s does not start with it",
-                "save the file as UTF-8",
+                "the file is not UTF-8; K3s does not start with it",
+                "save it as UTF-8",
             )
         )
 
@@ -88,8 +94,8 @@ class SyntaxRulesTests(RulesTestCase):
             (
                 "control-character",
                 f"{REGISTRIES}:5",
-                "the character 0x00 has no place in YAML; K3s does not start with it",
-                "take it out",
+                "the character 0x00 is not allowed in YAML; K3s does not start with it",
+                "delete it",
             )
         )
 
@@ -100,9 +106,12 @@ class SyntaxRulesTests(RulesTestCase):
         self.assertEqual(
             (found.rule.id, found.line, found.problem),
             (
-                "control-character",
+                "syntax",
                 3,
-                "the character 0xd800 has no place in YAML; K3s does not start with it",
+                (
+                    "this is not YAML: while parsing a quoted scalar, found invalid Unicode "
+                    "character escape code; K3s does not start with it"
+                ),
             ),
         )
 
@@ -143,8 +152,8 @@ class SyntaxRulesTests(RulesTestCase):
             (
                 "second-document",
                 f"{REGISTRIES}:6",
-                "K3s reads what stands before the line ---, and nothing after it",
-                "make one document of it",
+                "K3s reads only what is above the line ---",
+                "put everything into one document",
             )
         )
 
@@ -155,8 +164,8 @@ class SyntaxRulesTests(RulesTestCase):
             (
                 "too-deep",
                 f"{REGISTRIES}:1",
-                "<< leads in a circle; K3s does not start with it",
-                "write out what is meant",
+                "<< merges a mapping into itself; K3s does not start with it",
+                "write it out",
             )
         )
 
@@ -167,8 +176,8 @@ class SyntaxRulesTests(RulesTestCase):
             (
                 "duplicate-key",
                 f"{REGISTRIES}:5",
-                "bootstrap-registry.airgap stands here and in line 2 of mirrors",
-                "K3s takes the later one and says nothing; make one of them",
+                "bootstrap-registry.airgap is in mirrors twice, here and in line 2",
+                "K3s uses only the second, without a message; keep one",
             )
         )
 
@@ -203,7 +212,10 @@ class SyntaxRulesTests(RulesTestCase):
             (
                 "tab",
                 f"{CONFIG}.d/10-node.yaml:2",
-                "this line is indented with a tab, which YAML forbids; K3s does not start with it",
+                (
+                    "this line is indented with a tab, which YAML does not allow; "
+                    "K3s does not start with it"
+                ),
                 "use spaces",
             )
         )

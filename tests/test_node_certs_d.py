@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.k3s.registries.certs_d import CertsD, Embedded, HostEntry, make_certs_d
-from minreg.k3s.registries.file import read_registries
+from minreg.k3s.registries.registries_yaml import read_registries
 
 HUB = "https://registry-1.docker.io/v2"
 EMBEDDED = "https://127.0.0.1:6443/v2"
@@ -199,7 +199,7 @@ class MakeCertsDTests(SynchronousTestCase):
         """Each entry knows the words that it was made of."""
         text = "mirrors:\n  docker.io:\n    endpoint:\n    - 1.2.3.4\n"
         (entry,) = read(text).files["docker.io"].endpoints
-        self.assertEqual((entry.source.text, entry.source.place.line), ("1.2.3.4", 4))
+        self.assertEqual((entry.source.text, entry.source.position.line), ("1.2.3.4", 4))
 
 
 class EmbeddedTests(SynchronousTestCase):

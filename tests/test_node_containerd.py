@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.k3s.registries.certs_d import make_certs_d
 from minreg.k3s.registries.containerd import Containerd, ImageName, Request, rewritten
-from minreg.k3s.registries.file import read_registries
+from minreg.k3s.registries.registries_yaml import read_registries
 
 DIGEST = f"sha256:{'0' * 64}"
 MINREG = "http://127.0.0.1:9080/v2"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.k3s.registries.merge import Merged, merge
-from minreg.k3s.registries.yaml_edit import Document, make_mirrors
+from minreg.k3s.registries.yaml_writer import Document, make_mirrors
 
 MINREG = "http://127.0.0.1:9080"
 WANTED = make_mirrors(["docker.io"], [MINREG])
@@ -135,7 +135,7 @@ class FlowTests(MergeTestCase):
             ),
             (
                 "mirrors: {docker.io: , a: }",
-                'mirrors: {docker.io: {"endpoint": ["http://127.0.0.1:9080"]} , a: }',
+                'mirrors: {docker.io: {"endpoint": ["http://127.0.0.1:9080"]}, a: }',
             ),
             (
                 "mirrors: {docker.io: {endpoint: [\n  a, # comment\n]}}",

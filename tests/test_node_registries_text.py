@@ -1,11 +1,11 @@
-"""Tests for ``minreg.k3s.registries.yaml_edit``."""
+"""Tests for ``minreg.k3s.registries.yaml_writer``."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.registries.file import read_registries
-from minreg.k3s.registries.yaml_edit import make_mirrors, quoted_key, render
+from minreg.k3s.registries.registries_yaml import read_registries
+from minreg.k3s.registries.yaml_writer import make_mirrors, quoted_key, render
 
 
 class RenderTests(SynchronousTestCase):

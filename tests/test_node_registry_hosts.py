@@ -1,10 +1,10 @@
-"""Tests for ``minreg.k3s.registries.hosts``: files that anybody may have written."""
+"""Tests for ``minreg.k3s.registries.hosts_toml``: files that anybody may have written."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.registries.hosts import Host, HostsInvalid, parse_hosts, registry_itself
+from minreg.k3s.registries.hosts_toml import Host, HostsInvalid, parse_hosts, registry_itself
 
 EVERYTHING = """\
 server = "registry.example/base"

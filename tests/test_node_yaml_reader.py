@@ -1,11 +1,11 @@
-"""Tests for ``minreg.k3s.registries.yaml_reader``: no YAML, and too much of it."""
+"""Tests for ``minreg.k3s.yaml_reader``: no YAML, and too much of it."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.registries.file import read_registries
-from minreg.k3s.registries.yaml_reader import LIMIT, Diagnostic, Position
+from minreg.k3s.registries.registries_yaml import read_registries
+from minreg.k3s.yaml_reader import MAX_BYTES, Diagnostic, Position
 
 
 class BrokenTests(SynchronousTestCase):
@@ -20,14 +20,14 @@ class BrokenTests(SynchronousTestCase):
     def test_tab(self) -> None:
         """A tab is shown with its line."""
         problem = self.problem(b"mirrors:\n\tdocker.io:\n")
-        self.assertEqual((problem.rule, problem.place), ("tab", Position(2, 1)))
+        self.assertEqual((problem.rule, problem.position), ("tab", Position(2, 1)))
         self.assertIn("use spaces", problem.message)
 
     def test_asterisk(self) -> None:
         """A bare asterisk is an alias to YAML."""
         for content in (b"mirrors:\n  *:\n    endpoint: [a]\n", b"mirrors:\n  * :\n"):
             problem = self.problem(content)
-            self.assertEqual((problem.rule, problem.place.line), ("unquoted-star", 2))
+            self.assertEqual((problem.rule, problem.position.line), ("unquoted-star", 2))
             self.assertIn('write "*":', problem.message)
 
     def test_no_yaml(self) -> None:
@@ -40,14 +40,14 @@ class BrokenTests(SynchronousTestCase):
             (b"mirrors:\n  docker.io\n    endpoint:\n", Position(3, 13)),
         ):
             problem = self.problem(content)
-            self.assertEqual((problem.rule, problem.place), ("syntax", place), content)
+            self.assertEqual((problem.rule, problem.position), ("syntax", place), content)
 
     def test_version(self) -> None:
         """K3s' library takes files that say that they are YAML 1.1, and of no other version."""
         for head in (b"%YAML 1.2\n", b"\n# a\n%TAG ! b\n%YAML\t1.2 # c\n", b"%YAML 2.0\r\n"):
             problem = self.problem(head + b"---\nmirrors:\n")
             self.assertEqual(
-                (problem.rule, problem.place), ("syntax", Position(head.count(b"\n"), 1))
+                (problem.rule, problem.position), ("syntax", Position(head.count(b"\n"), 1))
             )
             self.assertIn("1.1", problem.message)
         for content in (b"%YAML 1.1\n---\nmirrors:\n", b"mirrors:\n# a\n---\n%YAML 1.2\n"):
@@ -63,7 +63,7 @@ class BrokenTests(SynchronousTestCase):
             (b"mirrors: \x1b[0m\n", "control-character", Position(1, 10)),
         ):
             problem = self.problem(content)
-            self.assertEqual((problem.rule, problem.place), (rule, place))
+            self.assertEqual((problem.rule, problem.position), (rule, place))
 
     def test_too_much(self) -> None:
         """What would take for ever is not begun, or given up."""
@@ -74,7 +74,7 @@ class BrokenTests(SynchronousTestCase):
             for number in range(1, 40)
         )
         for content, rule in (
-            (b"#" * (LIMIT + 1), "too-large"),
+            (b"#" * (MAX_BYTES + 1), "too-large"),
             (b"[" * 5000, "syntax"),
             (b"configs: {a: {tls: {ca_file: &l [" + many + b"]}}}", "wrong-type"),
             (b"mirrors: &a {<<: *a}", "too-deep"),

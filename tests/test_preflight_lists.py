@@ -65,17 +65,17 @@ class ListTests(PreflightCommandTestCase):
         real = builtins.__import__
 
         def without(name: str, *more: Any) -> Any:
-            if name.startswith("ruamel"):
+            if name.startswith("yaml"):
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
             return real(name, *more)
 
-        for name in [name for name in sys.modules if name.startswith("minreg.node.kubernetes")]:
+        for name in [name for name in sys.modules if name.startswith("minreg.k3s.")]:
             self.patch_module(name)
         self.patch(builtins, "__import__", without)
         self.assertEqual(self.run_command("--k3s", VERSION).exit_code, 0)
         refusal = self.refusal("-m", "-", given=POD)
         self.assertEqual(
-            refusal, "Error: --manifests needs ruamel.yaml: pip install 'minreg[node]'\n"
+            refusal, "Error: --manifests needs yaml: pip install 'minreg[node]'\n"
         )
 
     def patch_module(self, name: str) -> None:

@@ -4,7 +4,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.registries.file import read_registries
+from minreg.k3s.registries.registries_yaml import read_registries
 from tests.test_cli import run
 
 ALIAS = "bootstrap-registry.airgap"

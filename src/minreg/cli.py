@@ -52,7 +52,7 @@ _COMMANDS: Mapping[str, _CommandEntry] = {
 
 _EXTRAS: Mapping[str, str] = {
     **dict.fromkeys(("urllib3", "rich", "zstandard"), "fill"),
-    "ruamel": "node",
+    "yaml": "node",
     "cryptography": "node",
 }
 """What only some commands need, by the extra that brings it."""

@@ -11,7 +11,7 @@ import click
 from minreg.commands.reports import WrongUsage
 from minreg.fill.tree.reader import TreeReader
 from minreg.k3s.registries.certs_d import make_certs_d
-from minreg.k3s.registries.file import read_registries
+from minreg.k3s.registries.registries_yaml import read_registries
 from minreg.k3s.registries.merge import Merged, MergeRefused, merge
 from minreg.k3s.registries.selection import (
     WILDCARD,
@@ -22,7 +22,7 @@ from minreg.k3s.registries.selection import (
     check_registry,
     hosts_of,
 )
-from minreg.k3s.registries.yaml_edit import Document, render
+from minreg.k3s.registries.yaml_writer import Document, render
 from minreg.node.install import write_file
 from minreg.node.units import DEFAULT_ROOT, ENDPOINT, REGISTRIES
 from minreg.oci.names import DOCKER_HUB
@@ -57,7 +57,7 @@ def merge_with(path: str | None, document: Document) -> Merged:
         return merge(content, document)
     except MergeRefused as error:
         for problem in error.problems:
-            place = problem.place
+            place = problem.position
             words = printable(problem.message)
             click.echo(f"{path}:{place.line}:{place.column}: {words}", err=True)
         lines = "" if error.problems else f"; add by hand:\n{render(document)}"

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import attrs
 
-from minreg.k3s.registries.yaml_edit import make_mirrors, render
+from minreg.k3s.registries.yaml_writer import make_mirrors, render
 from minreg.node.install import ManagedFile, UnitLink, locate
 from minreg.settings import DEFAULT_ALIAS, parse_alias
 

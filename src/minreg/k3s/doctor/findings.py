@@ -4,7 +4,7 @@ from enum import Enum
 
 import attrs
 
-from minreg.k3s.registries.yaml_reader import Position
+from minreg.k3s.yaml_reader import Position
 
 
 class Severity(Enum):
@@ -38,7 +38,7 @@ class Edit:
     """A change within a line of a file: ``old``, at a place or behind it, becomes ``new``."""
 
     path: str
-    place: Position
+    position: Position
     old: str
     new: str
 

@@ -111,7 +111,8 @@ def _iterate(node: Node, setup: K3sInstallation) -> Iterator[RequiredImage]:
 def _find_answer(node: Node, wanted: RequiredImage, requests: Sequence[Request]) -> Resolution:
     before: list[str] = []
     others = any(
-        node.registry.address_for(request.host.host) is None and not request.host.is_default
+        not request.is_path_known
+        or (node.registry.address_for(request.host.host) is None and not request.host.is_default)
         for request in requests
     )
     ours = None

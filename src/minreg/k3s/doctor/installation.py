@@ -13,8 +13,9 @@ from minreg.k3s.doctor.services import Distribution, Service, find_service
 from minreg.k3s.doctor.settings import K3sSettings, read_settings
 from minreg.k3s.registries.certs_d import Embedded, make_certs_d
 from minreg.k3s.registries.containerd import Containerd
-from minreg.k3s.registries.file import Registries, read_registries
-from minreg.k3s.registries.yaml_reader import Diagnostic
+from minreg.k3s.registries.go_regexp import can_check_patterns
+from minreg.k3s.registries.registries_yaml import Registries, read_registries
+from minreg.k3s.yaml_reader import Diagnostic
 from minreg.oci.manifests import ManifestInvalid, parse_manifest
 
 _BLOBS = "io.containerd.content.v1.content/blobs/sha256"
@@ -180,6 +181,8 @@ def inspect_installation(files: NodeFiles, distribution: Distribution) -> K3sIns
     file = files.read(path)
     registries, problems = read_registries(file.content) if file else (Registries(), ())
     told, drop_ins = {path, settings.path, f"{settings.path}.d"}, f"{settings.path}.d/"
+    if not can_check_patterns() and any(one.rewrites for one in registries.mirrors.values()):
+        files.unread[f"rewrites in {path}"] = "google-re2 is not installed"
     images, containerd = f"{data}/agent/images", f"{data}/agent/etc/containerd"
     names = [f"{images}/{name}" for name in files.names(images)]
     return K3sInstallation(

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import Self
 
 import attrs
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from yaml import MappingNode, Node, SequenceNode
 
 from minreg.k3s.doctor.files import MOST_BYTES, NodeFile, NodeFiles
 from minreg.k3s.doctor.findings import Addition, Change, Edit, LineRemoval, Move
-from minreg.k3s.registries.yaml_reader import Diagnostic, YamlReader
+from minreg.k3s.yaml_reader import Diagnostic, YamlReader
 from minreg.text import printable
 
 _NOTHING = "/dev/null"
@@ -107,7 +107,7 @@ class _Reading:
                 nodes += [value for _, value in pairs]
             elif isinstance(node, SequenceNode):
                 nodes += reader.items(node, "a list")
-        return cls(frozenset(names), reader.problems)
+        return cls(frozenset(names), reader.diagnostics)
 
 
 def _apply(old: Sequence[str], changes: Sequence[Change]) -> tuple[list[str], list[Change]]:
@@ -116,10 +116,10 @@ def _apply(old: Sequence[str], changes: Sequence[Change]) -> tuple[list[str], li
     left: list[Change] = []
     edits = [change for change in changes if isinstance(change, Edit)]
     # From right to left, so that columns stay what they were.
-    for edit in sorted(edits, key=lambda edit: edit.place, reverse=True):
-        number = edit.place.line - 1
+    for edit in sorted(edits, key=lambda edit: edit.position, reverse=True):
+        number = edit.position.line - 1
         line = lines[number] if number < len(lines) else None
-        start = line.find(edit.old, edit.place.column - 1) if line is not None else -1
+        start = line.find(edit.old, edit.position.column - 1) if line is not None else -1
         if line is not None and start >= 0:
             lines[number] = line[:start] + edit.new + line[start + len(edit.old) :]
         else:

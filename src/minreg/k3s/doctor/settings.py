@@ -8,11 +8,11 @@ Source: K3s, ``pkg/configfilearg/parser.go``. ``config.yaml`` comes first, then
 from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from yaml import MappingNode, Node, SequenceNode
 
 from minreg.k3s.doctor.files import NodeFile, NodeFiles
 from minreg.k3s.doctor.services import Distribution, Service
-from minreg.k3s.registries.yaml_reader import Diagnostic, YamlReader
+from minreg.k3s.yaml_reader import Diagnostic, YamlReader
 from minreg.preflight.query import COMPONENTS
 
 _FILES = (".yaml", ".yml")
@@ -99,7 +99,7 @@ def read_settings(
         for name, setting, adds in _read_file(reader, file):
             before = entries[name].values if adds and name in entries else ()
             entries[name] = attrs.evolve(setting, values=(*before, *setting.values))
-        problems += [(file.path, problem) for problem in reader.problems]
+        problems += [(file.path, problem) for problem in reader.diagnostics]
     if _DISABLE in entries and _DISABLE in given:
         several = (*entries[_DISABLE].values, *given[_DISABLE].values)
         given[_DISABLE] = attrs.evolve(given[_DISABLE], values=several)
@@ -125,14 +125,14 @@ def _read_file(reader: YamlReader, file: NodeFile) -> Iterator[tuple[str, Settin
     for key, value in reader.pairs(root, "the file"):
         name = key.text.removesuffix("+")
         values = tuple(_values(reader, value))
-        setting = Setting(values, file.path, key.place.line)
+        setting = Setting(values, file.path, key.position.line)
         yield _LONG.get(name, name), setting, key.text.endswith("+")
 
 
 def _values(reader: YamlReader, node: Node) -> Iterator[str]:
     for item in node.value if isinstance(node, SequenceNode) else [node]:
         if not isinstance(item, MappingNode):
-            word = reader.word(item, "a value")
+            word = reader.scalar(item, "a value")
             if word is not None:
                 yield word.text
 

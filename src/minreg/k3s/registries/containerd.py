@@ -13,8 +13,8 @@ import attrs
 
 from minreg.k3s.registries.certs_d import DEFAULT_DIRECTORY
 from minreg.k3s.registries.endpoints import DOCKER_HUB_API
-from minreg.k3s.registries.go_regexp import PatternInvalid, compile_pattern, replace_all
-from minreg.k3s.registries.hosts import Host, HostsInvalid, parse_hosts, registry_itself
+from minreg.k3s.registries.go_regexp import GoPattern, PatternInvalid, PatternNotChecked
+from minreg.k3s.registries.hosts_toml import Host, HostsInvalid, parse_hosts, registry_itself
 from minreg.oci.names import DOCKER_HUB, Digest, NameInvalid, is_host, is_tag, parse_repository
 
 _DEFAULT_TAG = "latest"
@@ -64,6 +64,7 @@ class Request:
 
     ``namespace`` is the value of ``ns``, None where it is not sent. Where several rewrites match,
     containerd takes any of them, and ``path`` is that of the first; ``other_paths`` are the rest.
+    ``is_path_known`` is false where rewrites could not be applied, as google-re2 is missing.
     """
 
     method: str
@@ -71,6 +72,7 @@ class Request:
     path: str
     namespace: str | None
     other_paths: Sequence[str] = ()
+    is_path_known: bool = True
 
     @property
     def url(self) -> str:
@@ -130,11 +132,14 @@ def rewritten(repository: str, rewrites: Mapping[str, str]) -> Sequence[str]:
     """Tell what a repository's name may become: one name, or several if several patterns match.
 
     A pattern that Go cannot compile is passed over, as containerd does.
+
+    Raises:
+        PatternNotChecked: google-re2 is not installed.
     """
     names = []
     for pattern, replacement in rewrites.items():
         try:
-            name = replace_all(compile_pattern(pattern), replacement, repository)
+            name = GoPattern.compile(pattern).replace_all(replacement, repository)
         except PatternInvalid:
             continue
         if name != repository:
@@ -143,13 +148,18 @@ def rewritten(repository: str, rewrites: Mapping[str, str]) -> Sequence[str]:
 
 
 def _request(host: Host, image: ImageName, kind: str) -> Request:
+    try:
+        names, is_path_known = rewritten(image.repository, host.rewrites), True
+    except PatternNotChecked:
+        names, is_path_known = [image.repository], False
     paths = [
         posixpath.normpath(
             posixpath.join("/", host.path.lstrip("/"), name, kind, str(image.reference))
         )
-        for name in rewritten(image.repository, host.rewrites)
+        for name in names
     ]
     is_itself = image.host == host.host or (
         image.host == DOCKER_HUB and host.host == DOCKER_HUB_API
     )
-    return Request("HEAD", host, paths[0], None if is_itself else image.host, paths[1:])
+    namespace = None if is_itself else image.host
+    return Request("HEAD", host, paths[0], namespace, paths[1:], is_path_known)

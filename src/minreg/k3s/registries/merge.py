@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from minreg.k3s.registries.endpoints import EndpointInvalid, parse_endpoint
-from minreg.k3s.registries.file import Config, Mirror, Registries, read_registries
-from minreg.k3s.registries.yaml_edit import CannotInsert, Document, Insertion, render
-from minreg.k3s.registries.yaml_reader import Diagnostic, Located, YamlReader
+from minreg.k3s.registries.registries_yaml import Config, Mirror, Registries, read_registries
+from minreg.k3s.registries.yaml_edit import CannotInsert, Insertion
+from minreg.k3s.registries.yaml_writer import Document, render
+from minreg.k3s.yaml_reader import Diagnostic, Located, YamlReader
 
 _WILDCARD = "*"
 
@@ -100,7 +101,7 @@ class _Plan:
         if there is not None and endpoints == there.endpoints:
             return there
         if there is not None and there.rewrites:
-            line = there.rewrites[0].pattern.place.line
+            line = there.rewrites[0].pattern.position.line
             self._note(
                 line,
                 f"the rewrites of {name} would hold for each endpoint that is added: add "
@@ -116,7 +117,7 @@ class _Plan:
         there = self.there.configs.get(name)
         if there is not None:
             if there != wanted:
-                line = there.name.place.line
+                line = there.name.position.line
                 self._note(line, f"{name} has settings already, which stay", is_left=True)
             return there
         self.lacking.setdefault("configs", {})[name] = _document(wanted)
@@ -127,9 +128,9 @@ class _Plan:
         if name == _WILDCARD:
             for mirror in self.there.mirrors.values():
                 other = mirror.name
-                self._note(other.place.line, f'{other.text} has an entry: "*" is not for it')
+                self._note(other.position.line, f'{other.text} has an entry: "*" is not for it')
         elif _WILDCARD in self.there.mirrors:
-            line = self.there.mirrors[_WILDCARD].name.place.line
+            line = self.there.mirrors[_WILDCARD].name.position.line
             self._note(line, f'{name} now has an entry of its own: "*" is no longer for it')
 
     def _note(self, line: int, message: str, *, is_left: bool = False) -> None:
@@ -179,6 +180,6 @@ def _document(config: Config) -> Document:
             document[name] = {
                 key: value.text if isinstance(value, Located) else value
                 for key, value in values.items()
-                if key != "place" and value not in (Located(""), False)
+                if key != "position" and value not in (Located(""), False)
             }
     return document

@@ -10,7 +10,7 @@ from minreg.k3s.registries.endpoints import (
     is_local,
     parse_endpoint,
 )
-from minreg.k3s.registries.yaml_edit import Document
+from minreg.k3s.registries.yaml_writer import Document
 from minreg.oci.names import DOCKER_HUB, is_host
 
 WILDCARD = "*"

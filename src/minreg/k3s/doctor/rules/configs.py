@@ -8,7 +8,7 @@ from minreg.k3s.doctor.node import Node
 from minreg.k3s.doctor.rules.catalog import CONFIG_NAME, TLS_ON_HTTP
 from minreg.k3s.doctor.rules.mirrors import WILDCARD, parse_word, registry_name
 from minreg.k3s.registries.endpoints import MirrorEndpoint, split_port
-from minreg.k3s.registries.file import TLS, Config
+from minreg.k3s.registries.registries_yaml import TLS, Config
 
 
 def check_config_names(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
@@ -53,7 +53,7 @@ def check_tls_use(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
         yield Finding(
             TLS_ON_HTTP,
             setup.registries_path,
-            config.name.place.line,
+            config.name.position.line,
             f"{host} is spoken to by http, and has settings for TLS: {effect}",
             "remove the tls section, or write https in the endpoint if it speaks that",
         )
@@ -114,6 +114,6 @@ def _misnamed(
     changes: tuple[Edit, ...] = ()
     # A login goes to nobody else by a diff that is applied unread.
     if config.auth is None and len(meant) == 1 and meant[0] not in setup.registries.configs:
-        changes = (Edit(path, name.place, name.text, meant[0]),)
+        changes = (Edit(path, name.position, name.text, meant[0]),)
     fix = f"name them {' and '.join(meant)}, as the endpoint is"
-    return Finding(CONFIG_NAME, path, name.place.line, problem, fix, changes)
+    return Finding(CONFIG_NAME, path, name.position.line, problem, fix, changes)

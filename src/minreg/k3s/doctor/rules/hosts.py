@@ -10,9 +10,9 @@ from minreg.k3s.doctor.node import Node
 from minreg.k3s.doctor.rules.catalog import HOSTS_INVALID
 from minreg.k3s.doctor.rules.mirrors import WILDCARD, parse_word
 from minreg.k3s.registries.certs_d import DEFAULT_DIRECTORY
-from minreg.k3s.registries.file import Rewrite
-from minreg.k3s.registries.hosts import HostsInvalid, parse_hosts
-from minreg.k3s.registries.yaml_reader import Located
+from minreg.k3s.registries.hosts_toml import HostsInvalid, parse_hosts
+from minreg.k3s.registries.registries_yaml import Rewrite
+from minreg.k3s.yaml_reader import Located
 
 _NO_CLASS = re.compile(r"\\([.+*?()|{}$/_-]|[dw])")
 _CLASSES = {"d": "[0-9]", "w": "[0-9A-Za-z_]"}
@@ -57,7 +57,7 @@ def _of_k3s(setup: K3sInstallation, registry: str, path: str, effect: str) -> Fi
     problem = (
         f"K3s writes {culprit.text} as it stands into {path}, which is no TOML then: {effect}"
     )
-    line = culprit.place.line
+    line = culprit.position.line
     return Finding(HOSTS_INVALID, setup.registries_path, line, problem, fix, changes)
 
 
@@ -69,7 +69,7 @@ def _mend(setup: K3sInstallation, rewrite: Rewrite) -> tuple[str, tuple[Edit, ..
         # Within brackets, brackets are no help.
         meant = _NO_CLASS.sub(lambda found: _CLASSES.get(found[1], f"[{found[1]}]"), meant)
     if can_be_written(Rewrite(Located(meant), rewrite.replacement)):
-        edit = Edit(setup.registries_path, pattern.place, pattern.text, meant)
+        edit = Edit(setup.registries_path, pattern.position, pattern.text, meant)
         return f"write {meant}", (edit,)
     return r"write it without backslashes and quotes: [.] for \., [0-9] for \d", ()
 

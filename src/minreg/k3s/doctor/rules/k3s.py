@@ -16,7 +16,7 @@ from minreg.k3s.doctor.rules.catalog import (
     SYSTEM_REGISTRY,
 )
 from minreg.k3s.doctor.rules.mirrors import WILDCARD, names_default, parse_word
-from minreg.k3s.registries.yaml_reader import Located, Position
+from minreg.k3s.yaml_reader import Located, Position
 from minreg.node.units import ENDPOINT
 from minreg.text import count, format_size
 

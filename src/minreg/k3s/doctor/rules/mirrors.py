@@ -22,8 +22,8 @@ from minreg.k3s.registries.endpoints import (
     parse_endpoint,
     split_port,
 )
-from minreg.k3s.registries.file import Mirror
-from minreg.k3s.registries.yaml_reader import Located
+from minreg.k3s.registries.registries_yaml import Mirror
+from minreg.k3s.yaml_reader import Located
 from minreg.oci.names import DOCKER_HUB, is_host
 
 WILDCARD = "*"
@@ -45,10 +45,10 @@ def check_mirror_names(_node: Node, setup: K3sInstallation) -> Iterator[Finding]
             fix = f"remove it: there is a mirror {meant} already"
         elif meant != name and is_host(meant):
             fix = f"write {meant}"
-            changes = (Edit(setup.registries_path, mirror.name.place, name, meant),)
+            changes = (Edit(setup.registries_path, mirror.name.position, name, meant),)
         else:
             fix = "write the registry's host, as images begin with it"
-        line = mirror.name.place.line
+        line = mirror.name.position.line
         yield Finding(MIRROR_NAME, setup.registries_path, line, problem, fix, changes)
 
 
@@ -93,9 +93,9 @@ def check_whereabouts(node: Node, setup: K3sInstallation) -> Iterator[Finding]:
     ):
         return
     url, (first, _) = node.registry.addresses[0].url, words[0]
-    path, line = setup.registries_path, first.place.line
+    path, line = setup.registries_path, first.position.line
     problem = f"{first.text} is on this node, and minreg listens at {url}: it is never asked"
-    changes = tuple(Edit(path, word.place, word.text, url) for word, _ in words)
+    changes = tuple(Edit(path, word.position, word.text, url) for word, _ in words)
     yield Finding(ENDPOINT_ELSEWHERE, path, line, problem, f"write {url}", changes)
 
 
@@ -114,7 +114,7 @@ def check_named_endpoints(_node: Node, setup: K3sInstallation) -> Iterator[Findi
         yield Finding(
             ENDPOINT_SCHEME,
             setup.registries_path,
-            word.place.line,
+            word.position.line,
             f"{named[host]} is asked for by https, as {host} has no mirror of its own, and only "
             f"as a mirror of another is it spoken to by http",
             f"add a mirror {host} with the endpoint http://{host}",
@@ -150,7 +150,7 @@ def _endpoint_words(setup: K3sInstallation) -> Iterator[tuple[Mirror, Located]]:
 
 
 def _invalid(setup: K3sInstallation, word: Located, what: str, fix: str) -> Finding:
-    path, line = setup.registries_path, word.place.line
+    path, line = setup.registries_path, word.position.line
     return Finding(ENDPOINT_INVALID, path, line, f"{what}: nobody is asked by it", fix)
 
 
@@ -170,10 +170,10 @@ def _check_scheme(
     yield Finding(
         ENDPOINT_SCHEME,
         setup.registries_path,
-        word.place.line,
+        word.position.line,
         f"{word.text} is spoken to by {scheme}, and {who} speaks {spoken}: each pull fails here",
         f"write {url}",
-        (Edit(setup.registries_path, word.place, word.text, url),),
+        (Edit(setup.registries_path, word.position, word.text, url),),
     )
 
 
@@ -187,7 +187,7 @@ def _check_default(
     default = parse_word(mirror.name)
     if default is None or str(default) != str(endpoint):
         return
-    path, line = setup.registries_path, word.place.line
+    path, line = setup.registries_path, word.position.line
     if mirror.rewrites and word is mirror.endpoints[-1]:
         problem = (
             f"{word.text} is the default endpoint of {mirror.name.text}, "
@@ -195,7 +195,7 @@ def _check_default(
         )
         fix = f"write {endpoint.scheme}://{endpoint.host}/v2/, which counts as another endpoint"
         url = f"{endpoint.scheme}://{endpoint.host}/v2/"
-        changes = (Edit(path, word.place, word.text, url),)
+        changes = (Edit(path, word.position, word.text, url),)
         yield Finding(ENDPOINT_DEFAULT, path, line, problem, fix, changes)
         return
     if not all(names_default(one) for one in setup.registries.mirrors.values() if one.endpoints):
@@ -216,6 +216,6 @@ def _check_default(
 def _is_alone(setup: K3sInstallation, word: Located) -> bool:
     """Tell whether a line has an item of a list and nothing else but a comment."""
     lines = setup.registries_file.text.split("\n") if setup.registries_file is not None else []
-    line = lines[word.place.line - 1] if word.place.line <= len(lines) else ""
+    line = lines[word.position.line - 1] if word.position.line <= len(lines) else ""
     item = rf"\s*- +([\"']?){re.escape(word.text)}\1(\s+#.*)?\s*"
     return re.fullmatch(item, line) is not None

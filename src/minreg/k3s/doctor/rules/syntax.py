@@ -8,8 +8,8 @@ from minreg.k3s.doctor.findings import Edit, Finding, Move
 from minreg.k3s.doctor.installation import K3sInstallation
 from minreg.k3s.doctor.node import Node
 from minreg.k3s.doctor.rules.catalog import FILE_NAME, RULES
-from minreg.k3s.registries.file import read_registries
-from minreg.k3s.registries.yaml_reader import MOST_VALUES, Diagnostic, Position, YamlReader
+from minreg.k3s.registries.registries_yaml import read_registries
+from minreg.k3s.yaml_reader import MAX_VALUES, Diagnostic, Position, YamlReader
 from minreg.text import format_size
 
 # What keys are called that are written so often.
@@ -36,7 +36,7 @@ _OPEN_KEY = re.compile(r":\s*(?:#.*)?$")
 # What the reader says of these is no sentence with its mend behind a colon.
 _SAYS_SO = frozenset({"wrong-type", "too-large"})
 _TOO_LARGE = (
-    f"it has more than {format_size(MOST_BYTES)} or {MOST_VALUES} values: nobody writes that by "
+    f"it has more than {format_size(MOST_BYTES)} or {MAX_VALUES} values: nobody writes that by "
     "hand, and it was not looked at"
 )
 _TEXTS = {
@@ -75,16 +75,16 @@ def check_syntax(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
             what = f"{what}; {setup.distribution.title} does not start with it"
         changes = tuple(_changes(setup, texts[path], path, problem))
         if problem.rule == "unknown-key":
-            fix = _place_of_key(setup, problem, [change.new for change in changes], fix)
-        yield Finding(RULES[problem.rule], path, problem.place.line, what, fix, changes)
+            fix = _position_of_key(setup, problem, [change.new for change in changes], fix)
+        yield Finding(RULES[problem.rule], path, problem.position.line, what, fix, changes)
 
 
-def _place_of_key(
+def _position_of_key(
     setup: K3sInstallation, problem: Diagnostic, meant: Sequence[str], fix: str
 ) -> str:
     """Say where a key belongs, or what it is called there."""
     nested = setup.registries.mirrors.get("configs")
-    if nested is not None and nested.name.place < problem.place:
+    if nested is not None and nested.name.position < problem.position:
         return "move configs, and all below it, to the left: it stands beside mirrors"
     return f"write {meant[0]}; {fix}" if meant else fix
 
@@ -93,12 +93,12 @@ def _changes(setup: K3sInstallation, text: str, path: str, problem: Diagnostic) 
     if problem.rule == "tab":
         yield from _expand(text, path, is_registries=path == setup.registries_path)
     if problem.rule == "unquoted-star":
-        yield Edit(path, problem.place, "*", '"*"')
+        yield Edit(path, problem.position, "*", '"*"')
     if problem.rule == "unknown-key":
         key = problem.message.partition(" does nothing")[0]
         meant = _MEANT.get(key.lower(), key.lower())
         if meant in _KNOWN and meant != key:
-            yield Edit(path, problem.place, key, meant)
+            yield Edit(path, problem.position, key, meant)
 
 
 def _expand(text: str, path: str, *, is_registries: bool) -> Sequence[Edit]:
@@ -140,4 +140,4 @@ def _is_sound(content: bytes, *, is_registries: bool) -> bool:
         return not read_registries(content)[1]
     reader = YamlReader()
     reader.read(content)
-    return not reader.problems
+    return not reader.diagnostics

@@ -15,8 +15,8 @@ from minreg.k3s.doctor.rules.catalog import TLS_EXPIRED, TLS_FILE, TLS_NAME
 from minreg.k3s.doctor.rules.configs import endpoints_at
 from minreg.k3s.doctor.rules.mirrors import WILDCARD
 from minreg.k3s.registries.endpoints import split_port
-from minreg.k3s.registries.file import TLS, Config
-from minreg.k3s.registries.yaml_reader import Located
+from minreg.k3s.registries.registries_yaml import TLS, Config
+from minreg.k3s.yaml_reader import Located
 
 _BROKEN = "containerd then asks nobody for images of registries that this endpoint is for"
 
@@ -114,4 +114,4 @@ def _missing(setup: K3sInstallation, word: Located) -> Finding:
 
 
 def _finding(rule: Rule, setup: K3sInstallation, word: Located, problem: str, fix: str) -> Finding:
-    return Finding(rule, setup.registries_path, word.place.line, problem, fix)
+    return Finding(rule, setup.registries_path, word.position.line, problem, fix)

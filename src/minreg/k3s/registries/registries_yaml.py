@@ -9,16 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
-from ruamel.yaml.nodes import Node
+from yaml import Node
 
-from minreg.k3s.registries.yaml_reader import (
-    NOWHERE,
+from minreg.k3s.yaml_reader import (
+    NO_POSITION,
     Diagnostic,
     Located,
     Position,
     YamlReader,
     is_null,
-    place_of,
+    position_of,
 )
 
 _T = TypeVar("_T")
@@ -50,7 +50,7 @@ class Auth:
     password: Located = _NOTHING
     auth: Located = _NOTHING
     identity_token: Located = _NOTHING
-    place: Position = attrs.field(default=NOWHERE, eq=False)
+    position: Position = attrs.field(default=NO_POSITION, eq=False)
 
 
 @attrs.frozen
@@ -61,7 +61,7 @@ class TLS:
     cert_file: Located = _NOTHING
     key_file: Located = _NOTHING
     insecure_skip_verify: bool = False
-    place: Position = attrs.field(default=NOWHERE, eq=False)
+    position: Position = attrs.field(default=NO_POSITION, eq=False)
 
 
 @attrs.frozen
@@ -93,7 +93,7 @@ def read_registries(content: bytes) -> tuple[Registries, Sequence[Diagnostic]]:
     """
     reader = _RegistriesReader()
     registries = reader.registries(content)
-    return registries, sorted(reader.problems, key=lambda problem: problem.place)
+    return registries, sorted(reader.diagnostics, key=lambda problem: problem.position)
 
 
 class _RegistriesReader(YamlReader):
@@ -139,14 +139,14 @@ class _RegistriesReader(YamlReader):
         return Mirror(name, tuple(endpoints), tuple(rewrites.values()))
 
     def _endpoints(self, node: Node, where: str) -> list[Located]:
-        words = (self.word(item, f"an item of {where}") for item in self.items(node, where))
+        words = (self.scalar(item, f"an item of {where}") for item in self.items(node, where))
         return [word for word in words if word is not None]
 
     def _add_rewrites(self, rewrites: dict[str, Rewrite], node: Node, where: str) -> None:
         if is_null(node):
             rewrites.clear()
         for pattern, value in self.pairs(node, where):
-            replacement = self.word(value, "what a name is rewritten to")
+            replacement = self.scalar(value, "what a name is rewritten to")
             if replacement is not None:
                 rewrites[pattern.text] = Rewrite(pattern, replacement)
 
@@ -170,26 +170,28 @@ class _RegistriesReader(YamlReader):
         words = {}
         for key, value in self.pairs(node, f"{where}.auth"):
             if key.text in {"username", "password", "auth", "identity_token"}:
-                words[key.text] = self.word(value, f"{where}.auth.{key.text}") or _NOTHING
+                words[key.text] = self.scalar(value, f"{where}.auth.{key.text}") or _NOTHING
             else:
                 names = "username, password, auth and identity_token"
                 self._unknown(key, f"K3s knows only {names} here")
-        return attrs.evolve(known or Auth(), **words, place=place_of(node))
+        return attrs.evolve(known or Auth(), **words, position=position_of(node))
 
     def _tls(self, known: TLS | None, node: Node, where: str) -> TLS:
         """Read settings for TLS, which add to what is known if they are there a second time."""
-        tls = attrs.evolve(known or TLS(), place=place_of(node))
+        tls = attrs.evolve(known or TLS(), position=position_of(node))
         for key, value in self.pairs(node, f"{where}.tls"):
             what = f"{where}.tls.{key.text}"
             if key.text in {"ca_file", "cert_file", "key_file"}:
-                path: dict[str, Any] = {key.text: self.word(value, what) or _NOTHING}
+                path: dict[str, Any] = {key.text: self.scalar(value, what) or _NOTHING}
                 tls = attrs.evolve(tls, **path)
             elif key.text == "insecure_skip_verify":
-                tls = attrs.evolve(tls, insecure_skip_verify=self.flag(value, what))
+                tls = attrs.evolve(tls, insecure_skip_verify=self.boolean(value, what))
             else:
                 names = "ca_file, cert_file, key_file and insecure_skip_verify"
                 self._unknown(key, f"K3s knows only {names} here")
         return tls
 
     def _unknown(self, key: Located, fix: str) -> None:
-        self.report("unknown-key", key.place, f"{key.text} does nothing: {fix}", is_fatal=False)
+        self.add_diagnostic(
+            "unknown-key", key.position, f"{key.text} does nothing: {fix}", is_fatal=False
+        )
