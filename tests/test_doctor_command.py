@@ -7,8 +7,9 @@ from types import ModuleType
 
 from click.testing import Result
 
-from minreg.commands.doctor import CouldNotLook, limited_time
-from minreg.node.units import DEFAULT_ROOT
+from minreg.commands.doctor import limited_time
+from minreg.commands.reports import CouldNotLook
+from minreg.k3s.defaults import DEFAULT_ROOT
 from tests.doctor_support import MIRRORS, RulesTestCase, another_user
 from tests.nodes import CONFIG, CONTAINERD, REGISTRIES, SERVICE
 from tests.test_cli import run
@@ -35,7 +36,7 @@ class DoctorCommandTests(RulesTestCase):
         self.assertEqual(summary, "nothing to mend")
 
     def test_new_agent(self) -> None:
-        """What an agent will ask for nobody knows before it has run, and that is said."""
+        """The images of an agent that has never run are listed as not known."""
         self.node.replace(SERVICE, "server \\", "agent \\")
         self.node.write(CONFIG, "disable-default-registry-endpoint: true\n")
         self.node.restart_k3s()
@@ -45,7 +46,7 @@ class DoctorCommandTests(RulesTestCase):
         self.assertIn("nothing to mend in what could be looked at", result.output)
 
     def test_findings(self) -> None:
-        """What is found has its place, its rule, what will happen, and the mend."""
+        """A finding is printed with its position, rule, problem and fix."""
         self.set_registries(MIRRORS.replace("http:", "https:"))
         self.node.write(CONFIG, "system-default-registry: bootstrap-registry.airgap\n")
         os.utime(self.node.place(CONFIG), (4_000_000_000, 4_000_000_000))
@@ -56,17 +57,14 @@ class DoctorCommandTests(RulesTestCase):
             lines[:6],
             [
                 (
-                    f"{REGISTRIES}:4: error: http where https is spoken, or the reverse "
+                    f"{REGISTRIES}:4: error: http instead of https, or the reverse "
                     "[endpoint-scheme]"
                 ),
-                (
-                    "    https://127.0.0.1:9080 is spoken to by https, and minreg speaks http: "
-                    "each pull fails here"
-                ),
+                ("    https://127.0.0.1:9080 means https, but minreg uses http: each pull fails"),
                 "    mend: write http://127.0.0.1:9080",
-                f"{CONFIG}: warning: a change has no effect yet [restart]",
-                "    it was changed after the last start of K3s, which reads it only then",
-                "    mend: systemctl restart k3s.service",
+                f"{CONFIG}: warning: a change has no effect before a restart [restart]",
+                "    the file was changed after K3s was started, which reads it only then",
+                "    mend: run systemctl restart k3s.service",
             ],
         )
         self.assertEqual(lines[-1], "1 error, 1 warning")
@@ -98,7 +96,7 @@ class DoctorCommandTests(RulesTestCase):
         self.assertEqual(image["digest"][:7], "sha256:")
 
     def test_images(self) -> None:
-        """An image that nobody has, and one that nobody is asked for here, are shown as such."""
+        """The table marks images that are missing, and images that are pulled from elsewhere."""
         images = "/var/lib/rancher/k3s/agent/images"
         self.node.write(
             f"{images}/a.txt", f"{_PAUSE.replace('3.6', '9')}\nquay.io/a/b:1\nno image\n\n"
@@ -135,7 +133,7 @@ class DoctorCommandTests(RulesTestCase):
             ],
         )
         self.assertIn(
-            "by hand: /etc/systemd/system/minreg.socket: systemctl enable --now minreg.socket "
+            "by hand: /etc/systemd/system/minreg.socket: run systemctl enable --now minreg.socket "
             "[unit-disabled]\n",
             result.stderr,
         )
@@ -143,7 +141,7 @@ class DoctorCommandTests(RulesTestCase):
         self.assertIn("diff", json.loads(self.doctor("--fix", "--json").output))
 
     def test_nothing_there(self) -> None:
-        """Where there is neither K3s nor minreg, it says that it could not look."""
+        """Without K3s and minreg the exit status is 2."""
         empty = self.mktemp()
         os.makedirs(empty)
         result = run("doctor", "--root-prefix", empty)
@@ -152,21 +150,21 @@ class DoctorCommandTests(RulesTestCase):
         self.assertIn("Error: there is neither K3s nor RKE2 nor minreg here", result.stderr)
 
     def test_no_file(self) -> None:
-        """So it does where what matters most cannot be read, whatever else is found."""
+        """If the configuration cannot be read, the exit status is 2, even with findings."""
         self.node.remove(REGISTRIES)
         os.mkfifo(self.node.place(REGISTRIES))
         result = self.doctor()
         self.assertEqual(result.exit_code, 2)
-        self.assertIn(f"not looked at: {REGISTRIES}: it is no plain file\n", result.stdout)
+        self.assertIn(f"not looked at: {REGISTRIES}: it is not a regular file\n", result.stdout)
         self.assertIn("\nnothing to mend in what could be looked at\n", result.stdout)
         self.assertEqual(
             result.stderr,
-            f"Error: {REGISTRIES} could not be read, as it is no plain file: have a plain file "
-            "read instead\n",
+            f"Error: {REGISTRIES} could not be read, as it is not a regular file: have a plain "
+            "file read instead\n",
         )
 
     def test_another_user(self) -> None:
-        """Who may not read all is told what was left out, and nothing that is not so."""
+        """A user without permissions gets a list of what was not read, and no wrong findings."""
         for path in ("/var/lib/rancher/k3s/server", "/var/lib/rancher/k3s/agent"):
             os.chmod(self.node.place(path), 0o700)
         with another_user(self.node.prefix, "/var/lib/rancher/k3s"):
@@ -181,7 +179,7 @@ class DoctorCommandTests(RulesTestCase):
         self.assertEqual(summary, "nothing to mend in what could be looked at")
 
     def test_closed(self) -> None:
-        """What K3s is told has to be read, each file of it."""
+        """Each configuration file of K3s must be readable."""
         for path in (REGISTRIES, CONFIG, f"{CONFIG}.d/a.yaml"):
             self.node.write(path, "")
             os.chmod(self.node.place(path), 0o600)
@@ -205,7 +203,7 @@ class DoctorCommandTests(RulesTestCase):
         self.assertIn("\\x1b[31m\\u202ex", self.doctor().output)
 
     def test_limited_time(self) -> None:
-        """Whatever takes for ever is given up in the end."""
+        """A command that takes too long is aborted."""
         with self.assertRaises(CouldNotLook) as raised, limited_time(0.01):
             while True:
                 pass

@@ -35,7 +35,7 @@ class RulesTests(SynchronousTestCase):
         self.assertEqual(wanted - tests, set())
 
     def test_reader(self) -> None:
-        """Whatever the reader of YAML reports is a rule."""
+        """Each diagnostic of the YAML reader is a rule."""
         modules = read_modules()
         source = modules["minreg.k3s.yaml_reader"].source
         source += modules["minreg.k3s.registries.registries_yaml"].source

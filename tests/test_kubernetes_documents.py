@@ -152,7 +152,7 @@ class RefuseTests(SynchronousTestCase):
     @settings(max_examples=300, deadline=None)
     @given(st.text(st.sampled_from("ab:-?[]{}&*!|>'\"%@`#,\n\t \\x0<~é\x07\ud800"), max_size=40))
     def test_anything(self, text: str) -> None:
-        """Whatever the text, it is read, or refused with its line."""
+        """Any text is read, or refused with a line."""
         try:
             read(text)
         except DocumentsInvalid as error:

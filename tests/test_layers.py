@@ -26,6 +26,7 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "media_types": frozenset(),
     "errors": frozenset(),
     "words": frozenset(),
+    "prefix": frozenset(),
     "manifests": frozenset({"names", "media_types"}),
     "references": frozenset({"names"}),
     "interfaces": PURE,

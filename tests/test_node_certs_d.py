@@ -75,7 +75,7 @@ class MakeCertsDTests(SynchronousTestCase):
             self.assert_files(mirror(written), {"docker.io": (HUB, [url])})
 
     def test_duplicates(self) -> None:
-        """The same endpoint a second time, however written, is left out, and so is nonsense."""
+        """A second spelling of an endpoint is ignored, and so is an invalid endpoint."""
         certs = read(
             mirror(
                 "registry.example.com",
@@ -90,7 +90,7 @@ class MakeCertsDTests(SynchronousTestCase):
             [entry.url for entry in file.endpoints], [EXAMPLE, "https://registry.example.org/v2"]
         )
         self.assertEqual(
-            [ignored.word.text for ignored in certs.ignored],
+            [ignored.source.text for ignored in certs.ignored],
             [
                 "https://registry.example.com",
                 "https://registry.example.com:port",
@@ -102,7 +102,7 @@ class MakeCertsDTests(SynchronousTestCase):
         """A name that is no registry's is left out, with all that it has."""
         certs = read("mirrors: {a b: {endpoint: [c]}}\nconfigs: {d e: {tls: {}}}")
         self.assertEqual(certs.files, {})
-        self.assertEqual([ignored.word.text for ignored in certs.ignored], ["d e", "a b"])
+        self.assertEqual([ignored.source.text for ignored in certs.ignored], ["d e", "a b"])
 
     def test_login(self) -> None:
         """A registry with a login gets a file; an endpoint has the login of its own name."""

@@ -62,7 +62,7 @@ class RenderTests(SynchronousTestCase):
         )
     )
     def test_anything(self, mirrors: dict[str, list[str]]) -> None:
-        """What is written is read as it was meant."""
+        """A rendered document is read back unchanged."""
         document = {name: {"endpoint": endpoints} for name, endpoints in mirrors.items()}
         registries, problems = read_registries(render({"mirrors": document}).encode())
         self.assertEqual(problems, [])

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.k3s.yaml_reader``: no YAML, and too much of it."""
+"""Tests for ``minreg.k3s.yaml_reader``: invalid and excessive YAML."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +31,7 @@ class BrokenTests(SynchronousTestCase):
             self.assertIn('write "*":', problem.message)
 
     def test_no_yaml(self) -> None:
-        """Other breaks are told in the library's words, with line and column."""
+        """Other mistakes have the parser's message, with line and column."""
         for content, place in (
             (b"mirrors: a: b\n", Position(1, 11)),
             (b"mirrors: {\n", Position(2, 1)),
@@ -55,7 +55,7 @@ class BrokenTests(SynchronousTestCase):
             self.assertFalse(any(problem.is_fatal for problem in problems), content)
 
     def test_bytes(self) -> None:
-        """Neither another encoding nor control characters have a place."""
+        """Another encoding and control characters are refused."""
         for content, rule, place in (
             (b"mirrors:\n  a\xff:\n", "not-utf-8", Position(2, 4)),
             ("mirrors:".encode("utf-16"), "not-utf-8", Position(1, 1)),
@@ -66,7 +66,7 @@ class BrokenTests(SynchronousTestCase):
             self.assertEqual((problem.rule, problem.position), (rule, place))
 
     def test_too_much(self) -> None:
-        """What would take for ever is not begun, or given up."""
+        """Nesting, aliases and size are limited."""
         many = b", ".join([b"a"] * 1000)
         copies = b"".join(b"  h%d: {endpoint: *l}\n" % number for number in range(1000))
         merges = b"".join(
@@ -87,7 +87,7 @@ class BrokenTests(SynchronousTestCase):
             self.assertEqual(self.problem(content).rule, "too-large")
 
     def test_comments(self) -> None:
-        """Comments where few people write them are no more than comments."""
+        """Comments in unusual positions are accepted."""
         registries, problems = read_registries(b"mirrors:\n  # b\n  > # c\n  x\n")
         self.assertEqual(
             (registries.mirrors, [one.rule for one in problems]), ({}, ["wrong-type"])
@@ -99,11 +99,11 @@ class BrokenTests(SynchronousTestCase):
             self.assertEqual(self.problem(content).rule, rule)
 
     def test_no_warnings(self) -> None:
-        """The library does not talk to the operator itself."""
+        """An anchor that is defined twice causes no warning."""
         read_registries(b"mirrors: {a: &x , b: &x }")
         self.assertEqual(self.flushWarnings(), [])
 
     @given(st.binary(max_size=60) | st.text("ab:-{}[]&*!|>'\"%@`#,? \t\n~<", max_size=40))
     def test_anything(self, content: bytes | str) -> None:
-        """Whatever stands in a file, what is wrong with it is told, and nothing is raised."""
+        """Any content is read without an exception."""
         read_registries(content if isinstance(content, bytes) else content.encode())

@@ -38,7 +38,7 @@ class ListTests(PreflightCommandTestCase):
         self.assertEqual(self.lacking("-m", path), ["quay.io/x/app:1"])
         result = self.run_command("-m", path)
         self.assertIn(f"({path}:4)", result.stdout)
-        note = f"{path}:6: '$(X)' is filled in later, and not known here"
+        note = f"{path}:6: '$(X)' has a placeholder: the image is not known"
         self.assertEqual(result.stderr.splitlines()[0], f"note: {note}")
         document = json.loads(self.run_command("-m", path, "--json").stdout)
         self.assertEqual(document["notes"], [note])
@@ -57,7 +57,7 @@ class ListTests(PreflightCommandTestCase):
         """What is no manifest is named, with its file and line."""
         broken = self.write("image: [\n")
         self.assertIn(f"Error: {broken}:2: ", self.refusal("-m", broken))
-        self.assertIn("no text in UTF-8", self.refusal("-m", "-", given=b"\xff"))
+        self.assertIn("is not UTF-8", self.refusal("-m", "-", given=b"\xff"))
         self.assertIn("nothing was checked", self.refusal("-m", "-", given="a: b\n"))
 
     def test_without_yaml(self) -> None:
@@ -74,9 +74,7 @@ class ListTests(PreflightCommandTestCase):
         self.patch(builtins, "__import__", without)
         self.assertEqual(self.run_command("--k3s", VERSION).exit_code, 0)
         refusal = self.refusal("-m", "-", given=POD)
-        self.assertEqual(
-            refusal, "Error: --manifests needs yaml: pip install 'minreg[node]'\n"
-        )
+        self.assertEqual(refusal, "Error: --manifests needs yaml: pip install 'minreg[node]'\n")
 
     def patch_module(self, name: str) -> None:
         """Have a module imported anew, until the test ends."""

@@ -141,14 +141,14 @@ class MergingTests(RegistriesTestCase):
             "registries.yaml", "mirrors:\n  quay.io: {endpoint: [a], rewrite: {b: c}}\n"
         )
         printed, notes = self.run_for("quay.io", "--merge", path, status=1)
-        self.assertIn(f"{path}:2: the rewrites of quay.io would hold", notes)
+        self.assertIn(f"{path}:2: the rewrites of quay.io would also apply", notes)
         self.assertEqual(self.mirrors(printed), {ALIAS: [MINREG], "quay.io": ["a"]})
 
     def test_refused(self) -> None:
         """A file that cannot be added to is left, and what to add by hand is shown."""
         for text, told in (
             ("mirrors:\n\ta:\n", ":2:1: this line is indented with a tab"),
-            ("configs:\n...\n", "add by hand:\n# What K3s"),
+            ("configs:\n...\n", "add by hand:\n# Registries of K3s"),
         ):
             path = self.write("registries.yaml", text)
             printed, message = self.run_for("quay.io", "--merge", path, "--output", path, status=1)

@@ -9,11 +9,12 @@ from typing import NoReturn
 
 import click
 
+from minreg.commands.reports import CouldNotLook
 from minreg.k3s.doctor.diagnosis import diagnose, order
-from minreg.k3s.doctor.files import CLOSED, NodeFiles
 from minreg.k3s.doctor.findings import Finding
-from minreg.k3s.doctor.images import Resolution, find_pause_image, resolve_images
-from minreg.k3s.doctor.node import Node, inspect_node
+from minreg.k3s.doctor.image_resolution import Resolution, find_pause_image, resolve_images
+from minreg.k3s.doctor.node_files import CLOSED, NodeFiles
+from minreg.k3s.doctor.node_state import Node, inspect_node
 from minreg.k3s.doctor.patches import Patch, make_patch
 from minreg.k3s.doctor.probe import ask, check_registry
 from minreg.k3s.doctor.report import (
@@ -26,12 +27,6 @@ from minreg.k3s.doctor.report import (
 from minreg.text import printable
 
 _MOST_SECONDS = 120
-
-
-class CouldNotLook(click.ClickException):
-    """What matters most could not be read: exit status 2."""
-
-    exit_code = 2
 
 
 @click.command(

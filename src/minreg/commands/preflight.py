@@ -188,15 +188,15 @@ def _read_manifests(paths: Sequence[str]) -> _Named:
     if not paths:
         return _Named()
     try:
-        from minreg.k3s.manifests import files  # noqa: PLC0415 - see above
-        from minreg.k3s.manifests import images as reading
+        from minreg.k3s.manifests.image_references import read_manifests  # noqa: PLC0415 - see above
+        from minreg.k3s.manifests.manifest_files import ManifestsInvalid  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise CouldNotLook(f"--manifests needs {error.name}: pip install 'minreg[node]'") from None
     try:
-        found = reading.read_manifests(paths, sys.stdin.buffer)
-    except files.ManifestsInvalid as error:
+        result = read_manifests(paths, sys.stdin.buffer)
+    except ManifestsInvalid as error:
         raise WrongUsage(str(error)) from None
-    return _Named(found.images, found.notes)
+    return _Named(result.images, result.notes)
 
 
 def _make_preflight(wishes: PreflightOptions, named: Sequence[WantedImage]) -> Preflight:

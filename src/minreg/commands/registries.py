@@ -10,21 +10,21 @@ import click
 
 from minreg.commands.reports import WrongUsage
 from minreg.fill.tree.reader import TreeReader
+from minreg.k3s.defaults import DEFAULT_ROOT, ENDPOINT, WILDCARD
 from minreg.k3s.registries.certs_d import make_certs_d
-from minreg.k3s.registries.registries_yaml import read_registries
 from minreg.k3s.registries.merge import Merged, MergeRefused, merge
+from minreg.k3s.registries.registries_yaml import read_registries
 from minreg.k3s.registries.selection import (
-    WILDCARD,
-    ChoiceInvalid,
     MirrorSelection,
+    SelectionInvalid,
     check_endpoint,
     check_path,
     check_registry,
-    hosts_of,
+    list_hosts,
 )
 from minreg.k3s.registries.yaml_writer import Document, render
 from minreg.node.install import write_file
-from minreg.node.units import DEFAULT_ROOT, ENDPOINT, REGISTRIES
+from minreg.node.units import REGISTRIES
 from minreg.oci.names import DOCKER_HUB
 from minreg.settings import DEFAULT_ALIAS, parse_alias
 from minreg.text import printable
@@ -56,11 +56,10 @@ def merge_with(path: str | None, document: Document) -> Merged:
     try:
         return merge(content, document)
     except MergeRefused as error:
-        for problem in error.problems:
-            place = problem.position
-            words = printable(problem.message)
-            click.echo(f"{path}:{place.line}:{place.column}: {words}", err=True)
-        lines = "" if error.problems else f"; add by hand:\n{render(document)}"
+        for problem in error.diagnostics:
+            position, message = problem.position, printable(problem.message)
+            click.echo(f"{path}:{position.line}:{position.column}: {message}", err=True)
+        lines = "" if error.diagnostics else f"; add by hand:\n{render(document)}"
         raise click.ClickException(f"{path}: {printable(str(error))}{lines}") from None
 
 
@@ -109,7 +108,7 @@ def write_hosts(directory: str, text: str, *, without_default: bool) -> None:
         write_file(path, file.render())
         click.echo(f"{path}: written", err=True)
     for ignored in certs.ignored:
-        click.echo(f"{ignored.word.text!r} is left out, as by K3s: {ignored.reason}", err=True)
+        click.echo(f"{ignored.source.text!r} is left out, as by K3s: {ignored.reason}", err=True)
 
 
 _REGISTRY, _ = parse_alias(DEFAULT_ALIAS)
@@ -206,7 +205,7 @@ def _run(options: _Options) -> None:
         try:
             choice, notes = _choose(options)
             document = choice.document()
-        except ChoiceInvalid as error:
+        except SelectionInvalid as error:
             raise WrongUsage(str(error)) from None
         merged = merge_with(options.merge, document)
         if options.output is not None:
@@ -234,7 +233,7 @@ def _choose(options: _Options) -> tuple[MirrorSelection, list[str]]:
     registry = check_registry(options.system_default_registry)
     if options.wildcard:
         if options.registries:
-            raise ChoiceInvalid("--wildcard is for all registries: leave their names off")
+            raise SelectionInvalid("--wildcard is for all registries: leave their names off")
     else:
         names, notes = _names(options, registry)
     if registry not in {_REGISTRY, DOCKER_HUB}:
@@ -260,7 +259,7 @@ def _names(options: _Options, registry: str) -> tuple[list[str], list[str]]:
     hosts: list[str] = []
     if directory is not None:
         walk = TreeReader(directory).walk()
-        hosts, has_others = hosts_of(walk.iterate_places())
+        hosts, has_others = list_hosts(walk.iterate_places())
         notes += walk.unread
         if not hosts and not has_others:
             notes.append(f"{directory} holds no repository")
@@ -270,7 +269,7 @@ def _names(options: _Options, registry: str) -> tuple[list[str], list[str]]:
                 f"do not call {registry}/…, name the registries here, or say --wildcard"
             )
     elif not named:
-        raise ChoiceInvalid(
+        raise SelectionInvalid(
             "there is no tree to look at: name it with -d, or name registries, or say --wildcard"
         )
     return list(dict.fromkeys([registry, *hosts, *named])), notes
@@ -278,7 +277,7 @@ def _names(options: _Options, registry: str) -> tuple[list[str], list[str]]:
 
 def _tls(options: _Options) -> Mapping[str, str | bool]:
     if (options.cert_file is None) != (options.key_file is None):
-        raise ChoiceInvalid("--cert-file and --key-file belong together: give both")
+        raise SelectionInvalid("--cert-file and --key-file belong together: give both")
     settings: dict[str, str | bool] = {}
     for name in ("ca_file", "cert_file", "key_file"):
         path: str | None = getattr(options, name)
@@ -291,7 +290,7 @@ def _tls(options: _Options) -> Mapping[str, str | bool]:
 
 def _auth(options: _Options) -> Mapping[str, str]:
     if (options.username is None) != (options.password_file is None):
-        raise ChoiceInvalid("--username and --password-file belong together: give both")
+        raise SelectionInvalid("--username and --password-file belong together: give both")
     if options.username is None or options.password_file is None:
         return {}
     try:
@@ -300,5 +299,5 @@ def _auth(options: _Options) -> Mapping[str, str]:
     except (OSError, UnicodeDecodeError):
         password = ""
     if not password:
-        raise ChoiceInvalid(f"--password-file {options.password_file} has no password to be read")
+        raise SelectionInvalid(f"--password-file {options.password_file} has no password")
     return {"username": options.username, "password": password}

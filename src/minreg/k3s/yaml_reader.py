@@ -2,8 +2,8 @@
 
 K3s reads ``registries.yaml`` and ``config.yaml`` with yaml.v2 (gopkg.in/yaml.v2), a translation of
 libyaml to Go. PyYAML's ``CSafeLoader`` is libyaml itself, so both accept the same files, down to
-the places where a tab is allowed (of 40,000 generated texts, libyaml alone refused 62, most of them
-for a tag such as ``!]``). Two differences are handled here: yaml.v2 refuses ``%YAML``
+the places where a tab is allowed. (Of 40,000 generated texts, libyaml alone refused 62, most of
+them for a tag such as ``!]``.) Two differences are handled here: yaml.v2 refuses ``%YAML``
 directives other than 1.1 (``yaml_parser_process_directives`` in ``parserc.go``), and it accepts an
 anchor that is defined twice, which PyYAML's own composer refuses. Nodes are therefore composed
 here, from the parser's events; that also bounds the nesting, and no tag can construct an object.

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from minreg.k3s.doctor.files import CLOSED
 from minreg.k3s.doctor.findings import Finding, Severity
-from minreg.k3s.doctor.images import Resolution
+from minreg.k3s.doctor.image_resolution import Resolution
+from minreg.k3s.doctor.node_files import CLOSED
 from minreg.text import count, format_size
 
 _MOST_CLOSED = 3

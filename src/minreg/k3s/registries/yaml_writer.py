@@ -1,39 +1,39 @@
-"""What minreg writes into a ``registries.yaml``, and how it is written."""
+"""Writes ``registries.yaml``."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
 Document = Mapping[str, "Document | Sequence[str] | str | bool"]
-"""What a YAML file or a part of it says, as far as ``registries.yaml`` has need of it."""
+"""The values that ``registries.yaml`` is made of."""
 
 HEADING = """\
-# What K3s is told about registries: https://docs.k3s.io/installation/private-registry
-# It reads this when it starts. To add to it: minreg registries --merge
+# Registries of K3s: https://docs.k3s.io/installation/private-registry
+# K3s reads this file when it starts. To add to it: minreg registries --merge
 """
 
-# A host that YAML takes for a text whatever follows; anything else is quoted.
+# Hosts that YAML reads as a text without quotes; anything else is quoted.
 _PLAIN = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*")
-_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
+_RESERVED = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
 
 
 def make_mirrors(names: Sequence[str], endpoints: Sequence[str]) -> Document:
-    """Have the images of some registries pulled from endpoints, in their order.
+    """Make mirrors for some registries, all with the same endpoints.
 
     Args:
-        names: Hosts of registries as they stand in the names of images, or ``*`` for all.
-        endpoints: URLs.
+        names: The hosts of the registries as in image names, or ``*`` for all.
+        endpoints: The URLs to ask, in this order.
     """
     return {"mirrors": {name: {"endpoint": list(endpoints)} for name in names}}
 
 
 def render(document: Document) -> str:
-    """Write a whole file."""
+    """Render a whole file."""
     return HEADING + "".join(f"{line}\n" for line in block(document, 0))
 
 
 def block(value: Document | Sequence[str], indent: int) -> Iterator[str]:
-    """Write a mapping or a list as lines, each ``indent`` columns in."""
+    """Render a mapping or a list in block style, indented by ``indent`` columns."""
     space = " " * indent
     if not isinstance(value, Mapping):
         for item in value:
@@ -48,11 +48,11 @@ def block(value: Document | Sequence[str], indent: int) -> Iterator[str]:
 
 
 def flow(value: object) -> str:
-    """Write anything in one line; JSON is YAML as well."""
+    """Render a value in one line, as JSON, which is also YAML."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def quoted_key(key: str) -> str:
-    """Write a key, in quotes unless it is sure to be understood without them."""
-    is_plain = _PLAIN.fullmatch(key) is not None and key not in _WORDS
+    """Render a key, in quotes unless every YAML reader takes it for a text without them."""
+    is_plain = _PLAIN.fullmatch(key) is not None and key not in _RESERVED
     return key if is_plain else flow(key)
