@@ -124,7 +124,7 @@ class RefuseTests(SynchronousTestCase):
 
     def test_deep_json(self) -> None:
         """JSON that is nested without end is refused as YAML is."""
-        self.assertIn("exceeded maximum nesting depth", self.reason("[" * 100_000))
+        self.assertIn("nest", self.reason("[" * 100_000))
 
     def test_bombs(self) -> None:
         """Aliases of aliases cost nothing, and merging has a bound."""

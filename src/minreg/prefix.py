@@ -24,12 +24,7 @@ def resolve_below(prefix: str, path: str) -> str:
         OSError: There are too many links (ELOOP), a link cannot be read, or no file can have
             this name (EINVAL).
     """
-    try:
-        is_name = b"\0" not in os.fsencode(path)
-    except UnicodeEncodeError:
-        is_name = False
-    if not is_name:
-        raise OSError(errno.EINVAL, "no file can have this name", path)
+    _check_name(path)
     resolved: list[str] = []
     remaining = path.split("/")[::-1]
     links = 0
@@ -52,3 +47,12 @@ def resolve_below(prefix: str, path: str) -> str:
         if target.startswith("/"):
             resolved = []
     return os.path.join(prefix, *resolved)
+
+
+def _check_name(path: str) -> None:
+    try:
+        is_name = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_name = False
+    if not is_name:
+        raise OSError(errno.EINVAL, "no file can have this name", path)

@@ -183,7 +183,6 @@ def inspect_installation(files: NodeFiles, distribution: Distribution) -> K3sIns
     path = path or f"{distribution.configuration}/registries.yaml"
     file = files.read(path)
     registries, diagnostics = read_registries(file.content) if file else (Registries(), ())
-    configuration, drop_ins = {path, settings.path, f"{settings.path}.d"}, f"{settings.path}.d/"
     if not can_check_patterns() and any(mirror.rewrites for mirror in registries.mirrors.values()):
         files.unread[f"rewrites in {path}"] = "google-re2 is not installed"
     images, containerd = f"{data}/agent/images", f"{data}/agent/etc/containerd"
@@ -207,14 +206,20 @@ def inspect_installation(files: NodeFiles, distribution: Distribution) -> K3sIns
         files.is_file(f"{images}/.cache.json"),
         inspect_layers(files, f"{data}/agent/containerd"),
         _read_certificates(files, registries),
-        [
-            unread
-            for unread in sorted(files.unread)
-            if unread in configuration or unread.startswith(drop_ins)
-        ],
+        _find_hidden(files, path, settings.path),
         files.is_directory(f"{data}/agent"),
         _find_skipped(files, f"{data}/server/manifests"),
     )
+
+
+def _find_hidden(files: NodeFiles, registries: str, settings: str) -> Sequence[str]:
+    """List the configuration files that exist and could not be read."""
+    drop_ins = f"{settings}.d"
+    return [
+        path
+        for path in sorted(files.unread)
+        if path in {registries, settings, drop_ins} or path.startswith(f"{drop_ins}/")
+    ]
 
 
 def _find_misplaced(files: NodeFiles, distribution: Distribution, data: str) -> Iterator[NodeFile]:

@@ -39,10 +39,7 @@ class PatternNotChecked(Exception):
 
 def can_check_patterns() -> bool:
     """Return whether google-re2 is installed."""
-    try:
-        return find_spec("re2") is not None
-    except ValueError:  # sys.modules has None for it
-        return False
+    return find_spec("re2") is not None
 
 
 @attrs.frozen
