@@ -68,7 +68,7 @@ def another_user(prefix: str, closed: str) -> Iterator[None]:
     os.seteuid(65534)
     try:
         if not os.access(prefix, os.X_OK, effective_ids=True):
-            raise SkipTest("others may not enter the directory of the tests")
+            raise SkipTest(f"needs a directory that other users may enter, unlike {prefix}")
         yield
     finally:
         os.seteuid(0)

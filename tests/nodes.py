@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Sequence
 
-from minreg.k3s.defaults import DEFAULT_ROOT
+from minreg.defaults import DEFAULT_ROOT
 from minreg.k3s.doctor.diagnosis import diagnose
 from minreg.k3s.doctor.findings import Finding
 from minreg.k3s.doctor.installation import K3sInstallation, inspect_installation
@@ -12,7 +12,8 @@ from minreg.k3s.doctor.node_files import NodeFiles
 from minreg.k3s.doctor.node_state import Node, inspect_node
 from minreg.k3s.doctor.services import K3S
 from minreg.node.install import Installation
-from minreg.node.units import make_links, make_registries, make_units
+from minreg.node.k3s_files import find_k3s_files
+from minreg.node.units import make_links, make_units
 from tests.filled_tree import FilledTree
 
 CONTAINERD = "/var/lib/rancher/k3s/agent/etc/containerd"
@@ -20,10 +21,7 @@ REGISTRIES = "/etc/rancher/k3s/registries.yaml"
 CONFIG = "/etc/rancher/k3s/config.yaml"
 SERVICE = "/etc/systemd/system/k3s.service"
 PAUSE = "rancher/mirrored-pause"
-
-_PROGRAM = "/opt/minreg/bin/twistd"
-# As K3s' install script writes it.
-_K3S_SERVICE = """\
+SERVICE_TEXT = """\
 [Unit]
 Description=Lightweight Kubernetes
 Wants=network-online.target
@@ -42,6 +40,9 @@ ExecStart=/usr/local/bin/k3s \\
 \t'--disable=traefik' \\
 
 """
+"""K3s' service, as its install script writes it."""
+
+_PROGRAM = "/opt/minreg/bin/twistd"
 
 
 class NodeBuilder:
@@ -88,7 +89,7 @@ class NodeBuilder:
 
     def install_k3s(self) -> None:
         """Put K3s there, as it is after its installation, for a node without a network."""
-        self.write(SERVICE, _K3S_SERVICE)
+        self.write(SERVICE, SERVICE_TEXT)
         self.link("/etc/systemd/system/multi-user.target.wants/k3s.service", SERVICE)
         self.write(
             CONFIG,
@@ -100,7 +101,8 @@ class NodeBuilder:
         """Put minreg there, with a tree that has K3s' pause image."""
         units = make_units(_PROGRAM, DEFAULT_ROOT)
         links = make_links(with_route=False)
-        steps = Installation(units, links, [make_registries("k3s")], self.prefix).install()
+        k3s = [find_k3s_files(NodeFiles(self.prefix), K3S)]
+        steps = Installation(units, links, k3s, self.prefix).install()
         assert not any(step.is_left for step in steps)
         self.tree.add_image(PAUSE, "amd64", b"pause", tags=("3.6",))
 

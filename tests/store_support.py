@@ -145,7 +145,7 @@ def without_privileges(directory: str) -> Iterator[None]:
         os.seteuid(NOBODY)
     try:
         if not os.access(directory, os.X_OK, effective_ids=True):
-            raise SkipTest("the tests' directory is closed to other users")
+            raise SkipTest(f"needs a directory that other users may enter, unlike {directory}")
         yield
     finally:
         os.seteuid(user)

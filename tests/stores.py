@@ -119,7 +119,8 @@ class OneContentStore:
 
     def summarize(self) -> RepositorySummary:
         """See ``IRepository``."""
-        return RepositorySummary(tuple(self.list_tags()), (), self._size, 0, 0.0)
+        sizes = {Digest.of(b""): self._size}
+        return RepositorySummary(tuple(self.list_tags()), (), 1, sizes, 0, 0, 0.0)
 
     def list_releases(self) -> list[str]:
         """See ``IRegistryStore``."""
@@ -134,6 +135,10 @@ class OneContentStore:
     def check(self) -> None:
         """See ``IRegistryStore``."""
         self.list_tags()
+
+    def uncached(self) -> "OneContentStore":
+        """See ``IRegistryStore``."""
+        return self
 
     def _open(self, digest: Digest, media_type: str) -> Content:
         self.list_tags()

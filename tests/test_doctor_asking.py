@@ -2,7 +2,7 @@
 
 import attrs
 
-from minreg.k3s.defaults import DEFAULT_ROOT
+from minreg.defaults import DEFAULT_ROOT
 from minreg.k3s.doctor.findings import Finding
 from minreg.k3s.doctor.image_resolution import resolve_images
 from minreg.k3s.doctor.probe import Reply, ask, check_registry
@@ -54,7 +54,7 @@ class AskingTests(RulesTestCase):
                 "registry-silent",
                 _SOCKET,
                 "http://127.0.0.1:9080 does not respond: [Errno 111] Connection refused",
-                "run systemctl status minreg.socket minreg.service",
+                "systemctl status minreg.socket minreg.service",
             ),
         )
         self.assertEqual(self.asked, [_BASE])
@@ -79,7 +79,7 @@ class AskingTests(RulesTestCase):
 
     def test_rule_registry_differs(self) -> None:
         """One that serves another tree says so by its digests, or by having nothing."""
-        fix = "run systemctl restart minreg; it serves the directory that existed when it started"
+        fix = "systemctl restart minreg; it serves the directory that existed when it started"
         image = "bootstrap-registry.airgap/rancher/mirrored-pause:3.6"
         for reply, response in (
             (Reply(200, "minreg/1.0", "sha256:00"), f"serves sha256:00 as {image}"),

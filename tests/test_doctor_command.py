@@ -1,20 +1,19 @@
 """Tests for ``minreg doctor`` as a command line."""
 
-import importlib
 import json
 import os
-from types import ModuleType
 
 from click.testing import Result
 
 from minreg.commands.doctor import limited_time
 from minreg.commands.reports import CouldNotLook
-from minreg.k3s.defaults import DEFAULT_ROOT
+from minreg.defaults import DEFAULT_ROOT
 from tests.doctor_support import MIRRORS, RulesTestCase, another_user
 from tests.nodes import CONFIG, CONTAINERD, REGISTRIES, SERVICE
 from tests.test_cli import run
 
 _PAUSE = "bootstrap-registry.airgap/rancher/mirrored-pause:3.6"
+_IMAGES = "/var/lib/rancher/k3s/agent/images"
 _URL = "http://127.0.0.1:9080/v2/rancher/mirrored-pause/manifests/3.6?ns=bootstrap-registry.airgap"
 
 
@@ -29,11 +28,10 @@ class DoctorCommandTests(RulesTestCase):
         """On a healthy node it says who answers for what, and exits with 0."""
         result = self.doctor()
         self.assertEqual(result.exit_code, 0, result.output)
-        heading, row, summary = result.output.splitlines()
+        verdict, _, heading, row = result.output.splitlines()
         self.assertEqual(heading, "images that this node will ask for:")
-        self.assertEqual(row.split()[:2], [_PAUSE, _URL])
-        self.assertRegex(row, r"  sha256:[0-9a-f]{12}  \d+ B$")
-        self.assertEqual(summary, "nothing to mend")
+        self.assertRegex(row, rf"\A +\d+ B  {_PAUSE}\Z")
+        self.assertEqual(verdict, "nothing to fix")
 
     def test_new_agent(self) -> None:
         """The images of an agent that has never run are listed as not known."""
@@ -42,8 +40,9 @@ class DoctorCommandTests(RulesTestCase):
         self.node.restart_k3s()
         self.node.remove(f"{CONTAINERD}/config.toml")
         result = self.doctor()
-        self.assertIn("the images of this K3s agent: its server says which", result.output)
-        self.assertIn("nothing to mend in what could be looked at", result.output)
+        words = " ".join(result.output.split())
+        self.assertIn("the images of this K3s agent: its server says which", words)
+        self.assertIn("nothing to fix in what could be looked at", result.output)
 
     def test_findings(self) -> None:
         """A finding is printed with its position, rule, problem and fix."""
@@ -54,20 +53,44 @@ class DoctorCommandTests(RulesTestCase):
         self.assertEqual(result.exit_code, 1)
         lines = result.output.splitlines()
         self.assertEqual(
-            lines[:6],
+            lines[:10],
             [
-                (
-                    f"{REGISTRIES}:4: error: http instead of https, or the reverse "
-                    "[endpoint-scheme]"
-                ),
-                ("    https://127.0.0.1:9080 means https, but minreg uses http: each pull fails"),
-                "    mend: write http://127.0.0.1:9080",
-                f"{CONFIG}: warning: a change has no effect before a restart [restart]",
+                "1 error, 1 warning",
+                "",
+                "error: http instead of https, or the reverse [endpoint-scheme]",
+                f"    in {REGISTRIES}:4",
+                "    https://127.0.0.1:9080 means https, but minreg uses http: each pull fails",
+                "    fix: write http://127.0.0.1:9080",
+                "",
+                "warning: a change has no effect before a restart [restart]",
+                f"    in {CONFIG}",
                 "    the file was changed after K3s was started, which reads it only then",
-                "    mend: run systemctl restart k3s.service",
             ],
         )
-        self.assertEqual(lines[-1], "1 error, 1 warning")
+        self.assertEqual(lines[10], "    fix: systemctl restart k3s.service")
+
+    def test_suggestion(self) -> None:
+        """A node that only has suggestions is healthy: the exit status is 0."""
+        archive = f"{_IMAGES}/k3s-airgap-images-amd64.tar.zst"
+        self.node.write(archive, "x")
+        result = self.doctor()
+        self.assertEqual(result.exit_code, 0)
+        lines = result.stdout.splitlines()
+        self.assertEqual(lines[0], "nothing to fix; 1 suggestion")
+        self.assertEqual(lines[2], "suggestion: archives are imported at each start [archives]")
+        (finding,) = json.loads(self.doctor("--json").stdout)["findings"]
+        self.assertEqual(finding["severity"], "suggestion")
+        # What is longer than 80 columns is a command, whole, to be pasted.
+        (long,) = (line for line in lines if len(line) > 80)
+        command = f"minreg import -d {DEFAULT_ROOT} {archive}"
+        self.assertEqual(long, f"    fix: {command}")
+
+    def test_colors(self) -> None:
+        """Severities and the verdict have colours where the terminal has."""
+        self.set_registries(MIRRORS.replace("http:", "https:"))
+        self.patch(os, "environ", {**os.environ, "FORCE_COLOR": "1", "NO_COLOR": ""})
+        self.assertIn("\x1b[31m\x1b[1merror:\x1b[0m http instead", self.doctor().stdout)
+        self.assertIn('\x1b[32m+      - "http://', self.doctor("--fix").stdout)
 
     def test_json(self) -> None:
         """Programs get the same, as a document."""
@@ -87,7 +110,7 @@ class DoctorCommandTests(RulesTestCase):
                 "line": None,
             },
         )
-        self.assertEqual(sorted(finding), sorted([*finding, "problem", "mend", "title"][:7]))
+        self.assertEqual(sorted(finding), sorted([*finding, "problem", "fix", "title"][:7]))
         (image,) = document["images"]
         self.assertEqual(
             (image["image"], image["reason"], image["url"], image["asked_before"]),
@@ -97,23 +120,25 @@ class DoctorCommandTests(RulesTestCase):
 
     def test_images(self) -> None:
         """The table marks images that are missing, and images that are pulled from elsewhere."""
-        images = "/var/lib/rancher/k3s/agent/images"
         self.node.write(
-            f"{images}/a.txt", f"{_PAUSE.replace('3.6', '9')}\nquay.io/a/b:1\nno image\n\n"
+            f"{_IMAGES}/a.txt", f"{_PAUSE.replace('3.6', '9')}\nquay.io/a/b:1\nno image\n\n"
         )
-        rows = [" ".join(line.split()) for line in self.doctor().output.splitlines()]
+        output = self.doctor().output
         self.assertIn(
-            f"{_PAUSE.replace('3.6', '9')} {_URL.replace('3.6', '9')} not in the tree", rows
+            f"     not here  {_PAUSE.replace('3.6', '9')}\n"
+            "               asked for at http://127.0.0.1:9080\n"
+            "    elsewhere  quay.io/a/b:1\n"
+            "               asked for at https://quay.io\n",
+            output,
         )
-        self.assertIn("quay.io/a/b:1 asked for at https://quay.io", rows)
 
     def test_list(self) -> None:
         """A list of a release's images that cannot be read is said to be so."""
         self.node.write(f"{DEFAULT_ROOT}/k3s/v1.33.4+k3s1.txt", "!\n")
-        _, image, left_out, summary = self.doctor().stdout.splitlines()
+        verdict, _, _, image, _, *left_out = self.doctor().stdout.splitlines()
         self.assertIn(_PAUSE, image)
-        self.assertEqual(summary, "nothing to mend in what could be looked at")
-        self.assertIn("k3s/v1.33.4+k3s1.txt:1: '!' names no image", left_out)
+        self.assertEqual(verdict, "nothing to fix in what could be looked at")
+        self.assertIn("k3s/v1.33.4+k3s1.txt:1: '!' names no image", " ".join(left_out))
 
     def test_fix(self) -> None:
         """What to change in files is a diff; what else there is to do is said beside it."""
@@ -133,7 +158,7 @@ class DoctorCommandTests(RulesTestCase):
             ],
         )
         self.assertIn(
-            "by hand: /etc/systemd/system/minreg.socket: run systemctl enable --now minreg.socket "
+            "by hand: /etc/systemd/system/minreg.socket: systemctl enable --now minreg.socket "
             "[unit-disabled]\n",
             result.stderr,
         )
@@ -156,7 +181,7 @@ class DoctorCommandTests(RulesTestCase):
         result = self.doctor()
         self.assertEqual(result.exit_code, 2)
         self.assertIn(f"not looked at: {REGISTRIES}: it is not a regular file\n", result.stdout)
-        self.assertIn("\nnothing to mend in what could be looked at\n", result.stdout)
+        self.assertIn("nothing to fix in what could be looked at\n", result.stdout)
         self.assertEqual(
             result.stderr,
             f"Error: {REGISTRIES} could not be read, as it is not a regular file: have a plain "
@@ -170,13 +195,14 @@ class DoctorCommandTests(RulesTestCase):
         with another_user(self.node.prefix, "/var/lib/rancher/k3s"):
             result = self.doctor()
         self.assertEqual((result.exit_code, result.stderr), (0, ""), result.output)
-        *left_out, more, summary = result.stdout.splitlines()
+        verdict, _, *lines, more = result.stdout.splitlines()
+        left_out = " ".join(" ".join(lines).split()).split("not looked at: ")[1:]
         self.assertEqual(len(left_out), 3)
         for line in left_out:
-            self.assertTrue(line.startswith("not looked at: /var/lib/rancher/k3s/"), line)
-            self.assertTrue(line.endswith(": this user may not read it"), line)
-        self.assertRegex(more, r"\Anot looked at: \d more like these: run this as root\Z")
-        self.assertEqual(summary, "nothing to mend in what could be looked at")
+            self.assertTrue(line.startswith("/var/lib/rancher/k3s/"), line)
+            self.assertTrue(line.strip().endswith(": this user may not read it"), line)
+        self.assertRegex(more, r"\Anot looked at: \d+ more like these: run this as root\Z")
+        self.assertEqual(verdict, "nothing to fix in what could be looked at")
 
     def test_closed(self) -> None:
         """Each configuration file of K3s must be readable."""
@@ -208,17 +234,3 @@ class DoctorCommandTests(RulesTestCase):
             while True:
                 pass
         self.assertIn("it takes more than 0.01 seconds", str(raised.exception))
-
-    def test_missing_library(self) -> None:
-        """Without its libraries it says which extra has them."""
-        real = importlib.import_module
-
-        def find(name: str) -> ModuleType:
-            if name == "minreg.commands.doctor":
-                raise ModuleNotFoundError("No module", name="yaml")
-            return real(name)
-
-        self.patch(importlib, "import_module", find)
-        result = self.doctor()
-        self.assertEqual(result.exit_code, 2)
-        self.assertIn("pip install 'minreg[node]'", result.stderr)

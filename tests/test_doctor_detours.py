@@ -1,6 +1,6 @@
 """Tests for what the doctor says of images that are there, and asked for under other names."""
 
-from minreg.k3s.defaults import DEFAULT_ROOT
+from minreg.defaults import DEFAULT_ROOT
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONFIG, PAUSE, REGISTRIES
 from tests.test_doctor_mirrors import rewrite
@@ -23,7 +23,7 @@ class DetoursTests(RulesTestCase):
         self.node.remove(f"{DEFAULT_ROOT}/{PAUSE}/manifests/3.6")
         where, fix = self.fix()
         self.assertEqual(where, f"{DEFAULT_ROOT}:0")
-        self.assertTrue(fix.startswith(f"run minreg download docker.io/{PAUSE}:3.6 where"), fix)
+        self.assertTrue(fix.startswith(f"minreg download docker.io/{PAUSE}:3.6 where"), fix)
 
     def test_path(self) -> None:
         """The registry has no path before its own."""

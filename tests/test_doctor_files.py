@@ -87,7 +87,7 @@ class NodeFilesTests(SynchronousTestCase):
         try:
             os.mknod(self.prefix + "/device", 0o20600, os.makedev(1, 5))
         except PermissionError:
-            raise SkipTest("only root makes devices") from None
+            raise SkipTest("needs root: only root makes devices") from None
         for path in ("/fifo", "/device", "/etc"):
             self.assertIsNone(self.read(path))
             self.assertEqual(self.files.unread[path], "it is not a regular file")

@@ -51,12 +51,14 @@ class HealthyTests(SynchronousTestCase):
         self.assertEqual(node.diagnose(), [])
         state = node.look()
         (answer,) = resolve_images(state, state.setups[0])
-        self.assertEqual(answer.wanted.image.host, "bootstrap-registry.airgap")
+        self.assertEqual(answer.required.image.host, "bootstrap-registry.airgap")
 
     def test_bare(self) -> None:
-        """Before K3s is there, a node with minreg has no finding that it would not have then."""
+        """Before K3s is there, a node with minreg is as it should be, its settings included."""
         node = NodeBuilder(self.mktemp())
         node.install_minreg()
+        self.assertEqual(node.diagnose(), [])
+        node.remove("/etc/rancher/k3s/config.yaml.d/10-minreg.yaml")
         self.assertEqual(
             {found.rule.id for found in node.diagnose()}, {"default-endpoint", "pause-image"}
         )

@@ -27,7 +27,7 @@ class K3sRulesTests(RulesTestCase):
                 "restart",
                 REGISTRIES,
                 "the file was changed after K3s was started, which reads it only then",
-                "run systemctl restart k3s.service",
+                "systemctl restart k3s.service",
             )
         )
 
@@ -111,11 +111,29 @@ class K3sRulesTests(RulesTestCase):
         self.assert_found(("system-default-registry", f"{CONFIG}:1", problem, fix))
 
     def test_system_registry_covered(self) -> None:
-        """The wildcard applies to it as well, and an agent gets the setting from its server."""
+        """The wildcard applies to it as well."""
         self.set_registries(MIRRORS.replace("bootstrap-registry.airgap", '"*"'))
         self.assert_nothing_found()
+
+    def test_rule_agent_setting(self) -> None:
+        """rancher/rancher#45607: an agent of K3s does not know a setting that servers have."""
         self.node.replace(SERVICE, "server \\", "agent \\")
-        self.node.replace(CONFIG, "bootstrap-registry.airgap", "registry.example")
+        self.node.restart_k3s()
+        self.assert_found(
+            (
+                "agent-setting",
+                f"{CONFIG}:1",
+                (
+                    "K3s does not start as an agent: flag provided but not defined: "
+                    "-system-default-registry; it gets this setting from its server"
+                ),
+                (
+                    "remove system-default-registry, or run minreg node install --start if "
+                    "minreg wrote this file"
+                ),
+            )
+        )
+        self.node.replace(CONFIG, "system-default-registry: bootstrap-registry.airgap\n", "")
         self.node.restart_k3s()
         self.assert_nothing_found()
 
@@ -147,7 +165,7 @@ class K3sRulesTests(RulesTestCase):
                     "each start imports 1 archive of 770.0 MB before the kubelet starts, "
                     "which takes at least 10 seconds; and these images are on the disk twice"
                 ),
-                f"run minreg import -d {_TREE} {archive}; then move the archives away",
+                f"minreg import -d {_TREE} {archive}; then move the archives away",
             )
         )
 

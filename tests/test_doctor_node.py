@@ -22,7 +22,7 @@ class UnitRulesTests(RulesTestCase):
                 "unit-disabled",
                 _SOCKET,
                 "the unit is not started at boot: the first pulls will fail",
-                "run systemctl enable --now minreg.socket",
+                "systemctl enable --now minreg.socket",
             )
         )
 
@@ -33,7 +33,7 @@ class UnitRulesTests(RulesTestCase):
         self.assertIn(
             (
                 "unit-disabled",
-                "run systemctl unmask minreg.socket && systemctl enable --now minreg.socket",
+                "systemctl unmask minreg.socket && systemctl enable --now minreg.socket",
             ),
             [(found.rule.id, found.fix) for found in self.node.diagnose()],
         )
@@ -47,12 +47,12 @@ class UnitRulesTests(RulesTestCase):
                 "unit-disabled",
                 service,
                 "minreg.socket is installed without this service: each pull fails",
-                "run minreg node install",
+                "minreg node install --start",
             )
         )
         self.node.link(service, "/dev/null")
         problem = "the unit is masked, and cannot be started"
-        fix = "run systemctl unmask minreg.service && systemctl enable --now minreg.service"
+        fix = "systemctl unmask minreg.service && systemctl enable --now minreg.service"
         self.assert_found(("unit-disabled", service, problem, fix))
         self.node.remove(_SOCKET)
         self.assert_found(("unit-disabled", service, problem, fix))
@@ -66,7 +66,7 @@ class UnitRulesTests(RulesTestCase):
                 "unit-disabled",
                 f"{_UNITS}/minreg.service",
                 ("http://127.0.0.1:9080 is minreg's address, but its units are not on this node"),
-                "run minreg node install",
+                "minreg node install --start",
             )
         )
 
@@ -80,7 +80,7 @@ class UnitRulesTests(RulesTestCase):
                 "unit-order",
                 f"{_UNITS}/minreg.service",
                 "k3s-edge.service does not wait for minreg: its first pulls may fail",
-                "run systemctl edit minreg, and add Before=k3s-edge.service below [Unit]",
+                "systemctl edit minreg, and add Before=k3s-edge.service below [Unit]",
             )
         )
         drop_in = f"{_UNITS}/minreg.service.d/override.conf"
@@ -184,7 +184,7 @@ class KernelRulesTests(RulesTestCase):
                         "this node has no default route: K3s does not start, or its services "
                         "are not reachable"
                     ),
-                    "run minreg node install --route && systemctl start minreg-route",
+                    "minreg node install --start --route",
                 )
             ],
         )

@@ -47,6 +47,27 @@ class RegistryServiceTests(RulesTestCase):
             [("127.0.0.1", "9080", False), ("", "5000", False), ("::1", "9443", True)],
         )
 
+    def test_environment(self) -> None:
+        """Options may be variables, in the file that the unit reads; the command line wins."""
+        self.node.write(
+            "/etc/default/minreg",
+            "MINREG_ROOT=/srv/other\nMINREG_PORT=5000\nMINREG_LISTEN=tcp:5001\n"
+            "MINREG_REGISTRY_ALIAS='a.example=quay.io b.example=ghcr.io'\n"
+            "MINREG_ALLOW_LINKS_TO=/srv/blobs\n",
+        )
+        registry = self.look()
+        self.assertEqual(registry.root, "/var/lib/rancher/k3s/server/registry")
+        self.assertEqual(self.addresses(), [("127.0.0.1", "9080", False)])
+        self.assertEqual(
+            list(registry.aliases), ["bootstrap-registry.airgap", "a.example", "b.example"]
+        )
+        self.assertEqual(registry.links, ["/srv/blobs"])
+        service = "/etc/systemd/system/minreg.service"
+        self.node.replace(service, "--listen systemd", "")
+        self.node.replace(service, "--root /var/lib/rancher/k3s/server/registry", "")
+        self.assertEqual(self.look().root, "/srv/other")
+        self.assertEqual(self.addresses(), [("", "5001", False)])
+
     def test_port(self) -> None:
         """A service without a socket has a port and an interface."""
         self.node.remove("/etc/systemd/system/minreg.socket")

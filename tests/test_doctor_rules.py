@@ -10,7 +10,7 @@ from tests.modules import read_directory, read_modules
 
 _HERE = os.path.dirname(__file__)
 _ROW = re.compile(
-    r"^\| `([a-z0-9-]+)` \| (error|warning|advice) \| (.+) \| (.+) \|$", re.MULTILINE
+    r"^\| `([a-z0-9-]+)` \| (error|warning|suggestion) \| (.+) \| (.+) \|$", re.MULTILINE
 )
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-from minreg.k3s.defaults import DEFAULT_ROOT
+from minreg.defaults import DEFAULT_ROOT
 from minreg.oci.names import Digest
 from tests.doctor_support import RulesTestCase
 from tests.nodes import CONFIG, CONTAINERD, PAUSE, REGISTRIES, SERVICE, elf
@@ -48,7 +48,7 @@ class TreeRulesTests(RulesTestCase):
                 "root-unreadable",
                 DEFAULT_ROOT,
                 f"the user of the service may not read {_MANIFESTS}: these are not served",
-                f"run chmod -R a+rX {DEFAULT_ROOT}",
+                f"chmod -R a+rX {DEFAULT_ROOT}",
             )
         )
 
@@ -75,7 +75,7 @@ class TreeRulesTests(RulesTestCase):
                     "starts"
                 ),
                 (
-                    "run minreg download docker.io/rancher/mirrored-pause:3.6 where there is "
+                    "minreg download docker.io/rancher/mirrored-pause:3.6 where there is "
                     f"a network, and copy it to {DEFAULT_ROOT}"
                 ),
             )
@@ -94,7 +94,7 @@ class TreeRulesTests(RulesTestCase):
                     "https://registry-1.docker.io only, not from minreg on this node; "
                     "without it no pod starts"
                 ),
-                (f"run minreg registries docker.io --merge {REGISTRIES} --output {REGISTRIES}"),
+                (f"minreg registries docker.io --merge {REGISTRIES} --output {REGISTRIES}"),
             )
         )
         for path in (REGISTRIES, "/etc/systemd/system/minreg.socket"):
@@ -129,7 +129,7 @@ class TreeRulesTests(RulesTestCase):
                     "bootstrap-registry.airgap/rancher/b:2"
                 ),
                 (
-                    "run minreg download docker.io/rancher/a:1 where there is a network, and "
+                    "minreg download docker.io/rancher/a:1 where there is a network, and "
                     f"copy it to {DEFAULT_ROOT}"
                 ),
             )

@@ -1,6 +1,6 @@
 """Tests for the doctor's rules about endpoints that lead past the registry, and about links."""
 
-from minreg.k3s.defaults import DEFAULT_ROOT
+from minreg.defaults import DEFAULT_ROOT
 from minreg.k3s.doctor.findings import LineRemoval
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONFIG, REGISTRIES

@@ -9,6 +9,9 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
+from minreg.commands.download import _RetryReports
+from minreg.fill.errors import UpstreamUnavailable
+from minreg.fill.progress import Event, Retrying
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -57,7 +60,7 @@ class DownloadCommandTests(SynchronousTestCase):
 
     def test_malformed_platform(self) -> None:
         """So is a platform that is none."""
-        self.check_usage("'amd64' is no platform such as", "-s", "busybox", "-p", "amd64")
+        self.check_usage("did you mean linux/amd64?", "-s", "busybox", "-p", "amd64")
 
     def test_malformed_host(self) -> None:
         """So is a host that is none."""
@@ -67,15 +70,41 @@ class DownloadCommandTests(SynchronousTestCase):
         """A registry that does not answer is a failed image, and status 1."""
         result = self.run_download("-s", "127.0.0.1:1/a:1")
         self.assertEqual(result.exit_code, 1)
-        self.assertIn("127.0.0.1:1/a:1: FAILED: 127.0.0.1:1: ", result.output)
-        self.assertTrue(result.output.endswith("reads:\n127.0.0.1:1/a:1\n"))
+        self.assertIn("127.0.0.1:1/a:1: FAILED: cannot connect to 127.0.0.1:1: ", result.output)
+        self.assertTrue(result.stdout.endswith("reads:\n127.0.0.1:1/a:1\n"))
+        self.assertIn("next: the same command again", result.stderr)
+        self.assertNotIn("next:", self.run_download("-s", "127.0.0.1:1/a:1", "--json").stderr)
 
     def test_unreachable_channel(self) -> None:
         """Without the release there is no list, and status 1."""
         result = self.run_download("--channel-url", NOWHERE)
         self.assertEqual(result.exit_code, 1)
-        self.assertTrue(result.stderr.startswith("Error: 127.0.0.1:1: "))
-        self.assertEqual(result.stderr.count("\n"), 1)
+        self.assertEqual(
+            result.stderr,
+            "Error: cannot connect to 127.0.0.1:1: it refuses connections "
+            "(another port; proxy: http_proxy; mirror: --channel-url)\n",
+        )
+        self.assertEqual(
+            result.stdout,
+            "asking 127.0.0.1:1 for the K3s release of channel stable (attempt 1 of 1)\n",
+        )
+
+    def test_malformed_url(self) -> None:
+        """A mirror that is no URL is wrong usage."""
+        for option in ("--channel-url", "--release-url"):
+            self.check_usage(f"{option} 'nonsense' is no URL", option, "nonsense")
+
+    def test_image_with_scheme(self) -> None:
+        """So is an image that is written like a page."""
+        self.check_usage("leave it out", "-s", "https://quay.io/a/b")
+
+    def test_retries_are_shown_once(self) -> None:
+        """Each attempt is shown, once for all that fail for the same reason."""
+        events: list[Event] = []
+        reports = _RetryReports(events.append)
+        for attempt in (2, 2, 3):
+            reports(attempt, 5, UpstreamUnavailable("gone"), 1.0)
+        self.assertEqual(events, [Retrying("gone", 2, 5, 1.0), Retrying("gone", 3, 5, 1.0)])
 
     def test_dry_run(self) -> None:
         """A dry run writes nothing, whatever comes of it."""
@@ -85,7 +114,7 @@ class DownloadCommandTests(SynchronousTestCase):
         self.assertFalse(os.path.exists(self.root))
 
     def test_without_optional_packages(self) -> None:
-        """Without what it needs, the command says how to get it."""
+        """Without what it needs, the command says what to do."""
 
         def import_module(name: str) -> ModuleType:
             raise ModuleNotFoundError(f"No module for {name}", name="urllib3")
@@ -94,5 +123,7 @@ class DownloadCommandTests(SynchronousTestCase):
         result = self.run_download("-s", "busybox")
         self.assertEqual(result.exit_code, 2)
         self.assertEqual(
-            result.stderr, "Error: minreg download needs urllib3: pip install 'minreg[fill]'\n"
+            result.stderr,
+            "Error: minreg needs urllib3, which is not installed: reinstall minreg; where there "
+            "is no network, from its wheels: pip install --no-index --find-links wheels minreg\n",
         )

@@ -47,11 +47,18 @@ class ImportCommandTests(SynchronousTestCase):
         result = self.run_import(self.archive)
         digest = Digest.of(make_index([AMD64.descriptor, ARM64.descriptor]))
         self.assertEqual(
-            result.output,
+            result.stdout,
             "docker.io/rancher/mirrored-pause:3.6 is now rancher/mirrored-pause:3.6, "
             f"{digest}, 20.8 kB; not there: linux/arm64\n",
         )
         self.assertEqual(result.exit_code, 0)
+        # What comes next is on stderr: stdout is a list. It was hashed: no need to verify.
+        self.assertEqual(
+            result.stderr,
+            f"next: tar -C {self.root} --transform 's,^\\.,registry,S' "
+            "-czf registry-content.tar.gz .\n"
+            f"  or: minreg serve --root {self.root}\n",
+        )
 
     def test_standard_input(self) -> None:
         """A dash is standard input."""
@@ -65,7 +72,7 @@ class ImportCommandTests(SynchronousTestCase):
         result = self.run_import(self.archive, "-p", "linux/amd64", "-n")
         self.assertEqual(result.exit_code, 0)
         self.assertIn(" is now docker.io/rancher/mirrored-pause:3.6, ", result.output)
-        self.assertTrue(result.output.endswith("; not there: linux/arm64\n"))
+        self.assertTrue(result.stdout.endswith("; not there: linux/arm64\n"))
         unnamed = self.write(make_tar(make_image_layout(AMD64, {})))
         self.assertEqual(self.run_import(unnamed, "--name", "a/b:1").exit_code, 0)
         self.assertTrue(os.path.lexists(f"{self.root}/a/b/manifests/1"))

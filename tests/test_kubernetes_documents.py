@@ -67,8 +67,13 @@ class ReadTests(SynchronousTestCase):
         self.assertEqual(value, {"a": ["exit"], "b": "y"})
 
     def test_about(self) -> None:
-        """Documents without the word are not even parsed."""
-        self.assertEqual(read("{{ broken\n---\njobImage: x\n", "image"), [{"jobImage": "x"}])
+        """Documents without the word are not returned, but have to be YAML."""
+        self.assertEqual(read("a: b\n---\njobImage: x\n", "image"), [{"jobImage": "x"}])
+        for text, line in (("a: b\n---\nc: [\n---\nimage: x\n", 4), ("a: b\n  c: d\n", 2)):
+            error = self.assertRaises(DocumentsInvalid, read, text, "image")
+            self.assertTrue(str(error).startswith(f"{line}: "), str(error))
+        error = self.assertRaises(DocumentsInvalid, read, "a: b\nc: \x07\n", "image")
+        self.assertTrue(str(error).startswith("2: "), str(error))
 
     def test_json(self) -> None:
         """JSON is read as that, tabs and all."""

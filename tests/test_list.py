@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
+from minreg.commands.list import _make_table
 from tests.filled_tree import FilledTree
 from tests.test_inventory import ABSENT
 
@@ -63,8 +64,35 @@ class ListCommandTests(SynchronousTestCase):
         self.assertIsNone(json.loads(self.run_list("--json"))[0]["digest"])
 
     def test_empty(self) -> None:
-        """An empty tree has headings and no lines."""
+        """A tree without an image has headings and no lines."""
+        empty = self.mktemp()
+        os.makedirs(os.path.join(empty, ".minreg"))
+        result = CliRunner().invoke(cli, ["list", "-d", empty])
+        self.assertEqual((result.exit_code, len(result.stdout.splitlines())), (0, 1))
+
+    def test_no_tree(self) -> None:
+        """What is no tree is no empty tree."""
         empty = self.mktemp()
         os.mkdir(empty)
         result = CliRunner().invoke(cli, ["list", "-d", empty])
-        self.assertEqual(len(result.stdout.splitlines()), 1)
+        self.assertEqual((result.exit_code, result.stdout), (2, ""))
+        self.assertIn(f"Error: {empty} is no registry tree", result.stderr)
+
+
+class TableTests(SynchronousTestCase):
+    """Tests for a table on a narrow terminal."""
+
+    def test_narrow(self) -> None:
+        """Columns are left out until the rest fits; in a pipe, none is."""
+        headings = ("IMAGE", "DIGEST", "PLATFORMS", "NOT HERE", "SIZE", "SHARED")
+        row = ("rancher/pause:3.6", "sha256:0123456789ab", "linux/amd64", "-", "3.5 kB", "0 B")
+        for width, left_out in (
+            (None, []),
+            (80, []),
+            (74, ["SHARED"]),
+            (50, ["SHARED", "DIGEST"]),
+            (10, ["SHARED", "DIGEST", "NOT HERE"]),
+        ):
+            first, _ = _make_table([headings, row], width)
+            shown = [heading for heading in headings if heading not in left_out]
+            self.assertEqual(" ".join(first.split()), " ".join(shown), width)

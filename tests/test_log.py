@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import tempfile
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from twisted.logger import LogEvent, Logger, LogLevel
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.log import json_line, make_observer, text_line
+from minreg.log import is_journal, journal_line, json_line, make_observer, text_line
 
 
 def event(**fields: object) -> LogEvent:
@@ -45,11 +47,78 @@ class TextLineTests(SynchronousTestCase):
         self.assertIn("\nTraceback", line)
         self.assertIn("why\n", line)
 
+    def test_life_cycle(self) -> None:
+        """What Twisted says of its own start and stop is left out, here and in the journal."""
+        for namespace, text in (
+            ("twisted.scripts._twistd_unix.UnixAppLogger", "twistd 26.4.0 starting up."),
+            ("twisted.application.app.AppLogger", "Server Shut Down."),
+            ("twisted.internet.base", "Received SIGTERM, shutting down."),
+            ("minreg.daemon.x.Factory", "Starting factory <x>"),
+            ("log_legacy", "RegistrySite starting on 9080"),
+            ("log_legacy", "(TCP Port 9080 Closed)"),
+        ):
+            said: LogEvent = {
+                "log_level": LogLevel.info,
+                "log_namespace": namespace,
+                "log_format": "{log_text}" if namespace == "log_legacy" else text,
+                "log_text": text,
+            }
+            self.assertEqual((text_line(said), journal_line(said)), ("", ""), text)
+            self.assertIn(text, text_line({**said, "log_level": LogLevel.warn}))
+            self.assertEqual(json.loads(json_line(said))["message"], text)
+
+    def test_of_twisted(self) -> None:
+        """What Twisted says of connections stays."""
+        for namespace in ("twisted.internet.tcp", "log_legacy"):
+            said: LogEvent = {
+                "log_level": LogLevel.info,
+                "log_namespace": namespace,
+                "log_format": "Could not accept new connection (EMFILE)",
+                "log_text": "Could not accept new connection (EMFILE)",
+            }
+            self.assertIn("(EMFILE)", text_line(said))
+
     @given(st.text())
     def test_cannot_be_forged(self, user_agent: str) -> None:
         """Nothing that a client sends makes a second line, or moves a terminal's cursor."""
         line = text_line(event(user_agent=user_agent, path=user_agent))
         self.assertTrue(line.removesuffix("\n").isprintable())
+
+
+class JournalLineTests(SynchronousTestCase):
+    """Tests for ``journal_line`` and ``is_journal``."""
+
+    def test_priorities(self) -> None:
+        """A line has its priority, its level and no time."""
+        for level, priority in (
+            (LogLevel.debug, "<7>debug"),
+            (LogLevel.info, "<6>info"),
+            (LogLevel.warn, "<4>warn"),
+            (LogLevel.error, "<3>error"),
+            (LogLevel.critical, "<2>critical"),
+        ):
+            line = journal_line(event(log_level=level))
+            self.assertEqual(line, f"{priority} GET /v2/ 'curl'\n")
+
+    def test_traceback(self) -> None:
+        """Each line of a traceback has a priority, for the journal keeps it by itself."""
+        failed = event(log_level=LogLevel.critical, log_failure=Failure(ValueError("why")))
+        lines = journal_line(failed).splitlines()
+        self.assertGreater(len(lines), 2)
+        self.assertEqual({line[:3] for line in lines}, {"<2>"})
+
+    def test_is_journal(self) -> None:
+        """The journal is the file that JOURNAL_STREAM names, by device and inode."""
+        with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as other:
+            status = os.fstat(file.fileno())
+            environment = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+            self.assertTrue(is_journal(file, environment))
+            self.assertFalse(is_journal(other, environment))
+            self.assertFalse(is_journal(file, {}))
+            for text in ("", "x", f"{status.st_dev}:"):
+                self.assertFalse(is_journal(file, {"JOURNAL_STREAM": text}))
+            self.assertFalse(is_journal(io.StringIO(), environment))
+        self.assertFalse(is_journal(file, environment))
 
 
 class JsonLineTests(SynchronousTestCase):
@@ -129,3 +198,18 @@ class MakeObserverTests(SynchronousTestCase):
             Logger(observer=make_observer(log_format, stream)).info("hello")
             self.assertTrue(stream.getvalue().startswith(beginning))
             self.assertIn("hello", stream.getvalue())
+
+    def test_journal(self) -> None:
+        """Text is written as the journal wants it; JSON is always the same."""
+        for log_format, beginning in (("text", "<6>info hello"), ("json", "{")):
+            stream = io.StringIO()
+            observer = make_observer(log_format, stream, for_journal=True)
+            Logger(observer=observer).info("hello")
+            self.assertTrue(stream.getvalue().startswith(beginning))
+
+    def test_nothing(self) -> None:
+        """An event that is left out writes nothing at all."""
+        stream = io.StringIO()
+        logger = Logger("twisted.internet.base", observer=make_observer("text", stream))
+        logger.info("Main loop terminated.")
+        self.assertEqual(stream.getvalue(), "")

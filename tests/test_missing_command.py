@@ -1,8 +1,11 @@
 """Tests for ``minreg missing``, on answers that are made up."""
 
 import io
+import socket
+import ssl
 import urllib.request
 from email.message import Message
+from http.client import BadStatusLine, InvalidURL
 from typing import Any
 from urllib.error import HTTPError, URLError
 
@@ -10,6 +13,8 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
+from minreg.commands.client import choose_url
+from minreg.commands.reports import WrongUsage
 
 
 class MissingCommandTests(SynchronousTestCase):
@@ -36,7 +41,7 @@ class MissingCommandTests(SynchronousTestCase):
         """By default, the registry on this node is asked for its list."""
         self.answer = "docker.io/a:1  # é\ndocker.io/b:1\n".encode()
         result = self.run_missing()
-        self.assertEqual((result.exit_code, result.output), (0, self.answer.decode()))
+        self.assertEqual((result.exit_code, result.stdout), (0, self.answer.decode()))
         self.assertEqual(self.asked, ["http://127.0.0.1:9080/minreg/missing?format=list"])
 
     def test_json(self) -> None:
@@ -49,16 +54,44 @@ class MissingCommandTests(SynchronousTestCase):
     def test_hostile(self) -> None:
         """What an answer holds does nothing to a terminal."""
         self.answer = b"\x1b[2Jx\x85\xff\n"
-        self.assertTrue(self.run_missing().output.rstrip("\n").isprintable())
+        self.assertTrue(self.run_missing().stdout.rstrip("\n").isprintable())
 
     def test_no_answer(self) -> None:
         """A registry that is not there is one line, and status 1."""
         self.answer = URLError(ConnectionRefusedError(111, "Connection refused"))
-        result = self.run_missing()
+        result = self.run_missing("--url", "http://127.0.0.1:1")
         self.assertEqual(result.exit_code, 1)
-        self.assertEqual(result.stderr.count("\n"), 1)
-        self.assertIn("Connection refused", result.stderr)
-        self.assertIn("--url", result.stderr)
+        self.assertEqual(
+            result.stderr,
+            "Error: http://127.0.0.1:1 does not answer (Connection refused): "
+            "name the registry with --url\n",
+        )
+
+    def test_reasons(self) -> None:
+        """Why there is no answer is said in plain words."""
+        for error, reason in (
+            (URLError(socket.gaierror(-2, "x")), "there is no such host, or no DNS here"),
+            (TimeoutError("timed out"), "no answer within 10 seconds"),
+            (URLError(ssl.SSLError(1, "[SSL: X] y")), "its certificate is not accepted"),
+            (BadStatusLine("x"), "it is no web server"),
+            (InvalidURL("nonnumeric port"), "this is no URL"),
+        ):
+            self.answer = error
+            self.assertIn(reason, self.run_missing().stderr)
+
+    def test_choose_url(self) -> None:
+        """Without a URL: the variable, the socket for status, or the port of this machine."""
+        path = self.mktemp()
+        for environment, url in (
+            ({}, "http://127.0.0.1:9080"),
+            ({"MINREG_PORT": "5000"}, "http://127.0.0.1:5000"),
+            ({"MINREG_PORT": "5000", "MINREG_URL": "http://a"}, "http://a"),
+        ):
+            self.assertEqual(choose_url(environment, path), url)
+        with open(path, "w", encoding="ascii"):
+            self.assertEqual(choose_url({}, path), f"unix:{path}")
+        error = self.assertRaises(WrongUsage, choose_url, {"MINREG_PORT": "x"}, path)
+        self.assertIn("MINREG_PORT 'x' is not a port", error.message)
 
     def test_refused(self) -> None:
         """So is one that has no such record."""

@@ -17,6 +17,8 @@ class NodeCommandTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Make a directory that stands for a node."""
         self.node = os.path.abspath(self.mktemp())
+        environment = {name: value for name, value in os.environ.items() if name != "K3S_URL"}
+        self.patch(os, "environ", environment)
         self.destination = f"--destdir={self.node}"
 
     def test_install(self) -> None:
@@ -24,9 +26,19 @@ class NodeCommandTests(SynchronousTestCase):
         result = run("node", "install", self.destination, _PROGRAM, "--route")
         self.assertEqual(result.exit_code, 0, result.output)
         lines = result.output.splitlines()
-        self.assertEqual(len(lines), 8)
+        self.assertEqual(len(lines), 10)
         self.assertEqual(lines[0], "/etc/systemd/system/minreg.socket: written")
-        self.assertEqual(lines[-1], "/etc/rancher/k3s/registries.yaml: written")
+        self.assertEqual(
+            lines[-3:],
+            [
+                "/usr/local/bin/minreg: linked",
+                "/etc/rancher/k3s/registries.yaml: written",
+                "/etc/rancher/k3s/config.yaml.d/10-minreg.yaml: written",
+            ],
+        )
+        self.assertEqual(
+            os.readlink(f"{self.node}/usr/local/bin/minreg"), "/opt/minreg/bin/minreg"
+        )
 
     def test_route(self) -> None:
         """For an image nobody knows whether it wants the route: only who says so gets it."""
@@ -36,13 +48,68 @@ class NodeCommandTests(SynchronousTestCase):
 
     def test_left_to_do(self) -> None:
         """What is left to the operator is shown, and makes the exit status 1."""
+        path = "/etc/rancher/k3s/registries.yaml"
         os.makedirs(f"{self.node}/etc/rancher/k3s")
-        with open(f"{self.node}/etc/rancher/k3s/registries.yaml", "w", encoding="ascii") as file:
-            file.write("mirrors: {}\n")
+        with open(self.node + path, "w", encoding="ascii") as file:
+            file.write("mirrors:\n\ta: {}\n")
         result = run("node", "install", self.destination, _PROGRAM)
         self.assertEqual(result.exit_code, 1)
-        self.assertIn("registries.yaml: does not name this registry: add\n", result.output)
-        self.assertIn('      - "http://127.0.0.1:9080"\n', result.output)
+        self.assertIn(f"{path}: K3s cannot read it, and it stays\n{path}:2:1: ", result.stdout)
+        self.assertEqual(result.stderr, f"Error: left to you: {path}: see above\n")
+
+    def test_command_in_the_way(self) -> None:
+        """A program of somebody else that is called minreg stays, and that is reported."""
+        path = "/usr/local/bin/minreg"
+        os.makedirs(os.path.dirname(self.node + path))
+        with open(self.node + path, "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\n")
+        result = run("node", "install", self.destination, _PROGRAM)
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn(f"{path}: is something else, and stays\n", result.stdout)
+        self.assertNotIn(path, run("node", "uninstall", self.destination).output)
+        self.assertTrue(os.path.isfile(self.node + path))
+
+    def test_another_program(self) -> None:
+        """The link follows a program that is named; one beside itself needs none."""
+        link = f"{self.node}/usr/local/bin/minreg"
+        run("node", "install", self.destination, _PROGRAM)
+        result = run("node", "install", self.destination, "--program=/opt/minreg2/bin/twistd")
+        self.assertIn("/usr/local/bin/minreg: brought up to date\n", result.output)
+        self.assertEqual(os.readlink(link), "/opt/minreg2/bin/minreg")
+        run("node", "uninstall", self.destination)
+        self.assertFalse(os.path.lexists(link))
+        result = run("node", "install", self.destination, "--program=/usr/local/bin/twistd")
+        self.assertNotIn("/usr/local/bin/minreg", result.output)
+
+    def test_agent(self) -> None:
+        """A node that becomes an agent is told only what agents know, in later runs too."""
+        path = f"{self.node}/etc/rancher/k3s/config.yaml.d/10-minreg.yaml"
+        for options in (("--agent",), (), ("--server",), ()):
+            run("node", "install", self.destination, _PROGRAM, *options)
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            self.assertIn("\ndisable-default-registry-endpoint: true\n", text)
+            if options:
+                is_agent = options == ("--agent",)
+            self.assertEqual("system-default-registry:" not in text, is_agent, options)
+
+    def test_agent_by_environment(self) -> None:
+        """It is one where K3s' install script will take it for one."""
+        self.patch(os, "environ", {**os.environ, "K3S_URL": "https://192.0.2.1:6443"})
+        run("node", "install", self.destination, _PROGRAM)
+        path = f"{self.node}/etc/rancher/k3s/config.yaml.d/10-minreg.yaml"
+        with open(path, encoding="utf-8") as file:
+            self.assertNotIn("system-default-registry:", file.read())
+
+    def test_start_in_an_image(self) -> None:
+        """In an image nothing can be started or stopped."""
+        for command, option in (("install", "--start"), ("uninstall", "--stop")):
+            result = run("node", command, self.destination, option)
+            self.assertEqual(result.exit_code, 2)
+            self.assertEqual(
+                result.stderr,
+                f"Error: {option} is for a node that runs: leave it off with --destdir\n",
+            )
 
     def test_again(self) -> None:
         """A later run keeps the root and the program that were installed, and says so."""
@@ -63,12 +130,6 @@ class NodeCommandTests(SynchronousTestCase):
         with open(f"{self.node}/etc/systemd/system/minreg.service", encoding="utf-8") as file:
             self.assertIn("--root /srv/other --wait", file.read())
 
-    def test_program_is_looked_at(self) -> None:
-        """On the node itself a program that cannot run is refused."""
-        result = run("node", "install", "--dry-run", "--program=/opt/nosuch/bin/twistd")
-        self.assertEqual(result.exit_code, 2)
-        self.assertIn("/opt/nosuch/bin/twistd is not there", result.stderr)
-
     def test_rke2(self) -> None:
         """RKE2 has a registries.yaml of its own, where it is installed or its tree is served."""
         k3s, rke2 = (f"/etc/rancher/{name}/registries.yaml" for name in ("k3s", "rke2"))
@@ -84,19 +145,14 @@ class NodeCommandTests(SynchronousTestCase):
         result = run("node", "uninstall", f"--destdir={other}")
         self.assertIn(f"{k3s}: removed\n", result.output)
         self.assertIn(f"{rke2}: removed\n", result.output)
-
-    def test_live(self) -> None:
-        """On the node itself what is to be done next is said; a dry run says nothing of it."""
-        result = run("node", "install", "--dry-run", "--program=/bin/sh")
-        self.assertNotIn("now:", result.output)
-        self.assertIn("would be", result.output)
+        self.assertIn("/etc/rancher/rke2/config.yaml.d/10-minreg.yaml: removed\n", result.output)
 
     def test_uninstall(self) -> None:
         """What was installed is removed."""
         run("node", "install", self.destination, _PROGRAM, "--route")
         result = run("node", "uninstall", self.destination)
         self.assertEqual(result.exit_code, 0)
-        self.assertEqual(result.output.count(": removed\n"), 8)
+        self.assertEqual(result.output.count(": removed\n"), 10)
         self.assertEqual(run("node", "uninstall", self.destination).output, "")
 
     def test_wrong(self) -> None:

@@ -4,12 +4,22 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.install import Installation, ManagedFile, Step, UnitLink
+from minreg.k3s.doctor.node_files import NodeFiles
+from minreg.k3s.doctor.services import K3S
+from minreg.k3s.registries.registries_yaml import read_registries
+from minreg.node.install import Installation, Step
+from minreg.node.k3s_files import find_k3s_files
+from minreg.node.managed_files import ManagedFile, UnitLink
 
 _UNIT = "/etc/systemd/system/minreg.service"
 _LINK = "/etc/systemd/system/multi-user.target.wants/minreg.service"
 _REGISTRIES = "/etc/rancher/k3s/registries.yaml"
-_MIRROR = "mirrors:\n  a:\n    endpoint:\n      - http://127.0.0.1:9080\n"
+_SETTINGS = "/etc/rancher/k3s/config.yaml.d/10-minreg.yaml"
+_CONFIG = "/etc/rancher/k3s/config.yaml"
+_MIRROR = (
+    'mirrors:\n  bootstrap-registry.airgap:\n    endpoint:\n      - "http://127.0.0.1:9080"\n'
+)
+_ALL = (_UNIT, _LINK, _REGISTRIES, _SETTINGS)
 
 
 class InstallationTestCase(SynchronousTestCase):
@@ -20,11 +30,11 @@ class InstallationTestCase(SynchronousTestCase):
         self.node = os.path.abspath(self.mktemp())
 
     def make(self, text: str = "[Unit]\n", *, for_real: bool = True) -> Installation:
-        """Make an installation of one unit, one link and one registries.yaml."""
+        """Make an installation of one unit, one link, registries.yaml and K3s' settings."""
         return Installation(
             [ManagedFile(_UNIT, text)],
-            [UnitLink(_LINK, _UNIT)],
-            [ManagedFile(_REGISTRIES, _MIRROR)],
+            [UnitLink(_LINK, _UNIT, ("/old/minreg.service",))],
+            [find_k3s_files(NodeFiles(self.node), K3S)],
             self.node,
             for_real,
         )
@@ -34,8 +44,8 @@ class InstallationTestCase(SynchronousTestCase):
         return list(self.make(text).install())
 
     def actions(self, steps: list[Step]) -> list[str]:
-        """Return what was done about the unit, the link and registries.yaml."""
-        self.assertEqual([step.path for step in steps], [_UNIT, _LINK, _REGISTRIES])
+        """Return what was done about the unit, the link and the files of K3s."""
+        self.assertEqual([step.path for step in steps], list(_ALL))
         return [step.action for step in steps]
 
     def read(self, path: str) -> str:
@@ -50,11 +60,16 @@ class InstallationTestCase(SynchronousTestCase):
             file.write(text)
 
     def files(self) -> set[str]:
-        """List the files of the node."""
+        """List the files and links of the node, wherever the links lead on this machine."""
+        paths = [
+            os.path.join(parent, name)
+            for parent, directories, names in os.walk(self.node)
+            for name in (*directories, *names)
+        ]
         return {
-            os.path.join(parent, name).removeprefix(self.node)
-            for parent, _, names in os.walk(self.node)
-            for name in names
+            path.removeprefix(self.node)
+            for path in paths
+            if os.path.islink(path) or not os.path.isdir(path)
         }
 
 
@@ -63,13 +78,13 @@ class InstallTests(InstallationTestCase):
 
     def test_bare_node(self) -> None:
         """On a bare node everything is written, readable for all, behind a line that says so."""
-        self.assertEqual(self.actions(self.install()), ["written", "linked", "written"])
+        self.assertEqual(self.actions(self.install()), ["written", "linked", "written", "written"])
         first, _, text = self.read(_UNIT).partition("\n")
         self.assertTrue(first.startswith("# Installed by minreg node install"))
         self.assertEqual(text, "[Unit]\n")
         self.assertEqual(os.readlink(self.node + _LINK), _UNIT)
         self.assertEqual(os.stat(self.node + _UNIT).st_mode & 0o777, 0o644)
-        self.assertEqual(self.files(), {_UNIT, _LINK, _REGISTRIES})
+        self.assertEqual(self.files(), set(_ALL))
 
     def test_closed_mask(self) -> None:
         """It is so whatever files of this user are otherwise (umask(2))."""
@@ -81,7 +96,7 @@ class InstallTests(InstallationTestCase):
         """A second run finds all in place, and touches nothing."""
         self.install()
         before = os.stat(self.node + _UNIT).st_ino
-        self.assertEqual(self.actions(self.install()), ["is there already"] * 3)
+        self.assertEqual(self.actions(self.install()), ["is there already"] * 4)
         self.assertEqual(os.stat(self.node + _UNIT).st_ino, before)
 
     def test_upgrade(self) -> None:
@@ -112,7 +127,8 @@ class InstallTests(InstallationTestCase):
         """A dry run says the same, and does nothing."""
         steps = list(self.make(for_real=False).install())
         self.assertEqual(
-            self.actions(steps), ["would be written", "would be linked", "would be written"]
+            self.actions(steps),
+            ["would be written", "would be linked", "would be written", "would be written"],
         )
         self.assertFalse(os.path.exists(self.node))
 
@@ -123,39 +139,246 @@ class InstallTests(InstallationTestCase):
         step = self.install()[1]
         self.assertEqual((step.action, step.is_left), ("is something else, and stays", True))
 
+    def test_link_of_another_version(self) -> None:
+        """A link that an earlier run made leads to the new program afterwards."""
+        os.makedirs(os.path.dirname(self.node + _LINK))
+        os.symlink("/old/minreg.service", self.node + _LINK)
+        dry = list(self.make(for_real=False).install())[1]
+        self.assertEqual(dry.action, "would be brought up to date")
+        self.assertEqual(os.readlink(self.node + _LINK), "/old/minreg.service")
+        self.assertEqual(self.install()[1].action, "brought up to date")
+        self.assertEqual(os.readlink(self.node + _LINK), _UNIT)
+
     def test_links_in_an_image(self) -> None:
         """What an image's links lead to is in the image, and all of it is removed again."""
         os.makedirs(f"{self.node}/usr/etc")
         os.symlink("/usr/etc", f"{self.node}/etc")
         self.install()
-        self.assertEqual(self.files(), {f"/usr{path}" for path in (_UNIT, _LINK, _REGISTRIES)})
-        self.assertEqual(self.actions(self.install()), ["is there already"] * 3)
-        self.assertEqual(len(list(self.make().uninstall())), 3)
-        self.assertEqual(self.files(), set())
+        self.assertEqual(self.files(), {"/etc", *(f"/usr{path}" for path in _ALL)})
+        self.assertEqual(self.actions(self.install()), ["is there already"] * 4)
+        self.assertEqual(len(list(self.make().uninstall())), 4)
+        self.assertEqual(self.files(), {"/etc"})
 
     def test_left_by_a_crash(self) -> None:
         """A file that a run before could not finish is in nobody's way."""
         self.write(f"{_UNIT}.minreg-new", "[Un")
         self.install()
-        self.assertEqual(self.files(), {_UNIT, _LINK, _REGISTRIES})
+        self.assertEqual(self.files(), set(_ALL))
 
 
 class RegistriesTests(InstallationTestCase):
     """Tests for a registries.yaml that is there already."""
 
-    def test_without_mirror(self) -> None:
-        """It is never rewritten, for that would lose comments: what to add is shown."""
-        self.write(_REGISTRIES, "# mine\nmirrors: {}\n")
+    def place(self, text: str) -> Step:
+        """Install beside a registries.yaml, and check that a second run changes nothing."""
+        self.write(_REGISTRIES, text)
+        dry = list(self.make(for_real=False).install())[2]
+        self.assertEqual(self.read(_REGISTRIES), text)
         step = self.install()[2]
-        self.assertEqual(
-            step, Step(_REGISTRIES, "does not name this registry: add", _MIRROR, is_left=True)
-        )
-        self.assertEqual(self.read(_REGISTRIES), "# mine\nmirrors: {}\n")
+        self.assertEqual((step.path, step.is_left), (dry.path, dry.is_left))
+        before = self.stamp()
+        self.assertFalse(self.install()[2].is_change)
+        self.assertEqual(self.stamp(), before)
+        return step
+
+    def stamp(self) -> tuple[str, int, int]:
+        """Return the content, the time and the inode of registries.yaml."""
+        status = os.stat(self.node + _REGISTRIES)
+        return self.read(_REGISTRIES), status.st_mtime_ns, status.st_ino
+
+    def test_without_mirror(self) -> None:
+        """The mirror is added, and all that was there stays."""
+        for text in (
+            "# mine\nmirrors:\n  docker.io:\n    endpoint: [https://a.example]  # here\n",
+            "# mine\nconfigs:\n  a.example:\n    auth: {username: a, password: b}\n",
+        ):
+            step = self.place(text)
+            self.assertEqual(
+                step, Step(_REGISTRIES, "bootstrap-registry.airgap added", is_change=True)
+            )
+            lines = self.read(_REGISTRIES).splitlines()
+            self.assertEqual([line for line in text.splitlines() if line not in lines], [])
+            registries, problems = read_registries(self.read(_REGISTRIES).encode())
+            self.assertEqual(problems, [])
+            mirror = registries.mirrors["bootstrap-registry.airgap"]
+            self.assertEqual([word.text for word in mirror.endpoints], ["http://127.0.0.1:9080"])
+
+    def test_empty(self) -> None:
+        """An empty file is as good as none."""
+        for text in ("", "\n"):
+            self.assertEqual(self.place(text).action, "written")
 
     def test_with_mirror(self) -> None:
-        """If it names the registry in its own way, all is well."""
-        self.write(_REGISTRIES, "mirrors: {'*': {endpoint: [http://127.0.0.1:9080]}}\n")
-        self.assertEqual(self.install()[2], Step(_REGISTRIES, "names this registry already"))
+        """If it names the registry in its own way, nothing is changed."""
+        for text in (
+            "mirrors: {'*': {endpoint: [http://127.0.0.1:9080]}}\n",
+            'mirrors:\n  "*":\n    endpoint:\n    - http://localhost:9080/v2\n',
+            "mirrors: {bootstrap-registry.airgap: {endpoint: [http://a:1, 127.0.0.1:9080]}}\n",
+            f"{_MIRROR}    rewrite: {{^a/: b/}}\n",
+        ):
+            self.assertEqual(self.place(text), Step(_REGISTRIES, "names this registry already"))
+
+    def test_other_mirrors(self) -> None:
+        """What leads elsewhere does not count: another port, scheme, path or registry."""
+        for endpoint in ("http://127.0.0.1:9081", "https://127.0.0.1:9080", "127.0.0.1:9080/x"):
+            step = self.place(f"mirrors: {{'*': {{endpoint: [{endpoint!r}]}}}}\n")
+            self.assertEqual(step.action, "bootstrap-registry.airgap added", endpoint)
+            self.assertIn('"*" no longer applies to bootstrap-registry.airgap', step.detail)
+        step = self.place("mirrors: {docker.io: {endpoint: [http://127.0.0.1:9080]}}\n")
+        self.assertEqual(step.action, "bootstrap-registry.airgap added")
+
+    def test_rewrite(self) -> None:
+        """An endpoint that would come under a rewrite is left to the operator."""
+        mine = "mirrors:\n  bootstrap-registry.airgap:\n    endpoint: [http://a:1]\n"
+        step = self.place(f"{mine}    rewrite:\n      ^a/: b/\n")
+        self.assertEqual(
+            (step.action, step.is_left), ("does not name this registry, and stays", True)
+        )
+        self.assertIn(f"{_REGISTRIES}:5: the rewrites of bootstrap-registry.airgap", step.detail)
+
+    def test_broken(self) -> None:
+        """A file that K3s cannot read stays, and the line is named."""
+        for text, where in (
+            ("mirrors:\n  a: [\n", "3:1: this is not YAML"),
+            ("mirrors:\n\ta: {}\n", "2:1: this line is indented with a tab"),
+            ("mirrors: []\n", "1:10: mirrors must be a mapping"),
+            (f"{_MIRROR}configs: x\n", "5:10: configs must be a mapping"),
+        ):
+            step = self.place(text)
+            self.assertEqual(
+                (step.action, step.is_left), ("K3s cannot read it, and it stays", True)
+            )
+            self.assertIn(f"{_REGISTRIES}:{where}", step.detail)
+
+    def test_form(self) -> None:
+        """Where nothing can be added, what to add is shown."""
+        step = self.place("x: &x {docker.io: {}}\nmirrors: *x\n")
+        self.assertEqual(
+            (step.action, step.is_left),
+            ("does not name this registry, and stays: add by hand", True),
+        )
+        self.assertIn(_MIRROR, step.detail)
+
+    def test_misnamed(self) -> None:
+        """A file of another name is not read by K3s: what to do is said, and none is added."""
+        self.write(_REGISTRIES.replace(".yaml", ".yml"), _MIRROR)
+        step = self.install()[2]
+        self.assertEqual(
+            step,
+            Step(
+                _REGISTRIES,
+                "is missing, and K3s does not read /etc/rancher/k3s/registries.yml: "
+                f"mv /etc/rancher/k3s/registries.yml {_REGISTRIES}, and run this again",
+                is_left=True,
+            ),
+        )
+        self.assertNotIn(_REGISTRIES, self.files())
+
+    def test_link(self) -> None:
+        """A link stays, and what it leads to in the image is added to."""
+        self.write("/data/registries.yaml", "mirrors: {}\n")
+        os.makedirs(os.path.dirname(self.node + _REGISTRIES))
+        os.symlink("/data/registries.yaml", self.node + _REGISTRIES)
+        self.assertEqual(self.install()[2].action, "bootstrap-registry.airgap added")
+        self.assertEqual(os.readlink(self.node + _REGISTRIES), "/data/registries.yaml")
+        self.assertIn("http://127.0.0.1:9080", self.read("/data/registries.yaml"))
+
+    def test_closed(self) -> None:
+        """A file with a login that only root may read stays so."""
+        self.write(_REGISTRIES, "mirrors: {}\n")
+        os.chmod(self.node + _REGISTRIES, 0o600)
+        self.install()
+        self.assertEqual(os.stat(self.node + _REGISTRIES).st_mode & 0o777, 0o600)
+
+    def test_another_port(self) -> None:
+        """Where an operator has minreg listen elsewhere, K3s is sent there."""
+        self.write("/etc/systemd/system/minreg.socket", "[Socket]\nListenStream=127.0.0.1:9081\n")
+        self.install()
+        self.assertIn('"http://127.0.0.1:9081"', self.read(_REGISTRIES))
+
+
+class SettingsTests(InstallationTestCase):
+    """Tests for the settings of K3s."""
+
+    def settings(self) -> list[Step]:
+        """Install, and return the steps about settings."""
+        return self.install()[3:]
+
+    def test_none(self) -> None:
+        """Both are set in a file of minreg's own."""
+        (step,) = self.settings()
+        self.assertEqual(step, Step(_SETTINGS, "written", is_change=True))
+        self.assertTrue(
+            self.read(_SETTINGS).endswith(
+                "\nsystem-default-registry: bootstrap-registry.airgap\n"
+                "disable-default-registry-endpoint: true\n"
+            )
+        )
+
+    def test_set_elsewhere(self) -> None:
+        """What stands in config.yaml already is left out, and stays what it is."""
+        self.write(_CONFIG, "system-default-registry: bootstrap-registry.airgap\n")
+        (step,) = self.settings()
+        self.assertEqual(step.action, "written")
+        self.assertNotIn("system-default-registry:", self.read(_SETTINGS))
+        self.write(_CONFIG, self.read(_CONFIG) + "disable-default-registry-endpoint: 'true'\n")
+        (step,) = self.settings()
+        self.assertEqual(step, Step(_SETTINGS, "removed", is_change=True))
+        (step,) = self.settings()
+        self.assertEqual(
+            step, Step(_SETTINGS, "is not needed: the settings stand elsewhere already")
+        )
+        self.assertNotIn(_SETTINGS, self.files())
+
+    def test_other_values(self) -> None:
+        """What an operator has set otherwise stays, is not overridden, and is said."""
+        self.install()
+        self.write(_CONFIG, "system-default-registry: registry.example\n")
+        self.write(
+            "/etc/rancher/k3s/config.yaml.d/99-mine.yaml",
+            "# mine\ndisable-default-registry-endpoint: false\n",
+        )
+        steps = self.settings()
+        given, fix = "system-default-registry", "minreg would set it to"
+        self.assertEqual(
+            [(step.path, step.action) for step in steps],
+            [
+                (
+                    f"{_CONFIG}:1",
+                    f"{given} is registry.example, and stays: {fix} bootstrap-registry.airgap",
+                ),
+                (
+                    "/etc/rancher/k3s/config.yaml.d/99-mine.yaml:2",
+                    f"disable-default-registry-endpoint is false, and stays: {fix} true",
+                ),
+                (_SETTINGS, "removed"),
+            ],
+        )
+
+    def test_broken(self) -> None:
+        """Beside a config.yaml that K3s cannot read, nothing is written."""
+        self.write(_CONFIG, "node-name: a\n\tb: c\n")
+        (step,) = self.settings()
+        self.assertEqual((step.path, step.is_left), (f"{_CONFIG}:2:1", True))
+        self.assertIn("K3s cannot read it: this line is indented with a tab", step.action)
+        self.assertNotIn(_SETTINGS, self.files())
+
+    def test_elsewhere(self) -> None:
+        """Settings that come from another machine are not known here."""
+        self.write(
+            "/etc/systemd/system/k3s.service",
+            "[Service]\nExecStart=/usr/local/bin/k3s server --config https://a.example/c.yaml\n",
+        )
+        step = self.settings()[0]
+        self.assertEqual((step.path, step.is_left), ("https://a.example/c.yaml", True))
+        self.assertIn("cannot be read: it is not on this node", step.action)
+
+    def test_changed_by_hand(self) -> None:
+        """A file that somebody changed stays."""
+        self.install()
+        self.write(_SETTINGS, self.read(_SETTINGS).replace("true", "false"))
+        (step,) = self.settings()
+        self.assertEqual((step.action, step.is_left), ("was changed by hand, and stays", True))
 
 
 class UninstallTests(InstallationTestCase):
@@ -172,17 +395,23 @@ class UninstallTests(InstallationTestCase):
     def test_changed_by_hand(self) -> None:
         """What somebody changed stays, and that is said."""
         self.install()
-        self.write(_REGISTRIES, "mirrors: {}\n")
+        self.write(_REGISTRIES, f"{_MIRROR}# mine\n")
         steps = list(self.make().uninstall())
         self.assertEqual(
-            steps[-1],
+            steps[-2],
             Step(_REGISTRIES, "is not as minreg left it, and stays", is_left=True),
         )
         self.assertEqual(self.files(), {_REGISTRIES})
+
+    def test_others(self) -> None:
+        """Files of K3s that have nothing to do with minreg are no matter of its."""
+        for path, text in ((_REGISTRIES, "mirrors: {}\n"), (_CONFIG, "node-name: a\n")):
+            self.write(path, text)
+        self.assertEqual(list(self.make().uninstall()), [])
 
     def test_dry_run(self) -> None:
         """A dry run removes nothing."""
         self.install()
         steps = list(self.make(for_real=False).uninstall())
         self.assertEqual({step.action for step in steps}, {"would be removed"})
-        self.assertEqual(len(self.files()), 3)
+        self.assertEqual(len(self.files()), 4)

@@ -2,7 +2,13 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.units import InstalledChoice, make_links, make_units, parse_choice
+from minreg.node.units import (
+    InstalledChoice,
+    make_command_link,
+    make_links,
+    make_units,
+    parse_choice,
+)
 
 _PROGRAM = "/opt/other/bin/twistd"
 
@@ -100,3 +106,20 @@ class MakeLinksTests(SynchronousTestCase):
             },
         )
         self.assertEqual(len(make_links(with_route=False)), 2)
+
+
+class MakeCommandLinkTests(SynchronousTestCase):
+    """Tests for ``make_command_link``."""
+
+    def test_beside(self) -> None:
+        """The command lies beside the daemon's program, now and in the installation before."""
+        link = make_command_link(_PROGRAM, "/opt/before/bin/twistd")
+        assert link is not None
+        self.assertEqual(
+            (link.path, link.target, link.former),
+            ("/usr/local/bin/minreg", "/opt/other/bin/minreg", ("/opt/before/bin/minreg",)),
+        )
+
+    def test_itself(self) -> None:
+        """A command that lies there itself needs no link."""
+        self.assertIsNone(make_command_link("/usr/local/bin/twistd", None))

@@ -1,7 +1,8 @@
 """Tests for ``minreg.fill.tree.atomic``."""
 
 import os
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,15 +27,13 @@ class PartialTests(SynchronousTestCase):
             os.makedirs(os.path.join(self.root, name))
         self.path = os.path.join(self.root, "partial", str(DIGEST))
 
-    def open_partial(self, digest: Digest = DIGEST) -> PartialBlob:
-        """Open the partial, as a process that has just started does."""
+    @contextmanager
+    def open_partial(self, digest: Digest = DIGEST) -> Iterator[PartialBlob]:
+        """Open the partial, as a process that has just started does, and close all it needs."""
         directories = Directories(self.root)
-        with ExitStack() as held:
-            partial, blobs = (
-                held.enter_context(directories.open(name)) for name in ("partial", "blobs")
-            )
-            self.addCleanup(held.pop_all().close)
-        return PartialBlob(partial, blobs, digest)
+        with directories.open("partial") as directory, directories.open("blobs") as blobs:
+            with PartialBlob(directory, blobs, digest) as partial:
+                yield partial
 
     def read_blob(self, digest: Digest = DIGEST) -> bytes:
         """Read the blob that was committed."""

@@ -46,6 +46,11 @@ class CheckTests(CheckTestCase):
         self.release.add(PAUSE)
         self.release.remove_tag(PAUSE)
         self.assertEqual(self.problems(), ("tag 3.6 is not in repository rancher/mirrored-pause",))
+        self.release.add(PAUSE.replace("3.6", "3.5"))
+        self.assertEqual(
+            self.problems(),
+            ("tag 3.6 is not in repository rancher/mirrored-pause, which has 3.5",),
+        )
 
     def test_no_manifest(self) -> None:
         """The manifest for the node's platform must be there."""

@@ -6,7 +6,7 @@ import os
 from click.testing import CliRunner
 
 from minreg.cli import cli
-from minreg.preflight import tree_check as preflight
+from minreg.store import hashing
 from tests.preflight_command import PreflightCommandTestCase
 from tests.preflight_support import IMAGES, PAUSE, VERSION
 
@@ -167,7 +167,7 @@ class ReleaseTests(PreflightCommandTestCase):
         def stop(*_arguments: object) -> None:
             raise KeyboardInterrupt
 
-        self.patch(preflight, "find_damage", stop)
+        self.patch(hashing, "_find_damage", stop)
         refusal = self.refusal("--k3s", VERSION, "--deep")
         self.assertEqual(refusal, "Error: stopped before all was looked at\n")
 

@@ -57,11 +57,13 @@ class ListTests(PreflightCommandTestCase):
         """What is no manifest is named, with its file and line."""
         broken = self.write("image: [\n")
         self.assertIn(f"Error: {broken}:2: ", self.refusal("-m", broken))
+        broken = self.write("kind: Secret\n---\nkind: [\n")
+        self.assertIn(f"Error: {broken}:4: ", self.refusal("-m", broken))
         self.assertIn("is not UTF-8", self.refusal("-m", "-", given=b"\xff"))
         self.assertIn("nothing was checked", self.refusal("-m", "-", given="a: b\n"))
 
     def test_without_yaml(self) -> None:
-        """Only manifests need the library; whoever has not got it is told what to install."""
+        """Only manifests need the library; without it they are refused in one line."""
         real = builtins.__import__
 
         def without(name: str, *more: Any) -> Any:
@@ -74,7 +76,8 @@ class ListTests(PreflightCommandTestCase):
         self.patch(builtins, "__import__", without)
         self.assertEqual(self.run_command("--k3s", VERSION).exit_code, 0)
         refusal = self.refusal("-m", "-", given=POD)
-        self.assertEqual(refusal, "Error: --manifests needs yaml: pip install 'minreg[node]'\n")
+        self.assertIn("needs yaml, which is not installed: reinstall minreg", refusal)
+        self.assertEqual(refusal.count("\n"), 1)
 
     def patch_module(self, name: str) -> None:
         """Have a module imported anew, until the test ends."""

@@ -2,11 +2,13 @@
 
 import io
 import json
+import re
 
 from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.progress import (
+    Asking,
     BlobAdvanced,
     BlobEnded,
     Event,
@@ -16,6 +18,7 @@ from minreg.fill.progress import (
     PlainLines,
     Planned,
     Resolving,
+    Retrying,
     Summary,
 )
 from minreg.oci.names import Digest
@@ -57,6 +60,22 @@ class PlainLinesTests(SynchronousTestCase):
         lines: list[str] = []
         PlainLines(lines.append).show(ImageEnded("a:1", is_new=False))
         self.assertEqual(lines, ["a:1: complete already"])
+
+    def test_attempts(self) -> None:
+        """What is asked for is shown with the number of the attempt."""
+        lines: list[str] = []
+        display = PlainLines(lines.append)
+        display.show(Asking("update.k3s.io", "the release", 5))
+        display.show(Retrying("it is\ngone", 2, 5, 1.2))
+        display.show(Resolving(2, ("docker.io", "quay.io"), 5))
+        self.assertEqual(
+            lines,
+            [
+                "asking update.k3s.io for the release (attempt 1 of 5)",
+                "it is\\ngone: attempt 2 of 5 in 1 s",
+                "looking up 2 images at docker.io, quay.io (attempt 1 of 5)",
+            ],
+        )
 
     def test_escapes(self) -> None:
         """What an upstream says does nothing to a terminal, and makes no line of its own."""
@@ -142,3 +161,26 @@ class LiveBarsTests(SynchronousTestCase):
             self.bars.show(BlobAdvanced(DIGEST, "quay.io/a:1", offset, 2000))
             seen.append(self.whole())
         self.assertEqual(seen, [1000, 1000, 1000, 1000, 1700, 2000])
+
+    def test_narrow(self) -> None:
+        """In 80 columns each bar is one line, however long a name and however large a blob."""
+        console = Console(file=self.output, force_terminal=True, width=80, height=24)
+        bars = LiveBars(console)
+        size = 123_456_789_012
+        bars.show(Planned(1, 1, fetch_bytes=size, partial_bytes=0, present_bytes=0))
+        bars.show(BlobAdvanced(DIGEST, f"quay.io/{'long-name-' * 9}:1", 98_765_432_109, size))
+        with console.capture() as captured:
+            console.print(bars._progress.get_renderable())
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", captured.get()).splitlines()
+        self.assertEqual([len(line) <= 80 for line in lines], [True, True], lines)
+        for line in lines:
+            self.assertIn("98.8/123.5 GB", line)
+        self.assertIn("long-name-long-na", lines[1])
+
+    def test_failure(self) -> None:
+        """An image that failed is red, unless the terminal is to have no colours."""
+        for no_color, is_red in ((False, True), (True, False)):
+            output = io.StringIO()
+            console = Console(file=output, color_system="standard", width=200, no_color=no_color)
+            LiveBars(console).show(ImageEnded("a:1", is_new=False, reason="it is gone"))
+            self.assertEqual("\x1b[31m" in output.getvalue(), is_red)

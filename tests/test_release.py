@@ -2,7 +2,8 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.errors import FillError, UpstreamRefused
+from minreg.fill.errors import FillError, HostUnreachable, UpstreamRefused
+from minreg.fill.progress import Asking, Event
 from minreg.fill.release import Release, Releases
 from minreg.oci.names import ReferencesInvalid
 from tests.canned import Canned, CannedTransport, Sent, quick_retries
@@ -71,6 +72,35 @@ class ReleasesTests(SynchronousTestCase):
         """So is a version."""
         failure = self.assertRaises(UpstreamRefused, self.find, "v9.9.9")
         self.assertIn("v9.9.9/k3s-images.txt cannot be had (status 404)", str(failure))
+
+    def test_asking(self) -> None:
+        """Before each request it is told what is asked for, and how often it is tried."""
+        events: list[Event] = []
+        Releases(self.transport, quick_retries(2), show=events.append).find("stable")
+        self.assertEqual(
+            events,
+            [
+                Asking("update.k3s.io", "the K3s release of channel stable", 3),
+                Asking("github.com", "the list of images of K3s v1.33.4+k3s1", 3),
+            ],
+        )
+
+    def test_no_network(self) -> None:
+        """Without a network the option for a mirror is named."""
+        problem = "cannot find it: no network or DNS here"
+
+        def fail(request: Sent) -> Canned:
+            if request.url.startswith(self.unreachable):
+                raise HostUnreachable(problem, "proxy: https_proxy")
+            return self.answer(request)
+
+        self.releases = Releases(CannedTransport(fail), quick_retries(0))
+        for self.unreachable, option in (
+            (CHANNELS, "--channel-url"),
+            ("https://github.com/", "--release-url"),
+        ):
+            failure = self.assertRaises(HostUnreachable, self.find, "stable")
+            self.assertEqual(str(failure), f"{problem} (proxy: https_proxy; mirror: {option})")
 
     def test_endless(self) -> None:
         """A circle of redirects is left."""

@@ -1,5 +1,6 @@
 """Tests for ``minreg.fill.resolve``."""
 
+import json
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -46,6 +47,21 @@ class ResolverTests(SynchronousTestCase):
                 tree.write_manifest(resolved.place, document.content)
             for tag, digest in resolved.tags:
                 tree.tag(resolved.place, tag, digest)
+
+    def test_unknown_tag(self) -> None:
+        """Of a tag that there is not, some that there are are named, the near ones first."""
+        tags = json.dumps({"tags": ["1", "1.10", "1.9", "latest", "x", "y", "z", "z2"]}).encode()
+        self.registry.contents["/v2/a/tags/list"] = ("application/json", tags)
+        failure = self.assertRaises(UpstreamRefused, self.resolve, "example.com/a:1.99")
+        self.assertEqual(
+            str(failure),
+            "example.com/a has no tag 1.99: it has 1.9, 1.10, z2, z, y, x and 2 more",
+        )
+        failure = self.assertRaises(UpstreamRefused, self.resolve, "example.com/b:1")
+        self.assertIn("MANIFEST_UNKNOWN unknown (status 404)", str(failure))
+        digest = f"sha256:{'0' * 64}"
+        failure = self.assertRaises(UpstreamRefused, self.resolve, f"example.com/a@{digest}")
+        self.assertIn("(status 404)", str(failure))
 
     def add_referrer(self, subject: dict[str, Any], *tags: str) -> dict[str, Any]:
         """Add an artifact that refers to something."""

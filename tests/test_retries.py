@@ -93,3 +93,19 @@ class RetriesTests(SynchronousTestCase):
             raise UpstreamUnavailable("gone")
 
         self.assertRaises(Stopped, retries.run, attempt)
+
+    def test_tells(self) -> None:
+        """Each attempt after the first is told of before it is waited for."""
+        told: list[tuple[int, int, str, float]] = []
+
+        def tell(attempt: int, attempts: int, failure: Exception, seconds: float) -> None:
+            told.append((attempt, attempts, str(failure), seconds))
+
+        retries = Retries(2, self.stop, self.wait, lambda: 1.0, tell)
+        self.assertEqual(retries.attempts, 3)
+
+        def attempt() -> str:
+            raise UpstreamUnavailable("gone")
+
+        self.assertRaises(UpstreamUnavailable, retries.run, attempt)
+        self.assertEqual(told, [(2, 3, "gone", 1.0), (3, 3, "gone", 2.0)])

@@ -73,7 +73,7 @@ class RegistryServiceTests(WebTestCase):
         self.assertEqual(started["greeting"], "/srv/registry")
         self.assertEqual(len(self.reactor.tcpServers), 2)
         self.assertEqual(len(self.reactor.unixServers), 1)
-        self.assertIn("--port 9080", started["places"])
+        self.assertIn("unix:/run/minreg.sock", started["places"])
 
     def test_url(self) -> None:
         """The site knows where it can be reached: a page tells that to people."""
@@ -89,6 +89,18 @@ class RegistryServiceTests(WebTestCase):
             self.site = self.make_site(RegistryTree(self.root))
             self.make_service(*endpoints).startService()
             self.assertEqual(self.site.url, url)
+
+    def test_listeners(self) -> None:
+        """The site knows all places where it listens, for its status."""
+        service = self.make_service(
+            TCP4ServerEndpoint(self.reactor, 9080, interface="127.0.0.1"),
+            UNIXServerEndpoint(self.reactor, "/run/minreg.sock"),
+        )
+        service.startService()
+        places = ["http://0.0.0.0:9080", "unix:/run/minreg.sock"]
+        self.assertEqual(self.site.listeners, places)
+        service.stopService()
+        self.assertEqual(self.site.listeners, [])
 
     def test_starts_without_privileges(self) -> None:
         """It listens also where nobody asks for the privileged part of the start."""
@@ -191,7 +203,7 @@ class RegistryServiceTests(WebTestCase):
         )
         service.startService()
         [logged] = self.logged("status")
-        self.assertIn("--status-listen x", logged["places"])
+        self.assertIn("unix:/x", logged["places"])
         idle = self.connect()
         idle.request("/v2/")
         stopped = service.stopService()

@@ -75,3 +75,36 @@ class OverviewTests(WebTestCase):
         )
         found = self.store.find_repository(None, "a").summarize()
         self.assertEqual(found.platforms, (Platform("linux", "amd64"),))
+
+    def test_images(self) -> None:
+        """An index counts as one image, whatever its tags; a signature does not count."""
+        child = self.tree.add_image("a")
+        multi = self.tree.add_manifest("a", index([descriptor(OCI_MANIFEST, child, 1)]), "1")
+        self.tree.add_tag("a", "latest", multi)
+        self.tree.add_image("a", layer=b"without a tag")
+        self.tree.add_manifest(
+            "a", self.tree.image(b"signature", subject=descriptor(OCI_MANIFEST, multi, 1))
+        )
+        found = self.store.find_repository(None, "a").summarize()
+        self.assertEqual((found.images, found.broken), (2, 0))
+        self.assertTrue(found.is_complete)
+
+    def test_broken(self) -> None:
+        """Files that are no manifests, lost tags and indexes without a platform are counted."""
+        self.tree.add_image("a", "1")
+        absent = descriptor(OCI_MANIFEST, Digest.of(b"absent"), 1)
+        for number, break_it in enumerate(
+            (
+                lambda: self.tree.write(b"{}", "a", "manifests", str(Digest.of(b"other"))),
+                lambda: self.tree.add_tag("a", "other", Digest.of(b"other")),
+                lambda: self.tree.add_tag("a", "lost", Digest.of(b"lost")),
+                lambda: self.tree.write(b"no JSON", "a", "manifests", "2"),
+                lambda: self.tree.add_manifest("a", index([absent]), "3"),
+                lambda: self.tree.add_manifest("a", self.tree.image(layers=["odd"]), "4"),
+            )
+        ):
+            break_it()
+            found = self.store.find_repository(None, "a").summarize()
+            # The second tag leads to the file that is counted already.
+            self.assertEqual(found.broken, max(number, 1), number)
+            self.assertFalse(found.is_complete)

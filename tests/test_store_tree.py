@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
-from minreg.oci.names import is_repository
+from minreg.oci.names import Digest, is_repository
 from minreg.store.interfaces import (
     ContentInvalid,
     ContentNotFound,
@@ -36,6 +36,16 @@ class FindRepositoryTests(StoreTestCase):
     def test_interface(self) -> None:
         """A tree offers what a store has to."""
         verifyObject(IRegistryStore, self.store)
+
+    def test_uncached(self) -> None:
+        """A tree without a cache finds the same, and leaves the other one's cache alone."""
+        digest = self.tree.add_image("a", "1")
+        uncached = self.store.uncached()
+        verifyObject(IRegistryStore, uncached)
+        with uncached.find_repository(None, "a").open_manifest("1").file as file:
+            self.assertEqual(Digest.of(file.read()), digest)
+        self.assertIsNot(uncached.find_repository(None, "a")._surveys, self.store._surveys)
+        self.assertIsNot(uncached.find_repository(None, "a")._documents, self.store._documents)
 
     def test_trimmed_tree(self) -> None:
         """A tree without hosts' names serves whatever registry is asked for."""

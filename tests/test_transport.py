@@ -1,19 +1,12 @@
 """Tests for ``minreg.fill.upstream.transport``."""
 
 import os
-import ssl
 from collections.abc import Mapping
 
 from twisted.trial.unittest import SynchronousTestCase
-from urllib3.exceptions import ProtocolError, SSLError
 
 from minreg.fill.errors import FillError, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.upstream.transport import (
-    Transport,
-    check_available,
-    retry_after_seconds,
-    translate_network_errors,
-)
+from minreg.fill.upstream.transport import Transport, check_available, retry_after_seconds
 from tests.canned import Canned, CannedTransport, Sent
 
 URL = "https://example.com/v2/a/blobs/x"
@@ -100,42 +93,8 @@ class StatusTests(SynchronousTestCase):
             self.assertIsNone(retry_after_seconds(nonsense, now))
 
 
-class NetworkFailureTests(SynchronousTestCase):
-    """Tests for ``translate_network_errors``."""
-
-    def fail_with(self, error: Exception) -> None:
-        """Let an error of the network happen."""
-        with translate_network_errors(URL):
-            raise error
-
-    def test_broken(self) -> None:
-        """A broken connection may be tried again."""
-        for error in (ProtocolError("Connection broken"), ConnectionResetError("reset")):
-            failure = self.assertRaises(UpstreamUnavailable, self.fail_with, error)
-            self.assertTrue(str(failure).startswith("example.com: "))
-
-    def test_broken_tls(self) -> None:
-        """So may one that breaks while TLS begins, or later."""
-        for reason in ("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF", "[SSL] bad record mac"):
-            error = SSLError(ssl.SSLError(reason))
-            failure = self.assertRaises(UpstreamUnavailable, self.fail_with, error)
-            self.assertIn(reason, str(failure))
-
-    def test_certificate(self) -> None:
-        """An unknown certificate is final, and the mend is told."""
-        error = SSLError(ssl.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED] failed"))
-        failure = self.assertRaises(UpstreamRefused, self.fail_with, error)
-        self.assertEqual(
-            str(failure),
-            "example.com: its certificate is from no authority known here: "
-            "name one with --ca-file",
-        )
-
-    def test_no_tls(self) -> None:
-        """So is a server that does not talk TLS."""
-        error = SSLError(ssl.SSLError("[SSL: WRONG_VERSION_NUMBER] wrong version number"))
-        failure = self.assertRaises(UpstreamRefused, self.fail_with, error)
-        self.assertIn("--plain-http example.com", str(failure))
+class CertificateAuthoritiesTests(SynchronousTestCase):
+    """Tests for ``ca_file``."""
 
     def test_ca_file(self) -> None:
         """A file without certificates is reported."""
@@ -143,7 +102,10 @@ class NetworkFailureTests(SynchronousTestCase):
         with open(path, "w", encoding="ascii") as file:
             file.write("nothing")
         failure = self.assertRaises(FillError, Transport, path)
-        self.assertIn(f"{path} gives no certificate authorities", str(failure))
+        self.assertIn(
+            f"{path} gives no certificate authorities: no certificate in PEM is in it",
+            str(failure),
+        )
 
 
 class ProxyTests(SynchronousTestCase):

@@ -59,6 +59,7 @@ class UnreadableTests(HostileTreeTestCase):
         self.assertEqual(result.exit_code, 1)
         self.assertEqual(result.stdout.splitlines()[-1], "0 of 1 image complete")
         os.chmod(path, 0)
+        self.addCleanup(os.chmod, path, 0o755)
         with without_privileges(os.path.dirname(self.tree.root)):
             self.assertIn("cannot be read by this user", self.refusal("prune"))
             self.assertIn(f"not looked at: {path}", self.run_command("verify").stdout)

@@ -146,6 +146,26 @@ class UpstreamTests(SynchronousTestCase):
         self.assertIn("the login is not accepted", str(failure))
         self.assertEqual(len(transport.sent), 6)
 
+    def test_tags(self) -> None:
+        """Tags are listed for a message; what is no list of tags is empty."""
+        path = "/v2/a/tags/list"
+        self.assertEqual(self.upstream.list_tags("a"), ())
+        for body, tags in (
+            (b'{"name": "a", "tags": ["1", "2", 3, "bad tag"]}', ["1", "2"]),
+            (b'{"name": "a", "tags": null}', []),
+            (b'{"name": "a"}', []),
+            (b"[]", []),
+            (b"<html>", []),
+            (b"[" * 100_000, []),
+            (b"x" * 300_000, []),
+        ):
+            self.registry.contents[path] = ("application/json", body)
+            self.assertEqual(list(self.upstream.list_tags("a")), tags)
+        self.registry.faults[path] = [Canned(503)]
+        sent = len(self.transport.sent)
+        self.assertEqual(self.upstream.list_tags("a"), ())
+        self.assertEqual(len(self.transport.sent), sent + 1)
+
     def test_referrers(self) -> None:
         """A list of referrers is one only if it is sent as one."""
         path = f"/v2/a/referrers/{self.digest}"

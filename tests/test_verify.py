@@ -88,14 +88,14 @@ class VerificationTests(SynchronousTestCase):
     def test_platform(self) -> None:
         """An absent platform is a fault if it is asked for."""
         self.assertEqual(self.broken(self.verify("linux/amd64")), {})
+        report = self.verify("linux/arm64")
+        self.assertEqual(self.broken(report), {})
+        arm64 = (Platform("linux", "arm64"),)
         self.assertEqual(
-            self.broken(self.verify("linux/arm64")),
-            {
-                "a:1": ("linux/arm64 is not here",),
-                "b:1": ("linux/arm64 is not here, and not among its platforms",),
-            },
+            {str(finding.image): finding.lacking for finding in report.incomplete},
+            {"a:1": arm64, "b:1": arm64},
         )
-        self.assertEqual(list(self.broken(self.verify("windows/amd64"))), ["a:1", "b:1"])
+        self.assertEqual(len(self.verify("windows/amd64").incomplete), 2)
 
     def test_without_platform(self) -> None:
         """A chart, or a signature as cosign tags it, has no platform that could be missing."""
@@ -132,10 +132,23 @@ class VerificationTests(SynchronousTestCase):
         self.assertEqual(self.run_command("--quick", "-p", "all").exit_code, 1)
         self.assertEqual(self.run_command("--quick", "-p", "linux/amd64").exit_code, 0)
 
+    def test_command_lacking(self) -> None:
+        """A good image that lacks a platform is not called broken; the status is 1."""
+        result = self.run_command("-p", "linux/arm64")
+        self.assertEqual(result.exit_code, 1)
+        self.assertEqual(
+            result.stdout.splitlines(),
+            [
+                "a:1: lacks linux/arm64 (has linux/amd64)",
+                "b:1: lacks linux/arm64 (has linux/amd64)",
+                "0 of 2 images complete; hashed 4 blobs (46 B)",
+            ],
+        )
+
     def test_command_empty(self) -> None:
         """A tree without an image is not called complete."""
         empty = self.mktemp()
-        os.mkdir(empty)
+        os.makedirs(os.path.join(empty, ".minreg"))
         result = CliRunner().invoke(cli, ["verify", "-d", empty])
         self.assertEqual(result.exit_code, 1)
         self.assertIn(f"there is no image in {empty}: name the right directory", result.stderr)

@@ -1,7 +1,9 @@
 """Tests for who is shown pages, and what these may do."""
 
 import os
+from urllib.parse import unquote
 
+from minreg.web.pages.html import ICON
 from minreg.web.status.plan import StatusOptions
 from tests.page_support import PageTestCase, ShownPage
 from tests.support import ALIASES, WebTestCase
@@ -56,7 +58,7 @@ class BrowserTests(PageTestCase):
         for path in PATHS:
             page = self.show(path)
             targets = {text for name, text in page.attributes if name in {"href", "src", "action"}}
-            self.assertEqual({text for text in targets if text[0] != "/"}, {"data:,"})
+            self.assertEqual({text for text in targets if text[0] != "/"}, {ICON})
             styles = {name for name, _ in page.attributes} & {"style", "onclick", "onerror"}
             self.assertEqual(styles, set())
 
@@ -75,7 +77,43 @@ class BrowserTests(PageTestCase):
         """What is not there is said on a page."""
         for name in ("b", "a:2", "", "A"):
             page = self.show(f"/minreg/images/{name}", 404)
-            self.assertIn("Not here", page.text)
+            self.assertIn("Not found", page.text)
+
+    def test_not_found(self) -> None:
+        """A path that leads nowhere is a page for browsers, and JSON for all others."""
+        for path in (
+            "/x",
+            "/favicon.ico",
+            "/v1/",
+            "/minreg",
+            "/minreg/x",
+            "/images/a",
+            "/%3Cb%3E",
+        ):
+            page = self.show(path, 404)
+            self.assertIn(f"there is no page {path}", page.text)
+            self.assertEqual(page.links["All repositories"], "/")
+            for accept in CLIENTS:
+                headers = {} if accept is None else {"Accept": accept}
+                response = self.request(path, headers=headers)
+                self.assertEqual((response.code, response.error_code), (404, "UNSUPPORTED"))
+            self.assertEqual(self.request(path, "HEAD", {"Accept": "text/html"}).body, b"")
+            self.assertEqual(self.request(path, "POST", {"Accept": "text/html"}).code, 405)
+
+    def test_icon(self) -> None:
+        """The icon is an image that every page brings along."""
+        scheme, _, content = ICON.partition(",")
+        self.assertEqual(scheme, "data:image/svg+xml")
+        self.assertEqual(unquote(content)[:4], "<svg")
+        self.assertNotIn('"', content)
+
+    def test_no_links_to_programs(self) -> None:
+        """What is not for people is named and not linked."""
+        for path in (*PATHS, "/minreg/missing"):
+            page = self.show(path)
+            self.assertIn("/metrics, /readyz, /livez", page.text)
+            for target in page.links.values():
+                self.assertNotIn(target.partition("?")[0], {"/metrics", "/readyz", "/livez"})
 
     def test_no_root(self) -> None:
         """A root that is not there is said, too."""
@@ -83,6 +121,7 @@ class BrowserTests(PageTestCase):
         for path in PATHS:
             page = self.show(path, 503)
             self.assertIn(f"root {self.root}: No such file or directory", page.text)
+            self.assertIn("Not ready", page.text)
 
     def test_client_leaves(self) -> None:
         """Nothing is left of a page that nobody waits for."""
@@ -99,7 +138,7 @@ class NoPageTests(PageTestCase):
 
     def test_none(self) -> None:
         """Browsers see what clients see."""
-        for path in (*PATHS, "/minreg/style.css"):
+        for path in (*PATHS, "/minreg/style.css", "/x", "/minreg/x"):
             response = self.browse(path)
             self.assertEqual((response.code, response.error_code), (404, "UNSUPPORTED"))
         self.assertEqual(self.browse("/minreg/missing").json, {"missing": [], "dropped": 0})

@@ -113,14 +113,14 @@ class WithoutLibraryTests(StatusTestCase):
         self.addCleanup(sys.modules.pop, name, None)
 
     def test_one_line(self) -> None:
-        """It says what to install, and works otherwise."""
+        """It says what to do, and works otherwise."""
         self.forget("minreg.web.status.exposition")
         self.forget("prometheus_client")
         # Python's own way to say that there is no such module.
         sys.modules["prometheus_client"] = None  # type: ignore[assignment]
         response = self.request("/metrics")
         self.assertEqual(response.code, 404)
-        self.assertIn("pip install 'minreg[metrics]'", response.json["errors"][0]["message"])
+        self.assertIn("reinstall minreg", response.json["errors"][0]["message"])
 
     def test_not_loaded(self) -> None:
         """What nobody asks for is not even loaded."""

@@ -47,7 +47,7 @@ class MissingTests(StatusTestCase):
                 "kind": "manifest",
                 "image": "quay.io/rancher/pause:3.7",
                 "count": 2,
-                "occasions": 1,
+                "attempts": 1,
                 "user_agent": "containerd/v2.0.4-k3s2",
             },
         )

@@ -2,9 +2,10 @@
 
 import os
 
-from minreg.oci.names import OCI_LAYER, OCI_MANIFEST, Digest
+from minreg.oci.names import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Digest
+from minreg.store.tree import RegistryTree
 from minreg.web.status.plan import StatusOptions
-from tests.page_support import PageTestCase
+from tests.page_support import PageTestCase, ShownPage
 from tests.status_support import NODE
 from tests.support import ALIASES
 from tests.trees import descriptor, index
@@ -17,8 +18,24 @@ class HomeTests(PageTestCase):
     """Tests for the list of repositories."""
 
     def test_empty(self) -> None:
-        """An empty registry says so."""
-        self.assertIn("This registry is empty.", self.show("/").text)
+        """An empty registry says how it is filled."""
+        page = self.show("/")
+        self.assertIn(
+            "This registry is empty. Fill its directory in one of these ways:", page.text
+        )
+        self.assertNotIn("table", page.elements)
+        self.plan = StatusOptions(ALIASES, root="/srv/a registry")
+        self.serve(RegistryTree(self.root, ALIASES))
+        page = self.show("/")
+        self.assertIn("Fill /srv/a registry in one of these ways:", page.text)
+        for command in (
+            "minreg import --directory '/srv/a registry' k3s-airgap-images-amd64.tar.zst",
+            "minreg download --version stable --platform linux/amd64",
+            "tar -xzf registry-content.tar.gz -C '/srv/a registry'",
+            "minreg sample '/srv/a registry'",
+        ):
+            self.assertIn(command, page.pastes)
+        self.assertIn("There are no more repositories.", self.show("/?after=a").text)
 
     def test_row(self) -> None:
         """A row has tags, platforms, bytes and a date, and leads on."""
@@ -30,17 +47,19 @@ class HomeTests(PageTestCase):
         self.assertEqual(page.links["3.6"], "/minreg/images/rancher/pause:3.6")
 
     def test_many_tags(self) -> None:
-        """Of many tags, the last are shown."""
+        """Of many tags, the newest versions are shown."""
         digest = self.tree.add_image("a")
-        for number in range(6):
-            self.tree.add_tag("a", f"1.{number}", digest)
-        self.assertIn("a 1.51.41.31.2and 2 more amd64", self.show("/").text)
+        for tag in ("1.8", "1.9", "1.10", "1.10-rc1", "1.11", "latest"):
+            self.tree.add_tag("a", tag, digest)
+        self.assertIn("a 1.111.101.10-rc11.9and 2 more amd64", self.show("/").text)
 
     def test_incomplete(self) -> None:
         """A repository that lacks something is marked."""
         self.tree.add_image("a", "1", b"layer")
         os.unlink(self.tree.path("blobs", str(Digest.of(b"layer"))))
-        self.assertIn("a lacks 1 blob", self.show("/").text)
+        self.assertIn("a lacks 1 blob 1 amd64", self.show("/").text)
+        self.tree.write(b"no JSON", "a", "manifests", "2")
+        self.assertIn("a lacks 1 blob, 1 broken manifest 21 amd64", self.show("/").text)
 
     def test_unreadable(self) -> None:
         """A repository that must not be read is named, and the log asked."""
@@ -83,19 +102,35 @@ class RepositoryPageTests(PageTestCase):
         here = descriptor(OCI_MANIFEST, image, 1, platform=AMD64)
         digest = self.tree.add_manifest("a", index([here, absent]), "1.0")
         page = self.show("/minreg/images/a")
-        self.assertRegex(page.text, rf"1\.0 amd64arm/v7 {digest.encoded[:12]} \d+ B")
+        self.assertRegex(page.text, rf"1\.0 amd64not stored: arm/v7 {digest.encoded[:12]} \d+ B")
         self.assertEqual(page.links["1.0"], "/minreg/images/a:1.0")
 
     def test_pages(self) -> None:
         """Many tags come in parts."""
         digest = self.tree.add_image("a")
         for number in range(70):
-            self.tree.add_tag("a", f"t{number:02d}", digest)
+            self.tree.add_tag("a", f"1.{number}", digest)
         page = self.show("/minreg/images/a")
-        self.assertEqual(page.links["Next →"], "/minreg/images/a?after=t49")
+        self.assertEqual(page.links["Next →"], "/minreg/images/a?after=1.20")
+        tags = [text for text in page.links if text.startswith("1.")]
+        self.assertEqual(tags, [f"1.{number}" for number in range(69, 19, -1)])
         page = self.show(page.links["Next →"])
-        self.assertIn("t69", page.links)
+        tags = [text for text in page.links if text.startswith("1.")]
+        self.assertEqual(tags, [f"1.{number}" for number in range(19, -1, -1)])
         self.assertEqual(page.links["← First"], "/minreg/images/a")
+
+    def test_dates(self) -> None:
+        """A tag has the date that its image states or, marked, that of its file."""
+        digest = self.tree.add_image("a", "1")
+        os.utime(self.tree.path("a", "manifests", str(digest)), (86400, 86400))
+        config = b'{"os": "linux", "architecture": "amd64", "created": "2024-10-08T12:13:14Z"}'
+        dated = descriptor(OCI_CONFIG, self.tree.add_blob(config), len(config))
+        self.tree.add_manifest("a", self.tree.image(config=dated), "2")
+        page = self.show("/minreg/images/a")
+        self.assertRegex(page.text, r"2 amd64 \w+ \d+ B 2024-10-08 12:13 1 amd64")
+        self.assertRegex(page.text, r"1 amd64 \w+ \d+ B stored 1970-01-02 00:00")
+        self.assertIn("Created 2024-10-08 12:13", self.show("/minreg/images/a:2").text)
+        self.assertIn("Stored 1970-01-02 00:00", self.show("/minreg/images/a:1").text)
 
     def test_no_tags(self) -> None:
         """A repository may have none."""
@@ -112,13 +147,25 @@ class ImagePageTests(PageTestCase):
         page = self.show("/minreg/images/rancher/pause:3.6")
         self.assertIn("Complete: all of its parts are here.", page.text)
         self.assertRegex(page.text, rf"layer {Digest.of(b'layer').encoded[:12]} \S+ 5 B")
-        self.assertEqual(page.pastes[0], "crictl pull bootstrap-registry.airgap/rancher/pause:3.6")
+        image = "localhost/rancher/pause:3.6"
+        skopeo, *commands = page.pastes[:4]
+        self.assertEqual(
+            skopeo, f"skopeo copy --src-tls-verify=false docker://{image} oci-archive:pause.tar"
+        )
+        self.assertEqual(
+            commands,
+            [
+                f"ctr images pull --plain-http {image}",
+                f"docker pull {image}",
+                "crictl pull bootstrap-registry.airgap/rancher/pause:3.6",
+            ],
+        )
         self.assertRegex(
-            page.pastes[1],
+            page.pastes[4],
             "^crictl pull bootstrap-registry.airgap/rancher/pause@sha256:[0-9a-f]{64}$",
         )
         self.assertEqual(
-            page.pastes[2],
+            page.pastes[5],
             'mirrors:\n  "bootstrap-registry.airgap":\n    endpoint:\n      - "http://localhost"',
         )
 
@@ -126,8 +173,37 @@ class ImagePageTests(PageTestCase):
         """An image that is kept with its host's name is pulled by that."""
         digest = self.tree.add_image("quay.io/a/b", "1")
         page = self.show(f"/minreg/images/quay.io/a/b@{digest}")
-        self.assertEqual(page.pastes[0], f"crictl pull quay.io/a/b@{digest}")
-        self.assertIn('  "quay.io":', page.pastes[1])
+        self.assertEqual(page.pastes[2], f"docker pull localhost/quay.io/a/b@{digest}")
+        self.assertEqual(page.pastes[3], f"crictl pull quay.io/a/b@{digest}")
+        self.assertIn('  "quay.io":', page.pastes[4])
+
+    def show_at(self, host: str) -> ShownPage:
+        """Show an image as a browser sees it that reached the registry at a host."""
+        self.tree.add_repository("a")
+        response = self.browse("/minreg/images/a:1", Host=host)
+        return ShownPage(response.body.decode())
+
+    def test_address(self) -> None:
+        """The first lines have the address by which the browser came."""
+        self.tree.add_image("a", "1")
+        for host, image_host in (
+            ("node1.example:9080", "node1.example:9080"),
+            ("10.0.0.7:9080", "10.0.0.7:9080"),
+            # Without a dot or a port, Docker takes a name for a part of the path.
+            ("node1", "node1:80"),
+        ):
+            page = self.show_at(host)
+            self.assertEqual(page.pastes[2], f"docker pull {image_host}/a:1")
+            self.assertEqual(page.pastes[3], f'{{"insecure-registries": ["{image_host}"]}}')
+            self.assertIn("Docker pulls without TLS only if /etc/docker/daemon.json", page.text)
+            self.assertIn(f'- "http://{host}"', page.pastes[-1])
+
+    def test_loopback(self) -> None:
+        """Docker trusts a registry on its own machine."""
+        self.tree.add_image("a", "1")
+        for host in ("localhost:9080", "127.0.0.1:9080", "127.1.2.3", "[::1]:9080"):
+            self.assertEqual(self.show_at(host).pastes[2], f"docker pull {host}/a:1")
+            self.assertNotIn("insecure-registries", self.show_at(host).text)
 
     def test_incomplete(self) -> None:
         """What is missing is named, and marked where it belongs."""
@@ -169,7 +245,18 @@ class ImagePageTests(PageTestCase):
         self.tree.add_manifest("a", index([here, absent]), "1")
         page = self.show("/minreg/images/a:1")
         self.assertIn("linux/amd64", page.text)
-        self.assertIn("Named by the index, and not here: linux/arm/v7.", page.text)
+        self.assertIn("The index also names linux/arm/v7: not stored here", page.text)
+
+    def test_artifact(self) -> None:
+        """What no container runtime takes is not pulled with one."""
+        kind = "application/vnd.cncf.helm.config.v1+json"
+        config = descriptor(kind, self.tree.add_blob(b"{}"), 2)
+        self.tree.add_manifest("charts/a", self.tree.image(config=config), "1")
+        page = self.show("/minreg/images/charts/a:1")
+        skopeo, *others = page.pastes
+        self.assertIn("docker://localhost/charts/a:1 oci-archive:a.tar", skopeo)
+        self.assertEqual(others, ["oras pull --plain-http localhost/charts/a:1"])
+        self.assertIn(f"Content {kind}", page.text)
 
     def test_referrers(self) -> None:
         """Signatures and such are shown, with what they say."""
@@ -202,7 +289,12 @@ class ElsewhereTests(PageTestCase):
         self.tree.add_image("a", "1")
         for url, shown in (("", "http://127.0.0.1:9080"), ("https://[::1]:5000",) * 2):
             self.registry.url = url
-            self.assertIn(f'- "{shown}"', self.show("/minreg/images/a:1").pastes[2])
+            page = self.show("/minreg/images/a:1")
+            self.assertIn(f'- "{shown}"', page.pastes[-1])
+            option = " --plain-http" if shown.startswith("http:") else ""
+            host = shown.partition("://")[2]
+            self.assertEqual(page.pastes[1], f"ctr images pull{option} {host}/a:1")
+            self.assertEqual("tls-verify" in page.pastes[0], bool(option))
 
 
 class MissingPageTests(PageTestCase):
@@ -210,7 +302,9 @@ class MissingPageTests(PageTestCase):
 
     def test_nothing(self) -> None:
         """At first, nothing is."""
-        self.assertIn("Nothing: all that was asked for", self.show("/minreg/missing").text)
+        self.assertIn(
+            "Nothing is missing: all that clients asked for", self.show("/minreg/missing").text
+        )
 
     def test_missed(self) -> None:
         """What was missed stands there, and its number on every page."""

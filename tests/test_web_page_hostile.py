@@ -44,9 +44,13 @@ class HostilePageTests(PageTestCase):
 
     def test_paths(self) -> None:
         """A path that is no name is said to be unknown, escaped and cut."""
+        self.tree.add_image("a", "1")
         for text in HOSTILE:
             self.assert_harmless(self.show(f"/minreg/images/{quote(text)}", 404))
             self.assert_harmless(self.show(f"/minreg/images/a:{quote(text)}", 404))
+            self.assert_harmless(self.show(f"/{quote(text)}", 404))
+            self.assert_harmless(self.show(f"/minreg/images/a?after={quote(text)}"))
+            self.assert_harmless(self.show(f"/?show=incomplete&after={quote(text)}"))
 
     def test_annotations(self) -> None:
         """What manifests say of themselves is text, and no more than can be read."""
@@ -103,7 +107,8 @@ class HostilePageTests(PageTestCase):
             if code == 200:
                 page = ShownPage(answer.body.decode())
                 self.assert_harmless(page)
-                self.assertIn('- "http://127.0.0.1:9080"', page.pastes[2])
+                self.assertIn("ctr images pull --plain-http 127.0.0.1:9080/a:1", page.pastes)
+                self.assertIn('- "http://127.0.0.1:9080"', page.pastes[-1])
 
     def test_files(self) -> None:
         """Files in a tree whose names are no names are not shown at all."""

@@ -1,6 +1,5 @@
 """Throws whatever a client could send at a tree that is full of traps."""
 
-import os
 import string
 
 from hypothesis import given, settings
@@ -8,12 +7,17 @@ from hypothesis import strategies as st
 
 from minreg.oci.names import Digest
 from tests.support import Response, WebTestCase, parse_response, parse_responses, write_request
-
-LAYER = bytes(range(256))
-SECRET = b"this lies outside of the root"
-DIGEST = str(Digest.of(LAYER))
-TRAPS = [str(Digest.of(bytes([number]))) for number in range(5)]
-LINKED = str(Digest.of(SECRET))
+from tests.traps import (
+    DIGEST,
+    ENDPOINTS,
+    LAYER,
+    METHODS,
+    NAMES,
+    PIECES,
+    REFERENCES,
+    SECRET,
+    add_traps,
+)
 
 RIGHT = {200, 206, 304, 400, 404, 405, 413, 416}
 CODES = {
@@ -25,28 +29,14 @@ CODES = {
 }
 
 wild = st.text(st.characters(max_codepoint=255), max_size=20)
-names = st.sampled_from(
-    ["a", "a/b", "quay.io/x", "out", "loop", "a/out", "..", ".", "../outside", "blobs", "", "A"]
-)
-references = st.sampled_from(
-    (
-        "1 list out fifo dir lost .. ../../outside/secret uploads/ sha256: "
-        f"{DIGEST} {LINKED} sha512:{'0' * 128} sha256-{DIGEST[7:]} {' '.join(TRAPS)}"
-    ).split(" ")
-)
+names = st.sampled_from(NAMES)
+references = st.sampled_from(REFERENCES)
 wire = st.one_of(
     st.binary(max_size=40),
-    st.sampled_from(
-        [
-            *(b"GET /v2/ HTTP/1.1", b"POST /v2/ HTTP/1.0", b"\r\n", b"\r\n\r\n", b": ", b"0\r\n"),
-            *(b"Content-Length: 3", b"Transfer-Encoding: chunked", b"Connection: close\r\n"),
-            *(b"Expect: 100-continue", b"Range: x", b"A: b\r\n", b"x" * 17000),
-            *(write_request("/v2/"), write_request(f"/v2/a/blobs/{DIGEST}")),
-        ]
-    ),
+    st.sampled_from([*PIECES, write_request("/v2/"), write_request(f"/v2/a/blobs/{DIGEST}")]),
 )
-endpoints = st.sampled_from(["manifests", "blobs", "tags", "referrers", "_catalog", "x"])
-methods = st.sampled_from(["GET"] * 12 + ["HEAD"] * 4 + ["POST", "PUT", "OPTIONS", "BREW", "get"])
+endpoints = st.sampled_from(ENDPOINTS)
+methods = st.sampled_from(["GET"] * 11 + ["HEAD"] * 3 + [*METHODS])
 numbers = st.one_of(st.integers(-2, 300).map(str), st.sampled_from(["", "9" * 25, "x"]))
 ranges = st.one_of(
     st.lists(st.tuples(numbers, numbers).map("-".join), max_size=4).map(
@@ -108,29 +98,7 @@ class PropertyTests(WebTestCase):
     def setUp(self) -> None:
         """Make a tree with content, and with all that must never be served."""
         super().setUp()
-        outside = os.path.join(os.path.dirname(self.root), "outside")
-        os.makedirs(outside)
-        for name in ("secret", LINKED, "1"):
-            with open(os.path.join(outside, name), "wb") as file:
-                file.write(SECRET)
-        tree = self.tree
-        self.manifests = {
-            str(tree.add_image(name, "1", LAYER)) for name in ("a", "a/b", "quay.io/x")
-        }
-        os.symlink(outside, tree.path("out"))
-        os.symlink(outside, tree.path("a/out"))
-        os.symlink(".", tree.path("loop"))
-        os.symlink(os.path.join(outside, "secret"), tree.path("a/manifests/out"))
-        os.symlink(os.path.join(outside, "secret"), tree.path("blobs", LINKED))
-        os.symlink(os.path.join(outside, LINKED), tree.path("a/manifests", LINKED))
-        os.symlink("/proc/self/environ", tree.path("blobs", TRAPS[0]))
-        os.symlink("/dev/zero", tree.path("blobs", TRAPS[1]))
-        os.symlink(TRAPS[4], tree.path("blobs", TRAPS[4]))
-        os.symlink("nowhere", tree.path("a/manifests/lost"))
-        os.mkfifo(tree.path("blobs", TRAPS[2]))
-        os.mkfifo(tree.path("a/manifests/fifo"))
-        os.mkdir(tree.path("a/manifests/dir"))
-        os.mkdir(tree.path("blobs", TRAPS[3]))
+        self.manifests = add_traps(self.tree)
 
     def assert_right(self, method: str, response: Response) -> None:
         """Assert what every answer must have, and that its body is what its status says."""

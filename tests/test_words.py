@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.text import count, format_size, printable
+from minreg.text import count, format_size, name_some, printable
 
 
 class SizeTests(SynchronousTestCase):
@@ -22,6 +22,17 @@ class SizeTests(SynchronousTestCase):
     def test_counts(self) -> None:
         """One is not many."""
         self.assertEqual([count(1, "blob"), count(0, "blob")], ["1 blob", "0 blobs"])
+
+
+class NameSomeTests(SynchronousTestCase):
+    """Tests for ``name_some``."""
+
+    def test_some(self) -> None:
+        """Names that are near come first, then the last ones; the others are counted."""
+        self.assertEqual(name_some(["a"], "b"), "a")
+        names = [f"v1.{number}" for number in range(10)] + ["x", "y"]
+        self.assertEqual(name_some(names, "x", 2), "x, y and 10 more")
+        self.assertEqual(name_some(["1.10", "1.9", "1.100"], "?"), "1.100, 1.10, 1.9")
 
 
 class PrintableTests(SynchronousTestCase):

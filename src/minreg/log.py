@@ -1,10 +1,15 @@
 """What the log looks like: a line of text or a JSON object for each event.
 
 Neither can be forged by what a client sends: whatever is not printable is escaped.
+
+Text that goes to systemd's journal is written as sd-daemon(3) wants it: each line begins with its
+priority, and has no time, for the journal has its own.
 """
 
 import json
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Protocol
@@ -14,6 +19,13 @@ from twisted.logger import FileLogObserver, LogEvent, formatEvent
 from minreg.text import printable
 
 LOG_FORMATS = ("text", "json")
+
+_PRIORITIES = {"debug": 7, "info": 6, "warn": 4, "error": 3, "critical": 2}
+"""Priorities of syslog(3), by level."""
+
+_RUNNER = ("twisted.application.", "twisted.scripts.", "twisted.internet.base")
+_FACTORY = ("Starting factory ", "Stopping factory ")
+_PORT = re.compile(r"\(.+ Port .+ Closed\)|\S+ starting on \S+")
 
 _LONGEST = 1024
 _OF_TWISTED = frozenset({"time", "format", "isError", "message", "system"})
@@ -29,23 +41,54 @@ class Stream(Protocol):
         """See to it that all lines get there."""
 
 
-def make_observer(log_format: str, stream: Stream) -> FileLogObserver:
+def make_observer(
+    log_format: str, stream: Stream, *, for_journal: bool = False
+) -> FileLogObserver:
     """Make an observer that writes each event to ``stream``.
 
     Args:
         log_format: One of ``LOG_FORMATS``.
         stream: Where to write.
+        for_journal: Whether text is written as systemd's journal wants it.
     """
-    as_line: Callable[[LogEvent], str] = {"text": text_line, "json": json_line}[log_format]
+    as_text = journal_line if for_journal else text_line
+    as_line: Callable[[LogEvent], str] = {"text": as_text, "json": json_line}[log_format]
     return FileLogObserver(stream, as_line)  # type: ignore[arg-type]  # no more of it is used
+
+
+def is_journal(stream: Any, environment: Mapping[str, str]) -> bool:
+    """Return whether a stream leads to systemd's journal.
+
+    Args:
+        stream: A file, or another stream, which leads elsewhere.
+        environment: The variables of the process. ``JOURNAL_STREAM`` has the device and inode
+            of what systemd connected to the journal (systemd.exec(5)): a file that was opened
+            since, or a pipe that a parent process made, is another one.
+    """
+    connected = environment.get("JOURNAL_STREAM", "")
+    try:
+        status = os.fstat(stream.fileno())
+    except (AttributeError, OSError, ValueError):
+        return False
+    return connected == f"{status.st_dev}:{status.st_ino}"
 
 
 def text_line(event: LogEvent) -> str:
     """Write an event as one line: time, level, and what happened.
 
-    Only a fault of minreg itself adds lines, with the traceback behind it.
+    Only a fault of minreg itself adds lines, with the traceback behind it. What Twisted says of
+    its own start and stop is left out: the result is empty.
     """
+    if _is_life_cycle(event):
+        return ""
     return f"{_time(event)} {_kept(event, _text)}"
+
+
+def journal_line(event: LogEvent) -> str:
+    """Write an event as ``text_line``, but with priorities in front of lines, and no time."""
+    if _is_life_cycle(event):
+        return ""
+    return _kept(event, _journal)
 
 
 def json_line(event: LogEvent) -> str:
@@ -69,6 +112,25 @@ def _text(event: LogEvent) -> str:
     if "log_failure" in event:
         line += "\n" + event["log_failure"].getTraceback().rstrip()
     return line + "\n"
+
+
+def _journal(event: LogEvent) -> str:
+    priority = f"<{_PRIORITIES.get(_level(event), 6)}>"
+    return "".join(f"{priority}{line}" for line in _text(event).splitlines(keepends=True))
+
+
+def _is_life_cycle(event: LogEvent) -> bool:
+    """Return whether this is what Twisted says of its runner, reactor, factories and ports.
+
+    The daemon's own lines say what of it matters: version, root, listeners, and the end.
+    Warnings, errors and what Twisted says of connections are no part of it.
+    """
+    if _level(event) != "info" or "log_failure" in event:
+        return False
+    namespace, form = event.get("log_namespace", ""), event.get("log_format") or ""
+    if namespace.startswith(_RUNNER) or form.startswith(_FACTORY):
+        return True
+    return namespace == "log_legacy" and bool(_PORT.fullmatch(event.get("log_text", "")))
 
 
 def _json(event: LogEvent) -> str:

@@ -5,14 +5,10 @@ import os
 from collections.abc import Mapping
 
 import attrs
-from twisted.internet.endpoints import quoteStringArgument
 
+from minreg.defaults import DEFAULT_ALIAS, DEFAULT_INTERFACE, DEFAULT_PORT
 from minreg.log import LOG_FORMATS
 from minreg.oci.names import NameInvalid, parse_host
-
-DEFAULT_PORT = 9080
-DEFAULT_INTERFACE = "127.0.0.1"
-DEFAULT_ALIAS = "bootstrap-registry.airgap=docker.io"
 
 BACKLOG = 1024
 """Connections that may wait to be accepted; with Twisted's 50, a burst waits a second."""
@@ -79,7 +75,10 @@ def check_awaited_root(path: str | None) -> str:
         SettingInvalid: None is named, or what is there is no directory that can be read.
     """
     if not path:
-        raise SettingInvalid("--root is missing: name the directory that holds the registry tree")
+        raise SettingInvalid(
+            "--root is missing: name the directory that holds the registry tree, or set "
+            "MINREG_ROOT"
+        )
     root = os.path.abspath(path)
     if not os.path.exists(root):
         return root
@@ -165,7 +164,8 @@ def tcp_endpoint(port: str | None, interface: str | None) -> ListenEndpoint:
             f"--interface {interface!r} is not an IP address: use that of an interface, "
             "127.0.0.1 for this machine only, or 0.0.0.0 for all"
         ) from None
+    quoted = interface.replace("\\", r"\\").replace(":", r"\:")
     return ListenEndpoint(
         f"--port {port} --interface {interface}",
-        f"tcp:{port}:interface={quoteStringArgument(interface)}:backlog={BACKLOG}",
+        f"tcp:{port}:interface={quoted}:backlog={BACKLOG}",
     )

@@ -1,29 +1,28 @@
-"""What ``twistd -n minreg`` runs: from the command line to a service."""
+"""What ``twistd -n minreg`` runs: from the command line and the environment to a service."""
 
+import os
+import re
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from itertools import chain
-from typing import ClassVar, TextIO
+from typing import TYPE_CHECKING, ClassVar, TextIO, TypeVar
 
+import attrs
+from twisted.logger import FileLogObserver
 from twisted.python.logfile import LogFile
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from minreg import __version__
-from minreg.daemon.assembly import make_service
-from minreg.daemon.service import (
-    RegistryService,
-    exit_with_error,
-    exit_with_logged_error,
-    print_error,
-)
 from minreg.daemon.sockets import PassedSocket, choose_sockets, find_passed, is_passed
-from minreg.log import make_observer
+from minreg.daemon.tls import leave_out_tls
+from minreg.defaults import DEFAULT_ALIAS
+from minreg.log import is_journal, make_observer
+from minreg.options import DAEMON_OPTIONS, LONG_DESCRIPTION, DaemonOption
 from minreg.settings import (
-    DEFAULT_ALIAS,
-    DEFAULT_INTERFACE,
-    DEFAULT_PORT,
     ListenEndpoint,
     SettingInvalid,
     Settings,
@@ -36,39 +35,39 @@ from minreg.settings import (
     tcp_endpoint,
 )
 
+if TYPE_CHECKING:
+    from minreg.daemon.service import RegistryService
+
+_YES = frozenset({"1", "true", "yes", "on"})
+_NO = frozenset({"0", "false", "no", "off"})
+_UNKNOWN_OPTION = re.compile(r"option --(\S+) not recognized")
+
+_Value = TypeVar("_Value")
+
 
 class Options(UsageOptions):
-    """The daemon's command line."""
+    """The daemon's command line, and the environment where that leaves something open.
 
-    longdesc = (
-        "Serves the registry tree below a directory, read-only, to any OCI client. "
-        "Endpoints for --listen are written as in unix:/run/minreg.sock, "
-        "systemd (all sockets that it passes) or ssl:9443:privateKey=key.pem:certKey=cert.pem"
-    )
+    ``environment`` has the variables; the command line wins.
+    """
+
+    longdesc = LONG_DESCRIPTION
 
     optParameters: ClassVar = [
-        ["root", "r", None, "The directory that holds the registry tree."],
-        ["port", "p", None, f"The TCP port to listen on.  [default: {DEFAULT_PORT}]"],
-        [
-            "interface",
-            "i",
-            None,
-            f"The IP address to listen on.  [default: {DEFAULT_INTERFACE}]",
-        ],
-        ["log-format", None, "text", "How to log: text or json."],
-        ["workers", None, "1", "How many processes serve: a number, or auto."],
-        ["status-listen", None, None, "An endpoint for status, instead of the registry's own."],
+        [option.name, option.short or None, None, option.summary]
+        for option in DAEMON_OPTIONS
+        if not (option.is_flag or option.is_repeatable)
     ]
     optFlags: ClassVar = [
-        ["no-page", None, "Have no page for people."],
-        ["wait-for-root", None, "Answer 503 while the root is not there yet, or empty."],
+        [option.name, None, option.help] for option in DAEMON_OPTIONS if option.is_flag
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self.settings: Settings
+        self.environment = os.environ if environment is None else environment
         self["listen"] = []
-        self["registry-alias"] = [DEFAULT_ALIAS]
+        self["registry-alias"] = []
         self["allow-links-to"] = []
 
     def opt_listen(self, endpoint: str) -> None:
@@ -88,42 +87,180 @@ class Options(UsageOptions):
         print(f"minreg {__version__}")  # noqa: T201 - as Twisted's own
         raise SystemExit(0)
 
+    def parseArgs(self, *arguments: str) -> None:
+        """Refuse what stands behind the options.
+
+        Raises:
+            SettingInvalid: There is something.
+        """
+        if arguments:
+            word = arguments[0]
+            raise SettingInvalid(
+                f"{word!r} belongs to no option: the tree is named by --root {word}"
+            )
+
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Read the command line; what is wrong with it is said in one line."""
         try:
             super().parseOptions(options)
             self.settings = self._check()
         except (UsageError, SettingInvalid) as error:
-            print_error(f"{error} (--help lists all options)")
+            from minreg.daemon.service import print_error  # noqa: PLC0415 - see below
+
+            print_error(f"{_with_suggestion(str(error))} (--help lists all options)")
             raise SystemExit(2) from None
+        status = self.settings.status_listen
+        endpoints = [*self.settings.listen, *([] if status is None else [status])]
+        leave_out_tls(endpoint.description for endpoint in endpoints)
         self._tell_twist()
 
     def _check(self) -> Settings:
-        port, interface = self["port"], self["interface"]
-        awaits = bool(self["wait-for-root"])
-        if self["listen"] and (port, interface) != (None, None):
-            raise SettingInvalid("--listen takes the place of --port and --interface: drop these")
-        wanted = [*self["listen"], self["status-listen"] or ""]
-        passed = find_passed() if any(map(is_passed, wanted)) else []
-        status, sockets = find_status(self["status-listen"], passed)
-        listen = [find_endpoints("--listen", text, sockets) for text in self["listen"]]
+        given = {option.name: self._find(option) for option in DAEMON_OPTIONS}
+        self._choose_listen(given)
+        awaits = bool(given["wait-for-root"].values)
+        listen, status = given["listen"], given["status-listen"]
+        passed = find_passed() if any(map(is_passed, (*listen.values, *status.values))) else []
+        status_endpoint, sockets = find_status(status.last, passed, status.name)
+        endpoints = [find_endpoints(listen.name, text, sockets) for text in listen.values]
         return Settings(
-            root=(check_awaited_root if awaits else check_root)(self["root"]),
-            listen=tuple(chain.from_iterable(listen)) or (tcp_endpoint(port, interface),),
-            log_format=parse_log_format(self["log-format"]),
-            aliases=dict(parse_alias(alias) for alias in self["registry-alias"]),
-            allow_links_to=tuple(check_directory(place) for place in self["allow-links-to"]),
+            root=given["root"].parse(check_awaited_root if awaits else check_root),
+            listen=tuple(chain.from_iterable(endpoints)) or (_tcp_endpoint(given),),
+            log_format=given["log-format"].parse(lambda text: parse_log_format(text or "text")),
+            aliases=dict(
+                [parse_alias(DEFAULT_ALIAS), *given["registry-alias"].parse_all(parse_alias)]
+            ),
+            allow_links_to=tuple(given["allow-links-to"].parse_all(check_directory)),
             waits_for_root=awaits,
-            workers=parse_workers(self["workers"]),
-            status_listen=status,
-            has_page=not self["no-page"],
+            workers=given["workers"].parse(lambda text: parse_workers(text or "1")),
+            status_listen=status_endpoint,
+            has_page=not given["no-page"].values,
         )
+
+    def _find(self, option: DaemonOption) -> "_Given":
+        """Return what the command line says of an option, or else the environment.
+
+        Raises:
+            SettingInvalid: The variable's text has not the form of its option.
+        """
+        value = self[option.name]
+        text = self.environment.get(option.variable, "")
+        if value or not text:
+            values = value if isinstance(value, list) else [] if value in (None, 0) else [value]
+            return _Given(f"--{option.name}", option.name, tuple(map(str, values)))
+        values = [text]
+        if option.is_repeatable:
+            try:
+                values = shlex.split(text)
+            except ValueError as error:
+                raise SettingInvalid(
+                    f"{option.variable} cannot be divided into words ({error}): divide them by "
+                    "spaces, and quote as in a shell"
+                ) from None
+        elif option.is_flag:
+            values = ["yes"] if _parse_flag(option.variable, text) else []
+        return _Given(option.variable, option.name, tuple(values))
+
+    def _choose_listen(self, given: dict[str, "_Given"]) -> None:
+        """Have ``--listen`` or port and interface: what the command line says is what counts.
+
+        Raises:
+            SettingInvalid: The same source says both.
+        """
+        listen, tcp = given["listen"], (given["port"], given["interface"])
+        if not listen.values or not any(one.values for one in tcp):
+            return
+        if listen.is_variable and not all(one.is_variable for one in tcp if one.values):
+            given["listen"] = attrs.evolve(listen, values=())
+        elif not listen.is_variable and all(one.is_variable for one in tcp if one.values):
+            for one in tcp:
+                given[one.option] = attrs.evolve(one, values=())
+        else:
+            names = " and ".join(one.name for one in tcp if one.values)
+            raise SettingInvalid(f"{listen.name} takes the place of {names}: drop {names}")
 
     def _tell_twist(self) -> None:
         """``twist`` begins its log without asking the service: tell it our format."""
         parent = getattr(self, "parent", None)
         if parent is not None and "fileLogObserverFactory" in parent:
-            parent["fileLogObserverFactory"] = partial(make_observer, self.settings.log_format)
+            parent["fileLogObserverFactory"] = partial(_make_observer, self.settings.log_format)
+
+
+def _make_observer(log_format: str, stream: TextIO) -> FileLogObserver:
+    return make_observer(log_format, stream, for_journal=is_journal(stream, os.environ))
+
+
+@attrs.frozen
+class _Given:
+    """What is said of one option: ``name`` is the option or the variable that says it."""
+
+    name: str
+    option: str
+    values: tuple[str, ...]
+
+    @property
+    def is_variable(self) -> bool:
+        """Whether the environment says it."""
+        return not self.name.startswith("-")
+
+    @property
+    def last(self) -> str | None:
+        """The text of an option that counts once; None where nothing is said."""
+        return self.values[-1] if self.values else None
+
+    def parse(self, parse: Callable[[str | None], _Value]) -> _Value:
+        """Read an option that counts once.
+
+        Raises:
+            SettingInvalid: It cannot be used; the text begins with its name.
+        """
+        try:
+            return parse(self.last)
+        except SettingInvalid as error:
+            raise self._renamed(error) from None
+
+    def parse_all(self, parse: Callable[[str], _Value]) -> list[_Value]:
+        """Read each value of an option that is repeatable; raises as ``parse`` does."""
+        try:
+            return [parse(value) for value in self.values]
+        except SettingInvalid as error:
+            raise self._renamed(error) from None
+
+    def _renamed(self, error: SettingInvalid) -> SettingInvalid:
+        """Name the variable where the text of an error names the option."""
+        return SettingInvalid(str(error).replace(f"--{self.option} ", f"{self.name} ", 1))
+
+
+def _tcp_endpoint(given: Mapping[str, _Given]) -> ListenEndpoint:
+    """Make the endpoint for a port and an interface, in the words that were used for them."""
+    port, interface = given["port"], given["interface"]
+    # Each is read alone, so that an error names where it is from.
+    port.parse(lambda text: tcp_endpoint(text, None))
+    endpoint = interface.parse(lambda text: tcp_endpoint(port.last, text))
+    words = endpoint.words
+    for one in (port, interface):
+        words = words.replace(f"--{one.option} ", f"{one.name} ")
+    return attrs.evolve(endpoint, words=words)
+
+
+def _parse_flag(variable: str, text: str) -> bool:
+    """Read the variable of a flag.
+
+    Raises:
+        SettingInvalid: It says neither yes nor no.
+    """
+    word = text.strip().lower()
+    if word not in {*_YES, *_NO}:
+        raise SettingInvalid(f"{variable} {text[:80]!r} is neither 1 nor 0: use one of these")
+    return word in _YES
+
+
+def _with_suggestion(message: str) -> str:
+    """Add to Twisted's complaint of an unknown option the option that was probably meant."""
+    unknown = _UNKNOWN_OPTION.match(message)
+    if unknown is None:
+        return message
+    near = get_close_matches(unknown[1], [option.name for option in DAEMON_OPTIONS], n=1)
+    return f"{message}: did you mean --{near[0]}?" if near else message
 
 
 def find_endpoints(
@@ -149,7 +286,7 @@ def find_endpoints(
 
 
 def find_status(
-    text: str | None, sockets: Sequence[PassedSocket]
+    text: str | None, sockets: Sequence[PassedSocket], name: str = "--status-listen"
 ) -> tuple[ListenEndpoint | None, Sequence[PassedSocket]]:
     """Read where status is to be, and tell which sockets are left for the registry.
 
@@ -158,15 +295,19 @@ def find_status(
     """
     if text is None:
         return None, sockets
-    status, *more = find_endpoints("--status-listen", text, sockets)
+    status, *more = find_endpoints(name, text, sockets)
     if more:
         raise SettingInvalid(f"{status.words} means several sockets: name one, by index=N")
     return status, [passed for passed in sockets if passed.descriptor != status.descriptor]
 
 
-def makeService(options: Options) -> RegistryService:
+def makeService(options: Options) -> "RegistryService":
     """Build the daemon that ``options`` describe, not yet listening."""
     from twisted.internet import reactor  # noqa: PLC0415 - whoever runs us installs it first
+
+    # These import Twisted's networking, which comes after the decision about TLS.
+    from minreg.daemon.assembly import make_service  # noqa: PLC0415
+    from minreg.daemon.service import exit_with_error, exit_with_logged_error, print_error  # noqa: PLC0415
 
     parent = getattr(options, "parent", None) or {}
     give_up = exit_with_error if parent.get("nodaemon", True) else exit_with_logged_error

@@ -88,6 +88,18 @@ class Browser:
         """Evaluate JavaScript, as the driver may and the page may not."""
         return self._ask("POST", "/execute/sync", {"script": f"return {expression}", "args": []})
 
+    def set_width(self, width: int) -> None:
+        """Show pages as wide as that, in pixels; windows cannot be as narrow as phones are."""
+        screen = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 800}
+        command = {"cmd": "Emulation.setDeviceMetricsOverride", "params": screen}
+        self._ask("POST", "/goog/cdp/execute", command)
+
+    def set_color_scheme(self, scheme: str) -> None:
+        """Prefer ``light`` or ``dark`` colours."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        command = {"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}}
+        self._ask("POST", "/goog/cdp/execute", command)
+
     def complaints(self) -> list[str]:
         """Read what the browser found wrong: what it would not load, or could not."""
         entries = self._ask("POST", "/se/log", {"type": "browser"})

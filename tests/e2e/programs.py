@@ -1,11 +1,13 @@
 """Programs that the end-to-end tests run."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 import sysconfig
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import NoReturn
 
@@ -85,8 +87,13 @@ def do_without(reason: str) -> NoReturn:
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Find a port of 127.0.0.1 that is free, and that the kernel gives to nobody meanwhile.
+
+    What the kernel chooses for clients and for port 0 lies above (ip_local_port_range), so
+    that tests in other processes do not take the port before the daemon listens on it.
+    """
+    while True:
+        port = random.randrange(20000, 32768)  # noqa: S311 - no secret
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -24,7 +24,7 @@ class EndToEndTestCase(SynchronousTestCase):
         try:
             run("unshare", "--mount", "true")
         except ProgramFailed:
-            do_without("file systems cannot be mounted here: run the tests as root")
+            do_without("needs root: file systems cannot be mounted here")
 
     def make_directory(self) -> str:
         """Make a directory that goes when the test ends.

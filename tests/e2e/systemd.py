@@ -46,9 +46,11 @@ class Systemd:
         units: A directory that holds the units, as ``/etc/systemd/system`` does.
         alone: Whether it has a network of its own, without any interface but ``lo``, instead
             of this machine's.
+        script: What starts it, for ``sh``; its arguments are a directory for what is to be
+            below ``/var/lib``, ``units``, a control group, and options of ``unshare``.
     """
 
-    def __init__(self, units: str, *, alone: bool = False) -> None:
+    def __init__(self, units: str, *, alone: bool = False, script: str = _BOOT) -> None:
         need_programs("unshare", "nsenter", "systemctl")
         self._control_group = _make_control_group()
         self._directory = tempfile.TemporaryDirectory(prefix="minreg-")
@@ -59,7 +61,7 @@ class Systemd:
             [
                 "sh",
                 "-c",
-                _BOOT,
+                script,
                 "sh",
                 self.state,
                 units,
@@ -100,7 +102,7 @@ class Systemd:
 
     def run(self, *command: str) -> str:
         """Run a program where the units run, outside of their restrictions."""
-        process = str(self._find_first_process())
+        process = str(self.find_first_process())
         return run("nsenter", "--target", process, "--mount", "--pid", "--net", *command)
 
     def output(self) -> str:
@@ -122,7 +124,7 @@ class Systemd:
             time.sleep(0.05)
         self._directory.cleanup()
 
-    def _find_first_process(self) -> int:
+    def find_first_process(self) -> int:
         """Find the process that is number 1 for itself: a child of ``unshare``."""
         children = _children(self._process.pid)
         if not children:

@@ -44,7 +44,9 @@ class DownloadTests(SynchronousTestCase):
             capture_output=True,
             text=True,
         )
-        self.assertEqual((done.returncode, done.stderr), (status, ""))
+        self.assertEqual(done.returncode, status, done.stderr)
+        # What to run next, and nothing else, is on stderr.
+        self.assertRegex(done.stderr, r"\Anext: .+\n(?:  or: .+\n)?\Z")
         return done.stdout
 
     def upstream_manifest(self, name: str) -> bytes:

@@ -139,9 +139,9 @@ class StreamTests(EndToEndTestCase):
     def test_terminal(self) -> None:
         """On a terminal a bar shows how far the archive was read, and goes at the end."""
         self.need_programs("script")
-        command = f"{sys.executable} -m minreg import -d {self.root} {self.layout}"
+        command = f"TERM=xterm {sys.executable} -m minreg import -d {self.root} {self.layout}"
         said = run("script", "--quiet", "--return", "--command", command, "/dev/null")
-        self.assertIn(f"{self.layout} ", said)
+        self.assertIn(f"{os.path.basename(self.layout)} ", said)
         self.assertIn("\x1b[2K", said)
         self.assertIn(f"{NAME} is now {REPOSITORY}:3.6, ", said)
 

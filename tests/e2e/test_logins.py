@@ -146,4 +146,5 @@ class BasicTests(SynchronousTestCase):
         log_in(self.directory, self.registry.host, "alice:secret")
         for _ in range(2):
             done = self.download()
-            self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertRegex(done.stderr, r"\Anext: .+\n  or: .+\n\Z")

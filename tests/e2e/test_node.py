@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from minreg.commands.node import STOP
-from tests.e2e.programs import installed
+from tests.e2e.programs import ProgramFailed, installed, run
 from tests.e2e.support import EndToEndTestCase
 from tests.e2e.units import UnitsTestCase
 
@@ -33,6 +33,33 @@ class OutputTests(EndToEndTestCase):
             os.close(written)
         self.assertEqual(ended.stderr, b"")
         self.assertTrue(os.path.exists(f"{node}/etc/rancher/k3s/registries.yaml"))
+
+
+class DryRunTests(EndToEndTestCase):
+    """Tests for ``install --dry-run`` on the node itself."""
+
+    def setUp(self) -> None:
+        """See that the machine's own units can be hidden."""
+        self.need_to_mount()
+        self.need_programs("systemctl")
+
+    def dry_run(self, program: str) -> str:
+        """Run it where no units are, whatever is installed on this machine."""
+        command = f"{installed('minreg')} node install --dry-run --program={program}"
+        hide_units = f"mount -t tmpfs none {_UNITS}"
+        return run("unshare", "--mount", "sh", "-ec", f"{hide_units} && exec {command}")
+
+    def test_steps(self) -> None:
+        """It does not say what to do next."""
+        said = self.dry_run("/bin/sh")
+        self.assertIn("would be", said)
+        self.assertNotIn("now:", said)
+
+    def test_program_is_looked_at(self) -> None:
+        """A program that cannot run is refused."""
+        said = str(self.assertRaises(ProgramFailed, self.dry_run, "/opt/nosuch/bin/twistd"))
+        self.assertIn("/opt/nosuch/bin/twistd: 2\n", said)
+        self.assertIn("/opt/nosuch/bin/twistd is not there", said)
 
 
 class UninstallTests(UnitsTestCase):

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from tests.e2e.forward_proxy import ForwardProxy
 from tests.e2e.programs import need_programs
 from tests.e2e.real_registry import Layout, start_registry
+from tests.isolation import allow_connections_to
 
 
 def outer_address() -> str:
@@ -21,7 +22,8 @@ def outer_address() -> str:
         except OSError:
             raise SkipTest("needs a network interface beside the loopback one") from None
         address: str = probe.getsockname()[0]
-        return address
+    allow_connections_to(address)
+    return address
 
 
 class PrivateAuthorityTests(SynchronousTestCase):

@@ -5,6 +5,9 @@ import os
 import secrets
 import socket
 
+from twisted.internet.error import ConnectionLost
+from twisted.python.failure import Failure
+
 from minreg.oci.names import Digest
 from minreg.store.tree import RegistryTree
 from minreg.web.backpressure import STALL_TIMEOUT
@@ -132,6 +135,23 @@ class BrokenTests(SendfileTestCase):
         line = self.last_line()
         self.assertEqual(line[FAILURE], "the client left")
         self.assertLess(int(str(line[BYTES])), len(LAYER))
+
+    def test_descriptor_stays_taken(self) -> None:
+        """What the reactor still has to tell of a sender goes to no other connection.
+
+        One call of epoll_wait(2) may bring an event for the socket and one for its duplicate.
+        If a connection that is accepted between them got the duplicate's number, it would be
+        taken for the one whose client has left.
+        """
+        self.begin()
+        [sender] = self.wire.reactor.writers
+        descriptor = sender.fileno()
+        self.wire.transport.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual((sender.fileno(), self.wire.reactor.writers), (-1, set()))
+        os.fstat(descriptor)
+        self.clock.advance(0)
+        self.assertRaises(OSError, os.fstat, descriptor)
+        self.assert_nothing_left()
 
     def test_takes_nothing(self) -> None:
         """A client that takes nothing costs no memory, and is cut off after a while."""

@@ -1,30 +1,34 @@
 """What several commands read from their command lines."""
 
+import os
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 import click
 
 from minreg.commands.reports import WrongUsage
 from minreg.oci.manifests import Platform
 from minreg.oci.names import ImageReference, ReferencesInvalid, parse_references
+from minreg.preflight.platforms import parse_platform
 
 ALL_PLATFORMS = "all"
 
-directory_option = click.option(
-    "-d",
-    "--directory",
-    default="./registry",
-    show_default=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="The root of the tree.",
-)
+_SPELLINGS = {
+    **dict.fromkeys(("amd64", "x86_64", "x86-64", "x64"), "linux/amd64"),
+    **dict.fromkeys(("arm64", "aarch64", "armv8"), "linux/arm64"),
+    **dict.fromkeys(("arm", "armv7", "armv7l", "armhf"), "linux/arm/v7"),
+    **dict.fromkeys(("armv6", "armv6l", "armel"), "linux/arm/v6"),
+    **dict.fromkeys(("386", "i386", "i686", "x86"), "linux/386"),
+    **{name: f"linux/{name}" for name in ("ppc64le", "s390x", "riscv64", "loong64")},
+}
+"""What people write for the platforms of images, as GOARCH and as uname have it."""
 
-links_option = click.option(
-    "--allow-links-to",
-    multiple=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="A directory outside of the tree that its links may lead to, as for serving. Repeatable.",
+_OTHER_ARCHITECTURES = frozenset(
+    {"mips", "mipsle", "mips64", "mips64le", "ppc64", "ppc", "wasm", "sparc64"}
 )
+_PLATFORMS = tuple(dict.fromkeys(_SPELLINGS.values()))
+_ARCHITECTURES = frozenset(name.split("/")[1] for name in _PLATFORMS) | _OTHER_ARCHITECTURES
+_SYSTEMS = ("linux", "windows", "darwin", "freebsd")
 
 
 def parse_platforms(texts: Sequence[str]) -> tuple[Platform, ...]:
@@ -35,10 +39,45 @@ def parse_platforms(texts: Sequence[str]) -> tuple[Platform, ...]:
     """
     if ALL_PLATFORMS in texts:
         return ()
+    for text in texts:
+        near = suggest_platform(text)
+        if near:
+            raise WrongUsage(f"{text[:80]!r} is no platform of images: did you mean {near}?")
     try:
         return tuple(Platform.parse(text) for text in texts)
     except ValueError as error:
         raise WrongUsage(str(error)) from None
+
+
+def check_platforms(texts: Sequence[str]) -> None:
+    """Make sure that platforms of nodes are some; their other spellings are as good.
+
+    Raises:
+        WrongUsage: One is none.
+    """
+    for text in texts:
+        try:
+            parse_platform(text)
+        except ValueError as error:
+            near = suggest_platform(text)
+            raise WrongUsage(f"{error}{f': did you mean {near}?' if near else ''}") from None
+
+
+def suggest_platform(text: str) -> str:
+    """Return the platform that was probably meant; empty if the text is one, or like none."""
+    name = text.lower()
+    system, slash, architecture = name.partition("/")
+    if slash and system in _SYSTEMS and architecture.partition("/")[0] in _ARCHITECTURES:
+        return "" if name == text else name
+    if slash and architecture in _SYSTEMS:
+        system, architecture = architecture, system
+        name = f"{system}/{architecture}"
+    for mark in "/-_:":
+        spelled = name.removeprefix(f"linux{mark}")
+        if spelled in _SPELLINGS:
+            return _SPELLINGS[spelled]
+    near = get_close_matches(name, [*_PLATFORMS, *_SPELLINGS], n=1, cutoff=0.75)
+    return _SPELLINGS.get(near[0], near[0]) if near else ""
 
 
 def parse_arguments(texts: Sequence[str]) -> list[ImageReference]:
@@ -51,6 +90,20 @@ def parse_arguments(texts: Sequence[str]) -> list[ImageReference]:
         return parse_references(texts, "IMAGE")
     except ReferencesInvalid as error:
         raise WrongUsage(str(error)) from None
+
+
+def check_links(paths: Sequence[str]) -> Sequence[str]:
+    """Return the directories of ``--allow-links-to``.
+
+    Raises:
+        WrongUsage: One is no directory.
+    """
+    for path in paths:
+        if not os.path.isdir(path):
+            raise WrongUsage(
+                f"--allow-links-to {path} is no directory: name the one that links lead to"
+            )
+    return paths
 
 
 def read_list(path: str) -> list[ImageReference]:

@@ -3,55 +3,34 @@
 import json
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
 import click
 
-from minreg.commands.reports import CouldNotLook
-from minreg.k3s.doctor.diagnosis import diagnose, order
-from minreg.k3s.doctor.findings import Finding
-from minreg.k3s.doctor.image_resolution import Resolution, find_pause_image, resolve_images
-from minreg.k3s.doctor.node_files import CLOSED, NodeFiles
-from minreg.k3s.doctor.node_state import Node, inspect_node
-from minreg.k3s.doctor.patches import Patch, make_patch
-from minreg.k3s.doctor.probe import ask, check_registry
-from minreg.k3s.doctor.report import (
-    as_json,
+from minreg.commands.doctor_report import (
     summarize,
     write_findings,
     write_resolutions,
     write_unread,
 )
+from minreg.commands.reports import CouldNotLook
+from minreg.commands.terminal import echo, echo_diff
+from minreg.k3s.doctor.diagnosis import diagnose, order
+from minreg.k3s.doctor.findings import Finding, Severity
+from minreg.k3s.doctor.image_resolution import Resolution, find_pause_image, resolve_images
+from minreg.k3s.doctor.node_files import CLOSED, NodeFiles
+from minreg.k3s.doctor.node_state import Node, inspect_node
+from minreg.k3s.doctor.patches import Patch, make_patch
+from minreg.k3s.doctor.probe import ask, check_registry
+from minreg.k3s.doctor.report import as_json
 from minreg.text import printable
 
 _MOST_SECONDS = 120
 
 
-@click.command(
-    "doctor",
-    help="""Find what keeps K3s or RKE2 on this node from its images, and say how to mend it.
-
-    It reads what they read and what they have written, works out who will be asked for each
-    image, and asks the registry that runs. It changes nothing. The exit status is 0 if there
-    is nothing to mend, 1 if there is, and 2 if it could not look.
-    """,
-)
-@click.option(
-    "--root-prefix",
-    default="/",
-    show_default=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="The directory that stands for the node's root, for those who build images.",
-)
-@click.option("--json", "as_document", is_flag=True, help="Write a JSON document.")
-@click.option(
-    "--fix",
-    is_flag=True,
-    help="Show as a diff what to change in files. It is for 'patch -p1 -d /': nothing is changed.",
-)
-def command(*, root_prefix: str, as_document: bool, fix: bool) -> None:
+def run(*, root_prefix: str, as_document: bool, fix: bool) -> None:
     """Look, and exit with the status that tells the outcome."""
     files = NodeFiles(root_prefix)
     with limited_time(_MOST_SECONDS):
@@ -82,10 +61,13 @@ def _look(files: NodeFiles, *, as_document: bool, fix: bool) -> None:
             json.dumps(document | ({"diff": list(difference.lines)} if fix else {}), indent=2)
         )
     elif fix:
-        _show(difference.lines)
-        _show(_by_hand(findings, difference), err=True)
+        for line in difference.lines:
+            echo_diff(line)
+        for line in _by_hand(findings, difference):
+            echo(printable(line), err=True)
     else:
-        _show(_describe(findings, answers, files))
+        for line in _describe(findings, answers, files):
+            echo(line)
     _exit(node, findings, files)
 
 
@@ -108,10 +90,10 @@ def limited_time(seconds: float) -> Iterator[None]:
 def _describe(
     findings: Sequence[Finding], answers: Sequence[Resolution], files: NodeFiles
 ) -> Iterator[str]:
+    yield summarize(findings, files.unread)
     yield from write_findings(findings)
     yield from write_resolutions(answers)
     yield from write_unread(files.unread)
-    yield summarize(findings, files.unread)
 
 
 def _by_hand(findings: Sequence[Finding], difference: Patch) -> Iterator[str]:
@@ -121,17 +103,11 @@ def _by_hand(findings: Sequence[Finding], difference: Patch) -> Iterator[str]:
             yield f"by hand: {finding.path}: {finding.fix} [{finding.rule.id}]"
 
 
-def _show(lines: Iterable[str], *, err: bool = False) -> None:
-    """Print lines, in which a tab is the only character that does anything."""
-    for line in lines:
-        click.echo("\t".join(map(printable, line.split("\t"))), err=err)
-
-
 def _exit(node: Node, findings: Sequence[Finding], files: NodeFiles) -> None:
     """Exit with what came of it; what could not be looked at counts most."""
     for path in (path for setup in node.setups for path in setup.hidden):
         reason = files.unread[path]
         fix = "run this as root" if reason == CLOSED else "have a plain file read instead"
         raise CouldNotLook(f"{printable(path)} could not be read, as {reason}: {fix}")
-    if findings:
+    if any(finding.rule.severity is not Severity.SUGGESTION for finding in findings):
         sys.exit(1)

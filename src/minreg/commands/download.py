@@ -2,19 +2,24 @@
 
 import os
 import sys
-from threading import Event
+from collections.abc import Sequence
+from threading import Event, Lock
 from typing import Any, NoReturn
 
 import attrs
 import click
-from rich.console import Console
 
 from minreg.commands.arguments import parse_arguments, parse_platforms, read_list
+from minreg.commands.next_steps import after_filling
 from minreg.commands.reports import WrongUsage, is_interruption, reported_failures
+from minreg.commands.terminal import echo_next, is_interactive, make_console
+from minreg.commands.trees import choose_target
+from minreg.defaults import CHANNEL_URL
 from minreg.fill.download import Download, Network
+from minreg.fill.errors import FillError
 from minreg.fill.plan import Plan
-from minreg.fill.progress import Display, JsonLines, LiveBars, PlainLines
-from minreg.fill.release import CHANNEL_URL, RELEASE_URL, Releases
+from minreg.fill.progress import Display, JsonLines, LiveBars, PlainLines, Retrying, Show
+from minreg.fill.release import Releases
 from minreg.fill.resolve import Selection
 from minreg.fill.tree.writer import TreeWriter
 from minreg.fill.upstream.registry import Upstreams
@@ -30,7 +35,7 @@ class DownloadOptions:
 
     images: tuple[str, ...]
     version: str
-    directory: str
+    directory: str | None
     files: tuple[str, ...]
     platforms: tuple[str, ...]
     no_trim: bool
@@ -47,85 +52,15 @@ class DownloadOptions:
     release_url: str
 
 
-@click.command(
-    "download",
-    help="""Fill a registry tree with the images of a K3s release, and with each IMAGE.
-
-    What the tree has is not fetched again, and a run that was broken off goes on where it
-    stopped. The exit status is 0 if all images are there, 1 if some failed: the others
-    are complete. Accounts are those of 'docker login' and 'podman login'; proxies those
-    of http_proxy, https_proxy and no_proxy.
-    """,
-)
-@click.argument("images", metavar="[IMAGE]...", nargs=-1)
-@click.option(
-    "-v",
-    "--version",
-    default="stable",
-    show_default=True,
-    help="The K3s release, or its channel: stable, latest, v1.33.",
-)
-@click.option(
-    "-d",
-    "--directory",
-    default="./registry",
-    show_default=True,
-    type=click.Path(file_okay=False),
-    help="The root of the tree.",
-)
-@click.option(
-    "-f",
-    "--file",
-    "files",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    help="A list of more images, one a line; - is the standard input. Repeatable.",
-)
-@click.option(
-    "-p",
-    "--platform",
-    "platforms",
-    multiple=True,
-    default=("linux/amd64",),
-    show_default=True,
-    help="A platform to fetch images for, such as linux/arm/v7, or 'all'. Repeatable.",
-)
-@click.option("-n", "--no-trim", is_flag=True, help="Keep the host in the repository's name.")
-@click.option("-s", "--skip-k3s", is_flag=True, help="Leave the images of K3s out.")
-@click.option("--attestations", is_flag=True, help="Fetch what an index attests of its images.")
-@click.option("--referrers", is_flag=True, help="Fetch signatures and what else refers to images.")
-@click.option(
-    "--jobs",
-    default=8,
-    show_default=True,
-    type=click.IntRange(1, 64),
-    help="How many blobs to fetch at a time.",
-)
-@click.option(
-    "--retries",
-    default=4,
-    show_default=True,
-    type=click.IntRange(0, 100),
-    help="How often to try again what failed.",
-)
-@click.option("--dry-run", is_flag=True, help="Say what would come; write nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON object for each event.")
-@click.option(
-    "--ca-file",
-    type=click.Path(exists=True, dir_okay=False),
-    help="More certificate authorities, as PEM.",
-)
-@click.option(
-    "--plain-http",
-    metavar="HOST",
-    multiple=True,
-    help="A registry that talks HTTP without TLS. Repeatable.",
-)
-@click.option("--channel-url", default=CHANNEL_URL, show_default=True, help="K3s's channels.")
-@click.option("--release-url", default=RELEASE_URL, show_default=True, help="K3s's releases.")
-def command(**options: Any) -> None:
+def run(**options: Any) -> None:
     """Read the command line, download, and exit with the status that tells how it went."""
     wishes = DownloadOptions(**options)
+    for option, url in (
+        ("--channel-url", wishes.channel_url),
+        ("--release-url", wishes.release_url),
+    ):
+        if not url.startswith(("http://", "https://")):
+            raise WrongUsage(f"{option} {url!r} is no URL: write it as in {CHANNEL_URL}")
     with reported_failures():
         references = [
             *parse_arguments(wishes.images),
@@ -133,9 +68,21 @@ def command(**options: Any) -> None:
         ]
         if wishes.skip_k3s and not references:
             raise click.UsageError("there is nothing to download: name an IMAGE or a --file")
-        failed = _download(wishes, _make_selection(wishes), references)
+        root = choose_target(wishes.directory)
+        failed = _download(wishes, root, references)
+    if not wishes.as_json:
+        _say_what_is_next(wishes, root, failed)
     if failed:
         sys.exit(1)
+
+
+def _say_what_is_next(wishes: DownloadOptions, root: str, failed: Sequence[str]) -> None:
+    if failed:
+        echo_next("the same command again, which fetches only what is not there yet")
+    elif wishes.dry_run:
+        echo_next("the same command without --dry-run")
+    else:
+        echo_next(*after_filling(root, is_verified=False))
 
 
 def _make_selection(wishes: DownloadOptions) -> Selection:
@@ -147,10 +94,32 @@ def _make_selection(wishes: DownloadOptions) -> Selection:
     )
 
 
-def _make_network(wishes: DownloadOptions) -> Network:
+class _RetryReports:
+    """Shows each retry once, though many transfers fail at a time for the same reason.
+
+    Args:
+        show: Shows an event.
+    """
+
+    def __init__(self, show: Show) -> None:
+        self._show = show
+        self._shown: set[tuple[str, int]] = set()
+        self._mutex = Lock()
+
+    def __call__(self, attempt: int, attempts: int, failure: FillError, seconds: float) -> None:
+        """Show a retry."""
+        reason = str(failure)
+        with self._mutex:
+            is_new = (reason, attempt) not in self._shown
+            self._shown.add((reason, attempt))
+        if is_new:
+            self._show(Retrying(reason, attempt, attempts, seconds))
+
+
+def _make_network(wishes: DownloadOptions, show: Show) -> Network:
     transport = Transport(wishes.ca_file, wishes.jobs)
     stop = Event()
-    retries = Retries(wishes.retries, stop)
+    retries = Retries(wishes.retries, stop, tell=_RetryReports(show))
     try:
         plain_http = [parse_host(host) for host in wishes.plain_http]
     except NameInvalid as error:
@@ -162,19 +131,26 @@ def _make_network(wishes: DownloadOptions) -> Network:
 def _make_display(wishes: DownloadOptions) -> Display:
     if wishes.as_json:
         return JsonLines(click.echo)
-    if sys.stdout.isatty():
-        return LiveBars(Console())
+    if is_interactive(sys.stdout):
+        return LiveBars(make_console())
     return PlainLines(click.echo)
 
 
 def _download(
-    wishes: DownloadOptions, selection: Selection, references: list[ImageReference]
+    wishes: DownloadOptions, root: str, references: list[ImageReference]
 ) -> tuple[str, ...]:
     """Download, and name the images that failed."""
-    network = _make_network(wishes)
+    selection = _make_selection(wishes)
     display = _make_display(wishes)
-    download = Download(wishes.directory, network, selection, display.show)
-    releases = Releases(network.transport, network.retries, wishes.channel_url, wishes.release_url)
+    network = _make_network(wishes, display.show)
+    download = Download(root, network, selection, display.show)
+    releases = Releases(
+        network.transport,
+        network.retries,
+        wishes.channel_url,
+        wishes.release_url,
+        display.show,
+    )
     release = None if wishes.skip_k3s else releases.find(wishes.version)
     if release is not None:
         references = [*release.images, *references]
@@ -184,7 +160,7 @@ def _download(
         if not wishes.as_json:
             _describe_plan(plan)
         return tuple(str(image) for image in plan.failures)
-    with TreeWriter(wishes.directory, "minreg download") as tree:
+    with TreeWriter(root, "minreg download") as tree:
         try:
             if release is not None:
                 tree.keep_file(release.path, release.content)

@@ -1,59 +1,27 @@
 """``minreg import``: what was carried to a machine without a network, into a tree."""
 
+import os
 import sys
-from functools import partial
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
 from minreg.commands.arguments import parse_platforms
+from minreg.commands.next_steps import after_filling
 from minreg.commands.reports import reported_failures, say
+from minreg.commands.terminal import byte_bar, echo_error, echo_next
+from minreg.commands.trees import choose_target
+from minreg.defaults import NODE_TREES
 from minreg.fill.archives.source import measure_source
 from minreg.fill.errors import ArchiveInvalid
 from minreg.fill.importer import ImportedImage, Importer
 from minreg.fill.tree.writer import TreeWriter
-from minreg.text import format_size
+from minreg.text import format_size, printable
 
 
-@click.command(
-    "import",
-    help="""Import image archives into a registry tree.
-
-    SOURCE is a file, a directory, or - for standard input: a K3s air-gap tarball, an OCI
-    layout, or what 'docker save' or 'ctr images export' wrote, plain or compressed with
-    gzip, zstd, bzip2 or xz. No network is touched.
-    """,
-)
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
-@click.option(
-    "-d",
-    "--directory",
-    default="./registry",
-    show_default=True,
-    type=click.Path(file_okay=False),
-    help="The tree; it is made if it is not there.",
-)
-@click.option(
-    "-p",
-    "--platform",
-    "platforms",
-    multiple=True,
-    help="Take only this platform, such as linux/arm64; repeatable.",
-)
-@click.option("--name", default="", help="What to call an image that its archive does not name.")
-@click.option("-n", "--no-trim", is_flag=True, help="Keep the registry's host in names.")
-def command(
+def run(
     *,
     sources: tuple[str, ...],
-    directory: str,
+    directory: str | None,
     platforms: tuple[str, ...],
     name: str,
     no_trim: bool,
@@ -61,14 +29,20 @@ def command(
     """Import each archive, and say what came of it."""
     failed = 0
     wanted = parse_platforms(platforms)
-    with reported_failures(), TreeWriter(directory, "minreg import") as tree:
+    absent = [source for source in sources if source != "-" and not os.path.lexists(source)]
+    if len(absent) == len(sources):
+        raise click.ClickException(
+            f"{', '.join(map(printable, absent))}: there is no such file: nothing was imported"
+        )
+    root = choose_target(directory, node_trees=NODE_TREES)
+    with reported_failures(), TreeWriter(root, "minreg import") as tree:
         importer = Importer(tree, name=name, trimmed=not no_trim, platforms=wanted)
         for source in sources:
             try:
                 for image in _import(importer, source):
                     say(_describe(image))
             except ArchiveInvalid as failure:
-                say(f"Error: {failure}", err=True)
+                echo_error(str(failure))
                 failed += 1
             except KeyboardInterrupt:
                 raise click.ClickException(
@@ -77,24 +51,14 @@ def command(
                 ) from None
     if failed:
         sys.exit(1)
+    echo_next(*after_filling(root, is_verified=True))
 
 
 def _import(importer: Importer, source: str) -> list[ImportedImage]:
     """Import an archive, with a bar that shows how far it was read on a terminal."""
-    if not sys.stderr.isatty():
-        # A disabled bar is not enough: before rich 15 it ends with an empty line.
-        return importer.import_archive(source, sys.stdin.buffer, lambda _: None)
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    ) as progress:
-        bar = progress.add_task(source, total=measure_source(source))
-        return importer.import_archive(source, sys.stdin.buffer, partial(progress.advance, bar))
+    name = os.path.basename(source.rstrip("/")) or source
+    with byte_bar(name, measure_source(source)) as advanced:
+        return importer.import_archive(source, sys.stdin.buffer, advanced)
 
 
 def _describe(image: ImportedImage) -> str:

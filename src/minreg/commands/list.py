@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import attrs
 import click
 
-from minreg.commands.arguments import directory_option, links_option
-from minreg.commands.reports import reported_failures, say
+from minreg.commands.arguments import check_links
+from minreg.commands.reports import reported_failures
+from minreg.commands.terminal import Look, echo, find_width, paint
+from minreg.commands.trees import find_tree
 from minreg.fill.tree.inventory import list_images_in_tree
 from minreg.fill.tree.reader import TreeReader
 from minreg.oci.names import Digest
@@ -17,6 +19,7 @@ from minreg.store.images import StoredImage
 from minreg.text import format_size, printable
 
 _HEADINGS = ("IMAGE", "DIGEST", "PLATFORMS", "NOT HERE", "SIZE", "SHARED")
+_DISPENSABLE = ("SHARED", "DIGEST", "NOT HERE")
 _DIGEST_SHOWN = len("sha256:") + 12
 
 
@@ -28,30 +31,19 @@ class _Row:
     shared: int
 
 
-@click.command(
-    "list",
-    help="""Say which images a tree holds.
-
-    PLATFORMS are those that are here, NOT HERE those that the image's index names
-    besides. SHARED is how much of SIZE other images need too. The exit status is 1 if a
-    part of the tree cannot be looked at.
-    """,
-)
-@directory_option
-@click.option("--json", "as_json", is_flag=True, help="Write a JSON list.")
-@links_option
-def command(*, directory: str, as_json: bool, allow_links_to: tuple[str, ...]) -> None:
+def run(*, directory: str | None, as_json: bool, allow_links_to: tuple[str, ...]) -> None:
     """List the images."""
+    root = find_tree(directory)
     with reported_failures():
-        inventory = list_images_in_tree(TreeReader(directory, allow_links_to))
+        inventory = list_images_in_tree(TreeReader(root, check_links(allow_links_to)))
     rows = _make_rows(inventory.images)
     if as_json:
         click.echo(json.dumps([_as_json(row) for row in rows], indent=2))
     else:
-        for line in _make_table([_HEADINGS, *(_as_text(row) for row in rows)]):
+        for line in _make_table([_HEADINGS, *(_as_text(row) for row in rows)], find_width()):
             click.echo(line)
     for reason in inventory.unread:
-        say(f"not looked at: {reason}", err=True)
+        echo(paint(f"not looked at: {reason}", Look.WARNING), err=True)
     if inventory.unread:
         sys.exit(1)
 
@@ -99,9 +91,23 @@ def _as_text(row: _Row) -> tuple[str, ...]:
     return tuple(map(printable, cells))
 
 
-def _make_table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+def _make_table(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
+    """Write a table.
+
+    Args:
+        rows: The headings, and the cells of each row.
+        width: Columns of the terminal that it has to fit into, None if it may be as wide as it
+            is. What matters least is left out then: what images share, digests, and what
+            platforms are not here.
+    """
+    columns = list(zip(*rows, strict=True))
+    for heading in _DISPENSABLE:
+        if width is None or sum(_width(column) + 2 for column in columns) - 2 <= width:
+            break
+        columns = [column for column in columns if column[0] != heading]
+    cells = [[cell.ljust(_width(column)) for cell in column] for column in columns]
+    return ["  ".join(row).rstrip() for row in zip(*cells, strict=True)]
+
+
+def _width(column: Sequence[str]) -> int:
+    return max(map(len, column))

@@ -9,20 +9,15 @@ from typing import Any
 import attrs
 import click
 
-from minreg.commands.arguments import directory_option, read_list
+from minreg.commands.arguments import check_platforms, read_list
 from minreg.commands.reports import CouldNotLook, WrongUsage, hashing_bar, is_interruption
-from minreg.preflight.query import (
-    COMPONENTS,
-    DEFAULT_CONTROLLER,
-    DEFAULT_KUBECTL,
-    CannotCheck,
-    PreflightQuery,
-    QueryInvalid,
-    WantedImage,
-)
+from minreg.commands.terminal import Look, echo, paint
+from minreg.commands.trees import find_tree
+from minreg.defaults import DEFAULT_ALIAS
+from minreg.preflight.query import CannotCheck, PreflightQuery, QueryInvalid, WantedImage
 from minreg.preflight.report import PreflightReport
 from minreg.preflight.tree_check import Preflight
-from minreg.settings import DEFAULT_ALIAS, SettingInvalid, check_directory, parse_alias
+from minreg.settings import SettingInvalid, check_directory, parse_alias
 from minreg.store.interfaces import StoreUnavailable
 from minreg.store.tree import RegistryTree
 from minreg.text import printable
@@ -32,7 +27,7 @@ from minreg.text import printable
 class PreflightOptions:
     """The command line."""
 
-    directory: str
+    directory: str | None
     k3s: str | None
     files: tuple[str, ...]
     manifests: tuple[str, ...]
@@ -66,85 +61,15 @@ class PreflightOptions:
             raise click.UsageError("the standard input can be read only once")
 
 
-@click.command(
-    "preflight",
-    help="""Check that all is in a tree that a node will ask for: before it asks.
-
-    Each image of a K3s release, of lists and of Kubernetes manifests is followed as a node
-    would: from its tag to the manifest for the node's platform, a config that is really of
-    that platform, and the layers. The standard output lists the images that are not ready,
-    as 'minreg download --skip-k3s -f -' reads them. The exit status is 0 if all is there,
-    1 if not, and 2 if that could not be found out.
-    """,
-)
-@directory_option
-@click.option(
-    "-k",
-    "--k3s",
-    metavar="VERSION",
-    help="A K3s release, such as v1.33.4+k3s1, whose list 'minreg download' kept in the tree.",
-)
-@click.option(
-    "-f",
-    "--file",
-    "files",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    help="A list of images, one a line; - is the standard input. Repeatable.",
-)
-@click.option(
-    "-m",
-    "--manifests",
-    metavar="DIR",
-    multiple=True,
-    help="Kubernetes manifests: a directory, a file, a pipe, or - for standard input. Repeatable.",
-)
-@click.option(
-    "-p",
-    "--platform",
-    "platforms",
-    multiple=True,
-    help="A platform of nodes, such as linux/arm64, or 'all'. Repeatable.  [default: this one's]",
-)
-@click.option(
-    "--disable",
-    "disabled",
-    metavar="COMPONENT",
-    multiple=True,
-    help=f"What K3s is told to leave out: {', '.join(COMPONENTS)}. Repeatable.",
-)
-@click.option("--upgrade", is_flag=True, help="Also what the system-upgrade-controller needs.")
-@click.option(
-    "--upgrade-controller",
-    metavar="IMAGE",
-    help=f"The controller itself.  [default: as in --manifests, or {DEFAULT_CONTROLLER}]",
-)
-@click.option(
-    "--upgrade-kubectl",
-    metavar="IMAGE",
-    help=f"What it drains nodes with.  [default: as in --manifests, or {DEFAULT_KUBECTL}]",
-)
-@click.option(
-    "--system-default-registry",
-    metavar="HOST",
-    help="The registry that K3s is told to have its own images from.",
-)
-@click.option(
-    "--registry-alias",
-    metavar="NAME=HOST",
-    multiple=True,
-    help=f"As for 'minreg serve', besides {DEFAULT_ALIAS}. Repeatable.",
-)
-@click.option("--allow-links-to", metavar="DIR", multiple=True, help="As for 'minreg serve'.")
-@click.option("--deep", is_flag=True, help="Hash all content, too.")
-@click.option("--json", "as_json", is_flag=True, help="Write a JSON object.")
-def command(**options: Any) -> None:
+def run(**options: Any) -> None:
     """Look, and exit with the status that tells the outcome."""
     wishes = PreflightOptions(**options)
     wishes.check()
+    check_platforms(wishes.platforms)
+    root = find_tree(wishes.directory)
     with _could_not_look():
         named = _read_manifests(wishes.manifests)
-        preflight = _make_preflight(wishes, named.images)
+        preflight = _make_preflight(wishes, root, named.images)
         if wishes.deep:
             with hashing_bar(preflight.total_bytes) as advanced:
                 preflight.hash_all(advanced)
@@ -154,7 +79,7 @@ def command(**options: Any) -> None:
     else:
         _print(report, named.notes)
         if not report.is_ready:
-            advice = _advise(report, wishes.directory, has_hosts=preflight.has_hosts)
+            advice = _advise(report, root, has_hosts=preflight.has_hosts)
             click.echo(advice, err=True)
     if not report.is_ready:
         sys.exit(1)
@@ -187,11 +112,9 @@ def _read_manifests(paths: Sequence[str]) -> _Named:
     """Read manifests; without any, nothing of YAML is needed."""
     if not paths:
         return _Named()
-    try:
-        from minreg.k3s.manifests.image_references import read_manifests  # noqa: PLC0415 - see above
-        from minreg.k3s.manifests.manifest_files import ManifestsInvalid  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise CouldNotLook(f"--manifests needs {error.name}: pip install 'minreg[node]'") from None
+    from minreg.k3s.manifests.image_references import read_manifests  # noqa: PLC0415 - see above
+    from minreg.k3s.manifests.manifest_files import ManifestsInvalid  # noqa: PLC0415
+
     try:
         result = read_manifests(paths, sys.stdin.buffer)
     except ManifestsInvalid as error:
@@ -199,7 +122,9 @@ def _read_manifests(paths: Sequence[str]) -> _Named:
     return _Named(result.images, result.notes)
 
 
-def _make_preflight(wishes: PreflightOptions, named: Sequence[WantedImage]) -> Preflight:
+def _make_preflight(
+    wishes: PreflightOptions, root: str, named: Sequence[WantedImage]
+) -> Preflight:
     aliases = dict(map(parse_alias, (DEFAULT_ALIAS, *wishes.registry_alias)))
     links = [check_directory(path) for path in wishes.allow_links_to]
     listed = [
@@ -215,7 +140,7 @@ def _make_preflight(wishes: PreflightOptions, named: Sequence[WantedImage]) -> P
         registry=wishes.system_default_registry,
         more=[*listed, *named],
     )
-    return Preflight(RegistryTree(wishes.directory, aliases, links), aliases, question)
+    return Preflight(RegistryTree(root, aliases, links), aliases, question)
 
 
 def _print(report: PreflightReport, notes: Sequence[str]) -> None:
@@ -223,8 +148,9 @@ def _print(report: PreflightReport, notes: Sequence[str]) -> None:
     for line in report.lines():
         click.echo(line)
     for note in notes:
-        click.echo(f"note: {note}", err=True)
-    click.echo(report.summary(), err=True)
+        echo(f"{paint('note:', Look.WARNING)} {note}", err=True)
+    verdict = Look.GOOD if report.is_ready else Look.ERROR
+    echo(paint(report.summary(), verdict, bold=True), err=True)
 
 
 def _advise(report: PreflightReport, directory: str, *, has_hosts: bool) -> str:

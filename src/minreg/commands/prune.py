@@ -2,44 +2,31 @@
 
 from collections.abc import Sequence
 
-import click
-
-from minreg.commands.arguments import directory_option, links_option, read_list
+from minreg.commands.arguments import check_links, read_list
 from minreg.commands.reports import WrongUsage, reported_failures, say
+from minreg.commands.trees import find_tree
 from minreg.fill.prune import PrunePlan, plan_removal, remove
 from minreg.fill.tree.writer import TreeWriter
 from minreg.oci.names import ImageReference
 from minreg.text import count, format_size
 
 
-@click.command(
-    "prune",
-    help="""Remove from a tree what no tag reaches: manifests, blobs, and broken downloads.
-
-    Without --yes it only says what it would remove. The tree may be served meanwhile.
-    """,
-)
-@directory_option
-@click.option(
-    "--keep-file",
-    "keep_files",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    help="A list of images; tags that are in no list are removed first. Repeatable.",
-)
-@click.option("--yes", is_flag=True, help="Remove it.")
-@links_option
-def command(
-    *, directory: str, keep_files: tuple[str, ...], yes: bool, allow_links_to: tuple[str, ...]
+def run(
+    *,
+    directory: str | None,
+    keep_files: tuple[str, ...],
+    yes: bool,
+    allow_links_to: tuple[str, ...],
 ) -> None:
     """Say what would be removed, or remove it."""
+    root, links = find_tree(directory), check_links(allow_links_to)
     with reported_failures():
         keep = _read_lists(keep_files) if keep_files else None
         if not yes:
-            _describe(plan_removal(directory, keep, allow_links_to), "would remove")
+            _describe(plan_removal(root, keep, links), "would remove")
             return
-        with TreeWriter(directory, "minreg prune") as tree:
-            removal = plan_removal(directory, keep, allow_links_to)
+        with TreeWriter(root, "minreg prune") as tree:
+            removal = plan_removal(root, keep, links)
             remove(removal, tree)
     _describe(removal, "removed")
 

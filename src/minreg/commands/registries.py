@@ -9,8 +9,10 @@ import attrs
 import click
 
 from minreg.commands.reports import WrongUsage
+from minreg.commands.terminal import Look, echo, paint
+from minreg.commands.trees import look_for_tree
+from minreg.defaults import MIRROR_NAME, WILDCARD
 from minreg.fill.tree.reader import TreeReader
-from minreg.k3s.defaults import DEFAULT_ROOT, ENDPOINT, WILDCARD
 from minreg.k3s.registries.certs_d import make_certs_d
 from minreg.k3s.registries.merge import Merged, MergeRefused, merge
 from minreg.k3s.registries.registries_yaml import read_registries
@@ -23,10 +25,8 @@ from minreg.k3s.registries.selection import (
     list_hosts,
 )
 from minreg.k3s.registries.yaml_writer import Document, render
-from minreg.node.install import write_file
-from minreg.node.units import REGISTRIES
+from minreg.node.managed_files import write_file
 from minreg.oci.names import DOCKER_HUB
-from minreg.settings import DEFAULT_ALIAS, parse_alias
 from minreg.text import printable
 
 
@@ -57,8 +57,9 @@ def merge_with(path: str | None, document: Document) -> Merged:
         return merge(content, document)
     except MergeRefused as error:
         for problem in error.diagnostics:
-            position, message = problem.position, printable(problem.message)
-            click.echo(f"{path}:{position.line}:{position.column}: {message}", err=True)
+            position = problem.position
+            where = printable(f"{path}:{position.line}:{position.column}:")
+            echo(f"{where} {paint(problem.message, Look.ERROR)}", err=True)
         lines = "" if error.diagnostics else f"; add by hand:\n{render(document)}"
         raise click.ClickException(f"{path}: {printable(str(error))}{lines}") from None
 
@@ -111,10 +112,6 @@ def write_hosts(directory: str, text: str, *, without_default: bool) -> None:
         click.echo(f"{ignored.source.text!r} is left out, as by K3s: {ignored.reason}", err=True)
 
 
-_REGISTRY, _ = parse_alias(DEFAULT_ALIAS)
-_DIRECTORIES = ("./registry", DEFAULT_ROOT)
-
-
 @attrs.frozen(kw_only=True)
 class _Options:
     """The command line."""
@@ -136,66 +133,7 @@ class _Options:
     disable_default_registry_endpoint: bool
 
 
-@click.command(
-    "registries",
-    help=f"""Write the registries.yaml that has K3s pull from minreg.
-
-    It names K3s' own registry, each registry whose name the tree keeps (minreg download
-    --no-trim), and each REGISTRY that is named here. K3s reads {REGISTRIES} when it starts.
-    """,
-)
-@click.argument("registries", nargs=-1, metavar="[REGISTRY]...")
-@click.option(
-    "-d",
-    "--directory",
-    type=click.Path(exists=True, file_okay=False),
-    help=f"The root of the tree.  [default: {_DIRECTORIES[0]}, or else {DEFAULT_ROOT}]",
-)
-@click.option("--wildcard", is_flag=True, help="One entry for all registries, whatever they are.")
-@click.option(
-    "--system-default-registry",
-    default=_REGISTRY,
-    show_default=True,
-    metavar="NAME",
-    help="What K3s is given by its own option of this name.",
-)
-@click.option(
-    "--endpoint",
-    multiple=True,
-    default=[ENDPOINT],
-    show_default=True,
-    metavar="URL",
-    help="Where minreg is to be found; repeatable, in the order in which K3s is to ask.",
-)
-@click.option(
-    "--ca-file", metavar="FILE", help="What https:// endpoints' certificates go back to."
-)
-@click.option("--cert-file", metavar="FILE", help="The certificate that K3s shows them.")
-@click.option("--key-file", metavar="FILE", help="The key to that.")
-@click.option("--insecure-skip-verify", is_flag=True, help="Take any certificate of theirs.")
-@click.option("--username", help="How endpoints on other machines know K3s.")
-@click.option(
-    "--password-file",
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    help="The file with the password, or - for the standard input.",
-)
-@click.option(
-    "--merge",
-    metavar="FILE",
-    help="Add to what stands in FILE, and leave all of that as it is.",
-)
-@click.option("--output", metavar="FILE", help="Write FILE instead of the standard output.")
-@click.option(
-    "--hosts-toml",
-    type=click.Path(file_okay=False),
-    help="Write what K3s would make of it for containerd, into this directory.",
-)
-@click.option(
-    "--disable-default-registry-endpoint",
-    is_flag=True,
-    help="K3s is started with this option; for --hosts-toml.",
-)
-def command(**options: object) -> None:
+def run(**options: object) -> None:
     """Write the file."""
     _run(_Options(**options))  # type: ignore[arg-type] # click has checked them
 
@@ -236,7 +174,7 @@ def _choose(options: _Options) -> tuple[MirrorSelection, list[str]]:
             raise SelectionInvalid("--wildcard is for all registries: leave their names off")
     else:
         names, notes = _names(options, registry)
-    if registry not in {_REGISTRY, DOCKER_HUB}:
+    if registry not in {MIRROR_NAME, DOCKER_HUB}:
         notes.append(
             f"minreg needs --registry-alias {registry}=docker.io, if the tree keeps hosts"
         )
@@ -253,8 +191,7 @@ def _choose(options: _Options) -> tuple[MirrorSelection, list[str]]:
 
 def _names(options: _Options, registry: str) -> tuple[list[str], list[str]]:
     named = [check_registry(text) for text in options.registries]
-    directories = [options.directory] if options.directory is not None else _DIRECTORIES
-    directory = next(filter(os.path.isdir, directories), None)
+    directory = look_for_tree(options.directory)
     notes = []
     hosts: list[str] = []
     if directory is not None:

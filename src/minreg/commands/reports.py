@@ -1,12 +1,11 @@
 """How a command says what it did, or in one line, with an exit status, that it failed."""
 
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Lock
+from contextlib import AbstractContextManager, contextmanager
 
 import click
 
+from minreg.commands.terminal import byte_bar, echo
 from minreg.fill.errors import FillError
 from minreg.oci.names import NameInvalid
 from minreg.store.interfaces import StoreUnavailable
@@ -35,30 +34,14 @@ def reported_failures() -> Iterator[None]:
         raise click.ClickException("\n".join(lines)) from None
 
 
-@contextmanager
-def hashing_bar(size: int) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how much of so many bytes is hashed; give what is to be told of it.
-
-    It may be told in any thread.
-    """
-    mutex = Lock()
-    with click.progressbar(
-        length=size,
-        label=f"hashing {format_size(size)}",
-        file=sys.stderr,
-        hidden=not sys.stderr.isatty(),
-    ) as bar:
-
-        def advanced(more: int) -> None:
-            with mutex:
-                bar.update(more)
-
-        yield advanced
+def hashing_bar(size: int) -> AbstractContextManager[Callable[[int], None]]:
+    """Show on a terminal how much of so many bytes is hashed; give what is to be told of it."""
+    return byte_bar(f"hashing {format_size(size)}", size)
 
 
 def say(line: str, *, err: bool = False) -> None:
     """Write a line for people. What came from elsewhere and stands in it does nothing else."""
-    click.echo(printable(line), err=err)
+    echo(printable(line), err=err)
 
 
 def is_interruption(error: BaseException) -> bool:

@@ -7,17 +7,7 @@ from minreg.fill.sample import REPOSITORY, TAGS, write_sample
 from minreg.fill.tree.writer import TreeWriter
 
 
-@click.command(
-    "sample",
-    help=f"""Write a small registry tree into DIRECTORY, to try a registry with.
-
-    It holds one image, {REPOSITORY}, tagged {" and ".join(TAGS)}, which runs on
-    linux/amd64 and linux/arm64, and an artifact that refers to it. What DIRECTORY holds
-    already stays.
-    """,
-)
-@click.argument("directory", type=click.Path(file_okay=False))
-def command(directory: str) -> None:
+def run(directory: str) -> None:
     """Write the sample, and say what was done."""
     with reported_failures():
         with TreeWriter(directory, "minreg sample") as tree:

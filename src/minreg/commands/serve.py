@@ -1,6 +1,7 @@
 """``minreg serve``: the daemon in the foreground, without ``twistd`` around it."""
 
-import click
+from collections.abc import Sequence
+
 from twisted.logger import globalLogBeginner
 
 from minreg.tap import Options, makeService
@@ -12,19 +13,16 @@ class _ServeOptions(Options):
     synopsis = "Usage: minreg serve [options]"
 
 
-@click.command(
-    "serve",
-    context_settings={"ignore_unknown_options": True},
-    add_help_option=False,
-    help="Serve a registry tree in the foreground.",
-)
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def command(options: tuple[str, ...]) -> None:
-    """Serve until told to stop. The options are those of ``twistd -n minreg``."""
+def run(words: Sequence[str]) -> None:
+    """Serve until told to stop.
+
+    Args:
+        words: The command line, as ``twistd -n minreg`` takes it.
+    """
     from twisted.internet import reactor  # noqa: PLC0415 - only who serves needs one
 
     parsed = _ServeOptions()
-    parsed.parseOptions(options)
+    parsed.parseOptions(words)
     daemon = makeService(parsed)
     globalLogBeginner.beginLoggingTo([daemon.observer], redirectStandardIO=False)
     daemon.privilegedStartService()

@@ -4,51 +4,40 @@ import sys
 
 import click
 
-from minreg.commands.arguments import directory_option, links_option, parse_platforms
-from minreg.commands.reports import hashing_bar, reported_failures, say
+from minreg.commands.arguments import check_links, parse_platforms
+from minreg.commands.reports import hashing_bar, reported_failures
+from minreg.commands.terminal import Look, echo, paint
+from minreg.commands.trees import find_tree
 from minreg.fill.verify import Verification, VerifiedImage, VerifyReport
-from minreg.text import count, format_size
+from minreg.text import count, format_size, printable
 
 
-@click.command(
-    "verify",
-    help="""Check each image of a tree: is all of it there, with the right size and digest?
-
-    An image whose index names more platforms than the tree holds is complete, unless
-    --platform asks for one of them. The exit status is 1 if an image is not complete, if a
-    part of the tree cannot be looked at, or if there is no image at all.
-    """,
-)
-@directory_option
-@click.option("--quick", is_flag=True, help="Check presence and sizes, and hash nothing.")
-@click.option(
-    "-p",
-    "--platform",
-    "platforms",
-    multiple=True,
-    help="A platform that each image must have, or 'all' that its index names. Repeatable.",
-)
-@links_option
-def command(
-    *, directory: str, quick: bool, platforms: tuple[str, ...], allow_links_to: tuple[str, ...]
+def run(
+    *,
+    directory: str | None,
+    quick: bool,
+    platforms: tuple[str, ...],
+    allow_links_to: tuple[str, ...],
 ) -> None:
     """Verify, and exit with the status that tells the outcome."""
+    wanted = parse_platforms(platforms) if platforms else None
+    root = find_tree(directory)
     with reported_failures():
-        wanted = parse_platforms(platforms) if platforms else None
-        verification = Verification(directory, wanted, allow_links_to)
+        verification = Verification(root, wanted, check_links(allow_links_to))
         report = verification.run_quickly() if quick else _run_with_bar(verification)
     if not report.findings and not report.unread:
         raise click.ClickException(
-            f"there is no image in {directory}: name the right directory with -d, or fill it with "
+            f"there is no image in {root}: name the right directory with -d, or fill it with "
             "minreg download or minreg import"
         )
     for finding in report.findings:
         for line in _describe(finding):
-            say(line)
+            echo(line)
     for reason in report.unread:
-        say(f"not looked at: {reason}")
-    say(_summarize(report))
-    if report.broken or report.unread:
+        echo(paint(f"not looked at: {reason}", Look.WARNING))
+    is_good = not report.incomplete and not report.unread
+    echo(paint(_summarize(report), Look.GOOD if is_good else Look.ERROR, bold=True))
+    if not is_good:
         sys.exit(1)
 
 
@@ -61,15 +50,20 @@ def _run_with_bar(verification: Verification) -> VerifyReport:
 def _describe(finding: VerifiedImage) -> list[str]:
     image = finding.image
     if finding.problems:
-        return [f"{image}: BROKEN: {problem}" for problem in finding.problems]
+        broken = paint("BROKEN", Look.ERROR, bold=True)
+        name = printable(str(image))
+        return [f"{name}: {broken}: {printable(problem)}" for problem in finding.problems]
     here = ", ".join(map(str, image.present))
+    if finding.lacking:
+        lacking = ", ".join(map(str, finding.lacking))
+        return [printable(f"{image}: lacks {lacking}{f' (has {here})' if here else ''}")]
     absent = ", ".join(map(str, image.absent))
     platforms = f" for {here}" if here else ""
-    return [f"{image}: complete{platforms}{f' (not here: {absent})' if absent else ''}"]
+    return [printable(f"{image}: complete{platforms}{f' (not here: {absent})' if absent else ''}")]
 
 
 def _summarize(report: VerifyReport) -> str:
-    complete = len(report.findings) - len(report.broken)
+    complete = len(report.findings) - len(report.incomplete)
     hashed = ""
     if report.checked_files:
         size = format_size(report.checked_bytes)

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TextIO
@@ -9,6 +10,7 @@ from typing import Any, TextIO
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorThreads, IReactorTime, IStreamServerEndpoint
 from twisted.internet.threads import deferToThreadPool
+from twisted.logger import FileLogObserver
 from twisted.python.logfile import LogFile
 
 from minreg.daemon.service import GiveUp, Listener, RegistryService, RootWatch, exit_with_error
@@ -16,7 +18,7 @@ from minreg.daemon.signals import Reloader, Signals
 from minreg.daemon.sockets import PassedEndpoint, ReusePortReactor
 from minreg.daemon.systemd import Supervision, find_notifier
 from minreg.daemon.workers import Workers
-from minreg.log import make_observer
+from minreg.log import is_journal, make_observer
 from minreg.settings import ListenEndpoint, SettingInvalid, Settings
 from minreg.store.tree import DeferredTree, RegistryTree
 from minreg.web.disk import DiskIO
@@ -71,7 +73,7 @@ def make_service(
         site,
         endpoints,
         _greeting(settings),
-        make_observer(settings.log_format, BufferedLog(log, reactor)),
+        make_daemon_observer(settings.log_format, log, reactor),
         beside=[Listener(*endpoint, status_site, give_up) for endpoint in status_endpoints],
         workers=workers,
         give_up=give_up,
@@ -134,7 +136,26 @@ def make_all_sites(
 
 def _plan_status(settings: Settings) -> StatusOptions:
     is_elsewhere = settings.status_listen is not None
-    return StatusOptions(settings.aliases, is_elsewhere, settings.has_page)
+    return StatusOptions(
+        settings.aliases,
+        is_elsewhere,
+        settings.has_page,
+        workers=settings.workers,
+        root=os.path.abspath(settings.root),
+        host_name=socket.gethostname(),
+    )
+
+
+def make_daemon_observer(log_format: str, log: TextIO, reactor: Any) -> FileLogObserver:
+    """Make what writes the daemon's log, as systemd's journal wants it if the log leads there.
+
+    Args:
+        log_format: One of ``LOG_FORMATS``.
+        log: Where to write.
+        reactor: In whose turns lines are batched.
+    """
+    for_journal = is_journal(log, os.environ)
+    return make_observer(log_format, BufferedLog(log, reactor), for_journal=for_journal)
 
 
 def _make_workers(settings: Settings, log: TextIO, reactor: Any) -> Workers | None:
@@ -169,4 +190,5 @@ def _describe(watch: RootWatch, site: RegistrySite) -> str:
 
 def _greeting(settings: Settings) -> str:
     aliases = ", ".join(f"{name} for {host}" for name, host in settings.aliases.items())
-    return f"{settings.root} (answering as {aliases})"
+    workers = f", {settings.workers} workers" if settings.workers > 1 else ""
+    return f"{settings.root} (answering as {aliases}{workers})"

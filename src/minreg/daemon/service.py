@@ -1,6 +1,7 @@
 """The daemon as a service: it listens, says so, and ends without cutting anyone off."""
 
 import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -18,6 +19,7 @@ from twisted.logger import FileLogObserver, ILogObserver, Logger
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
+from minreg import __version__
 from minreg.store.interfaces import StoreUnavailable
 from minreg.web.site import RegistrySite
 
@@ -128,7 +130,11 @@ class RegistryService(MultiService):
             return
         places = ", ".join(listener.describe() for listener in self._listeners)
         _log.info(
-            "serving {greeting} at {places}", event="start", greeting=self._greeting, places=places
+            "minreg {version}: serving {greeting} at {places}",
+            event="start",
+            version=__version__,
+            greeting=self._greeting,
+            places=places,
         )
         if self._beside:
             places = ", ".join(listener.describe() for listener in self._beside)
@@ -155,6 +161,8 @@ class RegistryService(MultiService):
         await workers
         await gatherResults([listener.stopService() for listener in self._beside])
         Service.stopService(self)
+        if self._greeting:
+            _log.info("stopped", event="stopped")
 
 
 class Listener(Service):
@@ -190,6 +198,7 @@ class Listener(Service):
     async def _stop(self) -> None:
         port, self._port = self._port, None
         if port is not None:
+            self._site.listeners.remove(self._describe(port))
             await maybeDeferred(port.stopListening)
 
     def stopService(self) -> Deferred[None]:
@@ -198,11 +207,16 @@ class Listener(Service):
         return Deferred.fromCoroutine(self._stop())
 
     def describe(self) -> str:
-        """Name the place as a client would: a URL, or a socket's path."""
-        return (self._port and _url(self._port.getHost(), self._words)) or self._words
+        """Name the place as a client would: a URL, or ``unix:`` and a socket's path."""
+        return self._words if self._port is None else self._describe(self._port)
+
+    def _describe(self, port: IListeningPort) -> str:
+        address = port.getHost()
+        return _url(address, self._words) or _socket(address) or self._words
 
     def _keep(self, port: IListeningPort) -> None:
         self._port = port
+        self._site.listeners.append(self._describe(port))
         url = _url(port.getHost(), self._words)
         for every, here in _ON_THIS_MACHINE.items():
             url = url.replace(every, here)
@@ -211,9 +225,15 @@ class Listener(Service):
     def _fail(self, failure: Failure) -> NoReturn:
         problem = getattr(failure.value, "socketError", failure.value)
         reason = getattr(problem, "strerror", None) or str(problem)
-        fixes = _MENDS_OF_PATHS if "listen unix:" in self._words else _MENDS
+        fixes = _MENDS_OF_PATHS if "listen unix:" in self._words.lower() else _MENDS
         fix = fixes.get(getattr(problem, "errno", 0), _MEND)
         self._give_up(f"{self._words}: cannot listen there: {reason}: {fix}")
+
+
+def _socket(address: IAddress) -> str:
+    """Write a socket's file as ``--url`` takes it; empty if that is no such socket."""
+    name = getattr(address, "name", None)
+    return f"unix:{os.fsdecode(name)}" if name else ""
 
 
 def _url(address: IAddress, words: str) -> str:
@@ -221,7 +241,7 @@ def _url(address: IAddress, words: str) -> str:
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     if host is None or port is None:
         return ""
-    scheme = "https" if "listen ssl:" in words else "http"
+    scheme = "https" if "listen ssl:" in words.lower() else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 

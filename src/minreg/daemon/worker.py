@@ -3,20 +3,27 @@
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IReactorFDSet, IReactorFromThreads, IReadDescriptor
 from twisted.logger import globalLogBeginner
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from minreg.daemon.assembly import make_all_sites, make_disk, make_endpoints, make_store
+from minreg.daemon.assembly import (
+    make_all_sites,
+    make_daemon_observer,
+    make_disk,
+    make_endpoints,
+    make_store,
+)
 from minreg.daemon.service import RegistryService
 from minreg.daemon.signals import Signals
 from minreg.daemon.sockets import ReusePortReactor
-from minreg.log import make_observer
+from minreg.daemon.tls import leave_out_tls
 from minreg.settings import ListenEndpoint, Settings
-from minreg.web.fastpath.buffered_log import BufferedLog
 
 
 @implementer(IReadDescriptor)
@@ -45,7 +52,9 @@ class EndOfInput:
 
     def _end(self) -> None:
         self._reactor.removeReader(self)
-        self._reactor.stop()
+        # It may have been told to stop by a signal, and then learns of this while it does.
+        with suppress(ReactorNotRunning):
+            self._reactor.stop()
 
 
 def read_settings(text: str) -> Settings:
@@ -68,16 +77,19 @@ def _stay() -> None:
 
 def main() -> None:
     """Serve until told to stop, or until nobody is there to tell."""
-    from twisted.internet import reactor  # noqa: PLC0415 - only who serves needs one
-
     settings = read_settings(sys.argv[1])
+    leave_out_tls(endpoint.description for endpoint in settings.listen)
+
+    # These import Twisted's networking, which comes after the decision about TLS.
+    from twisted.internet import reactor  # noqa: PLC0415
+
     # A socket's file has one process that listens on it.
     endpoints = [
         (words, endpoint)
         for words, endpoint in make_endpoints(settings.listen, ReusePortReactor(reactor))
-        if not words.startswith("--listen unix:")
+        if not words.lower().startswith(("--listen unix:", "minreg_listen unix:"))
     ]
-    observer = make_observer(settings.log_format, BufferedLog(sys.stdout, reactor))
+    observer = make_daemon_observer(settings.log_format, sys.stdout, reactor)
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     site, _ = make_all_sites(settings, make_store(settings), make_disk(reactor), reactor)
     service = RegistryService(site, endpoints, "", observer)

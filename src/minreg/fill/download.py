@@ -137,7 +137,8 @@ class Download:
             references: The images.
             room: The bytes that the disk has room for, if that matters.
         """
-        self._show(Resolving(len(references)))
+        hosts = tuple(dict.fromkeys(reference.address for reference in references))
+        self._show(Resolving(len(references), hosts, self._network.retries.attempts))
         with self._pool() as pool:
             plan = make_plan(references, self._resolver.resolve, self._contents, pool, room)
         self._show(

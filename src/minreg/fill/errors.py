@@ -47,6 +47,19 @@ class UpstreamUnavailable(FillError):
         self.retry_after = retry_after
 
 
+class HostUnreachable(UpstreamUnavailable):
+    """There is no way to a host; ``remedies`` are what may help, in a few words each."""
+
+    def __init__(self, problem: str, *remedies: str) -> None:
+        super().__init__(f"{problem} ({'; '.join(remedies)})" if remedies else problem)
+        self.problem = problem
+        self.remedies = remedies
+
+    def with_remedy(self, remedy: str) -> "HostUnreachable":
+        """Return the same failure, with one more remedy."""
+        return HostUnreachable(self.problem, *self.remedies, remedy)
+
+
 class Stopped(FillError):
     """The work was told to stop before it was done."""
 

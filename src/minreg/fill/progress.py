@@ -18,16 +18,38 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.table import Column
 
 from minreg.oci.names import Digest
 from minreg.text import count, format_size, printable
 
 
 @attrs.frozen
+class Asking:
+    """A server is asked for something, up to so many times."""
+
+    host: str
+    what: str
+    attempts: int
+
+
+@attrs.frozen
+class Retrying:
+    """Something failed, and attempt number ``attempt`` is made in so many seconds."""
+
+    reason: str
+    attempt: int
+    attempts: int
+    seconds: float
+
+
+@attrs.frozen
 class Resolving:
-    """So many images are being looked up."""
+    """So many images are being looked up at some hosts, each up to so many times."""
 
     images: int
+    hosts: tuple[str, ...] = ()
+    attempts: int = 1
 
 
 @attrs.frozen
@@ -90,13 +112,37 @@ class Summary:
     reused_bytes: int
 
 
-Event = Resolving | Planned | BlobAdvanced | BlobEnded | ImageEnded | Summary
+Event = Asking | Retrying | Resolving | Planned | BlobAdvanced | BlobEnded | ImageEnded | Summary
 Show = Callable[[Event], None]
 
 
 Write = Callable[[str], None]
 
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+_WIDEST_LABEL = 26
+
+
+def make_progress(console: Console) -> Progress:
+    """Make the progress bars of all commands: what, how far, how fast, how long it will take.
+
+    They fit in 80 columns, and are gone when all is done.
+
+    Args:
+        console: The terminal.
+    """
+    label = Column(no_wrap=True, overflow="ellipsis", max_width=_WIDEST_LABEL)
+    return Progress(
+        TextColumn("{task.description}", markup=False, table_column=label),
+        BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=8)),
+        DownloadColumn(table_column=Column(no_wrap=True)),
+        TransferSpeedColumn(table_column=Column(no_wrap=True, justify="right")),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        console=console,
+        transient=True,
+        expand=True,
+    )
 
 
 class Display(Protocol):
@@ -170,14 +216,7 @@ class LiveBars:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-        )
+        self._progress = make_progress(console)
         self._whole = self._progress.add_task("looking up", total=None)
         self._bars: dict[Digest, TaskID] = {}
         self._offsets: dict[Digest, int] = {}
@@ -205,12 +244,13 @@ class LiveBars:
                 self._advance(event)
             elif isinstance(event, BlobEnded):
                 self._end(event)
+        style = "red" if isinstance(event, ImageEnded) and event.reason else ""
         for line in describe(event):
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
     def _advance(self, event: BlobAdvanced) -> None:
         if event.digest not in self._bars:
-            name = event.image.rpartition("/")[2][:40]
+            name = event.image.rpartition("/")[2]
             self._bars[event.digest] = self._progress.add_task(f"  {name}", total=event.size)
         known = self._offsets.get(event.digest, 0)
         if event.offset > known:
@@ -230,7 +270,14 @@ def describe(event: Event) -> list[str]:
         # The reason may have words of an upstream.
         return [printable(_describe_image(event))]
     if isinstance(event, Resolving):
-        return [f"looking up {count(event.images, 'image')}"]
+        hosts = f" at {', '.join(event.hosts)}" if event.hosts else ""
+        attempt = f" (attempt 1 of {event.attempts})" if event.hosts else ""
+        return [f"looking up {count(event.images, 'image')}{hosts}{attempt}"]
+    if isinstance(event, Asking):
+        return [printable(f"asking {event.host} for {event.what} (attempt 1 of {event.attempts})")]
+    if isinstance(event, Retrying):
+        attempt = f"attempt {event.attempt} of {event.attempts} in {event.seconds:.0f} s"
+        return [printable(f"{event.reason}: {attempt}")]
     if isinstance(event, Summary):
         return _describe_summary(event)
     return []

@@ -5,19 +5,20 @@ files of its releases (``k3s-images.txt``).
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import quote, unquote, urlsplit
 
 import attrs
 
-from minreg.fill.errors import FillError, UpstreamRefused
+from minreg.defaults import CHANNEL_URL, RELEASE_URL
+from minreg.fill.errors import FillError, HostUnreachable, UpstreamRefused
+from minreg.fill.progress import Asking, Show
 from minreg.fill.upstream.retries import Retries
 from minreg.fill.upstream.transport import Response, Transport, check_available, discard
 from minreg.fill.upstream.url_policy import redirected
 from minreg.oci.names import ImageReference, parse_references
 from minreg.store.tree import LARGEST_LIST, is_release, release_path
-
-CHANNEL_URL = "https://update.k3s.io/v1-release/channels"
-RELEASE_URL = "https://github.com/k3s-io/k3s/releases/download"
 
 _CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,64}")
 _MOST_REDIRECTS = 10
@@ -45,6 +46,7 @@ class Releases:
     retries: Retries
     channel_url: str = CHANNEL_URL
     release_url: str = RELEASE_URL
+    show: Show = lambda _: None
 
     def find(self, name: str) -> Release:
         """Find a release by its version (``v1.33.4+k3s1``) or its channel (``stable``).
@@ -54,6 +56,7 @@ class Releases:
         """
         version = name if is_release(name) else self._find_version(name)
         url = f"{self.release_url.rstrip('/')}/{quote(version, safe='')}/k3s-images.txt"
+        self._tell(url, f"the list of images of K3s {version}")
         content = self.retries.run(lambda: self._read(url))
         try:
             lines = content.decode("ascii").splitlines()
@@ -65,13 +68,18 @@ class Releases:
         if _CHANNEL.fullmatch(channel) is None:
             raise FillError(f"{channel[:80]!r} is neither a version of K3s nor a channel")
         url = f"{self.channel_url.rstrip('/')}/{channel}"
+        self._tell(url, f"the K3s release of channel {channel}")
         return self.retries.run(lambda: self._follow_channel(url))
+
+    def _tell(self, url: str, what: str) -> None:
+        self.show(Asking(urlsplit(url).netloc, what, self.retries.attempts))
 
     def _follow_channel(self, url: str) -> str:
         """Follow redirects until one names a release."""
         target = url
         for _ in range(_MOST_REDIRECTS):
-            response = self.transport.send("GET", target, {})
+            with _mirror_option("--channel-url"):
+                response = self.transport.send("GET", target, {})
             check_available(response, target)
             location = response.headers.get("Location")
             discard(response)
@@ -88,7 +96,8 @@ class Releases:
         raise UpstreamRefused(f"{url} redirects more than {_MOST_REDIRECTS} times")
 
     def _read(self, url: str) -> bytes:
-        response, target = self.transport.follow("GET", url, {})
+        with _mirror_option("--release-url"):
+            response, target = self.transport.follow("GET", url, {})
         check_available(response, target)
         if response.status != 200:
             raise self._refusal(response, url)
@@ -105,3 +114,12 @@ class Releases:
             f"{url} cannot be had (status {response.status}): is there such a release?",
             response.status,
         )
+
+
+@contextmanager
+def _mirror_option(option: str) -> Iterator[None]:
+    """Name the option for a mirror where a server of K3s cannot be reached."""
+    try:
+        yield
+    except HostUnreachable as failure:
+        raise failure.with_remedy(f"mirror: {option}") from None

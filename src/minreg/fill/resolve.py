@@ -15,7 +15,7 @@ from minreg.fill.upstream.registry import LARGEST_MANIFEST, FetchedManifest, Ups
 from minreg.oci.manifests import Descriptor, Manifest, Platform, parse_manifest
 from minreg.oci.names import Digest, ImageReference
 from minreg.store.index import fallback_tag
-from minreg.text import format_size
+from minreg.text import format_size, name_some
 
 _DEEPEST = 4
 _MOST_DOCUMENTS = 1000
@@ -104,7 +104,12 @@ class _Resolution:
         self._tags: list[tuple[str, Digest]] = []
 
     def run(self) -> ResolvedImage:
-        root = self._read_root()
+        try:
+            root = self._read_root()
+        except UpstreamRefused as refusal:
+            if refusal.status == 404 and self._image.digest is None:
+                raise self._unknown_tag(refusal) from None
+            raise
         self._add(root, _DEEPEST)
         if self._selection.referrers:
             for digest in list(self._documents):
@@ -119,6 +124,14 @@ class _Resolution:
             tuple(self._documents.values()),
             tuple(self._tags),
         )
+
+    def _unknown_tag(self, refusal: UpstreamRefused) -> UpstreamRefused:
+        """Name some of the tags that there are, if the registry tells them."""
+        tags = self._upstream.list_tags(self._image.repository)
+        name, tag = f"{self._image.address}/{self._image.repository}", self._image.tag
+        if tag in tags or not tags:
+            return refusal
+        return UpstreamRefused(f"{name} has no tag {tag}: it has {name_some(tags, tag)}", 404)
 
     def _read_root(self) -> FetchedManifest:
         """Read what the image's name stands for, without a GET where the tree has it.

@@ -13,6 +13,7 @@ import tarfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from minreg.defaults import SAMPLE_REPOSITORY, SAMPLE_TAGS
 from minreg.fill.tree.writer import TreeWriter
 from minreg.oci.names import OCI_CONFIG, OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Digest
 
@@ -107,8 +108,8 @@ ARCHITECTURES = tuple(_MACHINES)
 """The architectures that programs can be made for."""
 
 
-REPOSITORY = "minreg/sample"
-TAGS = ("1.0", "latest")
+REPOSITORY = SAMPLE_REPOSITORY
+TAGS = SAMPLE_TAGS
 NOTE_TYPE = "application/vnd.minreg.sample.note.v1+text"
 """The artifact type of what refers to the image, and the media type of its layer."""
 

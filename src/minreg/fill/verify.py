@@ -19,10 +19,14 @@ from minreg.store.images import StoredImage
 
 @attrs.frozen
 class VerifiedImage:
-    """An image, and what is wrong with it; nothing if it is complete."""
+    """An image, what is wrong with it, and which of the wanted platforms it lacks.
+
+    Both are empty if it is complete.
+    """
 
     image: StoredImage
     problems: tuple[str, ...]
+    lacking: tuple[Platform, ...] = ()
 
 
 @attrs.frozen
@@ -44,8 +48,13 @@ class VerifyReport:
 
     @property
     def broken(self) -> list[VerifiedImage]:
-        """The images that are not complete."""
+        """The images of which something is missing or damaged."""
         return [finding for finding in self.findings if finding.problems]
+
+    @property
+    def incomplete(self) -> list[VerifiedImage]:
+        """The images that are broken, or lack a platform that is wanted."""
+        return [finding for finding in self.findings if finding.problems or finding.lacking]
 
 
 class Verification:
@@ -99,7 +108,11 @@ class Verification:
 
     def _report(self, broken: Mapping[str, str], hashed: Sequence[int]) -> VerifyReport:
         findings = tuple(
-            VerifiedImage(image, tuple(self._find_problems(image, broken)))
+            VerifiedImage(
+                image,
+                tuple(self._find_problems(image, broken)),
+                tuple(dict.fromkeys(self._find_lacking(image))),
+            )
             for image in self.images
         )
         orphans = self._find_orphans()
@@ -114,23 +127,22 @@ class Verification:
 
     def _find_problems(self, image: StoredImage, broken: Mapping[str, str]) -> Iterator[str]:
         yield from image.problems
-        yield from self._find_absent(image)
         for digest in image.blobs:
             path = self._real_path(image, digest)
             if path in broken:
                 yield broken[path]
 
-    def _find_absent(self, image: StoredImage) -> Iterator[str]:
+    def _find_lacking(self, image: StoredImage) -> Iterator[Platform]:
         """Find wanted platforms that the tree lacks; what has none, as a chart, needs none."""
         named = (*image.present, *image.absent)
         if self._wanted is None or not named:
             return
         for platform in image.absent:
             if is_wanted(platform, self._wanted):
-                yield f"{platform} is not here"
+                yield platform
         for wanted in self._wanted:
             if not any(is_wanted(platform, [wanted]) for platform in named):
-                yield f"{wanted} is not here, and not among its platforms"
+                yield wanted
 
     def _collect_files(self) -> dict[str, tuple[Digest, int]]:
         """Collect the files of all blobs, each once, with what they should hash to."""

@@ -108,19 +108,36 @@ def compose_documents(text: str) -> Iterator[Node]:
     Raises:
         YamlInvalid: The text is not YAML from some position on, or is nested too deeply.
     """
+    composer = _Composer()
+    for event in _parse(text):
+        composer.add(event)
+        if isinstance(event, DocumentEndEvent):
+            yield from composer.roots
+            composer = _Composer()
+
+
+def check_documents(text: str) -> None:
+    """Check the syntax of a YAML text, without composing its documents.
+
+    Raises:
+        YamlInvalid: The text is not YAML from some position on.
+    """
+    for _event in _parse(text):
+        pass
+
+
+def _parse(text: str) -> Iterator[Event]:
+    """Parse a text into events.
+
+    Raises:
+        YamlInvalid: The text is not YAML from some position on.
+    """
     control = _CONTROL_CHARACTER.search(text)
     if control is not None:
         position = _end_of(text[: control.start()])
         raise YamlInvalid(position, f"the character {ord(control[0]):#04x} is not allowed in YAML")
-    composer = _Composer()
     try:
-        for event in yaml.parse(text, Loader=_LOADER):
-            composer.add(event)
-            if isinstance(event, DocumentEndEvent):
-                yield from composer.roots
-                composer = _Composer()
-    except YamlInvalid:
-        raise
+        yield from yaml.parse(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         position = Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)

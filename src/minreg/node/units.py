@@ -7,9 +7,9 @@ from importlib.resources import files
 
 import attrs
 
-from minreg.k3s.registries.yaml_writer import make_mirrors, render
-from minreg.node.install import ManagedFile, UnitLink, locate
-from minreg.settings import DEFAULT_ALIAS, parse_alias
+from minreg.defaults import DEFAULT_ROOT, SERVICE_UNIT, SOCKET_UNIT
+from minreg.node.managed_files import ManagedFile, UnitLink
+from minreg.prefix import resolve_below
 
 _PLAIN = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._@+-]+)+")
 _HOMES = ("/home/", "/root/", "/run/user/")
@@ -114,17 +114,17 @@ def _above(path: str) -> list[str]:
     return parents
 
 
-DEFAULT_ROOT = "/var/lib/rancher/k3s/server/registry"
-ENDPOINT = "http://127.0.0.1:9080"
 DISTRIBUTIONS = ("k3s", "rke2")
 """Who may have a ``registries.yaml``, below ``/etc/rancher``."""
 
-REGISTRIES = "/etc/rancher/k3s/registries.yaml"
+COMMAND = "/usr/local/bin/minreg"
+"""Where the program is found by its name."""
 
 _PROGRAM = "/opt/minreg/bin/twistd"
 _UNITS = "/etc/systemd/system"
-SERVICE = f"{_UNITS}/minreg.service"
-_NAMES = ("minreg.socket", "minreg.service", "minreg-root.service", "minreg-route.service")
+SERVICE = f"{_UNITS}/{SERVICE_UNIT}"
+ROUTE_UNIT = "minreg-route.service"
+_NAMES = (SOCKET_UNIT, SERVICE_UNIT, "minreg-root.service", ROUTE_UNIT)
 _ESCAPED = re.compile(r"[^A-Za-z0-9:_.]")
 _COMMAND = re.compile(r"^ExecStart=(\S+) --nodaemon --pidfile= minreg --root (\S+) ", re.MULTILINE)
 
@@ -162,20 +162,28 @@ def make_units(program: str, root: str) -> list[ManagedFile]:
 
 def make_links(*, with_route: bool) -> list[UnitLink]:
     """Make the links that have the units started at boot."""
-    wanted = {"minreg.socket": "sockets.target", "minreg.service": "multi-user.target"}
+    wanted = {SOCKET_UNIT: "sockets.target", SERVICE_UNIT: "multi-user.target"}
     if with_route:
-        wanted["minreg-route.service"] = "multi-user.target"
+        wanted[ROUTE_UNIT] = "multi-user.target"
     return [
         UnitLink(f"{_UNITS}/{target}.wants/{unit}", f"{_UNITS}/{unit}")
         for unit, target in wanted.items()
     ]
 
 
-def make_registries(distribution: str) -> ManagedFile:
-    """Make the file that tells K3s, or RKE2, of the mirror for its own images."""
-    registry, _ = parse_alias(DEFAULT_ALIAS)
-    text = render(make_mirrors([registry], [ENDPOINT]))
-    return ManagedFile(f"/etc/rancher/{distribution}/registries.yaml", text)
+def make_command_link(program: str, before: str | None) -> UnitLink | None:
+    """Make the link by which the ``minreg`` command is found.
+
+    Args:
+        program: The path of the ``twistd`` that runs minreg; ``minreg`` lies beside it.
+        before: The program of the installation before, None if there is none.
+
+    Returns:
+        None if the command lies there itself.
+    """
+    target = _beside(program)
+    former = (_beside(before),) if before is not None else ()
+    return UnitLink(COMMAND, target, former) if target != COMMAND else None
 
 
 def find_distributions(root: str, destination: str) -> list[str]:
@@ -189,8 +197,12 @@ def find_distributions(root: str, destination: str) -> list[str]:
         name
         for name in DISTRIBUTIONS
         if root.startswith(f"/var/lib/rancher/{name}/")
-        or os.path.isdir(locate(destination, f"/etc/rancher/{name}"))
+        or os.path.isdir(resolve_below(destination, f"/etc/rancher/{name}"))
     ] or ["k3s"]
+
+
+def _beside(program: str) -> str:
+    return os.path.join(os.path.dirname(program), "minreg")
 
 
 def _fill_in(name: str, program: str, root: str) -> str:

@@ -73,6 +73,33 @@ def not_an_endpoint() -> RegistryError:
     return RegistryError(404, "UNSUPPORTED", message)
 
 
+def not_http() -> RegistryError:
+    """A connection brought bytes that are no request."""
+    return RegistryError(400, "UNSUPPORTED", "this is not a request of HTTP/1.1")
+
+
+def not_encrypted() -> RegistryError:
+    """A client began a TLS handshake on a port that does not speak TLS."""
+    message = "this port does not speak TLS: ask it with http:// and not https://"
+    return RegistryError(400, "UNSUPPORTED", message)
+
+
+def host_invalid() -> RegistryError:
+    """A request does not name one host (RFC 9112, section 3.2)."""
+    message = "a request of HTTP/1.1 has the field Host once, and a host in it"
+    return RegistryError(400, "UNSUPPORTED", message)
+
+
+def target_too_long() -> RegistryError:
+    """A request's URL is longer than a line may be (RFC 9110, 15.5.15)."""
+    return RegistryError(414, "UNSUPPORTED", "the request's URL is too long")
+
+
+def header_too_large() -> RegistryError:
+    """A request has too many header fields, or too long ones (RFC 6585, section 5)."""
+    return RegistryError(431, "UNSUPPORTED", "the request's header is too large")
+
+
 def query_invalid(reason: str) -> RegistryError:
     """The query of what is served beside the registry has a word that cannot be."""
     return RegistryError(400, "UNSUPPORTED", reason)

@@ -205,6 +205,8 @@ class ImageReference:
             NameInvalid: A part breaks its grammar.
             DigestInvalid: The digest does.
         """
+        if "://" in text:
+            raise NameInvalid("an image has no https:// before its name: leave it out")
         named, at, digest_text = text.partition("@")
         digest = Digest.parse(digest_text) if at else None
         name, tag = _split_tag(named)

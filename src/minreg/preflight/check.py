@@ -24,7 +24,7 @@ from minreg.store.interfaces import (
     IRepository,
     RepositoryNotFound,
 )
-from minreg.text import shorten
+from minreg.text import name_some, shorten
 
 _MOST_PARTS = 5000
 """Manifests, configs and layers of one image; even for all platforms, images have hundreds."""
@@ -98,7 +98,7 @@ class _Chain:
 
     def problems(self) -> Iterator[str]:
         """Say what breaks the chain."""
-        yield from self.held.problems
+        yield from map(self._with_tags, self.held.problems)
         for child in self.held.absent_manifests:
             yield f"its manifest for {child.platform or 'all platforms'} is not here"
         children = dict(self._children())
@@ -111,6 +111,17 @@ class _Chain:
             else:
                 platform = None if stated is None else stated.platform
                 yield from self._manifest_problems(held, platform)
+
+    def _with_tags(self, problem: str) -> str:
+        """Add to the problem of a tag that is not here some that are."""
+        tag = self.held.reference
+        if self.held.root is not None or not isinstance(tag, str):
+            return problem
+        with suppress(RepositoryNotFound, ContentNotFound):
+            tags = self.repository.list_tags()
+            if tags and tag not in tags:
+                return f"{problem}, which has {name_some(tags, tag)}"
+        return problem
 
     def _children(self) -> Iterator[tuple[Digest, Descriptor]]:
         """Go through what the indexes say of the manifests that are looked at."""

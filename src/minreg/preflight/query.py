@@ -5,6 +5,7 @@ from typing import Self
 
 import attrs
 
+from minreg.defaults import DEFAULT_CONTROLLER, DEFAULT_KUBECTL
 from minreg.oci.manifests import Platform
 from minreg.oci.names import Digest, ImageReference, NameInvalid, parse_host, parse_references
 from minreg.preflight.platforms import parse_platform, this_machine
@@ -95,9 +96,6 @@ def without_components(
 def _name(wanted: WantedImage) -> str:
     return wanted.image.repository.rpartition("/")[2].removeprefix(_MIRRORED)
 
-
-DEFAULT_CONTROLLER = "rancher/system-upgrade-controller:v0.20.1"
-DEFAULT_KUBECTL = "rancher/kubectl:v1.30.3"
 
 _UPGRADE = "rancher/k3s-upgrade"
 

@@ -1,6 +1,6 @@
 """What the HTTP face asks of whatever keeps the content."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -85,16 +85,31 @@ class Content:
 class RepositorySummary:
     """What a repository holds, in a few words.
 
-    ``platforms`` are those of images that are here; ``size`` is that of all that its
-    manifests name, in bytes; ``missing`` how many blobs of it are not there, or not whole;
-    ``changed`` when a manifest or a tag last came or went, in seconds since the epoch.
+    ``platforms`` are those of images that are here; ``images`` is how many there are: manifests
+    and indexes that no index lists and that refer to no other manifest. ``sizes`` has each
+    manifest and each blob that a manifest names, in bytes. ``missing`` is how many of these
+    blobs are not there, or not whole; ``broken`` how many manifests, indexes and tags cannot
+    be served, or not all of what they name can be found. ``changed`` is when a manifest or a
+    tag last came or went, in seconds since the epoch.
     """
 
     tags: tuple[str, ...]
     platforms: tuple[Platform, ...]
-    size: int
+    images: int
+    sizes: Mapping[Digest, int]
     missing: int
+    broken: int
     changed: float
+
+    @property
+    def size(self) -> int:
+        """Bytes of all manifests and blobs."""
+        return sum(self.sizes.values())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that the repository names can be served."""
+        return not self.missing and not self.broken
 
 
 class IRepository(Interface):
@@ -181,3 +196,9 @@ class IRegistryStore(Interface):
 
     def check() -> None:
         """Make sure that the store can be read at all."""
+
+    def uncached() -> "IRegistryStore":
+        """Return the same store with hardly any memory, for one who reads all of it once.
+
+        What the other one keeps for the requests of clients stays as it is.
+        """

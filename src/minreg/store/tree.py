@@ -1,9 +1,11 @@
 """The lists of images of K3s releases that a tree keeps beside its repositories."""
 
+import copy
 import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Self
 
 from zope.interface import implementer
 
@@ -86,6 +88,10 @@ def _is_list(name: str) -> bool:
     return name.endswith(_SUFFIX) and is_release(name.removesuffix(_SUFFIX))
 
 
+_BYTES_OF_ONE = 256 * 1024
+_FACTS_OF_ONE = 1000
+
+
 @implementer(IRegistryStore)
 class RegistryTree:
     """The repositories below a root directory.
@@ -133,6 +139,14 @@ class RegistryTree:
     def check(self) -> None:
         """See ``IRegistryStore``."""
         self._files.check_root()
+
+    def uncached(self) -> Self:
+        """See ``IRegistryStore``."""
+        tree = copy.copy(self)
+        # Enough for one repository, whose files are read more than once.
+        tree._documents = ManifestCache(_BYTES_OF_ONE, self._now)  # noqa: SLF001 - of this class
+        tree._surveys = RepositoryIndexCache(_FACTS_OF_ONE, self._now)  # noqa: SLF001 - likewise
+        return tree
 
     def _find(self, namespace: str | None, name: str) -> TreeRepository | None:
         begun = self._now()

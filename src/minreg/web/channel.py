@@ -7,7 +7,15 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 
-from minreg.oci.errors import RegistryError, size_invalid, unavailable
+from minreg.oci.errors import (
+    RegistryError,
+    header_too_large,
+    not_encrypted,
+    not_http,
+    size_invalid,
+    target_too_long,
+    unavailable,
+)
 from minreg.web.backpressure import STALL_TIMEOUT, BackpressureChannel, BackpressureSite, Deadline
 from minreg.web.fastpath.request_parser import parse_simple_request
 from minreg.web.request import RegistryRequest
@@ -21,13 +29,6 @@ LAST_REQUEST_TIMEOUT = 2
 
 LARGEST_BODY = 64 * 1024
 """Bytes of a request's body that are received, and dropped; more is refused."""
-
-_BROKEN = RegistryError(400, "UNSUPPORTED", "this is not a request of HTTP/1.1")
-_ENCRYPTED = RegistryError(
-    400, "UNSUPPORTED", "this port does not speak TLS: ask it with http:// and not https://"
-)
-_TARGET_TOO_LONG = RegistryError(414, "UNSUPPORTED", "the request's URL is too long")
-_HEADER_TOO_LARGE = RegistryError(431, "UNSUPPORTED", "the request's header is too large")
 
 _HANDSHAKE = b"\x16"
 """The first byte of a TLS connection (RFC 8446, section 5.1); no request begins with it."""
@@ -95,7 +96,7 @@ class RegistryChannel(BackpressureChannel):
         is_new, self._is_new = self._is_new, False
         if is_new and data.startswith(_HANDSHAKE):
             # Nothing in it ends a line: a client that tries TLS first would wait in vain.
-            self.refuse(_ENCRYPTED)
+            self.refuse(not_encrypted())
         if self._is_closing:
             return
         self.send_held()
@@ -139,7 +140,7 @@ class RegistryChannel(BackpressureChannel):
         try:
             return bool(super().headerReceived(line))
         except ValueError:
-            self.refuse(_BROKEN)
+            self.refuse(not_http())
             return False
 
     def allHeadersReceived(self) -> None:
@@ -217,7 +218,7 @@ class RegistryChannel(BackpressureChannel):
 
     def lineLengthExceeded(self, _line: bytes) -> None:
         """Refuse a line that is longer than any that makes sense."""
-        self.refuse(_HEADER_TOO_LARGE if self.requests else _TARGET_TOO_LONG)
+        self.refuse(header_too_large() if self.requests else target_too_long())
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         """Refuse what is no HTTP. Twisted has no public place to say how."""
@@ -225,7 +226,7 @@ class RegistryChannel(BackpressureChannel):
             self._receivedHeaderSize > self.totalHeadersSize
             or self._receivedHeaderCount > self.maxHeaders
         )
-        self.refuse(_HEADER_TOO_LARGE if too_large else _BROKEN)
+        self.refuse(header_too_large() if too_large else not_http())
 
     def refuse(self, error: RegistryError) -> None:
         """Answer instead of a resource, and close the connection."""

@@ -15,15 +15,12 @@ from twisted.python.failure import Failure
 from twisted.web.http import datetimeToString
 from twisted.web.server import NOT_DONE_YET, Request
 
-from minreg.oci.errors import RegistryError, unavailable
+from minreg.oci.errors import RegistryError, host_invalid, unavailable
 
 CLIENT_LEFT = "the client left"
 NOT_TAKEN = "the client did not take the answer"
 """What is said of answers that did not reach their end through the client's fault."""
 
-_NO_HOST = RegistryError(
-    400, "UNSUPPORTED", "a request of HTTP/1.1 has the field Host once, and a host in it"
-)
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[\w.~%!$&'()*+,;=-]*)(:[0-9]*)?", re.ASCII)
 """A name, an IPv4 address or, in brackets, an IPv6 address (RFC 3986, section 3.2.2)."""
 
@@ -71,7 +68,7 @@ class RegistryRequest(Request):
         self.has_arrived = True
         self.prepath = []
         if not self._has_host():
-            self.refuse(_NO_HOST)
+            self.refuse(host_invalid())
             return
         self.postpath = path_of(self.path).split(b"/")
         if b"%" in self.path:

@@ -1,6 +1,6 @@
 """What all resources of the registry API have in common: how they answer and refuse."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -18,13 +18,25 @@ ALLOWED = b"GET, HEAD"
 
 
 class RegistryResource(Resource):
-    """A resource that refuses with the specification's error documents, never with HTML."""
+    """A resource that refuses with the specification's error documents, never with HTML.
 
+    ``fallback`` answers for the paths below it that have no meaning, if it is set.
+    """
+
+    fallback: "RegistryResource | None" = None
     _log = Logger()
 
     def getChild(self, _path: bytes, _request: RegistryRequest) -> "RegistryResource":
         """Answer for every path that has no meaning."""
-        return RefusingResource(not_an_endpoint())
+        if self.fallback is not None:
+            return self.fallback
+        return RefusingResource(not_an_endpoint)
+
+    def render_GET(self, request: RegistryRequest) -> int:
+        """Refuse: there is something below this path only."""
+        if self.fallback is not None:
+            return self.fallback.render(request)
+        raise not_an_endpoint()
 
     def render(self, request: RegistryRequest) -> int:
         """Answer now, or promise to."""
@@ -59,14 +71,21 @@ class RegistryResource(Resource):
 
 
 class RefusingResource(RegistryResource):
-    """A path that can only be refused, and why."""
+    """A path that can only be refused.
+
+    Each refusal has an error of its own. Every ``raise`` of an exception adds to its
+    traceback, which holds frames: one that is raised again keeps each request in memory.
+
+    Args:
+        make_error: Makes the error that says why.
+    """
 
     isLeaf = True
 
-    def __init__(self, error: RegistryError) -> None:
+    def __init__(self, make_error: Callable[[], RegistryError]) -> None:
         super().__init__()
-        self._error = error
+        self._make_error = make_error
 
-    def render_GET(self, _request: RegistryRequest) -> int:
+    def render_GET(self, request: RegistryRequest) -> int:  # noqa: ARG002
         """Refuse."""
-        raise self._error
+        raise self._make_error()

@@ -28,7 +28,7 @@ class RegistrySite(Site):
     """Serves a tree of resources to a bounded number of connections.
 
     ``url`` is where it can be reached from the same machine, once that is known: a socket's
-    file has none.
+    file has none. ``listeners`` are all places where it listens, as a client would name them.
 
     Args:
         resource: The root of the tree.
@@ -52,6 +52,7 @@ class RegistrySite(Site):
     ) -> None:
         super().__init__(resource, timeout=IDLE_TIMEOUT, reactor=reactor)
         self._answered = 0
+        self.listeners: list[str] = []
         # Logger is a descriptor, and makes a new Logger each time that it is asked for.
         self._publish = self._log.observer
         self.shortcut = ResponseCache(reactor, self)

@@ -17,6 +17,12 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 _SLOWEST = 1000
 """Bytes per second that a server sends at least, on average over its time limit."""
 
+_TOO_SLOW = f"less than {_SLOWEST} bytes a second came"
+_TOO_LONG = "what comes beside the content does not end"
+
+OWN_REASONS = frozenset({_TOO_SLOW, _TOO_LONG})
+"""What errors of this module say; people may read it."""
+
 _LONGEST_HEAD = 1024 * 1024
 _MOST_BESIDE_CONTENT = 64 * 1024
 
@@ -58,10 +64,10 @@ class Pace(io.RawIOBase):
         """
         if self._seconds is not None and self._waited >= self._seconds:
             if self._received < self._seconds * _SLOWEST:
-                raise TimeoutError(f"less than {_SLOWEST} bytes a second came")
+                raise TimeoutError(_TOO_SLOW)
             self._waited, self._received = 0.0, 0
         if self.allowed <= 0:
-            raise HTTPException("what comes beside the content does not end")
+            raise HTTPException(_TOO_LONG)
         began = self._clock()
         count: int | None = self._stream.readinto(buffer)
         self._waited += self._clock() - began

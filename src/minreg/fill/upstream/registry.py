@@ -4,7 +4,7 @@ Source: OCI distribution-spec, "Pulling manifests", "Pulling blobs", "Listing Re
 """
 
 import json
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from threading import Lock
 
 import attrs
@@ -16,7 +16,7 @@ from minreg.fill.upstream.retries import Retries
 from minreg.fill.upstream.transport import Response, Transport, check_available, discard
 from minreg.fill.upstream.url_policy import base_url, is_same_origin
 from minreg.oci.manifests import Manifest, ManifestInvalid, parse_manifest
-from minreg.oci.names import INDEXES, MANIFESTS, OCI_INDEX, Digest, DigestInvalid
+from minreg.oci.names import INDEXES, MANIFESTS, OCI_INDEX, Digest, DigestInvalid, is_tag
 
 LARGEST_MANIFEST = 8 * 1024 * 1024
 """Bytes: what the store reads of one, too."""
@@ -25,6 +25,8 @@ _ACCEPT = ", ".join(sorted(MANIFESTS | INDEXES))
 _MOST_CHALLENGES = 3
 _LARGEST_ERROR = 64 * 1024
 _LONGEST_REASON = 300
+_MOST_TAGS = 1000
+_LARGEST_TAG_LIST = 256 * 1024
 
 
 @attrs.frozen
@@ -92,6 +94,27 @@ class Upstream:
         """List what refers to a manifest; None if the registry has no such list."""
         return self._retries.run(lambda: self._list_referrers(repository, digest))
 
+    def list_tags(self, repository: str) -> Sequence[str]:
+        """List tags of a repository, for a message: one attempt, the first thousand.
+
+        Empty if the registry does not tell, or has no such repository.
+        """
+        path = f"{repository}/tags/list?n={_MOST_TAGS}"
+        try:
+            response, url = self._send("GET", path, repository, {})
+            if response.status != 200:
+                discard(response)
+                return ()
+            document = json.loads(self._transport.read_body(response, url, _LARGEST_TAG_LIST))
+            tags = document["tags"]
+        except (UpstreamRefused, UpstreamUnavailable):
+            return ()
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return ()
+        if not isinstance(tags, list):
+            return ()
+        return [tag for tag in tags[:_MOST_TAGS] if isinstance(tag, str) and is_tag(tag)]
+
     def iterate_body(self, response: Response, url: str) -> Generator[bytes, None, None]:
         """Give a body's bytes as they come."""
         return self._transport.iterate_body(response, url)
@@ -138,7 +161,11 @@ class Upstream:
             lines = response.headers.getlist("WWW-Authenticate")
             discard(response)
             self._authorizer.answer(lines, repository, authorization)
-        raise UpstreamRefused(f"{url}: the login is not accepted, or may not read this", 401)
+        raise UpstreamRefused(
+            f"{url}: the login is not accepted, or may not read this; "
+            "or there is no such repository",
+            401,
+        )
 
     def _read_reason(self, response: Response, url: str) -> bytes:
         """Read an error document. Without one, the status has to do."""
@@ -149,6 +176,7 @@ class Upstream:
 
     def _refusal(self, status: int, body: bytes, url: str) -> UpstreamRefused:
         reason = _reason(body) or {
+            407: "the proxy wants a login: write it into http_proxy",
             403: "it may not be read by this account",
             404: "the registry does not have it",
         }.get(status, "the registry refuses it")

@@ -7,6 +7,7 @@ from minreg.k3s.doctor.installation import K3sInstallation
 from minreg.k3s.doctor.node_state import Node
 from minreg.k3s.doctor.rules.configs import check_config_names, check_tls_use
 from minreg.k3s.doctor.rules.k3s_configuration import (
+    check_agent_settings,
     check_archives,
     check_default_endpoint,
     check_layers,
@@ -66,6 +67,7 @@ _CONSEQUENCE_CHECKS: Sequence[_Check] = (
     check_images,
 )
 _INSTALLATION_CHECKS: Sequence[_Check] = (
+    check_agent_settings,
     check_restart,
     check_template,
     check_runtime,

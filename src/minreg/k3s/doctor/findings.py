@@ -16,8 +16,8 @@ class Severity(Enum):
     WARNING = "warning"
     """It will fail or be slow one day, or does something else than its author intended."""
 
-    ADVICE = "advice"
-    """It works, but takes more time or disk space than necessary."""
+    SUGGESTION = "suggestion"
+    """It works, but takes more time or disk space than necessary. The exit status stays 0."""
 
 
 @attrs.frozen

@@ -43,7 +43,7 @@ class Resolution:
     ``others`` is true if a mirror other than minreg may have the image.
     """
 
-    wanted: RequiredImage
+    required: RequiredImage
     request: Request | None
     served: ServedManifest | None
     before: tuple[str, ...] = ()
@@ -193,7 +193,7 @@ def find_name_mismatch(
     node: Node, setup: K3sInstallation, resolution: Resolution
 ) -> NameMismatch | None:
     """Find the configuration that requests a missing image by another name than the tree has."""
-    image, request = resolution.wanted.image, resolution.request
+    image, request = resolution.required.image, resolution.request
     if node.tree is None or request is None or resolution.served is not None:
         return None
     upstream = find_upstream(node, setup, image)

@@ -77,9 +77,16 @@ class K3sSettings:
 
 
 def read_settings(
-    files: NodeFiles, distribution: Distribution, service: Service | None
+    files: NodeFiles, distribution: Distribution, service: Service | None, *, ignored: str = ""
 ) -> K3sSettings:
-    """Read the settings of a distribution on this node."""
+    """Read the settings of a distribution on this node.
+
+    Args:
+        files: The files of the node.
+        distribution: K3s or RKE2.
+        service: Its service, None if it is not installed.
+        ignored: The name of a file in ``config.yaml.d`` that is not read.
+    """
     arguments = _read_command_line(service)
     environment = service.environment if service is not None else {}
     path = (
@@ -93,7 +100,7 @@ def read_settings(
         if service is not None and environment.get(distribution.variable(name))
     }
     diagnostics: list[tuple[str, Diagnostic]] = []
-    configuration = list(_configuration_files(files, path))
+    configuration = list(_configuration_files(files, path, ignored))
     for file in configuration:
         reader = YamlReader()
         for name, setting, adds in _read_file(reader, file):
@@ -106,12 +113,12 @@ def read_settings(
     return K3sSettings(path, {**entries, **arguments}, configuration, diagnostics)
 
 
-def _configuration_files(files: NodeFiles, path: str) -> Iterator[NodeFile]:
+def _configuration_files(files: NodeFiles, path: str, ignored: str) -> Iterator[NodeFile]:
     if path.startswith(("http://", "https://")):
         files.unread[path] = "it is not on this node"
         return
     names = [name for name in files.names(f"{path}.d") if name.lower().endswith(_FILES)]
-    for file_path in (path, *(f"{path}.d/{name}" for name in names)):
+    for file_path in (path, *(f"{path}.d/{name}" for name in names if name != ignored)):
         file = files.read(file_path)
         if file is not None:
             yield file

@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
-from minreg.k3s.defaults import SERVICE_UNIT, SOCKET_UNIT
+from minreg.defaults import SERVICE_UNIT, SOCKET_UNIT
 from minreg.k3s.doctor.findings import Finding
 from minreg.k3s.doctor.image_resolution import Resolution
 from minreg.k3s.doctor.installed_tree import ServedManifest
@@ -62,7 +62,7 @@ def check_registry(node: Node, resolutions: Sequence[Resolution], ask: Ask) -> I
             return
     differences: list[tuple[ImageName, ServedManifest, Reply]] = []
     requests = [
-        (resolution.wanted.image, resolution.request, resolution.served)
+        (resolution.required.image, resolution.request, resolution.served)
         for resolution in resolutions
         if resolution.request is not None and resolution.served is not None
     ]
@@ -85,7 +85,7 @@ def _check_address(address: Address, reply: Reply) -> Finding | None:
     url = address.url
     if reply.failure:
         problem = f"{url} does not respond: {reply.failure}"
-        fix = f"run systemctl status {SOCKET_UNIT} {SERVICE_UNIT}"
+        fix = f"systemctl status {SOCKET_UNIT} {SERVICE_UNIT}"
         return Finding(REGISTRY_SILENT, address.path, address.line, problem, fix)
     if not reply.server.startswith(_SERVER):
         problem = f"another program responds at {url}: {reply.server or 'it sends no name'}"
@@ -105,7 +105,7 @@ def _differs(
     others = len(differences) - 1
     more = f"; {others} more differ from the tree" if others else ""
     problem = f"the running registry {response}, but the tree has {served.digest}{more}"
-    fix = "run systemctl restart minreg; it serves the directory that existed when it started"
+    fix = "systemctl restart minreg; it serves the directory that existed when it started"
     return Finding(REGISTRY_DIFFERS, node.registry.root, 0, problem, fix)
 
 

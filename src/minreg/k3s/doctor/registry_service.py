@@ -1,23 +1,26 @@
 """Reads minreg's own units on a node: the tree that they serve, and where they listen."""
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 import attrs
 
-from minreg.k3s.defaults import DEFAULT_ROOT, SERVICE_UNIT, SOCKET_UNIT
+from minreg.defaults import (
+    DEFAULT_ALIAS,
+    DEFAULT_INTERFACE,
+    DEFAULT_PORT,
+    DEFAULT_ROOT,
+    SERVICE_UNIT,
+    SOCKET_UNIT,
+)
 from minreg.k3s.doctor.node_files import NodeFiles
 from minreg.k3s.doctor.services import Service, read_service
 from minreg.k3s.doctor.systemd_units import Entry, Unit, find_unit
 from minreg.k3s.registries.mirror_endpoints import is_local, split_port
-from minreg.settings import (
-    DEFAULT_ALIAS,
-    DEFAULT_INTERFACE,
-    DEFAULT_PORT,
-    SettingInvalid,
-    parse_alias,
-)
+from minreg.options import DAEMON_OPTIONS
+from minreg.settings import SettingInvalid, parse_alias
 
 # Parts of an endpoint description of Twisted, with or without escaped colons.
 _PORT = re.compile(r"(?:port=)?(\d+)")
@@ -98,6 +101,7 @@ def inspect_registry_service(files: NodeFiles) -> InstalledRegistry:
             None, socket, addresses=tuple(_socket_addresses(socket)), unit=unit
         )
     options = list(_options(service.arguments))
+    options += _options_from_environment(options, service.environment)
     roots = [value for name, value in options if name in {"root", "r"}]
     aliases = [value for name, value in options if name == "registry-alias"]
     links = [value for name, value in options if name == "allow-links-to"]
@@ -118,6 +122,24 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
         if argument.startswith("-"):
             name, separator, value = argument.lstrip("-").partition("=")
             yield name, value if separator else following
+
+
+def _options_from_environment(
+    options: Sequence[tuple[str, str]], environment: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Read the options from the environment, except those that the command line overrides."""
+    names = {name for name, _ in options}
+    has_tcp = bool(names & {"port", "p", "interface", "i"})
+    for option in DAEMON_OPTIONS:
+        text = environment.get(option.variable, "")
+        is_given = bool(names & {option.name, option.short or option.name})
+        is_replaced = option.name == "listen" and has_tcp
+        is_replaced |= option.name in {"port", "interface"} and "listen" in names
+        if not text or is_given or is_replaced:
+            continue
+        with suppress(ValueError):
+            for value in shlex.split(text) if option.is_repeatable else [text]:
+                yield option.name, value
 
 
 def _addresses(

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
-from minreg.k3s.yaml_reader import YamlInvalid, compose_documents, is_null
+from minreg.k3s.yaml_reader import YamlInvalid, check_documents, compose_documents, is_null
 from minreg.text import printable
 
 Value = Any
@@ -46,8 +46,8 @@ class Text(str):
 def read_documents(text: str, keywords: Collection[str], line: int = 1) -> Iterator[Value]:
     """Read the documents of a text that contain one of some keywords.
 
-    Most manifests name no image, and YAML is slow to parse; documents without a keyword are
-    not parsed, and may even be invalid.
+    Most documents name no image. Those without a keyword are only checked for their syntax,
+    which is faster than to build their values.
 
     Args:
         text: YAML, with any number of documents, or JSON.
@@ -64,6 +64,8 @@ def read_documents(text: str, keywords: Collection[str], line: int = 1) -> Itera
     for lines_before, part in _split(text):
         if any(keyword in part.lower() for keyword in keywords):
             yield from _read_yaml(part, line + lines_before)
+        else:
+            _check_yaml(part, line + lines_before)
 
 
 def _read_json(text: str) -> list[Value] | None:
@@ -100,6 +102,18 @@ def _read_yaml(text: str, line: int) -> Iterator[Value]:
     try:
         for root in compose_documents(text):
             yield _Builder(line).build(root)
+    except YamlInvalid as error:
+        raise DocumentsInvalid(line + error.position.line - 1, str(error)) from None
+
+
+def _check_yaml(text: str, line: int) -> None:
+    """Check the syntax of documents whose first line has the number ``line``.
+
+    Raises:
+        DocumentsInvalid: The text is not YAML.
+    """
+    try:
+        check_documents(text)
     except YamlInvalid as error:
         raise DocumentsInvalid(line + error.position.line - 1, str(error)) from None
 

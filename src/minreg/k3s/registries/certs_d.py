@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from minreg.k3s.defaults import WILDCARD
+from minreg.defaults import WILDCARD
 from minreg.k3s.registries.mirror_endpoints import (
     DOCKER_HUB_API,
     EndpointInvalid,

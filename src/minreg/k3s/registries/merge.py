@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from minreg.k3s.defaults import WILDCARD
+from minreg.defaults import WILDCARD
 from minreg.k3s.registries.mirror_endpoints import EndpointInvalid, parse_endpoint
 from minreg.k3s.registries.registries_yaml import Config, Mirror, Registries, read_registries
 from minreg.k3s.registries.yaml_edit import CannotInsert, Insertion

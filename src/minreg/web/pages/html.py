@@ -99,6 +99,14 @@ def facts(pairs: Iterable[tuple[str, Part]]) -> Tag:
 STYLE = f"/minreg/style.css?{__version__}"
 """Browsers keep the style sheet for a while; that of another version is another one."""
 
+ICON = "data:image/svg+xml," + quote(
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
+    '<rect width="16" height="16" rx="3" fill="#0a6657"/>'
+    '<path d="M3 4h10v2H3zm0 3.5h10v2H3zM3 11h6v2H3z" fill="#fff"/></svg>',
+    safe="/:=' ",
+)
+"""Three layers. It is a part of each page, so that no browser asks for ``/favicon.ico``."""
+
 _DOCTYPE = b"<!DOCTYPE html>\n"
 
 
@@ -117,7 +125,7 @@ async def write_page(title: str, missed: int, *content: Any, here: str = "") -> 
             tags.meta(name="viewport", content="width=device-width, initial-scale=1"),
             tags.title(f"{shown(title)} · minreg"),
             tags.link(rel="stylesheet", href=STYLE),
-            tags.link(rel="icon", href="data:,"),
+            tags.link(rel="icon", href=ICON),
         ),
         tags.body(_header(missed, here), Tag("main")(*content), _footer()),
         lang="en",
@@ -149,9 +157,11 @@ def _entry(target: str, text: Part | list[Part], here: str) -> Tag:
 def _footer() -> Tag:
     return tags.footer(
         f"minreg {__version__}, a read-only registry. For programs: ",
-        link("/metrics", "figures"),
+        tags.code("/metrics"),
         ", ",
-        link("/readyz?verbose", "health"),
+        tags.code("/readyz"),
+        ", ",
+        tags.code("/livez"),
         ".",
     )
 

@@ -1,6 +1,6 @@
 """The first page: which repositories there are, a part at a time, and a search."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.template import Tag, tags
@@ -12,6 +12,7 @@ from minreg.web.disk import DiskIO
 from minreg.web.pages.html import Part, cell, image_path, link, query, shown, time_of
 from minreg.web.pages.search import Listed
 from minreg.web.pages.tables import Rows, Subject
+from minreg.web.pages.tags import sort_tags
 
 PAGE = 50
 """Repositories on a page."""
@@ -24,7 +25,7 @@ _HEADINGS = (
     ("Tags", "tags"),
     ("Platforms", "platforms"),
     ("Size", "number"),
-    ("Changed (UTC)", "time"),
+    ("Changed (UTC)", "time changed"),
 )
 
 
@@ -62,13 +63,19 @@ def rows_of(store: IRegistryStore, disk: DiskIO, clock: IReactorTime) -> Rows[Re
     return Rows(Subject(_HEADINGS, "", look, _cells_of, _flag_of), disk, clock)
 
 
-def navigation(listed: Listed, text: str, after: str) -> Tag:
-    """Lead to the other parts of the list."""
+def navigation(listed: Listed, chosen: Mapping[str, str], after: str) -> Tag:
+    """Link to the other parts of the list.
+
+    Args:
+        listed: The part that is shown.
+        chosen: The values of the query that say which repositories are in the list.
+        after: The name after which the part that is shown begins.
+    """
     steps: list[Part] = []
     if after:
-        steps.append(link(query("/", {"q": text}), "← First"))
+        steps.append(link(query("/", chosen), "← First"))
     if listed.following:
-        following = query("/", {"q": text, "after": listed.following})
+        following = query("/", {**chosen, "after": listed.following})
         steps.append(
             link(following, "Next →" if listed.is_exhausted else "Search on →", rel="next")
         )
@@ -76,7 +83,12 @@ def navigation(listed: Listed, text: str, after: str) -> Tag:
 
 
 def _flag_of(overview: RepositorySummary) -> str:
-    return f"lacks {count(overview.missing, 'blob')}" if overview.missing else ""
+    flags = []
+    if overview.missing:
+        flags.append(f"lacks {count(overview.missing, 'blob')}")
+    if overview.broken:
+        flags.append(count(overview.broken, "broken manifest"))
+    return ", ".join(flags)
 
 
 def _cells_of(name: str, overview: RepositorySummary) -> list[Tag]:
@@ -84,24 +96,23 @@ def _cells_of(name: str, overview: RepositorySummary) -> list[Tag]:
         cell("tags", _tags_of(name, overview)),
         cell("platforms", platforms_of(overview.platforms)),
         cell("number", format_size(overview.size)),
-        cell("time", time_of(overview.changed)),
+        cell("time changed", time_of(overview.changed)),
     ]
 
 
 def _tags_of(name: str, overview: RepositorySummary) -> list[Tag]:
-    # The last ones are most often the newest.
-    newest = overview.tags[-_TAGS_SHOWN:]
-    parts = [link(image_path(name, tag), shown(tag)) for tag in reversed(newest)]
+    newest = sort_tags(overview.tags)[:_TAGS_SHOWN]
+    parts = [link(image_path(name, tag), shown(tag)) for tag in newest]
     more = len(overview.tags) - len(newest)
     if more:
         parts.append(tags.span(f"and {more} more", class_="quiet"))
     return parts
 
 
-def platforms_of(platforms: Sequence[Platform], **attributes: str) -> list[Tag]:
+def platforms_of(platforms: Sequence[Platform]) -> list[Tag]:
     """Show platforms; few, where there are many."""
     names = [shown(str(platform)) for platform in platforms[:_PLATFORMS_SHOWN]]
-    parts = [tags.span(name.removeprefix(_USUAL), title=name, **attributes) for name in names]
+    parts = [tags.span(name.removeprefix(_USUAL), title=name) for name in names]
     if len(platforms) > len(names):
         parts.append(tags.span(f"and {len(platforms) - len(names)} more"))
     return parts

@@ -11,6 +11,7 @@ from math import inf
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from minreg.store.interfaces import IRegistryStore, StoreUnavailable
@@ -52,6 +53,8 @@ class NameIndex:
         disk: Where they are looked at.
         clock: Measures how old they are.
     """
+
+    _log = Logger(namespace="minreg.store")
 
     def __init__(self, store: IRegistryStore, disk: DiskIO, clock: IReactorTime) -> None:
         self._store = store
@@ -103,12 +106,10 @@ class NameIndex:
 
     def _give_up(self, failure: Failure) -> None:
         self._coming = None
-        waiting = self._take_waiting()
-        for each in waiting:
-            each.errback(failure)
-        if not waiting:
-            # Whoever looks at the page is told.
-            failure.trap(StoreUnavailable)
+        if not failure.check(StoreUnavailable):
+            self._log.failure("cannot list the repositories", failure)
+        for each in self._take_waiting():
+            each.errback(StoreUnavailable(failure.getErrorMessage()))
 
     def _take_waiting(self) -> list[Deferred[Names]]:
         """Take those that still wait: neither too long, nor for a client that has left."""
@@ -125,7 +126,7 @@ _NAMES_AT_A_TIME = 2000
 
 @attrs.frozen
 class Listed:
-    """A part of the list: names, and behind which one it goes on, if it may.
+    """A part of the list: names, and the name after which the next part begins, if there is one.
 
     ``is_exhausted`` is False where the search ended for want of names, not of room.
     """
@@ -183,6 +184,11 @@ class Listing:
             few = await self._disk.take(walk, _NAMES_AT_A_TIME)
             names = Names(names.begun, few, are_all=len(few) < _NAMES_AT_A_TIME)
         return await self._disk.run(_search, names, text.lower().split(), after, size)
+
+
+def cut_names(names: Sequence[str], after: str, size: int) -> Listed:
+    """Take the first names behind ``after`` of names in order; see ``Listing.list``."""
+    return _cut(names[bisect_right(names, after) :], size)
 
 
 def _cut(names: Sequence[str], size: int) -> Listed:

@@ -3,11 +3,10 @@
 Nothing that a row is about takes the page away: a row that cannot be made says why.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
 
 import attrs
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.web.template import Tag, tags
@@ -91,23 +90,12 @@ class Rows(Generic[Found]):
 
 
 def in_turn(
-    names: Iterable[str], make: Callable[[str], Awaitable[Part]]
-) -> Iterator[Deferred[Part]]:
+    names: Iterable[str], make: Callable[[str], Coroutine[Any, Any, Part]]
+) -> Iterator[Coroutine[Any, Any, Part]]:
     """Make a part for each name, one after the other, when the page comes to it.
 
-    A part that cannot be made ends the page: what went wrong is raised here. In a promise,
-    nobody would handle it, for who writes the page only looks at a copy of that.
+    A part that cannot be made ends the page with its error. Twisted awaits a coroutine
+    itself; of a Deferred it would await a copy, and log the error of the original as unhandled.
     """
-    failures: list[Exception] = []
-
-    async def attempt(name: str) -> Part:
-        try:
-            return await make(name)
-        except Exception as failure:  # noqa: BLE001 - raised below
-            failures.append(failure)
-            return ""
-
     for name in names:
-        yield Deferred.fromCoroutine(attempt(name))
-        if failures:
-            raise failures[0]
+        yield make(name)

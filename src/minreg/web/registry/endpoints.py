@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from functools import partial
 from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
@@ -243,7 +244,9 @@ class RegistryAPI(RegistryResource):
             *name, endpoint, reference = below
             repository = _parse_name(name)
         except RegistryError as error:
-            return RefusingResource(error)
+            # The error that was raised here ends here: it holds this request in its traceback.
+            same = (error.status, error.code, error.message, error.detail)
+            return RefusingResource(partial(RegistryError, *same))
         address = RepositoryRequest(self._store, self._disk, namespace, repository)
         return _find_leaf(address, endpoint, reference.decode("utf-8", "backslashreplace"))
 
@@ -283,7 +286,7 @@ def _find_leaf(address: RepositoryRequest, endpoint: bytes, reference: str) -> R
         return ReferrersResource(address, reference)
     if reference == "list":
         return TagsResource(address)
-    return RefusingResource(not_an_endpoint())
+    return RefusingResource(not_an_endpoint)
 
 
 def _parse_name(parts: list[bytes]) -> str:

@@ -14,7 +14,7 @@ CONTENT_SECURITY_POLICY = (
     b"default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; "
     b"base-uri 'none'; frame-ancestors 'none'"
 )
-"""What a page may load: its own style sheet, and an empty icon (CSP Level 3)."""
+"""What a page may load: its own style sheet, and its icon, a ``data:`` URL (CSP Level 3)."""
 
 _HEADERS = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY),
@@ -39,6 +39,13 @@ class Views(Protocol):
 
     async def missing(self, request: RegistryRequest) -> bytes:
         """Show what was missed."""
+
+    async def not_found(self, request: RegistryRequest) -> bytes:
+        """Refuse a path that leads to no page.
+
+        Raises:
+            RegistryError: Always.
+        """
 
     async def problem(self, request: RegistryRequest, error: RegistryError) -> bytes:
         """Show why there is nothing to be shown."""

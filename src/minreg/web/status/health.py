@@ -12,7 +12,8 @@ from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
 from minreg.web.site import RegistrySite
 
-_OK = "ok"
+OK = "ok"
+"""What a check says if all is well."""
 
 
 class LiveResource(RegistryResource):
@@ -47,26 +48,28 @@ class ReadyResource(RegistryResource):
         return self.answer_later(request, self._answer(request))
 
     async def _answer(self, request: RegistryRequest) -> None:
-        _send(
-            request,
-            {
-                "root": await self._check_root(),
-                "listener": _OK if self._site.is_listening else "no port leads here",
-                "draining": "the registry is stopping" if self._site.is_draining else _OK,
-            },
-        )
+        _send(request, await check_readiness(self._site, self._store, self._disk))
 
-    async def _check_root(self) -> str:
-        try:
-            await self._disk.run(self._store.check)
-        except StoreUnavailable as error:
-            return str(error)
-        return _OK
+
+async def check_readiness(
+    site: RegistrySite, store: IRegistryStore, disk: DiskIO
+) -> dict[str, str]:
+    """Return what came of each check: ``ok``, or what is wrong."""
+    try:
+        await disk.run(store.check)
+        root = OK
+    except StoreUnavailable as error:
+        root = str(error)
+    return {
+        "root": root,
+        "listener": OK if site.is_listening else "no port leads here",
+        "draining": "the registry is stopping" if site.is_draining else OK,
+    }
 
 
 def _send(request: RegistryRequest, checks: dict[str, str]) -> int:
     """Send what came of some checks."""
-    problems = [found for found in checks.values() if found != _OK]
+    problems = [found for found in checks.values() if found != OK]
     request.setHeader(b"cache-control", b"no-store")
     if _is_verbose(request):
         document = {"ok": not problems, "checks": checks}

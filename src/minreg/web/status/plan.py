@@ -10,6 +10,7 @@ from minreg.web.disk import DiskIO
 from minreg.web.site import RegistrySite
 from minreg.web.status.not_found import NotFoundLog
 from minreg.web.status.request_metrics import RequestMetrics
+from minreg.web.status.totals import TotalsCounter
 
 
 @attrs.frozen
@@ -17,12 +18,17 @@ class StatusOptions:
     """What of the registry's status is served, and where.
 
     ``aliases`` are names of the registry, each with the host that is meant by it;
-    ``is_elsewhere`` tells that status has a site of its own.
+    ``is_elsewhere`` tells that status has a site of its own; ``root`` is the directory that
+    is served, ``workers`` how many processes serve it, and ``host_name`` the name of this
+    machine, for people; empty if not to be shown.
     """
 
     aliases: Mapping[str, str]
     is_elsewhere: bool = False
     has_page: bool = True
+    root: str = ""
+    workers: int = 1
+    host_name: str = ""
 
 
 @attrs.frozen
@@ -35,3 +41,4 @@ class StatusContext:
     clock: IReactorTime
     figures: RequestMetrics
     misses: NotFoundLog
+    totals: TotalsCounter

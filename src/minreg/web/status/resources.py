@@ -1,6 +1,6 @@
 """``/metrics``: the figures for Prometheus.
 
-Its client library is optional, and not even loaded before somebody asks.
+Its client library is not loaded before somebody asks.
 """
 
 import json
@@ -33,6 +33,8 @@ from minreg.web.status.not_found import (
 )
 from minreg.web.status.plan import StatusContext, StatusOptions
 from minreg.web.status.request_metrics import RequestMetrics
+from minreg.web.status.running import StatusResource
+from minreg.web.status.totals import TotalsCounter
 
 if TYPE_CHECKING:
     from minreg.web.status.exposition import Exposition
@@ -79,7 +81,8 @@ class MetricsResource(RegistryResource):
             raise RegistryError(
                 404,
                 "UNSUPPORTED",
-                "figures need the Prometheus client library: pip install 'minreg[metrics]'",
+                "prometheus-client is not installed: reinstall minreg; where there is no network, "
+                "from its wheels: pip install --no-index --find-links wheels minreg",
             ) from None
         return Exposition(SiteCollector(self._site, self._figures, self._misses))
 
@@ -119,7 +122,7 @@ class MissingResource(RegistryResource):
                     "kind": "blob" if miss.wanted.is_blob else "manifest",
                     "image": image_of(miss.wanted, self._aliases),
                     "count": miss.count,
-                    "occasions": miss.occasions,
+                    "attempts": miss.occasions,
                     "first": format_time(miss.first),
                     "last": format_time(miss.last),
                     "user_agent": miss.user_agent,
@@ -180,7 +183,8 @@ def make_sites(
         root, clock, most_connections, [figures.count, make_not_found_observer(misses)]
     )
     status_root = RegistryResource() if plan.is_elsewhere else root
-    put_status(status_root, StatusContext(site, store, disk, clock, figures, misses), plan)
+    totals = TotalsCounter(store.uncached(), disk, clock)
+    put_status(status_root, StatusContext(site, store, disk, clock, figures, misses, totals), plan)
     if not plan.is_elsewhere:
         return site, site
     return site, RegistrySite(status_root, clock, most_connections)
@@ -195,18 +199,21 @@ def put_status(root: RegistryResource, watched: StatusContext, plan: StatusOptio
     root.putChild(b"readyz", ReadyResource(site, watched.store, watched.disk))
     root.putChild(b"metrics", MetricsResource(site, watched.figures, misses))
     below.putChild(b"preflight", LazyResource(partial(_load_preflight, watched, plan)))
+    below.putChild(b"status", StatusResource(watched, plan, time))
     missing = MissingResource(misses, plan.aliases)
     if not plan.has_page:
         below.putChild(b"missing", missing)
         return
     load = cache(partial(_load_views, watched, plan))
-    nothing = RefusingResource(not_an_endpoint())
+    nothing = RefusingResource(not_an_endpoint)
     root.putChild(b"", BrowserResource(PageLoader(load, lambda views: views.home), nothing))
     below.putChild(
         b"images", BrowserResource(PageLoader(load, lambda views: views.image), nothing)
     )
     below.putChild(b"missing", MissingPage(PageLoader(load, lambda views: views.missing), missing))
     below.putChild(b"style.css", LazyResource(_load_style))
+    root.fallback = BrowserResource(PageLoader(load, lambda views: views.not_found), nothing)
+    below.fallback = root.fallback
 
 
 class LazyResource(RegistryResource):

@@ -134,7 +134,10 @@ class FileSender:
         if self._descriptor < 0:
             return
         self._reactor.removeWriter(self)
-        os.close(self._descriptor)
+        # One call of epoll_wait(2) may bring an event for the socket and one for this duplicate.
+        # A connection that is accepted between them must not get the duplicate's number, or the
+        # second event would close it. The reactor forgets all events before it makes this call.
+        self._reactor.callLater(0, os.close, self._descriptor)
         self._descriptor = -1
         self._file.close()
         self._cork(on=False)

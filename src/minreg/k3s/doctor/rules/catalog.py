@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from minreg.k3s.doctor.findings import Rule, Severity
 
-_ERROR, _WARNING, _ADVICE = Severity.ERROR, Severity.WARNING, Severity.ADVICE
+_ERROR, _WARNING, _SUGGESTION = Severity.ERROR, Severity.WARNING, Severity.SUGGESTION
 
 FILE_NAME = Rule("file-name", _ERROR, "K3s does not read this file")
 SYNTAX = Rule("syntax", _ERROR, "this is not YAML")
@@ -40,10 +40,11 @@ HOSTS_INVALID = Rule("hosts-invalid", _ERROR, "containerd cannot read a hosts.to
 RESTART = Rule("restart", _WARNING, "a change has no effect before a restart")
 DEFAULT_ENDPOINT = Rule("default-endpoint", _WARNING, "the default endpoint is asked as well")
 SYSTEM_REGISTRY = Rule("system-default-registry", _ERROR, "system images cannot be pulled")
+AGENT_SETTING = Rule("agent-setting", _ERROR, "an agent does not know this setting")
 CONTAINERD_TEMPLATE = Rule("containerd-template", _ERROR, "registries.yaml has no effect")
 OTHER_RUNTIME = Rule("other-runtime", _WARNING, "this runtime does not read registries.yaml")
-ARCHIVES = Rule("archives", _ADVICE, "archives are imported at each start")
-DISCARD_LAYERS = Rule("discard-layers", _ADVICE, "containerd stores layers twice")
+ARCHIVES = Rule("archives", _SUGGESTION, "archives are imported at each start")
+DISCARD_LAYERS = Rule("discard-layers", _SUGGESTION, "containerd stores layers twice")
 
 DEFAULT_ROUTE = Rule("default-route", _ERROR, "there is no default route")
 UNIT_DISABLED = Rule("unit-disabled", _ERROR, "minreg is not started at boot")

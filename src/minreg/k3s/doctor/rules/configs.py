@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from minreg.k3s.defaults import WILDCARD
+from minreg.defaults import WILDCARD
 from minreg.k3s.doctor.findings import Edit, Finding
 from minreg.k3s.doctor.installation import K3sInstallation
 from minreg.k3s.doctor.node_state import Node

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from minreg.k3s.defaults import ENDPOINT, WILDCARD
+from minreg.defaults import ENDPOINT, WILDCARD
 from minreg.k3s.doctor.findings import Addition, Edit, Finding
 from minreg.k3s.doctor.installation import K3sInstallation
 from minreg.k3s.doctor.node_state import Node
 from minreg.k3s.doctor.rules.catalog import (
+    AGENT_SETTING,
     ARCHIVES,
     CONTAINERD_TEMPLATE,
     DEFAULT_ENDPOINT,
@@ -48,7 +49,7 @@ def check_restart(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
     for file in files:
         if file.modified > started.modified:
             problem = f"the file was changed after {title} was started, which reads it only then"
-            yield Finding(RESTART, file.path, 0, problem, f"run systemctl restart {unit}")
+            yield Finding(RESTART, file.path, 0, problem, f"systemctl restart {unit}")
 
 
 def check_default_endpoint(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
@@ -77,6 +78,24 @@ def check_default_endpoint(_node: Node, setup: K3sInstallation) -> Iterator[Find
     edit = Edit(setting.path, behind_key, setting.text, "true")
     changes = (edit,) if is_in_file and setting.text else ()
     yield Finding(DEFAULT_ENDPOINT, setting.path, setting.line, problem, fix, changes)
+
+
+def check_agent_settings(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
+    """The files of a K3s agent have no ``system-default-registry``, with which it does not start.
+
+    RKE2 accepts the setting on agents, and ignores it. Source: rancher/rancher#45607.
+    """
+    name = "system-default-registry"
+    setting = setup.settings.setting(name)
+    is_in_file = setting.path in {file.path for file in setup.settings.files}
+    if not setup.is_agent or setup.distribution.name != "k3s" or not is_in_file:
+        return
+    problem = (
+        f"{setup.distribution.title} does not start as an agent: flag provided but not defined: "
+        f"-{name}; it gets this setting from its server"
+    )
+    fix = f"remove {name}, or run minreg node install --start if minreg wrote this file"
+    yield Finding(AGENT_SETTING, setting.path, setting.line, problem, fix)
 
 
 def check_system_registry(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
@@ -155,7 +174,7 @@ def check_archives(node: Node, setup: K3sInstallation) -> Iterator[Finding]:
         f"takes at least {count(seconds, 'second')}; and these images are on the disk twice"
     )
     names = " ".join(archive.path for archive in setup.archives[:3])
-    fix = f"run minreg import -d {node.tree.root} {names}; then move the archives away"
+    fix = f"minreg import -d {node.tree.root} {names}; then move the archives away"
     yield Finding(ARCHIVES, f"{setup.data}/agent/images", 0, problem, fix)
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from minreg.k3s.defaults import WILDCARD
+from minreg.defaults import WILDCARD
 from minreg.k3s.doctor.findings import Edit, Finding, LineRemoval
 from minreg.k3s.doctor.image_resolution import read_list
 from minreg.k3s.doctor.installation import K3sInstallation

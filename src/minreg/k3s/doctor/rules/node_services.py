@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from minreg.k3s.defaults import SERVICE_UNIT, SOCKET_UNIT
+from minreg.defaults import DEFAULT_PORT, SERVICE_UNIT, SOCKET_UNIT
 from minreg.k3s.doctor.findings import Finding
 from minreg.k3s.doctor.installation import K3sInstallation
 from minreg.k3s.doctor.node_state import Node
@@ -18,7 +18,6 @@ from minreg.k3s.doctor.rules.catalog import (
 from minreg.k3s.doctor.rules.mirrors import try_parse_endpoint
 from minreg.k3s.doctor.systemd_units import ADMINISTRATOR, Unit
 from minreg.k3s.registries.mirror_endpoints import is_local
-from minreg.settings import DEFAULT_PORT
 
 # Ports of K3s and its components: https://docs.k3s.io/installation/requirements
 _PORTS: Mapping[str, str] = {
@@ -49,7 +48,7 @@ def check_route(node: Node, setup: K3sInstallation) -> Iterator[Finding]:
         f"this node has no default route: {setup.distribution.title} does not start, or its "
         "services are not reachable"
     )
-    fix = "run minreg node install --route && systemctl start minreg-route"
+    fix = "minreg node install --start --route"
     yield Finding(DEFAULT_ROUTE, "/proc/net/route", 0, problem, fix)
 
 
@@ -61,22 +60,22 @@ def check_unit_enabled(node: Node, setup: K3sInstallation) -> Iterator[Finding]:
         if endpoint is not None:
             problem = f"{endpoint} is minreg's address, but its units are not on this node"
             path = f"{ADMINISTRATOR}/{SERVICE_UNIT}"
-            yield Finding(UNIT_DISABLED, path, 0, problem, "run minreg node install")
+            yield Finding(UNIT_DISABLED, path, 0, problem, "minreg node install --start")
         return
     if registry.unit is None:
         problem = f"{SOCKET_UNIT} is installed without this service: each pull fails"
         path = f"{ADMINISTRATOR}/{SERVICE_UNIT}"
-        yield Finding(UNIT_DISABLED, path, 0, problem, "run minreg node install")
+        yield Finding(UNIT_DISABLED, path, 0, problem, "minreg node install --start")
     for unit in registry.units:
         if unit.is_masked:
             problem = "the unit is masked, and cannot be started"
-            fix = f"run systemctl unmask {unit.name} && systemctl enable --now {unit.name}"
+            fix = f"systemctl unmask {unit.name} && systemctl enable --now {unit.name}"
             yield _disabled(unit, problem, fix)
         elif not unit.is_enabled and unit.name == (
             SOCKET_UNIT if registry.socket else SERVICE_UNIT
         ):
             problem = "the unit is not started at boot: the first pulls will fail"
-            yield _disabled(unit, problem, f"run systemctl enable --now {unit.name}")
+            yield _disabled(unit, problem, f"systemctl enable --now {unit.name}")
 
 
 def check_unit_order(node: Node, setup: K3sInstallation) -> Iterator[Finding]:
@@ -95,7 +94,7 @@ def check_unit_order(node: Node, setup: K3sInstallation) -> Iterator[Finding]:
         return
     else:
         problem = f"{name} does not wait for minreg: its first pulls may fail"
-    fix = f"run systemctl edit minreg, and add Before={name} below [Unit]"
+    fix = f"systemctl edit minreg, and add Before={name} below [Unit]"
     yield Finding(UNIT_ORDER, registry.unit.path, 0, problem, fix)
 
 

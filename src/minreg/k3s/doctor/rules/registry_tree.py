@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from minreg.k3s.defaults import ENDPOINT
+from minreg.defaults import ENDPOINT
 from minreg.k3s.doctor.findings import Finding, Rule
 from minreg.k3s.doctor.image_resolution import (
     Resolution,
@@ -48,7 +48,7 @@ def check_permissions(node: Node) -> Iterator[Finding]:
         return
     paths = _some(node.tree.unreadable)
     problem = f"the user of the service may not read {paths}: these are not served"
-    fix = f"run chmod -R a+rX {node.tree.root}"
+    fix = f"chmod -R a+rX {node.tree.root}"
     yield Finding(ROOT_UNREADABLE, node.tree.root, 0, problem, fix)
 
 
@@ -94,16 +94,16 @@ def check_images(node: Node, setup: K3sInstallation) -> Iterator[Finding]:
     of_pause = [
         resolution
         for resolution in missing
-        if pause is not None and resolution.wanted.image == pause.image
+        if pause is not None and resolution.required.image == pause.image
     ]
     others = [resolution for resolution in missing if resolution not in of_pause]
     for resolution in of_pause:
         yield _missing(node, setup, PAUSE_IMAGE, resolution, "; without it no pod starts")
     if others:
         first = others[0]
-        more = [str(resolution.wanted.image) for resolution in others[1:]]
+        more = [str(resolution.required.image) for resolution in others[1:]]
         also = f"; the same applies to {_some(more)}" if more else ""
-        yield _missing(node, setup, IMAGES_MISSING, first, f" ({first.wanted.reason}){also}")
+        yield _missing(node, setup, IMAGES_MISSING, first, f" ({first.required.reason}){also}")
 
 
 def _has_dynamic_user(registry: InstalledRegistry) -> bool:
@@ -148,13 +148,13 @@ def _missing(
     node: Node, setup: K3sInstallation, rule: Rule, resolution: Resolution, also: str
 ) -> Finding:
     """Report an image that is not in the tree, or is requested elsewhere or by another name."""
-    image, path, root = resolution.wanted.image, setup.registries_path, node.registry.root
+    image, path, root = resolution.required.image, setup.registries_path, node.registry.root
     if resolution.request is None:
         registries = " and ".join(resolution.before) or "no registry"
         problem = f"{image} is pulled from {registries} only, not from minreg on this node{also}"
         urls = [address.url for address in node.registry.addresses[:1]]
         options = "".join(f" --endpoint {url}" for url in urls if url != ENDPOINT)
-        fix = f"run minreg registries {image.host}{options} --merge {path} --output {path}"
+        fix = f"minreg registries {image.host}{options} --merge {path} --output {path}"
         return Finding(rule, path, 0, problem, fix)
     requested = f"{image} is requested as {resolution.request.url}"
     mismatch = find_name_mismatch(node, setup, resolution)
@@ -162,7 +162,7 @@ def _missing(
         problem = f"{requested}, but is in the tree as {mismatch.served.repository}{also}"
         return Finding(rule, mismatch.path, mismatch.line, problem, mismatch.fix)
     upstream = find_upstream(node, setup, image)
-    fix = f"run minreg download {upstream} where there is a network, and copy it to {root}"
+    fix = f"minreg download {upstream} where there is a network, and copy it to {root}"
     return Finding(rule, root, 0, f"{requested}, but is not in the tree{also}", fix)
 
 

@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 
-from minreg.k3s.defaults import WILDCARD
+from minreg.defaults import WILDCARD
 from minreg.k3s.doctor.findings import Edit, Finding
 from minreg.k3s.doctor.image_resolution import list_required_images
 from minreg.k3s.doctor.installation import K3sInstallation, is_generated

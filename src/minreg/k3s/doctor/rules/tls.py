@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 
-from minreg.k3s.defaults import WILDCARD
+from minreg.defaults import WILDCARD
 from minreg.k3s.doctor.certificates import (
     Certificate,
     CertificateInvalid,

@@ -1,0 +1,53 @@
+"""Groups of commands: they suggest the near command, and report a missing library."""
+
+from difflib import get_close_matches
+from typing import Any
+
+import click
+
+
+class LibraryMissing(click.ClickException):
+    """A library is not installed: nothing was done, exit status 2."""
+
+    exit_code = 2
+
+
+class SuggestingGroup(click.Group):
+    """A group that names the command that was probably meant.
+
+    A command that needs a library that is not installed fails in one line.
+    """
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the command line names.
+
+        Raises:
+            UsageError: There is no such command.
+        """
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            near = get_close_matches(name, self.list_commands(ctx), n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command.
+
+        Raises:
+            LibraryMissing: It needs a library that is not installed.
+        """
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            library = (error.name or "").partition(".")[0]
+            if library in {"", "minreg"}:
+                raise
+            name = f"{ctx.command_path} {ctx.invoked_subcommand or ''}".strip()
+            raise LibraryMissing(
+                f"{name} needs {error.name}, which is not installed: "
+                "reinstall minreg; where there is no network, from its wheels: "
+                "pip install --no-index --find-links wheels minreg"
+            ) from None

@@ -1,0 +1,35 @@
+"""``twistd`` that tells on SIGUSR1 what waits in its reactor, and how many objects there are.
+
+It writes JSON to the file that MINREG_TEST_INSPECTION names: ``delayed_calls``, what each of
+them will call, and ``objects``, counted after a garbage collection.
+"""
+
+import gc
+import json
+import os
+import signal
+from types import FrameType
+
+from twisted.internet import reactor
+from twisted.scripts.twistd import run
+
+_PATH = os.environ["MINREG_TEST_INSPECTION"]
+
+
+def write_inspection() -> None:
+    """Write the file; it appears at once with all of its content."""
+    gc.collect()
+    calls = [repr(getattr(call, "func", call)) for call in reactor.getDelayedCalls()]
+    with open(f"{_PATH}.new", "w", encoding="utf-8") as file:
+        json.dump({"delayed_calls": calls, "objects": len(gc.get_objects())}, file)
+    os.rename(f"{_PATH}.new", _PATH)
+
+
+def obey(_number: int, _frame: FrameType | None) -> None:
+    """Have the reactor write it when it comes to that."""
+    reactor.callFromThread(write_inspection)  # type: ignore[attr-defined]  # of IReactorThreads
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGUSR1, obey)
+    run()

@@ -1,0 +1,131 @@
+"""What the daemon loads: no library that only commands need, and none for TLS without TLS."""
+
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from http.client import HTTPConnection, HTTPSConnection
+
+from minreg.fill.sample import REPOSITORY, write_sample
+from minreg.fill.tree.writer import TreeWriter
+from tests.certificates import make_certificate
+from tests.e2e.programs import free_port
+from tests.e2e.support import EndToEndTestCase
+
+_LIBRARIES = {
+    "click",
+    "prometheus_client",
+    "rich",
+    "yaml",
+    "urllib3",
+    "zstandard",
+}
+_FOR_TLS = {"OpenSSL", "cryptography", "service_identity"}
+
+# Twistd as it is, and at SIGUSR1 the names of all that it has loaded.
+_PROGRAM = """
+import json, os, signal, sys
+
+def write_modules(*_):
+    with open("modules.new", "w") as file:
+        json.dump([name for name, module in sys.modules.items() if module is not None], file)
+    os.rename("modules.new", "modules")
+
+signal.signal(signal.SIGUSR1, write_modules)
+from twisted.scripts.twistd import run
+run()
+"""
+
+
+class LoadedModulesTests(EndToEndTestCase):
+    """Tests for what a daemon has in memory that has served a manifest and a blob."""
+
+    def setUp(self) -> None:
+        """Write a tree."""
+        self.directory = self.make_directory()
+        self.root = os.path.join(self.directory, "tree")
+        with TreeWriter(self.root, "a test") as tree:
+            write_sample(tree)
+        self.port = free_port()
+        # Twisted's first look for plugins loads all of them, and keeps what it found.
+        find = "from twisted.plugin import IPlugin, getPlugins; list(getPlugins(IPlugin))"
+        subprocess.run([sys.executable, "-c", find], check=True)
+
+    def start(self, *options: str) -> "subprocess.Popen[bytes]":
+        """Start a daemon that can be asked for its modules."""
+        words = ["twistd", "-n", "--pidfile=", "--logfile=log", "minreg", "--root", self.root]
+        process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, *words[1:], *options],
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+        )
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        return process
+
+    def connect(self) -> HTTPConnection:
+        """Make the connection to ask with."""
+        return HTTPConnection("127.0.0.1", self.port, timeout=10)
+
+    def get(self, path: str, seconds: float = 30) -> bytes:
+        """Ask for something, as soon as the daemon answers."""
+        deadline = time.monotonic() + seconds
+        while True:
+            connection = self.connect()
+            try:
+                connection.request("GET", path)
+                response = connection.getresponse()
+                self.assertEqual(response.status, 200)
+                return response.read()
+            except ConnectionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            finally:
+                connection.close()
+
+    def pull(self) -> None:
+        """Ask for an index, a manifest, and a blob."""
+        index = json.loads(self.get(f"/v2/{REPOSITORY}/manifests/latest"))
+        digest = index["manifests"][0]["digest"]
+        manifest = json.loads(self.get(f"/v2/{REPOSITORY}/manifests/{digest}"))
+        self.get(f"/v2/{REPOSITORY}/blobs/{manifest['layers'][0]['digest']}")
+
+    def loaded(self, process: "subprocess.Popen[bytes]", seconds: float = 30) -> set[str]:
+        """Return the packages that the daemon has loaded."""
+        process.send_signal(signal.SIGUSR1)
+        path = os.path.join(self.directory, "modules")
+        deadline = time.monotonic() + seconds
+        while not os.path.exists(path) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with open(path, encoding="utf-8") as file:
+            return {name.partition(".")[0] for name in json.load(file)}
+
+    def test_nothing_of_the_commands(self) -> None:
+        """Whatever is installed for commands, and for TLS, is not loaded."""
+        process = self.start("--port", str(self.port))
+        self.pull()
+        self.assertEqual(self.loaded(process) & (_LIBRARIES | _FOR_TLS), set())
+
+    def test_tls(self) -> None:
+        """With an endpoint for TLS, what that needs is loaded, and it works."""
+        path = os.path.join(self.directory, "certificate.pem")
+        with open(path, "wb") as file:
+            file.write(make_certificate(["127.0.0.1"], is_authority=True))
+        context = ssl.create_default_context(cafile=path)
+
+        def connect() -> HTTPConnection:
+            return HTTPSConnection("127.0.0.1", self.port, timeout=10, context=context)
+
+        self.connect = connect  # type: ignore[method-assign]
+        process = self.start(
+            "--listen",
+            f"ssl:{self.port}:interface=127.0.0.1:privateKey={path}:certKey={path}",
+        )
+        self.pull()
+        loaded = self.loaded(process)
+        self.assertIn("OpenSSL", loaded)
+        self.assertEqual(loaded & _LIBRARIES, set())

@@ -1,0 +1,85 @@
+"""Whatever clients do, and however often, the daemon's process stays as it was.
+
+Each load is done until what it needs is there, and then ``MINREG_SOAK_REQUESTS`` times more:
+5,000 times in CI. After that, the process has at most 200 bytes for each of these requests
+more, and as many open files and delayed calls as before. A table of what was found is added
+to the file that ``MINREG_SOAK_REPORT`` names.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.e2e.soak.loads import OK, all_loads, always, write
+from tests.e2e.soak.measure import LIMIT, measure, write_report
+from tests.e2e.soak.process import InspectedDaemon
+from tests.e2e.soak.tree import PUBLISHED, write_tree
+from tests.e2e.soak.wire import Refusals, WriteBatcher
+from tests.e2e.support import EndToEndTestCase
+
+REQUESTS = int(os.environ.get("MINREG_SOAK_REQUESTS", "5000" if "CI" in os.environ else "200"))
+
+
+class SoakTests(EndToEndTestCase):
+    """Tests for a process that has answered many requests."""
+
+    def setUp(self) -> None:
+        """Write the tree, and start a daemon that nobody has asked for anything."""
+        directory = self.make_directory()
+        root = os.path.join(directory, "root")
+        self.digests = write_tree(root)
+        self.daemon = InspectedDaemon(root, directory)
+        self.addCleanup(self.daemon.stop)
+        self.daemon.wait_until_ready()
+
+    def soak(self, group: str) -> None:
+        """Measure all loads of a group, and judge them together."""
+        results = []
+        for load in all_loads(self.digests)[group]:
+            results.append(measure(self.daemon, load, REQUESTS))
+            self.daemon.check_log()
+        table = write_report(group, results)
+        wrong = [result.row() for result in results if not result.is_right]
+        self.assertEqual(wrong, [], table)
+        growth = sum(max(0, result.growth) for result in results)
+        self.assertLess(growth, LIMIT * REQUESTS * len(results), table)
+
+    def test_registry(self) -> None:
+        """Answers to clients of a registry leave nothing behind."""
+        self.soak("registry")
+
+    def test_refusals(self) -> None:
+        """What is not there, must not be served, or is not done leaves nothing behind."""
+        self.soak("refusals")
+
+    def test_raw(self) -> None:
+        """What is no request leaves nothing behind."""
+        self.soak("raw")
+
+    def test_departures(self) -> None:
+        """Clients that leave, in whatever state of a connection, leave nothing behind."""
+        self.soak("departures")
+
+    def test_departures_beside_others(self) -> None:
+        """Clients that leave in the middle of a blob take nobody else's connection with them."""
+        large = write(f"/v2/{PUBLISHED}/blobs/{self.digests.large}")
+        leaving = WriteBatcher(always(large * 2), reads=5000)
+        staying = Refusals(always(write("/v2/", fields={"Connection": "close"})), OK)
+        with ThreadPoolExecutor() as threads:
+            done = [
+                threads.submit(runner.run, self.daemon.port, REQUESTS, 0)
+                for runner in (leaving, staying, leaving, staying)
+            ]
+        for each in done:
+            each.result()
+
+    def test_status(self) -> None:
+        """Probes and operators leave nothing behind."""
+        self.soak("status")
+
+    def test_pages(self) -> None:
+        """Browsers leave nothing behind."""
+        self.soak("pages")
+
+    def test_ever_new(self) -> None:
+        """Caches do not grow beyond their bounds."""
+        self.soak("ever new")

@@ -1,0 +1,95 @@
+"""Tests for ``minreg.commands.next_steps``."""
+
+import os
+import subprocess
+import sys
+import tarfile
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.commands import next_steps
+from minreg.commands.next_steps import after_filling, own_command
+from minreg.defaults import DEFAULT_ROOT
+
+
+class AfterFillingTests(SynchronousTestCase):
+    """Tests for ``after_filling``."""
+
+    def setUp(self) -> None:
+        """Have the command on the path."""
+        self.patch(sys, "argv", ["minreg"])
+
+    def test_default(self) -> None:
+        """The directory that all commands use needs no option."""
+        self.assertEqual(
+            after_filling("./registry", is_verified=False),
+            [
+                "minreg verify && tar -czf registry-content.tar.gz registry",
+                "minreg serve --root registry",
+            ],
+        )
+
+    def test_elsewhere(self) -> None:
+        """Another one is named, quoted; the archive has its last name, as README unpacks it."""
+        pack = "tar -C '/srv/my tree' -czf registry-content.tar.gz registry"
+        self.assertEqual(
+            after_filling("/srv/my tree/registry", is_verified=False),
+            [
+                f"minreg verify -d '/srv/my tree/registry' && {pack}",
+                "minreg serve --root '/srv/my tree/registry'",
+            ],
+        )
+        self.assertEqual(
+            after_filling(".", is_verified=True),
+            [
+                "tar -C . --transform 's,^\\.,registry,S' -czf registry-content.tar.gz .",
+                "minreg serve --root .",
+            ],
+        )
+
+    def test_renamed(self) -> None:
+        """A tree of another name is packed under the name that the guides unpack; links stay."""
+        tree = os.path.abspath(self.mktemp())
+        os.makedirs(f"{tree}/a/manifests")
+        os.symlink("../../blobs", f"{tree}/a/blobs")
+        os.symlink("./x", f"{tree}/a/manifests/1")
+        pack, _ = after_filling(tree, is_verified=True)
+        directory = self.mktemp()
+        os.makedirs(directory)
+        subprocess.run(["/bin/sh", "-c", pack], cwd=directory, check=True)
+        with tarfile.open(f"{directory}/registry-content.tar.gz") as archive:
+            self.assertEqual(
+                {member.name: member.linkname for member in archive},
+                {
+                    "registry": "",
+                    "registry/a": "",
+                    "registry/a/blobs": "../../blobs",
+                    "registry/a/manifests": "",
+                    "registry/a/manifests/1": "./x",
+                },
+            )
+
+    def test_node(self) -> None:
+        """On a node the tree is served already: the doctor says whether all is well."""
+        self.assertEqual(next_steps._NODE_DIRECTORY, DEFAULT_ROOT)
+        self.assertEqual(after_filling(f"{DEFAULT_ROOT}/", is_verified=True), ["minreg doctor"])
+
+
+class OwnCommandTests(SynchronousTestCase):
+    """Tests for ``own_command``."""
+
+    def test_path(self) -> None:
+        """A command that the shell does not find by its name is named by its path."""
+        directory = os.path.abspath(self.mktemp())
+        os.makedirs(directory)
+        program = os.path.join(directory, "minreg")
+        with open(program, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n")
+        os.chmod(program, 0o755)
+        self.patch(sys, "argv", [program])
+        self.patch(os, "environ", {"PATH": "/nowhere"})
+        self.assertEqual(own_command(), program)
+        self.patch(os, "environ", {"PATH": directory})
+        self.assertEqual(own_command(), "minreg")
+        self.patch(sys, "argv", ["/usr/lib/python3/minreg/__main__.py"])
+        self.assertEqual(own_command(), "minreg")

@@ -1,0 +1,45 @@
+"""Tests for ``minreg.node.systemctl``."""
+
+from collections.abc import Sequence
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.k3s.doctor.probe import Reply
+from minreg.node.systemctl import wait_until_ready
+
+
+class WaitTests(SynchronousTestCase):
+    """Tests for ``wait_until_ready``."""
+
+    def wait(self, replies: Sequence[Reply]) -> str:
+        """Wait for a registry that replies so, the last of them for ever."""
+        self.asked: list[str] = []
+        self.slept: list[float] = []
+
+        def ask(url: str) -> Reply:
+            self.asked.append(url)
+            return replies[min(len(self.asked), len(replies)) - 1]
+
+        return wait_until_ready("http://127.0.0.1:9080", ask, self.slept.append)
+
+    def test_ready(self) -> None:
+        """One that is ready is asked once, wherever its health is to be asked for."""
+        for status in (200, 404):
+            self.assertEqual(self.wait([Reply(status)]), "answers")
+            self.assertEqual(self.asked, ["http://127.0.0.1:9080/readyz"])
+
+    def test_later(self) -> None:
+        """One that does not answer yet is asked again."""
+        refused = Reply(failure="Connection refused")
+        self.assertEqual(self.wait([refused, refused, Reply(200)]), "answers")
+        self.assertEqual((len(self.asked), self.slept), (3, [0.5, 0.5]))
+
+    def test_no_tree(self) -> None:
+        """A tree that is missing is not waited for."""
+        self.assertEqual(self.wait([Reply(503)]), "answers, and waits for a registry tree")
+        self.assertEqual(self.slept, [])
+
+    def test_never(self) -> None:
+        """After a quarter of a minute, what failed last is said."""
+        self.assertEqual(self.wait([Reply(failure="timed out")]), "does not answer: timed out")
+        self.assertEqual(sum(self.slept), 15)

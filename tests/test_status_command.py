@@ -1,0 +1,182 @@
+"""Tests for ``minreg status``, on answers that are made up."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from email.message import Message
+from typing import Any
+from urllib.error import HTTPError, URLError
+
+from click.testing import CliRunner, Result
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.cli import cli
+from minreg.commands import status
+
+_DOCUMENT = {
+    "version": "1.2.3",
+    "root": "/srv/registry",
+    "started": "2026-11-24T03:31:57Z",
+    "uptime_seconds": 93784,
+    "listeners": ["http://127.0.0.1:9080", "unix:/run/minreg/registry.sock"],
+    "workers": 2,
+    "ready": True,
+    "checks": {"root": "ok", "listener": "ok", "draining": "ok"},
+    "repositories": 45,
+    "images": 123,
+    "counts_complete": True,
+    "missing": 2,
+    "connections": 1,
+    "transfers": 1,
+}
+
+
+class StatusCommandTests(SynchronousTestCase):
+    """Tests for ``minreg.commands.status``."""
+
+    def setUp(self) -> None:
+        """Answer for the registry."""
+        self.asked: list[str] = []
+        self.document: dict[str, Any] = dict(_DOCUMENT)
+        self.error: Exception | None = None
+        self.content: bytes | None = None
+
+        def fetch(_opener: Any, url: str, **_options: Any) -> io.BytesIO:
+            self.asked.append(url)
+            if self.error is not None:
+                raise self.error
+            return io.BytesIO(self.content or json.dumps(self.document).encode())
+
+        self.patch(urllib.request.OpenerDirector, "open", fetch)
+        self.patch(status, "_UNIT", os.path.join(self.mktemp(), "minreg.service"))
+
+    def status(self, *arguments: str) -> Result:
+        """Run the command."""
+        return CliRunner().invoke(cli, ["status", *arguments], prog_name="minreg")
+
+    def test_ready(self) -> None:
+        """One screen says all, and the exit status is 0."""
+        result = self.status()
+        self.assertEqual(
+            result.output,
+            "minreg 1.2.3 is running and ready\n"
+            "  root        /srv/registry\n"
+            "  listens at  http://127.0.0.1:9080, unix:/run/minreg/registry.sock\n"
+            "  up for      1 day 2 hours, since 2026-11-24T03:31:57Z\n"
+            "  processes   2\n"
+            "  images      123 tags in 45 repositories\n"
+            "  not found   2 names that clients asked for (list them: minreg missing)\n",
+        )
+        self.assertEqual(result.exit_code, 0)
+        self.assertEqual(self.asked, ["http://127.0.0.1:9080/minreg/status"])
+
+    def test_json(self) -> None:
+        """Programs get the document of the registry, and where it was asked."""
+        result = self.status("--json", "--url", "https://node:9443/")
+        self.assertEqual(
+            json.loads(result.stdout), {"running": True, "url": "https://node:9443", **_DOCUMENT}
+        )
+        self.assertEqual(result.exit_code, 0)
+
+    def test_large(self) -> None:
+        """A tree that is too large to be counted has at least so many images."""
+        self.document |= {"counts_complete": False, "missing": 0, "uptime_seconds": 0}
+        output = self.status().stdout
+        self.assertIn("at least 123 tags in 45 repositories\n", output)
+        self.assertIn("  0 names that clients asked for\n", output)
+        self.assertIn("  0 seconds, since", output)
+
+    def test_not_ready(self) -> None:
+        """A registry that is not ready says why; the exit status is 1."""
+        checks = {"root": "root /srv/registry is still empty", "listener": "ok"}
+        self.document |= {"ready": False, "checks": checks, "images": None, "repositories": None}
+        result = self.status()
+        self.assertEqual(result.exit_code, 1)
+        first, second, *_ = result.stdout.splitlines()
+        self.assertEqual(first, "minreg 1.2.3 is running and not ready")
+        self.assertEqual(second, "  root /srv/registry is still empty")
+        self.assertIn("images      not known\n", result.stdout)
+
+    def test_not_running(self) -> None:
+        """Where nobody listens it says how to start a registry; the exit status is 3."""
+        self.error = URLError(ConnectionRefusedError(111, "Connection refused"))
+        result = self.status()
+        self.assertEqual(
+            result.stdout,
+            "minreg is not running\n"
+            "  http://127.0.0.1:9080: Connection refused\n"
+            "  to start it:  minreg serve --root DIR\n"
+            "  elsewhere:    minreg status --url URL\n",
+        )
+        self.assertEqual((result.exit_code, result.stderr), (3, ""))
+        document = json.loads(self.status("--json").stdout)
+        self.assertEqual(
+            document,
+            {"running": False, "url": "http://127.0.0.1:9080", "reason": "Connection refused"},
+        )
+
+    def test_installed(self) -> None:
+        """Where its unit is installed, systemctl starts it."""
+        os.makedirs(os.path.dirname(status._UNIT))
+        with open(status._UNIT, "w", encoding="utf-8"):
+            pass
+        self.error = URLError(ConnectionRefusedError(111, "Connection refused"))
+        self.assertIn("systemctl start minreg.socket minreg\n", self.status().stdout)
+
+    def test_socket(self) -> None:
+        """A socket that is not there has no registry."""
+        result = self.status("--url", f"unix:{os.path.abspath(self.mktemp())}")
+        self.assertEqual(result.exit_code, 3)
+        self.assertIn("No such file or directory", " ".join(result.stdout.split()))
+
+    def test_unknown(self) -> None:
+        """What answers otherwise, or not in time, is not known; the exit status is 4."""
+        refused = Message()
+        refused["Server"] = "nginx/1.27"
+        ours = Message()
+        ours["Server"] = "minreg/0.1.0"
+        for error, words in (
+            (HTTPError("x", 404, "Not Found", refused, None), "404 as nginx/1.27, and is not"),
+            (HTTPError("x", 404, "Not Found", ours, None), "where --status-listen says"),
+            (URLError(TimeoutError("timed out")), "no answer within 10 seconds"),
+            (URLError(PermissionError(13, "Permission denied")), "Permission denied"),
+        ):
+            self.error = error
+            result = self.status()
+            self.assertEqual(result.exit_code, 4, result.output)
+            self.assertIn(words, " ".join(result.stdout.split()))
+            self.assertIsNone(json.loads(self.status("--json").stdout)["running"])
+        self.error = None
+        for content in (b"<html>", b"[]", b"{}", b"\xff"):
+            self.content = content
+            self.assertEqual(self.status().exit_code, 4)
+
+    def test_hostile(self) -> None:
+        """What a registry says does nothing to a terminal."""
+        self.document |= {"version": "\x1b[2J", "root": "\x1b]0;x\x07", "started": "\x1b[0m"}
+        self.assertNotIn("\x1b", self.status().stdout)
+
+    def test_usage(self) -> None:
+        """What is no URL is wrong usage."""
+        result = self.status("--url", "127.0.0.1:9080")
+        self.assertEqual((result.exit_code, self.asked), (2, []))
+
+    def test_light(self) -> None:
+        """The command loads no large library."""
+        program = (
+            "import sys; from minreg.cli import main; sys.argv[0] = 'minreg'\n"
+            "try: main()\n"
+            "finally: print({name.partition('.')[0] for name in sys.modules})"
+        )
+        listed = subprocess.run(
+            [sys.executable, "-c", program, "status", "--help"],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        self.assertIn("Usage: minreg status", listed.stdout)
+        for name in ("twisted", "rich", "urllib3", "yaml", "cryptography"):
+            self.assertNotIn(f"'{name}'", listed.stdout)

@@ -1,0 +1,172 @@
+"""Tests for ``minreg.commands.trees``: which tree a command is about."""
+
+import os
+from collections.abc import Mapping
+
+from click.testing import CliRunner, Result
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.cli import cli
+from minreg.commands.reports import WrongUsage
+from minreg.commands.trees import check_tree, choose_target, find_tree, look_for_tree
+from tests.filled_tree import FilledTree
+
+
+class TreesTestCase(SynchronousTestCase):
+    """A working directory, and a directory that stands for the node's tree."""
+
+    def setUp(self) -> None:
+        """Change to an empty directory."""
+        before = os.getcwd()
+        here = self.mktemp()
+        os.makedirs(here)
+        self.node_tree = os.path.abspath(self.mktemp())
+        os.chdir(here)
+        self.addCleanup(os.chdir, before)
+        self.add("named")
+
+    def add(self, root: str) -> None:
+        """Add a tree with an image."""
+        FilledTree(root).add_image("a", "amd64", b"layer", tags=("1",))
+
+
+class FindTreeTests(TreesTestCase):
+    """Tests for ``find_tree`` and ``choose_target``."""
+
+    def find(self, directory: str | None, **environment: str) -> str:
+        """Find a tree."""
+        return find_tree(directory, environment, [self.node_tree])
+
+    def test_order(self) -> None:
+        """The option, the variable, the working directory, the node: the first one counts."""
+        self.add(self.node_tree)
+        self.assertEqual(self.find(None), self.node_tree)
+        self.add("registry")
+        self.assertEqual(self.find(None), "./registry")
+        self.assertEqual(self.find(None, MINREG_ROOT=""), "./registry")
+        self.assertEqual(self.find(None, MINREG_ROOT=self.node_tree), self.node_tree)
+        self.assertEqual(self.find("named", MINREG_ROOT=self.node_tree), "named")
+
+    def test_none(self) -> None:
+        """Without any, it is said where they were looked for."""
+        error = self.assertRaises(WrongUsage, self.find, None)
+        self.assertIn(f"none of ./registry, {self.node_tree} exists", error.message)
+        self.assertIn("--directory or MINREG_ROOT", error.message)
+        self.assertIsNone(look_for_tree(None, {}, []))
+
+    def test_wrong(self) -> None:
+        """What is named and is no directory is named in the error with its source."""
+        open("file", "w", encoding="ascii").close()
+        for directory, environment, start in (
+            ("nowhere", {}, "--directory 'nowhere' does not exist: "),
+            ("", {}, "--directory '' does not exist: "),
+            ("file", {}, "--directory 'file' is no directory: "),
+            (None, {"MINREG_ROOT": "nowhere"}, "MINREG_ROOT 'nowhere' does not exist: "),
+        ):
+            error = self.assertRaises(WrongUsage, self.find, directory, **environment)
+            self.assertTrue(error.message.startswith(start), error.message)
+
+    def test_target(self) -> None:
+        """A tree to fill is looked for in the same order; a new one is in the directory."""
+
+        def choose(directory: str | None, **environment: str) -> str:
+            return choose_target(directory, environment, [self.node_tree])
+
+        self.assertEqual(choose(None), "./registry")
+        os.makedirs(self.node_tree)
+        self.assertEqual(choose(None), self.node_tree)
+        self.assertEqual(choose_target(None, {}), "./registry")
+        os.makedirs("registry")
+        self.assertEqual(choose(None), "./registry")
+        self.assertEqual(choose(None, MINREG_ROOT="new"), "new")
+        self.assertEqual(choose("other", MINREG_ROOT="new"), "other")
+        open("file", "w", encoding="ascii").close()
+        error = self.assertRaises(WrongUsage, choose, "file")
+        self.assertIn("--directory 'file' is no directory", error.message)
+        error = self.assertRaises(WrongUsage, choose, None, MINREG_ROOT="file")
+        self.assertIn("MINREG_ROOT 'file' is no directory", error.message)
+
+
+class CheckTreeTests(TreesTestCase):
+    """Tests for ``check_tree``."""
+
+    def refusal(self, root: str) -> str:
+        """Say why a directory is no tree."""
+        return str(self.assertRaises(WrongUsage, check_tree, root).message)
+
+    def test_trees(self) -> None:
+        """A tree has a repository, however deep and even by a link, or minreg's own files."""
+        FilledTree("deep").add_image("a.example/b/c/d", "amd64", b"layer", tags=("1",))
+        os.makedirs("linked")
+        os.symlink(os.path.abspath("named/a"), "linked/x")
+        os.makedirs("pruned/.minreg")
+        os.makedirs("list/k3s")
+        open("list/k3s/v1.33.4+k3s1.txt", "w", encoding="ascii").close()
+        for root in ("named", "deep", "linked", "pruned", "list"):
+            check_tree(root)
+
+    def test_no_trees(self) -> None:
+        """A directory of anything else is none, whatever it links to."""
+        os.makedirs("other/k3s/data")
+        os.makedirs("other/manifests")
+        os.symlink(os.path.abspath("other"), "other/k3s/again")
+        self.assertIn("other is no registry tree: no repository is in it", self.refusal("other"))
+        os.makedirs("layout/blobs/sha256")
+        open("layout/oci-layout", "w", encoding="ascii").close()
+        self.assertIn("minreg import layout", self.refusal("layout"))
+
+
+class CommandTests(TreesTestCase):
+    """Tests for the commands that need a tree."""
+
+    def run_command(self, *words: str, environment: Mapping[str, str] = os.environ) -> Result:
+        """Run a command."""
+        return CliRunner(env=environment).invoke(cli, words, prog_name="minreg")
+
+    def test_same_tree(self) -> None:
+        """All commands find the tree of the variable, and say on stderr which it is."""
+        for words in (
+            ("list",),
+            ("list", "--json"),
+            ("verify", "--quick"),
+            ("prune",),
+            ("registries", "quay.io"),
+        ):
+            result = self.run_command(*words, environment={"MINREG_ROOT": "named"})
+            self.assertEqual(result.exit_code, 0, result.output)
+            self.assertIn("registry tree: named (from MINREG_ROOT)\n", result.stderr)
+            self.assertNotIn("registry tree", result.stdout)
+            named = self.run_command(*words, "-d", "named")
+            self.assertNotIn("registry tree", named.stderr)
+            self.assertEqual(named.stdout, result.stdout)
+
+    def test_no_tree(self) -> None:
+        """What is no tree is one line on stderr, nothing on stdout, and status 2."""
+        os.makedirs("empty")
+        with open("images", "w", encoding="ascii") as file:
+            file.write("a:1\n")
+        for words in (
+            ("list",),
+            ("list", "--json"),
+            ("verify",),
+            ("prune", "--yes"),
+            ("preflight", "-f", "images"),
+        ):
+            result = self.run_command(*words, "-d", "empty")
+            self.assertEqual((result.exit_code, result.stdout), (2, ""), result.output)
+            self.assertTrue(result.stderr.startswith("Error: empty is no registry tree: "))
+            self.assertEqual(result.stderr.count("\n"), 1)
+        self.assertEqual(os.listdir("empty"), [])
+
+    def test_import_of_nothing(self) -> None:
+        """A source that is not there makes no tree."""
+        result = self.run_command("import", "nope.tar")
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn("nope.tar: there is no such file", result.stderr)
+        self.assertFalse(os.path.exists("registry"))
+
+    def test_links(self) -> None:
+        """A directory for links that is not there is named."""
+        result = self.run_command("list", "-d", "named", "--allow-links-to", "nope")
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn("--allow-links-to nope is no directory", result.stderr)
