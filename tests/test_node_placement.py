@@ -21,6 +21,6 @@ class ImageTests(SynchronousTestCase):
             file.write("of the image")
         os.symlink("/data/x", f"{self.node}/x")
         self.assertEqual(read_file(self.node, "/x"), "of the image")
-        self.assertTrue(UnitLink("/x", "/data/x").is_there(self.node))
+        self.assertTrue(UnitLink("/x", "/data/x").is_current(self.node))
         os.symlink("/nowhere", f"{self.node}/y")
-        self.assertFalse(UnitLink("/y", "/data/x").is_free(self.node))
+        self.assertFalse(UnitLink("/y", "/data/x").is_absent(self.node))

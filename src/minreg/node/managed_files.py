@@ -18,56 +18,59 @@ _STAMP = "# Installed by minreg node install, which leaves it alone once it is c
 
 
 class FileState(Enum):
-    """How a file that we would write stands to what is there."""
+    """How a file on the node compares with the one that minreg would write."""
 
     ABSENT = "absent"
     CURRENT = "current"
     OUTDATED = "outdated"
+    """An earlier run wrote it, and it was not changed since."""
     CHANGED = "changed"
+    """It was changed or written by hand."""
 
 
 @attrs.frozen
 class ManagedFile:
-    """A text that belongs at a path.
-
-    ``path`` is that on the node.
-    """
+    """A file that minreg writes: its path on the node, and its text."""
 
     path: str
     text: str
 
     @property
     def stamped(self) -> str:
-        """The text behind the line that lets us know it again."""
+        """The text below a line with its digest."""
         return f"{_STAMP}{_digest(self.text)}\n{self.text}"
 
     def locate(self, destination: str) -> str:
-        """Find the place of the file."""
+        """Return the path on this machine.
+
+        Args:
+            destination: The directory that stands for the node's root.
+        """
         return resolve_below(destination, self.path)
 
     def compare(self, destination: str) -> FileState:
-        """Look at what is there.
+        """Compare it with the file on the node.
 
         Args:
             destination: The directory that stands for the node's root.
 
         Raises:
-            OSError: It cannot be read.
+            OSError: The file cannot be read.
         """
-        there = read_file(destination, self.path)
-        if there is None:
+        text = read_file(destination, self.path)
+        if text is None:
             return FileState.ABSENT
-        if there in (self.stamped, self.text):
+        if text in (self.stamped, self.text):
             return FileState.CURRENT
-        return FileState.OUTDATED if _is_untouched(there) else FileState.CHANGED
+        return FileState.OUTDATED if _matches_stamp(text) else FileState.CHANGED
 
-    def is_ours(self, destination: str) -> bool:
-        """Tell whether what is there is as some run of ours left it."""
-        there = read_file(destination, self.path)
-        return there is not None and _is_untouched(there)
+    def is_removable(self, destination: str) -> bool:
+        """Return whether the file on the node was written by minreg, and not changed since."""
+        text = read_file(destination, self.path)
+        return text is not None and _matches_stamp(text)
 
     def difference(self, destination: str) -> str:
-        """Show what would have to change in the file that is there, as ``diff -u`` does."""
+        """Return what minreg would change in the file on the node, as a unified diff."""
         return "".join(
             difflib.unified_diff(
                 _without_stamp(read_file(destination, self.path) or "").splitlines(keepends=True),
@@ -80,29 +83,29 @@ class ManagedFile:
 
 @attrs.frozen
 class UnitLink:
-    """A symbolic link, such as one that ``systemctl enable`` makes.
+    """A symbolic link, such as ``systemctl enable`` makes.
 
-    ``former`` are targets that earlier runs of ours gave it.
+    ``former`` are targets that earlier runs gave it.
     """
 
     path: str
     target: str
     former: tuple[str, ...] = ()
 
-    def is_there(self, destination: str) -> bool:
-        """Return whether the link is as it should be."""
+    def is_current(self, destination: str) -> bool:
+        """Return whether the link exists and has this target."""
         return self._read(destination) == self.target
 
     def is_outdated(self, destination: str) -> bool:
-        """Return whether the link is as an earlier run of ours made it."""
+        """Return whether the link exists, and has a target of an earlier run."""
         return self._read(destination) in self.former
 
-    def is_free(self, destination: str) -> bool:
-        """Tell whether nothing is in its place."""
+    def is_absent(self, destination: str) -> bool:
+        """Return whether nothing has the path of the link."""
         return not os.path.lexists(self.locate(destination))
 
     def locate(self, destination: str) -> str:
-        """Find the place of the link itself."""
+        """Return the path of the link itself on this machine."""
         directory, name = os.path.split(self.path)
         return os.path.join(resolve_below(destination, directory), name)
 
@@ -113,7 +116,7 @@ class UnitLink:
 
 
 def read_file(destination: str, path: str) -> str | None:
-    """Read a file of the node as text, if it is there."""
+    """Read a file of the node as text; None if it does not exist."""
     content = read_bytes(destination, path)
     if content is None:
         return None
@@ -122,7 +125,7 @@ def read_file(destination: str, path: str) -> str | None:
 
 
 def read_bytes(destination: str, path: str) -> bytes | None:
-    """Read a file of the node, if it is there."""
+    """Read a file of the node; None if it does not exist."""
     with suppress(FileNotFoundError, NotADirectoryError):
         with open(resolve_below(destination, path), "rb") as file:
             return file.read()
@@ -133,9 +136,9 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def _is_untouched(content: str) -> bool:
-    first, _, text = content.partition("\n")
-    return first.startswith(_STAMP) and first.removeprefix(_STAMP) == _digest(text)
+def _matches_stamp(content: str) -> bool:
+    first_line, _, text = content.partition("\n")
+    return first_line.startswith(_STAMP) and first_line.removeprefix(_STAMP) == _digest(text)
 
 
 def _without_stamp(content: str) -> str:
@@ -143,30 +146,31 @@ def _without_stamp(content: str) -> str:
 
 
 def write_file(path: str, text: str, mode: int = 0o644) -> None:
-    """Put a file in the place of the one that is there, if there is one.
+    """Write a file atomically, in UTF-8, and replace an existing one.
 
     Args:
-        path: The file; a link is replaced, not followed.
-        text: What it is to hold; its line ends are kept.
-        mode: Who may read it. What is there already is given no more rights than it has.
+        path: The file. A link is replaced, not followed.
+        text: The text. Its line ends are written unchanged.
+        mode: The permissions. An existing file is not given more than it has.
 
     Raises:
-        OSError: It cannot be written; what was there is there still.
+        OSError: The file cannot be written. An existing one is unchanged.
     """
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     with suppress(FileNotFoundError):
         mode &= os.stat(path).st_mode
-    new = f"{path}.minreg-new"
+    temporary = f"{path}.minreg-new"
     with suppress(FileNotFoundError):
-        os.unlink(new)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        os.unlink(temporary)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
+        # open(2) applies the umask to the mode; fchmod(2) does not.
         os.fchmod(descriptor, mode)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(descriptor)
-        os.replace(new, path)
+        os.replace(temporary, path)
     except BaseException:
-        os.unlink(new)
+        os.unlink(temporary)
         raise
