@@ -99,7 +99,9 @@ class PruneTests(SynchronousTestCase):
     def test_untagged_is_named(self) -> None:
         """What goes without having a name is told by its digest."""
         digest = self.tree.add_image("a", "arm64", b"untagged")["digest"]
-        self.assertIn(f"would remove a@{digest}, which no tag reaches\n", self.prune().stdout)
+        self.assertIn(
+            f"would remove a@{digest}, which is not reachable from any tag\n", self.prune().stdout
+        )
 
     def test_signatures(self) -> None:
         """What is tagged for a kept image stays, and what is tagged for that, and no more."""
@@ -122,7 +124,7 @@ class PruneTests(SynchronousTestCase):
         """A list that names nothing is taken for a mistake."""
         before = self.files()
         said = self.prune("--yes", keep="# nothing yet\n", status=2).stderr
-        self.assertIn("no image is named in -, so all of the tree would go", said)
+        self.assertIn("no image is listed in -, so the whole tree would be removed", said)
         self.assertEqual(self.files(), before)
 
     def test_names_by_links(self) -> None:

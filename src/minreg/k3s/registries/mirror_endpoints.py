@@ -1,7 +1,7 @@
-"""What K3s makes of an endpoint of ``registries.yaml``: a URL for containerd.
+"""Parses the endpoints in ``registries.yaml``, as K3s does to write them for containerd.
 
-Source: K3s, ``pkg/agent/containerd/config.go``, ``normalizeEndpointAddress``, and what Go's
-``net/url`` takes for a URL.
+Source: K3s, ``pkg/agent/containerd/config.go``, ``normalizeEndpointAddress``, and Go's
+``net/url``, whose parser accepts other texts than Python's.
 """
 
 import re
@@ -17,7 +17,7 @@ DOCKER_HUB_API = "registry-1.docker.io"
 
 _DEFAULT_PATH = "/v2"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
-# Go: in a host, the characters of RFC 3986 and some that it tolerates; in a port, digits.
+# Go allows in a host the characters of RFC 3986 and some more, and in a port digits only.
 _HOST = re.compile(
     r"""
     (?: \[[^\]%]*(?:%25[^\]]+)?\]
@@ -30,21 +30,21 @@ _HOST = re.compile(
 _BAD_PORT = re.compile(r":[^:\]]*[^:\]0-9][^:\]]*\Z")
 _PARTS = re.compile(r"([^/?#]*)([^?#]*)(.*)", re.DOTALL)
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_NOT_ALLOWED = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _VALID_PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@\[\]/%-]*")
 _VALID_USER = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%-]*")
-# What Go leaves as it stands when it has to write a part of a URL anew.
-_KEPT = "$&+,;=-_.~"
-_KEPT_IN_HOST = "-_.~!$&'()*+,;=:[]<>\"%"
+# The characters that Go does not escape when it encodes a part of a URL again.
+_UNESCAPED = "$&+,;=-_.~"
+_UNESCAPED_IN_HOST = "-_.~!$&'()*+,;=:[]<>\"%"
 
 
 class EndpointInvalid(ValueError):
-    """K3s skips this endpoint; the message says why."""
+    """K3s ignores this endpoint; the message says why."""
 
 
 @attrs.frozen
 class Url:
-    """The parts of a URL: ``user`` with its ``@``, ``rest`` the query and the fragment."""
+    """The parts of a URL. ``user`` ends with ``@``; ``rest`` is the query and the fragment."""
 
     scheme: str
     user: str
@@ -55,10 +55,11 @@ class Url:
 
 @attrs.frozen
 class MirrorEndpoint:
-    """A registry's API as containerd addresses it.
+    """An endpoint as containerd uses it.
 
-    ``host`` has a port where one was given; ``path`` is what the API's paths begin with, ``/v2``
-    unless ``overrides_path``. ``rest`` is the query and fragment, which are for nothing.
+    ``host`` includes the port, if one was given. ``path`` is the prefix of the API's paths:
+    ``/v2`` unless ``overrides_path``. ``rest`` is the query and the fragment, which have no
+    effect.
     """
 
     scheme: str
@@ -70,7 +71,7 @@ class MirrorEndpoint:
 
     @property
     def registry(self) -> str:
-        """The name under which ``configs`` has the settings for it."""
+        """The key of its settings in ``configs``."""
         return DOCKER_HUB if self.host == DOCKER_HUB_API else self.host
 
     def __str__(self) -> str:
@@ -78,18 +79,18 @@ class MirrorEndpoint:
 
 
 def parse_endpoint(text: str, embedded: str = "") -> MirrorEndpoint:
-    """Read an endpoint, or a registry's name, as K3s does.
+    """Parse an endpoint, or the name of a registry, as K3s does.
 
     Args:
-        text: What stands in ``registries.yaml``.
-        embedded: The address of K3s' embedded registry, which is never spoken to without TLS.
+        text: The text in ``registries.yaml``.
+        embedded: The address of K3s' embedded registry, which always uses TLS.
 
     Raises:
-        EndpointInvalid: K3s leaves it out.
+        EndpointInvalid: K3s ignores the endpoint.
     """
     url = parse_url(text)
     host, path = url.host, url.path
-    scheme = url.scheme or ("http" if _is_odd_local_port(host) and host != embedded else "https")
+    scheme = url.scheme or ("http" if _is_plain_http(host) and host != embedded else "https")
     overrides = path not in {"", "/", _DEFAULT_PATH}
     return MirrorEndpoint(
         scheme,
@@ -102,10 +103,10 @@ def parse_endpoint(text: str, embedded: str = "") -> MirrorEndpoint:
 
 
 def parse_url(text: str) -> Url:
-    """Take a URL apart, with or without a scheme, where Go's ``net/url`` does.
+    """Split a URL, with or without a scheme, as Go's ``net/url`` does.
 
     Raises:
-        EndpointInvalid: It is none.
+        EndpointInvalid: It is not a URL.
     """
     scheme, rest = _split_scheme(text)
     match = _PARTS.fullmatch(rest)
@@ -116,24 +117,26 @@ def parse_url(text: str) -> Url:
             f"{text[:160]!r} has no host: write https://HOST, or http://HOST:PORT"
         )
     if _BARE_PERCENT.search(user + path):
-        raise EndpointInvalid(f"{text[:160]!r} has a '%' that escapes nothing: write %25")
+        raise EndpointInvalid(
+            f"{text[:160]!r} has a '%' without two hexadecimal digits: write %25"
+        )
     if _VALID_PATH.fullmatch(path) is None:
-        path = quote(unquote_to_bytes(path), safe=f"{_KEPT}/:@")
+        path = quote(unquote_to_bytes(path), safe=f"{_UNESCAPED}/:@")
     name, colon, password = user.partition(":")
-    user = f"{_anew(name)}{colon}{_anew(password)}{at}"
-    return Url(scheme, user, quote(host, safe=_KEPT_IN_HOST), path, rest)
+    user = f"{_encode_again(name)}{colon}{_encode_again(password)}{at}"
+    return Url(scheme, user, quote(host, safe=_UNESCAPED_IN_HOST), path, rest)
 
 
 def _is_host(host: str) -> bool:
     return _HOST.fullmatch(host) is not None and not _BAD_PORT.search(host)
 
 
-def _anew(part: str) -> str:
-    return quote(unquote_to_bytes(part), safe=_KEPT)
+def _encode_again(part: str) -> str:
+    return quote(unquote_to_bytes(part), safe=_UNESCAPED)
 
 
 def is_local(host: str) -> bool:
-    """Tell whether a host is this machine: ``localhost`` or a loopback address.
+    """Return whether a host is this machine: ``localhost`` or a loopback address.
 
     Source: containerd, ``core/remotes/docker/resolver.go``, ``IsLocalhost``.
     """
@@ -147,7 +150,7 @@ def is_local(host: str) -> bool:
 
 
 def split_port(host: str) -> tuple[str, str]:
-    """Split ``host:port``, brackets of an IPv6 address taken off; the port may be empty."""
+    """Split ``host:port``, without the brackets of an IPv6 address; the port may be empty."""
     name, colon, port = host.rpartition(":")
     if colon and (name.startswith("[") and name.endswith("]")):
         return name[1:-1], port
@@ -156,20 +159,23 @@ def split_port(host: str) -> tuple[str, str]:
     return host, ""
 
 
-def _is_odd_local_port(host: str) -> bool:
-    # Go takes what stands behind the last colon for a URL's port, in a bare IPv6 address too.
+def _is_plain_http(host: str) -> bool:
+    """Return whether K3s uses http for a host without a scheme: a local port other than 443."""
+    # Go takes what is behind the last colon for the port, even in an IPv6 address in no brackets.
     port = "" if host.endswith("]") else host.rpartition(":")[2] if ":" in host else ""
     return is_local(host) and port not in {"", "443"}
 
 
 def _split_scheme(text: str) -> tuple[str, str]:
-    if _UNFIT.search(text):
+    if _NOT_ALLOWED.search(text):
         raise EndpointInvalid(
-            f"{text[:160]!r} has a character in it that no URL may have: take it out"
+            f"{text[:160]!r} has a character that is not allowed in a URL: delete it"
         )
     if "://" not in text:
         return "", text
     scheme, _, rest = text.partition("://")
     if _SCHEME.fullmatch(scheme) is None:
-        raise EndpointInvalid(f"{text[:160]!r} begins with no scheme: write http:// or https://")
+        raise EndpointInvalid(
+            f"{text[:160]!r} does not begin with a scheme: write http:// or https://"
+        )
     return scheme.lower(), rest

@@ -1,7 +1,7 @@
-"""Files of manifests, as K3s looks for them in its directory for them.
+"""Finds and reads manifest files, as K3s does in its ``manifests`` directory.
 
-Source: k3s-io/k3s pkg/deploy/controller.go, ``walkFiles`` and ``shouldSkipFile``;
-pkg/agent/util/strings.go, ``HasSuffixI``.
+Source: K3s, ``walkFiles`` and ``shouldSkipFile`` in ``pkg/deploy/controller.go``, and
+``HasSuffixI`` in ``pkg/agent/util/strings.go``.
 """
 
 import os
@@ -13,37 +13,40 @@ from minreg.text import printable
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _SKIP = ".skip"
-_LARGEST = 16 * 1024 * 1024
+_MAX_BYTES = 16 * 1024 * 1024
 STANDARD_INPUT = "-"
 
 
 class ManifestsInvalid(Exception):
-    """There are no manifests that could be read; the text says why, a line for each file."""
+    """Manifests cannot be read; the message has a line for each reason."""
 
     def __init__(self, *reasons: str) -> None:
         super().__init__("\n".join(map(printable, reasons)))
 
 
 def read_files(path: str, standard_input: BinaryIO) -> Iterator[tuple[str, str]]:
-    """Read manifests.
+    """Read manifest files.
 
     Args:
-        path: A file, a pipe, a directory with files in it and below it, or ``-``.
-        standard_input: What that stands for.
+        path: A file, a pipe, a directory, whose subdirectories are searched too, or ``-``.
+        standard_input: The file to read for ``-``.
 
     Yields:
         The name of a file, and its text.
 
     Raises:
-        ManifestsInvalid: There is nothing to read, or it is no text.
+        ManifestsInvalid: There is no file, or one that cannot be read or is not UTF-8.
     """
     if path == STANDARD_INPUT:
-        yield "(standard input)", _decode("the standard input", standard_input.read(_LARGEST + 1))
+        yield (
+            "(standard input)",
+            _decode("the standard input", standard_input.read(_MAX_BYTES + 1)),
+        )
         return
     for name in _list_files(path):
         try:
             with open(name, "rb") as file:
-                content = file.read(_LARGEST + 1)
+                content = file.read(_MAX_BYTES + 1)
         except OSError as error:
             raise ManifestsInvalid(f"{name}: {error.strerror}") from None
         yield name, _decode(name, content)
@@ -56,18 +59,18 @@ def _list_files(path: str) -> list[str]:
         raise ManifestsInvalid(f"{path} is neither a file nor a directory of manifests")
     listed = [(directory, name) for directory, names in _walk(path) for name in names]
     skipped = {name.removesuffix(_SKIP) for _, name in listed if name.endswith(_SKIP)}
-    found = sorted(
+    paths = sorted(
         os.path.join(directory, name)
         for directory, name in listed
         if name.lower().endswith(_SUFFIXES) and not name.startswith(".") and name not in skipped
     )
-    if not found:
-        raise ManifestsInvalid(f"{path} has no file whose name ends in {', '.join(_SUFFIXES)}")
-    return [name for name in found if os.path.isfile(name)]
+    if not paths:
+        raise ManifestsInvalid(f"{path} has no files whose names end in {', '.join(_SUFFIXES)}")
+    return [name for name in paths if os.path.isfile(name)]
 
 
 def _is_pipe(path: str) -> bool:
-    """Tell whether a path is what a shell makes of ``<(helm template …)``."""
+    """Return whether a path is a pipe, as bash makes for ``<(helm template …)``."""
     try:
         return stat.S_ISFIFO(os.stat(path).st_mode)
     except OSError:
@@ -75,25 +78,30 @@ def _is_pipe(path: str) -> bool:
 
 
 def _walk(path: str) -> Iterator[tuple[str, list[str]]]:
-    """Go through a directory and what it links to, though not to what that links to.
+    """Walk a directory, and the directories that links in it lead to, but no links in these.
 
-    No directory is gone through for a second link: links cannot make more of it than it is.
+    A directory that several links lead to is walked once.
+
+    Yields:
+        A directory, and the names of the files in it.
     """
     followed: set[str] = set()
     for directory, below, names in os.walk(path):
         yield directory, names
         linked = [os.path.join(directory, name) for name in below]
-        for place in filter(os.path.islink, linked):
-            target = os.path.realpath(place)
+        for link in filter(os.path.islink, linked):
+            target = os.path.realpath(link)
             if target not in followed:
                 followed.add(target)
-                yield from ((found, held) for found, _, held in os.walk(place))
+                yield from ((linked_to, files) for linked_to, _, files in os.walk(link))
 
 
 def _decode(name: str, content: bytes) -> str:
-    if len(content) > _LARGEST:
-        raise ManifestsInvalid(f"{name} is larger than {_LARGEST} bytes: no manifest is")
+    if len(content) > _MAX_BYTES:
+        raise ManifestsInvalid(f"{name} is larger than {_MAX_BYTES} bytes: this is not a manifest")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ManifestsInvalid(f"{name} is no text in UTF-8 ({error.reason})") from None
+        raise ManifestsInvalid(
+            f"{name} is not UTF-8 ({error.reason}): this is not a manifest"
+        ) from None

@@ -1,4 +1,4 @@
-"""The hosts that containerd may ask for a registry's images, by a ``hosts.toml``.
+"""Reads ``hosts.toml``, which lists the hosts that containerd may ask for a registry's images.
 
 Sources: containerd 2.2, ``config/hosts.go`` in ``core/remotes/docker``, and ``docs/hosts.md``.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from minreg.k3s.registries.endpoints import (
+from minreg.k3s.registries.mirror_endpoints import (
     DOCKER_HUB_API,
     EndpointInvalid,
     is_local,
@@ -23,15 +23,15 @@ _CAPABILITIES = frozenset({"pull", "resolve", "push", "referrers"})
 
 
 class HostsInvalid(ValueError):
-    """containerd cannot read this ``hosts.toml``, and goes on as if it were not there."""
+    """containerd cannot read this ``hosts.toml``, and ignores it; the message says why."""
 
 
 @attrs.frozen
 class Host:
-    """One registry's API that containerd may ask.
+    """A host that containerd may ask.
 
-    ``schemes`` are tried in this order until one is spoken there. ``rewrites`` are patterns and
-    replacements. ``is_default`` marks the registry itself, as opposed to a mirror.
+    ``schemes`` are tried in this order until the host answers. ``rewrites`` are replacements by
+    their patterns. ``is_default`` is true for the registry itself, and false for a mirror.
     """
 
     host: str
@@ -46,22 +46,25 @@ class Host:
 
 
 def parse_hosts(text: str, registry: str, *, is_of_k3s: bool) -> Sequence[Host]:
-    """Read a file, for a registry that it is the file of.
+    """Parse the file of a registry.
 
     Args:
-        text: What stands in it.
-        registry: The registry's host.
-        is_of_k3s: K3s' containerd reads it: it turns to the registry itself only where there is
-            a line ``server``, or no host at all, and knows ``rewrite``. Any other containerd
-            does so in the end, and does not.
+        text: The content of the file.
+        registry: The host of the registry.
+        is_of_k3s: Whether it is for K3s' own containerd. That asks the registry itself only if
+            the file has a ``server`` or no hosts, and applies rewrites. Any other containerd
+            always asks the registry itself last, and ignores rewrites.
+
+    Returns:
+        The hosts in the order in which they are asked.
 
     Raises:
-        HostsInvalid: containerd cannot make anything of it.
+        HostsInvalid: containerd cannot read the file.
     """
     try:
         document = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # or a number is too long
-        raise HostsInvalid(f"this is no TOML: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise HostsInvalid(f"this is not TOML: {error}") from None
     tables = _checked(document, "host", dict, {})
     hosts = [_host(address, _checked(tables, address, dict, {})) for address in tables]
     server = _checked(document, "server", str, "")
@@ -79,26 +82,26 @@ def _host(address: str, table: Mapping[str, Any]) -> Host:
     except EndpointInvalid as error:
         raise HostsInvalid(str(error)) from None
     path = posixpath.normpath(url.path) if url.path else ""
-    overrides = _checked(table, "override_path", bool, otherwise=False)
+    overrides = _checked(table, "override_path", bool, default=False)
     if not overrides and not path.endswith("/v2"):
         path = f"{path.rstrip('/')}/v2"
     return _with_table(Host(url.host, (url.scheme,), path), table)
 
 
 def registry_itself(registry: str, table: Mapping[str, Any] | None = None) -> Host:
-    """Make the host that a registry's own name leads to, as where nothing is said.
+    """Return the host for the registry itself, which containerd asks if no file says otherwise.
 
     Args:
-        registry: The name.
-        table: What a file says at its top: settings for TLS.
+        registry: The host of the registry.
+        table: The TLS settings at the top of a file.
 
     Raises:
-        HostsInvalid: The settings cannot be.
+        HostsInvalid: The settings are not valid.
     """
     if registry == DOCKER_HUB:
         host = Host(DOCKER_HUB_API, ("https",), is_default=True)
     elif is_local(registry) and split_port(registry)[1] not in {"", "443"}:
-        # No scheme was named: TLS is tried first, with any certificate, but for port 80.
+        # Without a scheme TLS is tried first, with any certificate, except on port 80.
         is_plain = split_port(registry)[1] == "80"
         host = Host(registry, ("http",) if is_plain else ("https", "http"), is_default=True)
         host = attrs.evolve(host, skips_verify=not is_plain)
@@ -110,12 +113,13 @@ def registry_itself(registry: str, table: Mapping[str, Any] | None = None) -> Ho
 
 
 def _with_table(host: Host, table: Mapping[str, Any]) -> Host:
-    """Add what a table says; http with settings for TLS means TLS first, but for port 80."""
+    """Add the settings of a table. TLS settings make http the second choice, except on port 80."""
     capabilities = frozenset(
-        str(one).lower() for one in _checked(table, "capabilities", list, _CAPABILITIES)
+        str(capability).lower()
+        for capability in _checked(table, "capabilities", list, _CAPABILITIES)
     )
     if not capabilities <= _CAPABILITIES:
-        raise HostsInvalid(f"capabilities are {', '.join(sorted(_CAPABILITIES))}")
+        raise HostsInvalid(f"capabilities must be of {', '.join(sorted(_CAPABILITIES))}")
     has_tls = bool({"ca", "client", "skip_verify"} & set(table)) or host.skips_verify
     schemes = host.schemes
     if schemes == ("http",) and has_tls and split_port(host.host)[1] != "80":
@@ -134,23 +138,24 @@ def _with_table(host: Host, table: Mapping[str, Any]) -> Host:
     )
 
 
-def _checked(table: Mapping[str, Any], key: str, kind: type[Any], otherwise: Any) -> Any:
-    value = table.get(key, otherwise)
-    if value is not otherwise and not isinstance(value, kind):
-        raise HostsInvalid(f"{key} must be of another type: see docs/hosts.md of containerd")
+def _checked(table: Mapping[str, Any], key: str, kind: type[Any], default: Any) -> Any:
+    """Return the value of a key, or a default; raise ``HostsInvalid`` for another type."""
+    value = table.get(key, default)
+    if value is not default and not isinstance(value, kind):
+        raise HostsInvalid(f"{key} has the wrong type: see docs/hosts.md of containerd")
     return value
 
 
 def _texts(value: object, key: str) -> Sequence[str]:
-    """Read one text, or a list of them."""
+    """Read a text or a list of texts."""
     texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise HostsInvalid(f"{key} must be a path, or a list of paths")
     return texts
 
 
 def _pairs(value: object) -> Sequence[Sequence[str]]:
-    """Read certificates with their keys: one file for both, or a pair of files."""
+    """Read client certificates: a file with certificate and key, or pairs of files."""
     pairs = [value] if isinstance(value, str) else value
     if not isinstance(pairs, list):
         raise HostsInvalid("client must be a path, or a list of paths or pairs")

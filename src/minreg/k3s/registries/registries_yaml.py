@@ -1,24 +1,24 @@
-"""What stands in a ``registries.yaml``, the file that tells K3s and RKE2 of registries.
+"""The content of ``registries.yaml``, in which K3s and RKE2 have their registries configured.
 
-Sources: K3s' documentation, "Private Registry Configuration"; the keys and their types are those
-of rancher/wharfie, ``pkg/registries/types.go``. Keys that are not there do nothing in K3s, and are
-problems that do not keep it from starting.
+Sources: K3s' documentation, "Private Registry Configuration"; rancher/wharfie,
+``pkg/registries/types.go``, for the keys and their types. K3s ignores other keys, so they are
+diagnostics that are not fatal.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
-from ruamel.yaml.nodes import Node
+from yaml import Node
 
-from minreg.k3s.registries.yaml_reader import (
-    NOWHERE,
+from minreg.k3s.yaml_reader import (
+    NO_POSITION,
     Diagnostic,
     Located,
     Position,
     YamlReader,
     is_null,
-    place_of,
+    position_of,
 )
 
 _T = TypeVar("_T")
@@ -27,7 +27,7 @@ _NOTHING = Located("")
 
 @attrs.frozen
 class Rewrite:
-    """A pattern (a regular expression of Go) and what a repository's name becomes by it."""
+    """A pattern, which is a regular expression of Go, and the replacement for what it matches."""
 
     pattern: Located
     replacement: Located
@@ -35,7 +35,7 @@ class Rewrite:
 
 @attrs.frozen
 class Mirror:
-    """An entry of ``mirrors``: where to ask for the images of a registry."""
+    """An entry of ``mirrors``: the endpoints for the images of a registry."""
 
     name: Located
     endpoints: Sequence[Located] = ()
@@ -44,31 +44,32 @@ class Mirror:
 
 @attrs.frozen
 class Auth:
-    """How a registry knows its user; what is not given is empty."""
+    """The login for an endpoint. Keys that are not set are empty."""
 
     username: Located = _NOTHING
     password: Located = _NOTHING
     auth: Located = _NOTHING
     identity_token: Located = _NOTHING
-    place: Position = attrs.field(default=NOWHERE, eq=False)
+    position: Position = attrs.field(default=NO_POSITION, eq=False)
 
 
 @attrs.frozen
 class TLS:
-    """How a connection is secured; paths that are not given are empty."""
+    """The TLS settings for an endpoint. Paths that are not set are empty."""
 
     ca_file: Located = _NOTHING
     cert_file: Located = _NOTHING
     key_file: Located = _NOTHING
     insecure_skip_verify: bool = False
-    place: Position = attrs.field(default=NOWHERE, eq=False)
+    position: Position = attrs.field(default=NO_POSITION, eq=False)
 
 
 @attrs.frozen
 class Config:
-    """An entry of ``configs``: how to speak to one registry or endpoint.
+    """An entry of ``configs``: the settings for the connections to one host.
 
-    There is a difference between no ``tls`` (None) and an empty one: see ``certs_d``.
+    A missing section is None, which is not the same as an empty one: K3s writes a ``hosts.toml``
+    for the latter.
     """
 
     name: Located
@@ -78,22 +79,22 @@ class Config:
 
 @attrs.frozen
 class Registries:
-    """A whole file: its mirrors and configs by their names."""
+    """The mirrors and configs of a file, by their names."""
 
     mirrors: Mapping[str, Mirror] = attrs.field(factory=dict)
     configs: Mapping[str, Config] = attrs.field(factory=dict)
 
 
 def read_registries(content: bytes) -> tuple[Registries, Sequence[Diagnostic]]:
-    """Read a file, as far as it can be read.
+    """Read a file as far as it is valid.
 
     Returns:
-        What it says, and what is wrong with it, in the order of lines. With a fatal problem
-        among these, K3s would see nothing of it.
+        Its content, and the diagnostics in the order of their lines. If one of these is fatal,
+        K3s reads nothing of the file.
     """
     reader = _RegistriesReader()
     registries = reader.registries(content)
-    return registries, sorted(reader.problems, key=lambda problem: problem.place)
+    return registries, sorted(reader.diagnostics, key=lambda diagnostic: diagnostic.position)
 
 
 class _RegistriesReader(YamlReader):
@@ -110,15 +111,15 @@ class _RegistriesReader(YamlReader):
                 case "configs":
                     self._fill(configs, value, "configs", self._config)
                 case "auths":
-                    self._unknown(key, "K3s no longer looks at auths: move it to configs")
+                    self._unknown(key, "K3s no longer reads auths, move it to configs")
                 case _:
-                    self._unknown(key, "K3s knows only mirrors and configs here")
+                    self._unknown(key, "only mirrors and configs are allowed here")
         return Registries(mirrors, configs)
 
     def _fill(
         self, entries: dict[str, _T], node: Node, what: str, read: Callable[[Located, Node], _T]
     ) -> None:
-        """Read a section. One that is there twice adds to the first; an empty one clears it."""
+        """Read a section. A second section adds to the first; an empty one clears it."""
         if is_null(node):
             entries.clear()
         for name, value in self.pairs(node, what, replaces=True):
@@ -135,18 +136,18 @@ class _RegistriesReader(YamlReader):
                 case "rewrite":
                     self._add_rewrites(rewrites, value, f"{where}.rewrite")
                 case _:
-                    self._unknown(key, "K3s knows only endpoint and rewrite here")
+                    self._unknown(key, "only endpoint and rewrite are allowed here")
         return Mirror(name, tuple(endpoints), tuple(rewrites.values()))
 
     def _endpoints(self, node: Node, where: str) -> list[Located]:
-        words = (self.word(item, f"an item of {where}") for item in self.items(node, where))
-        return [word for word in words if word is not None]
+        endpoints = (self.scalar(item, f"an item of {where}") for item in self.items(node, where))
+        return [endpoint for endpoint in endpoints if endpoint is not None]
 
     def _add_rewrites(self, rewrites: dict[str, Rewrite], node: Node, where: str) -> None:
         if is_null(node):
             rewrites.clear()
         for pattern, value in self.pairs(node, where):
-            replacement = self.word(value, "what a name is rewritten to")
+            replacement = self.scalar(value, f"a replacement in {where}")
             if replacement is not None:
                 rewrites[pattern.text] = Rewrite(pattern, replacement)
 
@@ -162,34 +163,36 @@ class _RegistriesReader(YamlReader):
                     tls = None if is_null(value) else self._tls(config.tls, value, where)
                     config = attrs.evolve(config, tls=tls)
                 case _:
-                    self._unknown(key, "K3s knows only auth and tls here")
+                    self._unknown(key, "only auth and tls are allowed here")
         return config
 
-    def _auth(self, known: Auth | None, node: Node, where: str) -> Auth:
-        """Read a login, which adds to what is known if it is there a second time."""
-        words = {}
+    def _auth(self, previous: Auth | None, node: Node, where: str) -> Auth:
+        """Read a login. A second section adds to the previous one."""
+        values = {}
         for key, value in self.pairs(node, f"{where}.auth"):
             if key.text in {"username", "password", "auth", "identity_token"}:
-                words[key.text] = self.word(value, f"{where}.auth.{key.text}") or _NOTHING
+                values[key.text] = self.scalar(value, f"{where}.auth.{key.text}") or _NOTHING
             else:
                 names = "username, password, auth and identity_token"
-                self._unknown(key, f"K3s knows only {names} here")
-        return attrs.evolve(known or Auth(), **words, place=place_of(node))
+                self._unknown(key, f"only {names} are allowed here")
+        return attrs.evolve(previous or Auth(), **values, position=position_of(node))
 
-    def _tls(self, known: TLS | None, node: Node, where: str) -> TLS:
-        """Read settings for TLS, which add to what is known if they are there a second time."""
-        tls = attrs.evolve(known or TLS(), place=place_of(node))
+    def _tls(self, previous: TLS | None, node: Node, where: str) -> TLS:
+        """Read TLS settings. A second section adds to the previous one."""
+        tls = attrs.evolve(previous or TLS(), position=position_of(node))
         for key, value in self.pairs(node, f"{where}.tls"):
             what = f"{where}.tls.{key.text}"
             if key.text in {"ca_file", "cert_file", "key_file"}:
-                path: dict[str, Any] = {key.text: self.word(value, what) or _NOTHING}
+                path: dict[str, Any] = {key.text: self.scalar(value, what) or _NOTHING}
                 tls = attrs.evolve(tls, **path)
             elif key.text == "insecure_skip_verify":
-                tls = attrs.evolve(tls, insecure_skip_verify=self.flag(value, what))
+                tls = attrs.evolve(tls, insecure_skip_verify=self.boolean(value, what))
             else:
                 names = "ca_file, cert_file, key_file and insecure_skip_verify"
-                self._unknown(key, f"K3s knows only {names} here")
+                self._unknown(key, f"only {names} are allowed here")
         return tls
 
     def _unknown(self, key: Located, fix: str) -> None:
-        self.report("unknown-key", key.place, f"{key.text} does nothing: {fix}", is_fatal=False)
+        self.add_diagnostic(
+            "unknown-key", key.position, f"K3s ignores {key.text}: {fix}", is_fatal=False
+        )

@@ -1,7 +1,7 @@
-"""The images that a node will ask for, and who will answer.
+"""The images that a node will pull, and which registry will serve each of them.
 
-K3s asks for its pause image seconds after power-on, for the images of its release when it starts
-what belongs to it, and for those that lists in ``agent/images`` name.
+K3s pulls its pause image seconds after it starts, the images of its release when it deploys its
+components, and the images on the lists in ``agent/images``.
 """
 
 import re
@@ -9,25 +9,25 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from minreg.k3s.doctor.files import NodeFile
 from minreg.k3s.doctor.installation import K3sInstallation
-from minreg.k3s.doctor.node import Node
-from minreg.k3s.doctor.tree import Served
+from minreg.k3s.doctor.installed_tree import ServedManifest
+from minreg.k3s.doctor.node_files import NodeFile
+from minreg.k3s.doctor.node_state import Node
 from minreg.k3s.registries.containerd import ImageName, Request
 from minreg.oci.names import DigestInvalid, NameInvalid, is_host, parse_reference
 from minreg.preflight.query import without_components
 
 _PAUSE = {"k3s": "rancher/mirrored-pause:3.6"}
-"""What is asked for unless something else is set (K3s, ``pkg/cli/cmds/agent.go``)."""
+"""The pause image unless another one is configured (K3s, ``pkg/cli/cmds/agent.go``)."""
 
-# In containerd's config.toml, version 3 and version 2.
+# The pause image in containerd's config.toml, version 3 and version 2.
 _SANDBOX = re.compile(r"^\s*(?:sandbox|sandbox_image)\s*=\s*[\"']([^\"']+)[\"']", re.MULTILINE)
 _PATH = re.compile(r"/v2/(.+)/manifests/([^/]+)")
 
 
 @attrs.frozen
 class RequiredImage:
-    """An image that the node will ask for, and why."""
+    """An image that the node will pull, and why."""
 
     image: ImageName
     reason: str
@@ -35,22 +35,23 @@ class RequiredImage:
 
 @attrs.frozen
 class Resolution:
-    """What will come of asking for an image.
+    """How a pull of an image will be answered.
 
-    ``request`` is the first that this node's registry can answer, and ``served`` what it has
-    for it. If both are None, nobody is asked here. ``before`` are the addresses that are asked
-    first, and ``others`` whether somebody else but the registry itself is asked at all.
+    ``request`` is the first request to minreg on this node that it can answer, or else the first
+    request to it; None if it is not asked at all. ``served`` is the manifest that minreg has for
+    the request, None if it has none. ``before`` are the addresses that are asked before minreg.
+    ``others`` is true if a mirror other than minreg may have the image.
     """
 
-    wanted: RequiredImage
+    required: RequiredImage
     request: Request | None
-    served: Served | None
+    served: ServedManifest | None
     before: tuple[str, ...] = ()
     others: bool = False
 
 
 def find_pause_image(setup: K3sInstallation) -> RequiredImage | None:
-    """Work out the pause image; None if nobody can tell before the distribution has run."""
+    """Return the pause image; None if it is not known before the distribution has run."""
     written = _SANDBOX.search(setup.containerd_config.text) if setup.containerd_config else None
     name = setup.settings.setting("pause-image").text
     if not name and written is not None:
@@ -61,37 +62,39 @@ def find_pause_image(setup: K3sInstallation) -> RequiredImage | None:
 
 
 def read_list(file: NodeFile) -> Iterator[ImageName]:
-    """Read a list of images; what is no image's name is passed over, as K3s does."""
+    """Read a list of images; lines that are not image references are ignored, as by K3s."""
     for line in file.text.splitlines():
         image = _parse(line.strip()) if line.strip() else None
         if image is not None:
             yield image
 
 
-def list_wanted(node: Node, setup: K3sInstallation) -> Sequence[RequiredImage]:
-    """List the images that a node will ask for, none twice."""
-    found = {str(wanted.image): wanted for wanted in reversed(list(_iterate(node, setup)))}
-    return list(reversed(found.values()))
+def list_required_images(node: Node, setup: K3sInstallation) -> Sequence[RequiredImage]:
+    """List the images that a node will pull, each once."""
+    images: dict[str, RequiredImage] = {}
+    for required in _iterate_required(node, setup):
+        images.setdefault(str(required.image), required)
+    return list(images.values())
 
 
 def resolve_images(node: Node, setup: K3sInstallation) -> Sequence[Resolution]:
-    """Work out who answers for each image that the node will ask for."""
+    """Work out which registry will serve each image that the node will pull."""
     containerd = setup.containerd()
     return [
-        _find_answer(node, wanted, containerd.requests(wanted.image))
-        for wanted in list_wanted(node, setup)
+        _resolve(node, required, containerd.requests(required.image))
+        for required in list_required_images(node, setup)
     ]
 
 
 def with_default_registry(setup: K3sInstallation, name: str) -> str:
-    """Put the registry for the system's images before a name, as K3s does."""
+    """Prefix an image name with the ``system-default-registry``, as K3s does."""
     registry = setup.settings.setting("system-default-registry").text
     if not registry or setup.is_agent or name.startswith(registry):
         return name
     return f"{registry}/{name}"
 
 
-def _iterate(node: Node, setup: K3sInstallation) -> Iterator[RequiredImage]:
+def _iterate_required(node: Node, setup: K3sInstallation) -> Iterator[RequiredImage]:
     pause = find_pause_image(setup)
     if pause is not None:
         yield pause
@@ -105,29 +108,31 @@ def _iterate(node: Node, setup: K3sInstallation) -> Iterator[RequiredImage]:
         name = f"{own.image.repository}:{own.image.tag}"
         parsed = _parse(with_default_registry(setup, name))
         if parsed is not None:
-            yield RequiredImage(parsed, f"it belongs to K3s {node.tree.release}")
+            yield RequiredImage(parsed, f"K3s {node.tree.release} needs it")
 
 
-def _find_answer(node: Node, wanted: RequiredImage, requests: Sequence[Request]) -> Resolution:
+def _resolve(node: Node, required: RequiredImage, requests: Sequence[Request]) -> Resolution:
     before: list[str] = []
     others = any(
-        node.registry.address_for(request.host.host) is None and not request.host.is_default
+        not request.is_path_known
+        or (node.registry.address_for(request.host.host) is None and not request.host.is_default)
         for request in requests
     )
-    ours = None
+    first = None
     for request in requests:
         if node.registry.address_for(request.host.host) is None:
             address = f"{request.host.schemes[0]}://{request.host.host}"
-            before += [address] if ours is None and address not in before else []
+            before += [address] if first is None and address not in before else []
             continue
-        ours = ours or request
+        first = first or request
         served = _look_up(node, request)
         if served is not None:
-            return Resolution(wanted, request, served, tuple(before), others)
-    return Resolution(wanted, ours, None, tuple(before), others)
+            return Resolution(required, request, served, tuple(before), others)
+    return Resolution(required, first, None, tuple(before), others)
 
 
-def _look_up(node: Node, request: Request) -> Served | None:
+def _look_up(node: Node, request: Request) -> ServedManifest | None:
+    """Return the manifest in the node's tree for a request; None if there is none."""
     match = _PATH.fullmatch(request.path)
     if match is None or node.tree is None:
         return None
@@ -144,6 +149,7 @@ def _without_host(name: str) -> str:
 
 
 def _parse(name: str) -> ImageName | None:
+    """Parse an image name; None if it is not valid."""
     try:
         return ImageName.parse(name)
     except (NameInvalid, DigestInvalid):
@@ -155,18 +161,21 @@ _API = "v2"
 
 @attrs.frozen
 class NameMismatch:
-    """What leads astray: what the tree has, and where and how to have that asked for."""
+    """An image that the tree has under another name than it is requested by.
 
-    served: Served
+    ``path`` and ``line`` are the configuration that changes the name, ``fix`` is what to change.
+    """
+
+    served: ServedManifest
     path: str
     line: int
     fix: str
 
 
 def find_upstream(node: Node, setup: K3sInstallation, image: ImageName) -> ImageName:
-    """Name an image as it is called where there is a network.
+    """Return the name of an image at its upstream registry.
 
-    The registry that stands for another, and what K3s put before a name, are not part of that.
+    Its host is the one that a registry alias stands for, without ``system-default-registry``.
     """
     host, repository = node.registry.aliases.get(image.host), image.repository
     if host is None:
@@ -181,11 +190,11 @@ def find_upstream(node: Node, setup: K3sInstallation, image: ImageName) -> Image
 
 
 def find_name_mismatch(
-    node: Node, setup: K3sInstallation, answer: Resolution
+    node: Node, setup: K3sInstallation, resolution: Resolution
 ) -> NameMismatch | None:
-    """Find out what has a missing image asked for elsewhere in the tree than where it is."""
-    image, request = answer.wanted.image, answer.request
-    if node.tree is None or request is None or answer.served is not None:
+    """Find the configuration that requests a missing image by another name than the tree has."""
+    image, request = resolution.required.image, resolution.request
+    if node.tree is None or request is None or resolution.served is not None:
         return None
     upstream = find_upstream(node, setup, image)
     served = node.tree.find(upstream.host, upstream.repository, upstream.reference)
@@ -196,15 +205,17 @@ def find_name_mismatch(
         fix = f"write {host.schemes[0]}://{host.host} for this endpoint, without a path"
         return NameMismatch(served, setup.registries_path, 0, fix)
     if upstream.repository != image.repository:
-        return _by_setting(setup, image, served)
+        return _find_wrong_setting(setup, image, served)
     if host.rewrites:
-        fix = "remove the rewrite: images are kept under their own names there"
+        fix = "remove the rewrite: the tree has images under their original names"
         return NameMismatch(served, setup.registries_path, 0, fix)
     return None
 
 
-def _by_setting(setup: K3sInstallation, image: ImageName, served: Served) -> NameMismatch | None:
-    """Name the setting that puts something before an image's name that is none of it."""
+def _find_wrong_setting(
+    setup: K3sInstallation, image: ImageName, served: ServedManifest
+) -> NameMismatch | None:
+    """Find the setting that adds a wrong prefix to the name of an image."""
     pause = setup.settings.setting("pause-image")
     first, slash, rest = pause.text.partition("/")
     if slash and is_host(first) and first != image.host and str(image).endswith(pause.text):
