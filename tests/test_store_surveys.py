@@ -46,6 +46,7 @@ class SurveysTests(StoreTestCase):
 
     def test_just_changed(self) -> None:
         """What changed just now may change again without a trace, and is read again."""
+        self.stop_time()
         self.assertIsNot(self.survey(), self.survey())
 
     def test_forgotten(self) -> None:

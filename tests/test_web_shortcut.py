@@ -8,6 +8,7 @@ from minreg.names import Digest
 from minreg.store.tree import RegistryTree
 from minreg.web.connection.shortcut import Shortcut
 from tests.shortcuts import BLOB, LAYER, TAG, ShortcutTestCase, said
+from tests.store_support import last_change
 from tests.support import ALIASES, Response, write_request
 from tests.transports import CLIENT
 
@@ -96,7 +97,8 @@ class RepeatedTests(WatchedTestCase):
 
     def test_just_written(self) -> None:
         """A file that has just changed may change once more unnoticed: it is not trusted."""
-        self.site = self.make_site(RegistryTree(self.root, ALIASES))
+        changed = last_change(self.root)
+        self.site = self.make_site(RegistryTree(self.root, ALIASES, now=lambda: changed))
         self.client = self.connect()
         self.ask()
         self.assertEqual(self.site.shortcut.find(write_request(TAG), CLIENT), None)

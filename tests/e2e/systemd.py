@@ -86,7 +86,7 @@ class Systemd:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     said = self.output()
                     self.stop()
-                    do_without(f"systemd cannot run here (run the tests as root): {said}")
+                    do_without(f"needs root: systemd cannot run here: {said}")
                 time.sleep(0.1)
 
     def control(self, *arguments: str) -> str:
@@ -146,7 +146,7 @@ def _make_control_group() -> str:
     try:
         return tempfile.mkdtemp(prefix="minreg-", dir=places[0])
     except OSError as error:
-        do_without(f"systemd cannot run here ({error}): run the tests as root")
+        do_without(f"needs root: systemd cannot run here: {error}")
 
 
 def _remove_control_group(path: str) -> bool:
