@@ -75,7 +75,7 @@ class Systemd:
         os.set_blocking(self._terminal, False)
         self._said = b""
 
-    def wait_until_it_runs(self, seconds: float = 30) -> None:
+    def wait_until_it_runs(self, seconds: float = 120) -> None:
         """Wait until it takes orders; where it cannot run at all, do without it."""
         deadline = time.monotonic() + seconds
         while True:
@@ -146,7 +146,7 @@ def _make_control_group() -> str:
     try:
         return tempfile.mkdtemp(prefix="minreg-", dir=places[0])
     except OSError as error:
-        do_without(f"needs root: systemd cannot run here: {error}")
+        do_without(f"needs root: systemd cannot run here: {error.strerror}")
 
 
 def _remove_control_group(path: str) -> bool:
