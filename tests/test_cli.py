@@ -64,7 +64,7 @@ class CommandLineTests(SynchronousTestCase):
     def test_missing_library(self) -> None:
         """A command whose library is not there says how to get it."""
         program = (
-            "import sys; sys.modules['ruamel'] = None; from minreg.cli import main; "
+            "import sys; sys.modules['yaml'] = None; from minreg.cli import main; "
             "sys.argv[0] = 'minreg'; main()"
         )
         missing = subprocess.run(
@@ -74,8 +74,8 @@ class CommandLineTests(SynchronousTestCase):
             text=True,
         )
         message = (
-            "Error: minreg registries needs ruamel.yaml, which is not installed: reinstall "
-            "minreg; where there is no network, from its wheels: "
+            "Error: minreg registries needs yaml, which is not installed: reinstall "
+            "minreg; without a network, from its wheels: "
             "pip install --no-index --find-links wheels minreg\n"
         )
         self.assertEqual((missing.returncode, missing.stderr), (2, message))
@@ -89,10 +89,10 @@ class SampleCommandTests(SynchronousTestCase):
         root = self.mktemp()
         first, second = run("sample", root), run("sample", root)
         images = "minreg/sample:1.0 and minreg/sample:latest"
-        self.assertEqual((first.exit_code, first.output), (0, f"{root} now holds {images}\n"))
+        self.assertEqual((first.exit_code, first.output), (0, f"{root} now has {images}\n"))
         self.assertEqual(
             (second.exit_code, second.output),
-            (0, f"{root} holds {images} already: nothing to do\n"),
+            (0, f"{root} already has {images}\n"),
         )
 
     def test_not_writable(self) -> None:

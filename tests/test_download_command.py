@@ -94,7 +94,7 @@ class DownloadCommandTests(SynchronousTestCase):
     def test_malformed_url(self) -> None:
         """A mirror that is not a URL is a usage error."""
         for option in ("--channel-url", "--release-url"):
-            self.check_usage(f"{option} 'nonsense' is no URL", option, "nonsense")
+            self.check_usage(f"{option} 'nonsense' is not a URL", option, "nonsense")
 
     def test_image_with_scheme(self) -> None:
         """An image name with a scheme is a usage error."""
@@ -112,7 +112,7 @@ class DownloadCommandTests(SynchronousTestCase):
         """A dry run writes nothing, also if it fails."""
         result = self.run_download("-s", "--dry-run", "127.0.0.1:1/a:1")
         self.assertEqual(result.exit_code, 1)
-        self.assertIn("would fetch 0 blobs (0 B)", result.output)
+        self.assertIn("would download 0 blobs (0 B)", result.output)
         self.assertFalse(os.path.exists(self.root))
 
     def test_without_optional_packages(self) -> None:
@@ -126,6 +126,6 @@ class DownloadCommandTests(SynchronousTestCase):
         self.assertEqual(result.exit_code, 2)
         self.assertEqual(
             result.stderr,
-            "Error: minreg needs urllib3, which is not installed: reinstall minreg; where there "
-            "is no network, from its wheels: pip install --no-index --find-links wheels minreg\n",
+            "Error: minreg needs urllib3, which is not installed: reinstall minreg; without "
+            "a network, from its wheels: pip install --no-index --find-links wheels minreg\n",
         )

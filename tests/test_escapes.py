@@ -61,9 +61,9 @@ class EscapesTests(SynchronousTestCase):
 
     def test_verify(self) -> None:
         """``verify`` does too."""
-        self.assertIn(f"(not here: {ESCAPED}/amd64)", self.run_command("verify"))
+        self.assertIn(f"(absent: {ESCAPED}/amd64)", self.run_command("verify"))
         said = self.run_command("verify", "-p", "all")
-        self.assertIn(f"a:1: lacks {ESCAPED}/amd64", said)
+        self.assertIn(f"a:1: missing {ESCAPED}/amd64", said)
 
     def test_import(self) -> None:
         """``import`` does too, in results and errors."""
@@ -71,7 +71,7 @@ class EscapesTests(SynchronousTestCase):
         index = make_index([image.descriptor, ABSENT])
         described = describe(OCI_INDEX, index, annotations={CONTAINERD_NAME: NAME})
         archive = make_tar(make_layout([*image.blobs, image.manifest, index], [described]))
-        self.assertIn(f"; not there: {ESCAPED}/amd64", self.import_archive(archive))
+        self.assertIn(f"; not in the archive: {ESCAPED}/amd64", self.import_archive(archive))
         said = self.import_archive(archive, "-p", "linux/s390x")
         self.assertIn(f"only for {ESCAPED}/amd64, linux/amd64", said)
 

@@ -122,7 +122,7 @@ class ReadingTests(HostileTreeTestCase):
             for command in ("list", "verify"):
                 result = self.run_command(command)
                 self.assertEqual(result.exit_code, 1)
-                self.assertIn(f"not looked at: {path} leads out of the root", result.output)
+                self.assertIn(f"not checked: {path} leads out of the root", result.output)
                 self.assertIn("a:1", result.stdout)
             os.unlink(path)
         self.assertTrue(os.path.lexists(self.other.path("x", "manifests", "1")))

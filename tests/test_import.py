@@ -49,7 +49,7 @@ class ImportCommandTests(SynchronousTestCase):
         self.assertEqual(
             result.stdout,
             "docker.io/rancher/mirrored-pause:3.6 is now rancher/mirrored-pause:3.6, "
-            f"{digest}, 20.8 kB; not there: linux/arm64\n",
+            f"{digest}, 20.8 kB; not in the archive: linux/arm64\n",
         )
         self.assertEqual(result.exit_code, 0)
         # What comes next is on stderr: stdout is a list. It was hashed: no need to verify.
@@ -72,7 +72,7 @@ class ImportCommandTests(SynchronousTestCase):
         result = self.run_import(self.archive, "-p", "linux/amd64", "-n")
         self.assertEqual(result.exit_code, 0)
         self.assertIn(" is now docker.io/rancher/mirrored-pause:3.6, ", result.output)
-        self.assertTrue(result.stdout.endswith("; not there: linux/arm64\n"))
+        self.assertTrue(result.stdout.endswith("; not in the archive: linux/arm64\n"))
         unnamed = self.write(make_tar(make_image_layout(AMD64, {})))
         self.assertEqual(self.run_import(unnamed, "--name", "a/b:1").exit_code, 0)
         self.assertTrue(os.path.lexists(f"{self.root}/a/b/manifests/1"))
@@ -108,4 +108,4 @@ class ImportCommandTests(SynchronousTestCase):
         self.assertEqual(self.run_import().exit_code, 2)
         result = self.run_import(self.archive, "-p", "linux")
         self.assertEqual(result.exit_code, 2)
-        self.assertIn("'linux' is no platform such as linux/amd64", result.stderr)
+        self.assertIn("'linux' is not a platform such as linux/amd64", result.stderr)

@@ -63,15 +63,15 @@ class MissingCommandTests(SynchronousTestCase):
         self.assertEqual(result.exit_code, 1)
         self.assertEqual(
             result.stderr,
-            "Error: http://127.0.0.1:1 does not answer (Connection refused): "
+            "Error: http://127.0.0.1:1 does not respond: Connection refused: "
             "name the registry with --url\n",
         )
 
     def test_reasons(self) -> None:
         """Why there is no answer is said in plain words."""
         for error, reason in (
-            (URLError(socket.gaierror(-2, "x")), "there is no such host, or no DNS here"),
-            (TimeoutError("timed out"), "no answer within 10 seconds"),
+            (URLError(socket.gaierror(-2, "x")), "the host name cannot be resolved"),
+            (TimeoutError("timed out"), "no response within 10 seconds"),
             (URLError(ssl.SSLError(1, "[SSL: X] y")), "its certificate is not accepted"),
             (BadStatusLine("x"), "it is no web server"),
             (InvalidURL("nonnumeric port"), "this is no URL"),
@@ -98,7 +98,7 @@ class MissingCommandTests(SynchronousTestCase):
         self.answer = HTTPError("x", 404, "Not Found", Message(), None)
         result = self.run_missing()
         self.assertEqual(result.exit_code, 1)
-        self.assertIn("answers 404", result.stderr)
+        self.assertIn("responds with status 404", result.stderr)
 
     def test_no_url(self) -> None:
         """What is no URL is wrong usage."""

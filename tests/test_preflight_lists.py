@@ -15,7 +15,7 @@ class ListTests(PreflightCommandTestCase):
     """Tests with ``--file`` and ``--manifests``."""
 
     def test_list(self) -> None:
-        """A list is looked at, from a file and from the standard input."""
+        """A list is checked, from a file and from standard input."""
         path = self.write(f"{PAUSE}\n\nquay.io/x/app:1  # why not\n")
         for arguments, given in ((("-f", path), ""), (("-f", "-"), "quay.io/x/app:1\n")):
             self.assertEqual(self.lacking(*arguments, given=given), ["quay.io/x/app:1"])
@@ -33,19 +33,19 @@ class ListTests(PreflightCommandTestCase):
         self.assertIn("nothing was checked", self.refusal("-f", "-", given=""))
 
     def test_manifests(self) -> None:
-        """Manifests are looked at, too; what cannot be known is a note."""
+        """Kubernetes manifests are checked; what cannot be determined is a note."""
         path = self.write(f"{POD}  - image: rancher/mirrored-pause:3.6\n  - image: $(X)\n")
         self.assertEqual(self.lacking("-m", path), ["quay.io/x/app:1"])
         result = self.run_command("-m", path)
         self.assertIn(f"({path}:4)", result.stdout)
-        note = f"{path}:6: '$(X)' is filled in later, and not known here"
+        note = f"{path}:6: '$(X)' has a placeholder: the image is not known"
         self.assertEqual(result.stderr.splitlines()[0], f"note: {note}")
         document = json.loads(self.run_command("-m", path, "--json").stdout)
         self.assertEqual(document["notes"], [note])
         self.assertEqual(self.lacking("-m", "-", given=POD), ["quay.io/x/app:1"])
 
     def test_all_together(self) -> None:
-        """A release, lists and manifests can be looked at in one go."""
+        """A release, lists and manifests can be checked together."""
         arguments = ("--k3s", VERSION, "-f", self.write("a:1\n"), "-m", self.write(POD))
         self.assertEqual(self.lacking(*arguments), ["docker.io/library/a:1", "quay.io/x/app:1"])
         own = POD.replace("quay.io/x/app:1", "rancher/kubectl:v1.33.4")
@@ -59,27 +59,27 @@ class ListTests(PreflightCommandTestCase):
         self.assertIn(f"Error: {broken}:2: ", self.refusal("-m", broken))
         broken = self.write("kind: Secret\n---\nkind: [\n")
         self.assertIn(f"Error: {broken}:4: ", self.refusal("-m", broken))
-        self.assertIn("no text in UTF-8", self.refusal("-m", "-", given=b"\xff"))
+        self.assertIn("is not UTF-8", self.refusal("-m", "-", given=b"\xff"))
         self.assertIn("nothing was checked", self.refusal("-m", "-", given="a: b\n"))
 
     def test_without_yaml(self) -> None:
-        """Only manifests need the library; without it they are refused in one line."""
+        """Only manifests need the library; without it, the error says what to install."""
         real = builtins.__import__
 
         def without(name: str, *more: Any) -> Any:
-            if name.startswith("ruamel"):
+            if name.startswith("yaml"):
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
             return real(name, *more)
 
-        for name in [name for name in sys.modules if name.startswith("minreg.node.kubernetes")]:
+        for name in [name for name in sys.modules if name.startswith("minreg.k3s.")]:
             self.patch_module(name)
         self.patch(builtins, "__import__", without)
         self.assertEqual(self.run_command("--k3s", VERSION).exit_code, 0)
         refusal = self.refusal("-m", "-", given=POD)
-        self.assertIn("needs ruamel.yaml, which is not installed: reinstall minreg", refusal)
+        self.assertIn("needs yaml, which is not installed: reinstall minreg", refusal)
         self.assertEqual(refusal.count("\n"), 1)
 
     def patch_module(self, name: str) -> None:
-        """Have a module imported anew, until the test ends."""
+        """Have a module imported again during the test."""
         module = sys.modules.pop(name)
         self.addCleanup(sys.modules.__setitem__, name, module)

@@ -36,7 +36,7 @@ class UnreadableTests(HostileTreeTestCase):
                 self.assertIn(path, refusal)
                 for outcome in outcomes:
                     self.assertEqual(outcome.exit_code, 1)
-                    self.assertIn(f"not looked at: {path}", outcome.output)
+                    self.assertIn(f"not checked: {path}", outcome.output)
                     self.assertIn("a:1", outcome.stdout)
         self.assertEqual(self.run_command("verify").exit_code, 0)
 
@@ -62,4 +62,4 @@ class UnreadableTests(HostileTreeTestCase):
         self.addCleanup(os.chmod, path, 0o755)
         with without_privileges(os.path.dirname(self.tree.root)):
             self.assertIn("cannot be read by this user", self.refusal("prune"))
-            self.assertIn(f"not looked at: {path}", self.run_command("verify").stdout)
+            self.assertIn(f"not checked: {path}", self.run_command("verify").stdout)

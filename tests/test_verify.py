@@ -7,8 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
 from minreg.fill.verify import Verification, VerifyReport
-from minreg.oci.manifests import Platform
 from minreg.oci.names import OCI_MANIFEST
+from minreg.oci.platforms import Platform
 from tests.filled_tree import FilledTree
 from tests.test_inventory import ABSENT
 
@@ -111,7 +111,7 @@ class VerificationTests(SynchronousTestCase):
         self.assertEqual(
             result.stdout.splitlines(),
             [
-                "a:1: complete for linux/amd64 (not here: linux/arm64)",
+                "a:1: complete for linux/amd64 (absent: linux/arm64)",
                 "b:1: complete for linux/amd64",
                 "2 of 2 images complete; hashed 4 blobs (46 B)",
             ],
@@ -125,7 +125,7 @@ class VerificationTests(SynchronousTestCase):
         self.assertEqual(result.exit_code, 1)
         self.assertIn("b:1: BROKEN: ", result.stdout)
         self.assertIn("1 of 2 images complete", result.stdout)
-        self.assertIn("; 1 blob (6 B) of no image: minreg prune\n", result.stdout)
+        self.assertIn("; 1 blob (6 B) not part of any image: minreg prune\n", result.stdout)
 
     def test_command_platforms(self) -> None:
         """``all`` selects each platform that an index names."""
@@ -139,8 +139,8 @@ class VerificationTests(SynchronousTestCase):
         self.assertEqual(
             result.stdout.splitlines(),
             [
-                "a:1: lacks linux/arm64 (has linux/amd64)",
-                "b:1: lacks linux/arm64 (has linux/amd64)",
+                "a:1: missing linux/arm64 (has linux/amd64)",
+                "b:1: missing linux/arm64 (has linux/amd64)",
                 "0 of 2 images complete; hashed 4 blobs (46 B)",
             ],
         )

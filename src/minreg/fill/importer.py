@@ -20,14 +20,14 @@ from minreg.fill.archives.naming import ArchivedImage, NamedImage, name_images
 from minreg.fill.archives.oci_layout import has_all_layers, is_oci_layout, list_oci_images
 from minreg.fill.archives.source import ProgressCallback, ignore_progress, open_members
 from minreg.fill.errors import ArchiveInvalid
-from minreg.fill.platforms import is_wanted
+from minreg.fill.platforms import is_requested
 from minreg.fill.tree.layout import parse_repository_path
 from minreg.fill.tree.provenance import Provenance, provenance_of, record_provenance
 from minreg.fill.tree.staging import StagedBlob
 from minreg.fill.tree.writer import TreeWriter
-from minreg.oci.manifests import Descriptor, Platform
+from minreg.oci.manifests import Descriptor
 from minreg.oci.names import Digest, ImageReference, NameInvalid
-from minreg.store.images import is_attestation
+from minreg.oci.platforms import Platform
 
 _CHUNK = 1024 * 1024
 _RESERVE = 4 * 1024 * 1024
@@ -203,7 +203,7 @@ class Importer:
 
     def _select_images(self, contents: ArchiveContents) -> list[NamedImage]:
         images = list_images(contents)
-        selected = [image for image in images if is_wanted(image.platform, self._platforms)]
+        selected = [image for image in images if is_requested(image.platform, self._platforms)]
         if images and not selected:
             offered = ", ".join(sorted({str(image.platform) for image in images}))
             raise ArchiveInvalid(
@@ -275,7 +275,7 @@ class Importer:
             child.platform
             for child in missing
             if child.platform is not None
-            and not is_attestation(child)
+            and not child.is_attestation
             and self._tree.contents.read_manifest(repository, child.digest) is None
         )
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import attrs
 
 from minreg.fill.errors import TreeUnreadable
-from minreg.fill.platforms import is_wanted
+from minreg.fill.platforms import is_requested
 from minreg.fill.tree.inventory import list_images_in_tree
 from minreg.fill.tree.layout import BLOBS
 from minreg.fill.tree.reader import TreeReader
-from minreg.oci.manifests import Platform
 from minreg.oci.names import Digest
+from minreg.oci.platforms import Platform, find_best
 from minreg.store.directory import blob_path
 from minreg.store.hashing import Advanced, find_corrupt_files
 from minreg.store.images import StoredImage
@@ -142,10 +142,12 @@ class Verification:
         if self._platforms is None or not named:
             return
         for platform in image.absent:
-            if is_wanted(platform, self._platforms):
+            if is_requested(platform, self._platforms):
                 yield platform
         for requested in self._platforms:
-            if not any(is_wanted(platform, [requested]) for platform in named):
+            if find_best(named, requested) is None and not any(
+                is_requested(platform, [requested]) for platform in named
+            ):
                 yield requested
 
     def _collect_files(self) -> dict[str, tuple[Digest, int]]:

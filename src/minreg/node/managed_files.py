@@ -1,11 +1,10 @@
-"""Files on a node that minreg installs.
+"""Files and links that ``minreg node install`` writes on a node.
 
-The first line of each contains the SHA-256 of the rest. A file that matches it is minreg's to
-replace or remove. After a change it is the operator's.
+The first line of each file has a digest of the text below it. While they agree, minreg may replace
+or remove the file; a file that was changed by hand is not touched.
 """
 
 import difflib
-import errno
 import hashlib
 import os
 import stat
@@ -15,64 +14,65 @@ from enum import Enum
 import attrs
 
 from minreg.atomic import write_file_atomically
+from minreg.prefix import resolve_below
 
 _STAMP = "# Installed by minreg node install, which leaves it alone once it is changed. sha256:"
 
-_MOST_LINKS = 40
-"""Links on the way to a file, as the kernel has it (path_resolution(7))."""
 
-
-class State(Enum):
-    """How a file that we would write stands to what is there."""
+class FileState(Enum):
+    """How a file on the node compares with the one that minreg would write."""
 
     ABSENT = "absent"
     CURRENT = "current"
     OUTDATED = "outdated"
+    """An earlier run wrote it, and it was not changed since."""
     CHANGED = "changed"
+    """It was changed or written by hand."""
 
 
 @attrs.frozen
 class ManagedFile:
-    """A text that belongs at a path.
-
-    ``path`` is that on the node.
-    """
+    """A file that minreg writes: its path on the node, and its text."""
 
     path: str
     text: str
 
     @property
     def stamped(self) -> str:
-        """The text behind the line that lets us know it again."""
+        """The text below a line with its digest."""
         return f"{_STAMP}{_digest(self.text)}\n{self.text}"
 
     def locate(self, destination: str) -> str:
-        """Find the place of the file."""
-        return locate(destination, self.path)
+        """Return the path on this machine.
 
-    def compare(self, destination: str) -> State:
-        """Look at what is there.
+        Args:
+            destination: The directory that stands for the node's root.
+        """
+        return resolve_below(destination, self.path)
+
+    def compare(self, destination: str) -> FileState:
+        """Compare it with the file on the node.
 
         Args:
             destination: The directory that stands for the node's root.
 
         Raises:
-            OSError: It cannot be read.
+            OSError: The file cannot be read.
         """
-        there = read_file(destination, self.path)
-        if there is None:
-            return State.ABSENT
-        if there in (self.stamped, self.text):
-            return State.CURRENT
-        return State.OUTDATED if _is_untouched(there) else State.CHANGED
+        text = read_file(destination, self.path)
+        if text is None:
+            return FileState.ABSENT
+        if text in (self.stamped, self.text):
+            return FileState.CURRENT
+        return FileState.OUTDATED if _matches_stamp(text) else FileState.CHANGED
 
-    def is_ours(self, destination: str) -> bool:
-        """Tell whether what is there is as some run of ours left it."""
-        there = read_file(destination, self.path)
-        return there is not None and _is_untouched(there)
+    def is_removable(self, destination: str) -> bool:
+        """Return whether the file on the node was written by minreg, and not changed since."""
+        text = read_file(destination, self.path)
+        return text is not None and _matches_stamp(text)
 
     def difference(self, destination: str) -> str:
-        """Show what would have to change in the file that is there, as ``diff -u`` does."""
+        """Return what minreg would change in the file on the node, as a unified diff."""
         return "".join(
             difflib.unified_diff(
                 _without_stamp(read_file(destination, self.path) or "").splitlines(keepends=True),
@@ -85,31 +85,31 @@ class ManagedFile:
 
 @attrs.frozen
 class UnitLink:
-    """A symbolic link, such as one that ``systemctl enable`` makes.
+    """A symbolic link, such as ``systemctl enable`` makes.
 
-    ``former`` are targets that earlier runs of ours gave it.
+    ``former`` are targets that earlier runs gave it.
     """
 
     path: str
     target: str
     former: tuple[str, ...] = ()
 
-    def is_there(self, destination: str) -> bool:
-        """Return whether the link is as it should be."""
+    def is_current(self, destination: str) -> bool:
+        """Return whether the link exists and has this target."""
         return self._read(destination) == self.target
 
     def is_outdated(self, destination: str) -> bool:
-        """Return whether the link is as an earlier run of ours made it."""
+        """Return whether the link exists, and has a target of an earlier run."""
         return self._read(destination) in self.former
 
-    def is_free(self, destination: str) -> bool:
-        """Tell whether nothing is in its place."""
+    def is_absent(self, destination: str) -> bool:
+        """Return whether nothing has the path of the link."""
         return not os.path.lexists(self.locate(destination))
 
     def locate(self, destination: str) -> str:
-        """Find the place of the link itself."""
+        """Return the path of the link itself on this machine."""
         directory, name = os.path.split(self.path)
-        return os.path.join(locate(destination, directory), name)
+        return os.path.join(resolve_below(destination, directory), name)
 
     def _read(self, destination: str) -> str | None:
         with suppress(OSError):
@@ -118,7 +118,7 @@ class UnitLink:
 
 
 def read_file(destination: str, path: str) -> str | None:
-    """Read a file of the node as text, if it is there."""
+    """Read a file of the node as text; None if it does not exist."""
     content = read_bytes(destination, path)
     if content is None:
         return None
@@ -127,43 +127,10 @@ def read_file(destination: str, path: str) -> str | None:
 
 
 def read_bytes(destination: str, path: str) -> bytes | None:
-    """Read a file of the node, if it is there."""
+    """Read a file of the node; None if it does not exist."""
     with suppress(FileNotFoundError, NotADirectoryError):
-        with open(locate(destination, path), "rb") as file:
+        with open(resolve_below(destination, path), "rb") as file:
             return file.read()
-    return None
-
-
-def locate(destination: str, path: str) -> str:
-    """Find the place of a path of the node below the directory that stands for its root.
-
-    Links lead to where they lead on the node: one to ``/data`` is one to that directory of
-    the node, as for chroot(2).
-
-    Raises:
-        OSError: There are too many links on the way.
-    """
-    place, parts, links = "/", path.split("/")[::-1], 0
-    while parts:
-        place = os.path.normpath(os.path.join(place, parts.pop()))
-        target = _target(os.path.join(destination, place[1:]))
-        if target is None:
-            continue
-        links += 1
-        if links > _MOST_LINKS:
-            raise OSError(
-                errno.ELOOP, os.strerror(errno.ELOOP), os.path.join(destination, path[1:])
-            )
-        place = os.path.dirname(place)
-        parts += target.split("/")[::-1]
-        if target.startswith("/"):
-            place = "/"
-    return os.path.join(destination, place[1:])
-
-
-def _target(path: str) -> str | None:
-    with suppress(OSError):
-        return os.readlink(path)
     return None
 
 
@@ -171,9 +138,9 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def _is_untouched(content: str) -> bool:
-    first, _, text = content.partition("\n")
-    return first.startswith(_STAMP) and first.removeprefix(_STAMP) == _digest(text)
+def _matches_stamp(content: str) -> bool:
+    first_line, _, text = content.partition("\n")
+    return first_line.startswith(_STAMP) and first_line.removeprefix(_STAMP) == _digest(text)
 
 
 def _without_stamp(content: str) -> str:
@@ -181,15 +148,15 @@ def _without_stamp(content: str) -> str:
 
 
 def write_file(path: str, text: str, mode: int = 0o644) -> None:
-    """Create or replace a file, and its missing parent directories.
+    """Write a file atomically, in UTF-8, and replace an existing one.
 
     Args:
-        path: The file; a symbolic link is replaced, not followed.
-        text: Its content; line ends are kept.
-        mode: The permission bits. An existing file gets no more than it has.
+        path: The file. A link is replaced, not followed.
+        text: The text. Its line ends are written unchanged.
+        mode: The permissions. An existing file is not given more than it has.
 
     Raises:
-        OSError: The file could not be written; the old one is unchanged.
+        OSError: The file cannot be written. An existing one is unchanged.
     """
     content = text.encode()
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)

@@ -7,10 +7,10 @@ import attrs
 from minreg.fill.archives.contents import ArchiveContents
 from minreg.fill.archives.naming import ArchivedImage, parse_valid_manifest
 from minreg.fill.errors import ArchiveInvalid
-from minreg.fill.platforms import is_wanted
-from minreg.oci.manifests import Descriptor, Manifest, Platform
+from minreg.fill.platforms import is_requested
+from minreg.oci.manifests import Descriptor, Manifest
 from minreg.oci.names import Digest
-from minreg.store.images import is_attestation
+from minreg.oci.platforms import Platform
 
 _MAX_DEPTH = 4
 """Levels of indexes within indexes; clients follow one or two."""
@@ -88,11 +88,11 @@ class _Collector:
                 "export the image again"
             )
         selected = [
-            child for child in index.manifests if is_wanted(child.platform, self._platforms)
+            child for child in index.manifests if is_requested(child.platform, self._platforms)
         ]
         self.missing += [child for child in index.manifests if child not in selected]
         outcomes = {child.digest: self._add_child(child, depth) for child in selected}
-        images = [child for child in selected if not is_attestation(child)]
+        images = [child for child in selected if not child.is_attestation]
         if index.manifests and not selected:
             raise _Incomplete(_describe_offered(digest, index))
         if images and all(outcomes[child.digest] for child in images):

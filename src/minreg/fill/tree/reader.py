@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from minreg.fill.errors import TreeUnreadable
 from minreg.fill.tree.layout import BLOBS, MANIFESTS, PRIVATE, parse_repository_path
 from minreg.oci.names import Digest, DigestInvalid, NameInvalid, is_tag
+from minreg.store.directory import ManifestCache
 from minreg.store.index import RepositoryIndexCache
 from minreg.store.interfaces import ContentInvalid, ContentNotFound, RepositoryNotFound
-from minreg.store.manifest_cache import ManifestCache
 from minreg.store.repository import TreeRepository
 from minreg.store.rooted import RootedDirectory
 from minreg.store.walk import walk
@@ -77,7 +77,7 @@ class TreeReader:
         None if it does not exist, or is outside of the root where no link may lead.
         """
         try:
-            status = self._files.status(path)
+            status = self._files.checked_stat(path)
         except (FileNotFoundError, ContentInvalid):
             return None
         return status.st_dev, status.st_ino

@@ -1,15 +1,21 @@
-"""Writes down what was found, for programs."""
+"""Makes the JSON document of ``minreg doctor``."""
 
 from collections.abc import Mapping, Sequence
 
 from minreg.k3s.doctor.findings import Finding
-from minreg.k3s.doctor.images import Resolution
+from minreg.k3s.doctor.image_resolution import Resolution
 
 
 def as_json(
-    findings: Sequence[Finding], answers: Sequence[Resolution], unread: Mapping[str, str]
+    findings: Sequence[Finding], resolutions: Sequence[Resolution], unread: Mapping[str, str]
 ) -> dict[str, object]:
-    """Make the document that programs read."""
+    """Return the JSON document.
+
+    Args:
+        findings: The findings.
+        resolutions: The images that the node will pull.
+        unread: What could not be checked, with the reasons.
+    """
     return {
         "findings": [
             {
@@ -23,18 +29,18 @@ def as_json(
             }
             for finding in findings
         ],
-        "images": [_answer_as_json(answer) for answer in answers],
-        "not_looked_at": dict(sorted(unread.items())),
+        "images": [_resolution_as_json(resolution) for resolution in resolutions],
+        "not_checked": dict(sorted(unread.items())),
     }
 
 
-def _answer_as_json(answer: Resolution) -> dict[str, object]:
-    served = answer.served
+def _resolution_as_json(resolution: Resolution) -> dict[str, object]:
+    served = resolution.served
     return {
-        "image": str(answer.wanted.image),
-        "reason": answer.wanted.reason,
-        "asked_before": list(answer.before),
-        "url": answer.request.url if answer.request is not None else None,
+        "image": str(resolution.required.image),
+        "reason": resolution.required.reason,
+        "asked_before": list(resolution.before),
+        "url": resolution.request.url if resolution.request is not None else None,
         "digest": str(served.digest) if served is not None else None,
         "size": served.size if served is not None else None,
     }
