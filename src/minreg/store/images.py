@@ -40,7 +40,7 @@ class StoredImage:
     """An image of a tree, in the repository at ``repository_path`` below the root.
 
     Attributes:
-        place: The repository.
+        repository_path: The path of the repository below the root.
         reference: The tag or digest that names it.
         root: The digest of the manifest or index that the reference names, None if there is none.
         manifests: The manifests and indexes that exist.
