@@ -1,8 +1,8 @@
 """The ``minreg`` command line: commands, their options, and their help.
 
-A module of this package has the options of a command, and imports only click. The command itself
-is in ``minreg.commands``, which is imported when it is run. So ``--help`` is fast, and works even if
-a library is missing.
+A module of this package has the options of a command, and imports only click. What the command
+does is in ``minreg.commands``, and imported when the command is run. So ``--help`` is fast, and
+works even if a library is missing.
 
 Exit status: 0 success, 1 failure (with one line on standard error), 2 invalid usage.
 """
