@@ -65,14 +65,7 @@ def install(
 ) -> None:
     """Write the systemd units, and the files by which K3s or RKE2 pulls from minreg.
 
-    Args:
-        dry_run: Whether to change nothing.
-        destdir: The directory that stands for the node's root.
-        root: The registry tree, None for that of an earlier run or the default.
-        program: The path of ``twistd``, None for that of an earlier run or of this program.
-        route: Whether to create a default route, None if only where there is none.
-        is_agent: Whether K3s will be an agent on this node, None if that is not known.
-        start: Whether to start the units, and run the doctor.
+    The arguments are the options of ``minreg node install``.
 
     Raises:
         ClickException: A file cannot be written, a unit does not start, or the operator has to do
@@ -108,10 +101,7 @@ def install(
 def uninstall(*, dry_run: bool, destdir: str, stop: bool) -> None:
     """Remove the files that ``install`` wrote and that were not changed since.
 
-    Args:
-        dry_run: Whether to change nothing.
-        destdir: The directory that stands for the node's root.
-        stop: Whether to stop the units.
+    The arguments are the options of ``minreg node uninstall``.
 
     Raises:
         ClickException: A file cannot be removed, or was changed, or the units cannot be stopped.
