@@ -25,6 +25,7 @@ from minreg.node.systemctl import UnitFailed, UnitManager, is_booted, wait_until
 from minreg.node.units import (
     ROUTE_UNIT,
     SERVICE,
+    InstalledPaths,
     PathUnsuitable,
     check_program,
     check_root,
@@ -68,18 +69,15 @@ def install(
     The arguments are the options of ``minreg node install``.
 
     Raises:
-        ClickException: A file cannot be written, a unit does not start, or the operator has to do
-            something.
+        ClickException: A step failed, or is left to the operator.
         SystemExit: The doctor's exit status is not 0.
     """
     is_image = os.path.abspath(destdir) != "/"
     if start:
         _check_systemd("--start", is_image=is_image, dry_run=dry_run)
-    before = parse_unit(read_file(destdir, SERVICE) or "").program
+    before = _installed_paths(destdir).program
     program, root = _choose_paths(program, root, destdir, is_image=is_image)
     with_route = _needs_route(destdir, is_image=is_image) if route is None else route
-    if is_agent is None and os.environ.get("K3S_URL"):
-        is_agent = True
     installation = Installation(
         make_units(program, root),
         [*make_links(with_route=with_route), *_command_links(program, before, is_image=is_image)],
@@ -109,7 +107,7 @@ def uninstall(*, dry_run: bool, destdir: str, stop: bool) -> None:
     is_image = os.path.abspath(destdir) != "/"
     if stop:
         _check_systemd("--stop", is_image=is_image, dry_run=dry_run)
-    before = parse_unit(read_file(destdir, SERVICE) or "").program
+    before = _installed_paths(destdir).program
     installation = Installation(
         # The paths in them do not matter: a file is recognized by its first line.
         make_units("/", "/"),
@@ -171,10 +169,17 @@ def _command_links(program: str, before: str | None, *, is_image: bool) -> Seque
 def _find_k3s_files(
     destdir: str, distributions: Sequence[Distribution], *, is_agent: bool | None
 ) -> list[K3sFiles]:
+    if is_agent is None and os.environ.get("K3S_URL"):
+        # K3s' install.sh then installs an agent.
+        is_agent = True
     files = NodeFiles(destdir)
     return [
         find_k3s_files(files, distribution, is_agent=is_agent) for distribution in distributions
     ]
+
+
+def _installed_paths(destdir: str) -> InstalledPaths:
+    return parse_unit(read_file(destdir, SERVICE) or "")
 
 
 def _own_program() -> str:
@@ -189,7 +194,7 @@ def _choose_paths(
     Raises:
         WrongUsage: One of them cannot be used in the units.
     """
-    before = parse_unit(read_file(destdir, SERVICE) or "")
+    before = _installed_paths(destdir)
     unchanged = [
         f"--{option} {installed}"
         for option, value, installed in (
