@@ -9,7 +9,6 @@ from itertools import chain
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.modules import (
-    Module,
     component_of,
     imported_modules,
     reachable,
@@ -52,12 +51,10 @@ _NOT_FOR_THE_DAEMON = frozenset(
 )
 
 # Basenames that recur, and why: the modules play the same role in their folders.
-RECURRING_BASENAMES: Mapping[str, str] = {
-}
+RECURRING_BASENAMES: Mapping[str, str] = {}
 
 # Modules of under 60 lines that only one module imports, and why they stay apart.
-SMALL_MODULES: Mapping[str, str] = {
-}
+SMALL_MODULES: Mapping[str, str] = {}
 _SMALL = 60
 _LONGEST_FUNCTION = 40
 

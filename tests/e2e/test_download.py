@@ -124,5 +124,5 @@ class DownloadTests(SynchronousTestCase):
     def test_dry_run(self) -> None:
         """A dry run names the bytes, and writes nothing."""
         said = self.download("-s", "--dry-run", self.image("one"))
-        self.assertIn("would fetch 3 blobs (400.", said)
+        self.assertIn("would download 3 blobs (400.", said)
         self.assertFalse(os.path.exists(self.root))
