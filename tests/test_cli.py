@@ -29,7 +29,7 @@ class CommandLineTests(SynchronousTestCase):
             result = run(option)
             self.assertEqual(result.exit_code, 0)
             self.assertIn("sample  ", result.output)
-            self.assertIn("Write a small tree with an image that runs.", result.output)
+            self.assertIn("Write a small tree to try minreg with.", result.output)
 
     def test_unknown_command(self) -> None:
         """A command that is none is wrong usage."""

@@ -19,11 +19,11 @@ class DetoursTests(RulesTestCase):
         return f"{found.path}:{found.line}", found.fix
 
     def assert_download(self) -> None:
-        """Check that what is not there is to be downloaded by the name that it has there."""
+        """Check that the fix for a missing image is to download it by its upstream name."""
         self.node.remove(f"{DEFAULT_ROOT}/{PAUSE}/manifests/3.6")
         where, fix = self.fix()
         self.assertEqual(where, f"{DEFAULT_ROOT}:0")
-        self.assertTrue(fix.startswith(f"minreg download docker.io/{PAUSE}:3.6 where"), fix)
+        self.assertTrue(fix.startswith(f"minreg download docker.io/{PAUSE}:3.6, "), fix)
 
     def test_path(self) -> None:
         """The registry has no path before its own."""

@@ -75,8 +75,8 @@ class TreeRulesTests(RulesTestCase):
                     "starts"
                 ),
                 (
-                    "minreg download docker.io/rancher/mirrored-pause:3.6 where there is "
-                    f"a network, and copy it to {DEFAULT_ROOT}"
+                    "minreg download docker.io/rancher/mirrored-pause:3.6, on a machine "
+                    f"with a network; then copy it to {DEFAULT_ROOT}"
                 ),
             )
         )
@@ -129,7 +129,7 @@ class TreeRulesTests(RulesTestCase):
                     "bootstrap-registry.airgap/rancher/b:2"
                 ),
                 (
-                    "minreg download docker.io/rancher/a:1 where there is a network, and "
+                    "minreg download docker.io/rancher/a:1, on a machine with a network; then "
                     f"copy it to {DEFAULT_ROOT}"
                 ),
             )

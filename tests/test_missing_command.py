@@ -72,9 +72,9 @@ class MissingCommandTests(SynchronousTestCase):
         for error, reason in (
             (URLError(socket.gaierror(-2, "x")), "the host name cannot be resolved"),
             (TimeoutError("timed out"), "no response within 10 seconds"),
-            (URLError(ssl.SSLError(1, "[SSL: X] y")), "its certificate is not accepted"),
-            (BadStatusLine("x"), "it is no web server"),
-            (InvalidURL("nonnumeric port"), "this is no URL"),
+            (URLError(ssl.SSLError(1, "[SSL: X] y")), "the certificate is not trusted"),
+            (BadStatusLine("x"), "the response is not HTTP"),
+            (InvalidURL("nonnumeric port"), "this is not a valid URL"),
         ):
             self.answer = error
             self.assertIn(reason, self.run_missing().stderr)

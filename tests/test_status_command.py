@@ -143,8 +143,11 @@ class StatusCommandTests(SynchronousTestCase):
                 HTTPError("x", 404, "Not Found", refused, None),
                 "the response (404) is from nginx/1.27, not from",
             ),
-            (HTTPError("x", 404, "Not Found", ours, None), "where --status-listen says"),
-            (URLError(TimeoutError("timed out")), "no answer within 10 seconds"),
+            (
+                HTTPError("x", 404, "Not Found", ours, None),
+                "its status is at its --status-listen address",
+            ),
+            (URLError(TimeoutError("timed out")), "no response within 10 seconds"),
             (URLError(PermissionError(13, "Permission denied")), "Permission denied"),
         ):
             self.error = error

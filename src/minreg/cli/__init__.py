@@ -1,9 +1,9 @@
 """The ``minreg`` command line: commands, their options, and their help.
 
-A module of this package has the options of a command, and imports only click. The command itself
-A module of this package has the options of a command, and imports only click. The command
-itself is in ``minreg.commands``, which is imported when it is run. So ``--help`` is fast, and
+A module of this package has the options of a command, and imports only click. What the command
+does is in ``minreg.commands``, and imported when the command is run. So ``--help`` is fast, and
 works even if a library is missing.
+
 Exit status: 0 success, 1 failure (with one line on standard error), 2 invalid usage.
 """
 
@@ -19,7 +19,7 @@ from minreg import __version__
 from minreg.commands.groups import SuggestingGroup
 
 
-class _Entry(NamedTuple):
+class _CommandEntry(NamedTuple):
     """The module that has a command as ``command``, and the line about it in ``minreg --help``."""
 
     module: str
@@ -27,24 +27,26 @@ class _Entry(NamedTuple):
 
 
 # The modules of ``list`` and ``import`` end with an underscore: these are names of Python itself.
-_COMMANDS: Mapping[str, _Entry] = {
-    "download": _Entry("minreg.cli.download", "Fill a tree from upstream registries."),
-    "import": _Entry("minreg.cli.import_", "Fill a tree from image archives."),
-    "list": _Entry("minreg.cli.list_", "List the images of a tree."),
-    "verify": _Entry("minreg.cli.verify", "Check that a tree is complete and not corrupt."),
-    "status": _Entry("minreg.cli.status", "Show whether a registry is running and ready."),
-    "preflight": _Entry(
+_COMMANDS: Mapping[str, _CommandEntry] = {
+    "download": _CommandEntry("minreg.cli.download", "Fill a tree from upstream registries."),
+    "import": _CommandEntry("minreg.cli.import_", "Fill a tree from image archives."),
+    "list": _CommandEntry("minreg.cli.list_", "List the images of a tree."),
+    "verify": _CommandEntry("minreg.cli.verify", "Check that a tree is complete and not corrupt."),
+    "status": _CommandEntry("minreg.cli.status", "Show whether a registry is running and ready."),
+    "preflight": _CommandEntry(
         "minreg.cli.preflight", "Check that a tree has all images that nodes will pull."
     ),
-    "prune": _Entry("minreg.cli.prune", "Remove what is not reachable from any tag."),
-    "serve": _Entry("minreg.cli.serve", "Serve a registry tree in the foreground."),
-    "node": _Entry("minreg.cli.node", "Install minreg as a service of a K3s node."),
-    "doctor": _Entry("minreg.cli.doctor", "Find what keeps K3s on this node from pulling images."),
-    "registries": _Entry(
+    "prune": _CommandEntry("minreg.cli.prune", "Remove what is not reachable from any tag."),
+    "serve": _CommandEntry("minreg.cli.serve", "Serve a registry tree in the foreground."),
+    "node": _CommandEntry("minreg.cli.node", "Install minreg as a service of a K3s node."),
+    "doctor": _CommandEntry(
+        "minreg.cli.doctor", "Find what keeps K3s on this node from pulling images."
+    ),
+    "registries": _CommandEntry(
         "minreg.cli.registries", "Write the registries.yaml with which K3s pulls from minreg."
     ),
-    "missing": _Entry("minreg.cli.missing", "List the images that clients did not get."),
-    "sample": _Entry("minreg.cli.sample", "Write a small tree to try minreg with."),
+    "missing": _CommandEntry("minreg.cli.missing", "List the images that clients did not get."),
+    "sample": _CommandEntry("minreg.cli.sample", "Write a small tree to try minreg with."),
 }
 
 

@@ -18,15 +18,6 @@ links_option = click.option(
     help="A directory outside the tree that its symbolic links may lead to. Repeatable.",
 )
 
-platforms_option = click.option(
-    "-p",
-    "--platform",
-    "platforms",
-    multiple=True,
-    metavar="PLATFORM",
-    help="Import only this platform, such as linux/arm64. Repeatable.",
-)
-
 url_option = click.option(
     "-u",
     "--url",

@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from minreg.commands.doctor_report import (
+    as_json,
     summarize,
     write_findings,
     write_resolutions,
@@ -24,7 +25,6 @@ from minreg.k3s.doctor.node_files import CLOSED, NodeFiles
 from minreg.k3s.doctor.node_state import Node, inspect_node
 from minreg.k3s.doctor.patches import Patch, make_patch
 from minreg.k3s.doctor.probe import ask, check_registry
-from minreg.k3s.doctor.report import as_json
 from minreg.text import printable
 
 _TIMEOUT = 120

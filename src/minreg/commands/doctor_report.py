@@ -1,7 +1,7 @@
 """The output of ``minreg doctor``: a summary, the findings, the images, and what was not checked.
 
 Lines have at most 80 columns, except for longer paths and commands, which are not broken so that
-they can be pasted.
+they can be pasted. With ``--json``, it is a JSON document.
 """
 
 import re
@@ -108,3 +108,43 @@ def write_unread(unread: Mapping[str, str]) -> Iterator[str]:
             yield from wrap(f"not checked: {path}: {reason}", _INDENT, first="")
     if len(closed) > _MAX_CLOSED:
         yield f"not checked: {len(closed) - _MAX_CLOSED} more like these: run this as root"
+
+
+def as_json(
+    findings: Sequence[Finding], resolutions: Sequence[Resolution], unread: Mapping[str, str]
+) -> dict[str, object]:
+    """Return the JSON document.
+
+    Args:
+        findings: The findings.
+        resolutions: The images that the node will pull.
+        unread: What could not be checked, with the reasons.
+    """
+    return {
+        "findings": [
+            {
+                "rule": finding.rule.id,
+                "severity": finding.rule.severity.value,
+                "title": finding.rule.title,
+                "file": finding.path,
+                "line": finding.line or None,
+                "problem": finding.problem,
+                "fix": finding.fix,
+            }
+            for finding in findings
+        ],
+        "images": [_resolution_as_json(resolution) for resolution in resolutions],
+        "not_checked": dict(sorted(unread.items())),
+    }
+
+
+def _resolution_as_json(resolution: Resolution) -> dict[str, object]:
+    served = resolution.served
+    return {
+        "image": str(resolution.required.image),
+        "reason": resolution.required.reason,
+        "asked_before": list(resolution.before),
+        "url": resolution.request.url if resolution.request is not None else None,
+        "digest": str(served.digest) if served is not None else None,
+        "size": served.size if served is not None else None,
+    }

@@ -25,6 +25,7 @@ from minreg.node.systemctl import UnitFailed, UnitManager, is_booted, wait_until
 from minreg.node.units import (
     ROUTE_UNIT,
     SERVICE,
+    InstalledPaths,
     PathUnsuitable,
     check_program,
     check_root,
@@ -65,28 +66,18 @@ def install(
 ) -> None:
     """Write the systemd units, and the files by which K3s or RKE2 pulls from minreg.
 
-    Args:
-        dry_run: Whether to change nothing.
-        destdir: The directory that stands for the node's root.
-        root: The registry tree, None for that of an earlier run or the default.
-        program: The path of ``twistd``, None for that of an earlier run or of this program.
-        route: Whether to create a default route, None if only where there is none.
-        is_agent: Whether K3s will be an agent on this node, None if that is not known.
-        start: Whether to start the units, and run the doctor.
+    The arguments are the options of ``minreg node install``.
 
     Raises:
-        ClickException: A file cannot be written, a unit does not start, or the operator has to do
-            something.
+        ClickException: A step failed, or is left to the operator.
         SystemExit: The doctor's exit status is not 0.
     """
     is_image = os.path.abspath(destdir) != "/"
     if start:
         _check_systemd("--start", is_image=is_image, dry_run=dry_run)
-    before = parse_unit(read_file(destdir, SERVICE) or "").program
+    before = _installed_paths(destdir).program
     program, root = _choose_paths(program, root, destdir, is_image=is_image)
     with_route = _needs_route(destdir, is_image=is_image) if route is None else route
-    if is_agent is None and os.environ.get("K3S_URL"):
-        is_agent = True
     installation = Installation(
         make_units(program, root),
         [*make_links(with_route=with_route), *_command_links(program, before, is_image=is_image)],
@@ -108,10 +99,7 @@ def install(
 def uninstall(*, dry_run: bool, destdir: str, stop: bool) -> None:
     """Remove the files that ``install`` wrote and that were not changed since.
 
-    Args:
-        dry_run: Whether to change nothing.
-        destdir: The directory that stands for the node's root.
-        stop: Whether to stop the units.
+    The arguments are the options of ``minreg node uninstall``.
 
     Raises:
         ClickException: A file cannot be removed, or was changed, or the units cannot be stopped.
@@ -119,7 +107,7 @@ def uninstall(*, dry_run: bool, destdir: str, stop: bool) -> None:
     is_image = os.path.abspath(destdir) != "/"
     if stop:
         _check_systemd("--stop", is_image=is_image, dry_run=dry_run)
-    before = parse_unit(read_file(destdir, SERVICE) or "").program
+    before = _installed_paths(destdir).program
     installation = Installation(
         # The paths in them do not matter: a file is recognized by its first line.
         make_units("/", "/"),
@@ -181,10 +169,17 @@ def _command_links(program: str, before: str | None, *, is_image: bool) -> Seque
 def _find_k3s_files(
     destdir: str, distributions: Sequence[Distribution], *, is_agent: bool | None
 ) -> list[K3sFiles]:
+    if is_agent is None and os.environ.get("K3S_URL"):
+        # K3s' install.sh then installs an agent.
+        is_agent = True
     files = NodeFiles(destdir)
     return [
         find_k3s_files(files, distribution, is_agent=is_agent) for distribution in distributions
     ]
+
+
+def _installed_paths(destdir: str) -> InstalledPaths:
+    return parse_unit(read_file(destdir, SERVICE) or "")
 
 
 def _own_program() -> str:
@@ -199,7 +194,7 @@ def _choose_paths(
     Raises:
         WrongUsage: One of them cannot be used in the units.
     """
-    before = parse_unit(read_file(destdir, SERVICE) or "")
+    before = _installed_paths(destdir)
     unchanged = [
         f"--{option} {installed}"
         for option, value, installed in (

@@ -162,7 +162,7 @@ def _missing(
         problem = f"{requested}, but is in the tree as {mismatch.served.repository}{also}"
         return Finding(rule, mismatch.path, mismatch.line, problem, mismatch.fix)
     upstream = find_upstream(node, setup, image)
-    fix = f"minreg download {upstream} where there is a network, and copy it to {root}"
+    fix = f"minreg download {upstream}, on a machine with a network; then copy it to {root}"
     return Finding(rule, root, 0, f"{requested}, but is not in the tree{also}", fix)
 
 
