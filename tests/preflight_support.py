@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import attrs
 
-from minreg.oci.manifests import Platform
 from minreg.oci.names import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Digest, ImageReference
+from minreg.oci.platforms import Platform
 from minreg.preflight.check import check_image
-from minreg.preflight.query import WantedImage
+from minreg.preflight.query import RequiredImage
 from tests.store_support import StoreTestCase
 from tests.trees import TreeBuilder, descriptor, index
 
@@ -122,10 +122,10 @@ def shape(kind: str) -> dict[str, str]:
     return Platform.parse(f"linux/{kind}").as_json()
 
 
-def wanted(text: str, registry: str | None = None) -> WantedImage:
+def required(text: str, registry: str | None = None) -> RequiredImage:
     """Want an image, of the registry that it names or of another one."""
     image = ImageReference.parse(text)
-    return WantedImage(image, "a test", registry or image.host)
+    return RequiredImage(image, "a test", registry or image.host)
 
 
 class CheckTestCase(StoreTestCase):
@@ -147,4 +147,4 @@ class CheckTestCase(StoreTestCase):
         registry: str | None = None,
     ) -> tuple[str, ...]:
         """Say what is wrong with an image."""
-        return check_image(self.store, wanted(image, registry), platform).problems
+        return check_image(self.store, required(image, registry), platform).problems

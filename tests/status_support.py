@@ -5,7 +5,7 @@ from twisted.internet.defer import execute
 from minreg.store.tree import RegistryTree
 from minreg.web.disk import DiskIO, ThreadRunner
 from minreg.web.site import RegistrySite
-from minreg.web.status.plan import StatusOptions
+from minreg.web.status.context import StatusOptions
 from minreg.web.status.resources import make_sites
 from tests.support import ALIASES, WebTestCase
 

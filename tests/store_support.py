@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from minreg.oci.names import Digest
+from minreg.store.directory import ManifestCache
 from minreg.store.index import RepositoryIndexCache
 from minreg.store.interfaces import Content
-from minreg.store.manifest_cache import ManifestCache
 from minreg.store.repository import TreeRepository
 from minreg.store.rooted import RootedDirectory
 from minreg.store.tree import RegistryTree
@@ -26,13 +26,22 @@ LATER = 10_000_000_000
 
 
 def open_files() -> int:
-    """Count the files that this process has open, but for what earlier tests left behind.
+    """Return how many files this process has open, except those of earlier tests.
 
-    What is alive now is not looked at again: a whole run of tests keeps a lot of it.
+    Objects of earlier tests are frozen: collecting them each time would take long.
     """
     gc.collect()
     gc.freeze()
     return len(os.listdir("/proc/self/fd"))
+
+
+def last_change(root: str) -> int:
+    """Tell when anything below a directory changed last, in nanoseconds since the epoch."""
+    return max(
+        os.lstat(os.path.join(parent, name)).st_ctime_ns
+        for parent, directories, files in os.walk(root)
+        for name in (".", *directories, *files)
+    )
 
 
 class StoreTestCase(SynchronousTestCase):
@@ -44,6 +53,7 @@ class StoreTestCase(SynchronousTestCase):
         os.chmod(os.path.dirname(self.root), 0o755)
         self.tree = TreeBuilder(self.root)
         self.passed = 0
+        self.stopped_at: int | None = None
         self.store = RegistryTree(
             self.root, {"bootstrap-registry.airgap": "docker.io"}, now=self.now
         )
@@ -52,25 +62,29 @@ class StoreTestCase(SynchronousTestCase):
 
     def now(self) -> int:
         """Tell the time, in nanoseconds since the epoch."""
-        return time.time_ns() + self.passed
+        return time.time_ns() + self.passed if self.stopped_at is None else self.stopped_at
 
     def settle(self) -> None:
-        """Let the time pass after which an unchanged file counts as unchanged."""
+        """Let the time pass after which the fingerprint of a file is trusted."""
         self.passed += LATER
+
+    def stop_time(self) -> None:
+        """Have no time pass since the last change of the tree, however slow this machine is."""
+        self.stopped_at = last_change(self.root)
 
     def find(self, name: str = "rancher/pause", namespace: str | None = None) -> TreeRepository:
         """Find a repository in the store."""
         return self.store.find_repository(namespace, name)
 
     def repository(self, name: str = "rancher/pause", *allow_links_to: str) -> TreeRepository:
-        """Make a repository of a store that knows nothing yet."""
+        """Return a repository with empty caches."""
         files = RootedDirectory(self.root, allow_links_to)
         return TreeRepository(
             name,
             by_namespace=False,
             files=files,
-            documents=ManifestCache(now=self.now),
-            surveys=RepositoryIndexCache(now=self.now),
+            manifests=ManifestCache(now=self.now),
+            indexes=RepositoryIndexCache(now=self.now),
         )
 
     def manifest(self, reference: str | Digest, name: str = "rancher/pause") -> bytes:
@@ -82,7 +96,7 @@ class StoreTestCase(SynchronousTestCase):
         return read(self.find(name).open_blob(digest))
 
     def count(self, function: str) -> list[str]:
-        """Note the first argument of each call that the store makes of a function of ``os``."""
+        """Return a list that gets the first argument of each call of a function of ``os``."""
         real = getattr(os, function)
         called: list[str] = []
 
@@ -94,7 +108,7 @@ class StoreTestCase(SynchronousTestCase):
         return called
 
     def refusal(self, expected: type[Refusal], ask: Callable[..., object], *args: Any) -> Refusal:
-        """Ask for what must be refused; return the refusal, and leave no file open."""
+        """Call a function that must raise, and return the exception; no file may be left open."""
         before = open_files()
         try:
             answer = ask(*args)
@@ -113,7 +127,7 @@ def read(content: Content) -> bytes:
     return received
 
 
-class EnclosureTestCase(StoreTestCase):
+class RootedTestCase(StoreTestCase):
     """A root with one file in it, and a directory outside of it with another one."""
 
     def setUp(self) -> None:
@@ -128,17 +142,17 @@ class EnclosureTestCase(StoreTestCase):
         self.files = RootedDirectory(self.root)
 
     def content(self, path: str, files: RootedDirectory | None = None) -> bytes:
-        """Read a file through the enclosure."""
+        """Read a file below the root."""
         with (files or self.files).open_file(path).file as file:
             return file.read()
 
 
 @contextmanager
 def without_privileges(directory: str) -> Iterator[None]:
-    """Be a user for whom permissions count, which they do not for root.
+    """Run as a user that is not root, for whom permissions count.
 
     Args:
-        directory: Where that user has to get to; if it cannot, the test is skipped.
+        directory: A directory that this user must be able to enter; otherwise the test is skipped.
     """
     user = os.geteuid()
     if user == 0:

@@ -1,4 +1,4 @@
-"""Stores and threads whose behaviour a test decides."""
+"""Stores and threads that a test controls."""
 
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -14,20 +14,21 @@ from minreg.store.interfaces import (
     ContentNotFound,
     IRegistryStore,
     IRepository,
+    Listing,
     RepositorySummary,
 )
 
 OCTETS = "application/octet-stream"
 
 
-class HeldThreads:
-    """Threads in which work waits until a test lets it run."""
+class ManualThreads:
+    """A thread runner whose calls wait until the test runs them."""
 
     def __init__(self) -> None:
         self._held: list[tuple[str, Deferred[Any], Callable[[], Any]]] = []
 
     def __call__(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
-        """Take work, and promise its result."""
+        """Queue a call, and return a Deferred with its result."""
         done: Deferred[Any] = Deferred()
         self._held.append((work.__name__, done, lambda: work(*args, **kwargs)))
         return done
@@ -36,17 +37,17 @@ class HeldThreads:
         return len(self._held)
 
     def names(self) -> list[str]:
-        """Name the functions that wait."""
+        """Return the names of the queued functions."""
         return [name for name, _, _ in self._held]
 
     def run(self) -> None:
-        """Do the oldest work."""
+        """Run the oldest call."""
         _, done, work = self._held.pop(0)
         maybeDeferred(work).chainDeferred(done)
 
 
 class OpenFile(BytesIO):
-    """A file in memory that can be cut short, and can fail."""
+    """A file in memory that can be truncated, and can fail."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)
@@ -54,7 +55,7 @@ class OpenFile(BytesIO):
         self.largest_read = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read, or fail as a broken disk does."""
+        """Read, or fail as a failing disk does."""
         if self.fails_at is not None and self.tell() >= self.fails_at:
             raise OSError(5, "Input/output error")
         content = super().read(size)
@@ -62,9 +63,9 @@ class OpenFile(BytesIO):
         return content
 
 
-@implementer(IRegistryStore, IRepository)
-class OneContentStore:
-    """A store with one repository, which answers every question with the same.
+@implementer(IRepository)
+class OneContentRepository:
+    """A repository in which every tag and digest names the same content.
 
     Args:
         file: What to hand out as a blob or manifest.
@@ -79,14 +80,6 @@ class OneContentStore:
         self._files = [file, *more]
         self._size = size
         self.failure: Exception | None = None
-
-    def find_repository(self, _namespace: str | None, _name: str) -> "OneContentStore":
-        """See ``IRegistryStore``."""
-        return self
-
-    def iterate_repositories(self, _after: str) -> Iterator[str]:
-        """See ``IRegistryStore``."""
-        return iter(self.list_tags())
 
     def open_blob(self, digest: Digest) -> Content:
         """See ``IRepository``."""
@@ -122,25 +115,61 @@ class OneContentStore:
         sizes = {Digest.of(b""): self._size}
         return RepositorySummary(tuple(self.list_tags()), (), 1, sizes, 0, 0, 0.0)
 
-    def list_releases(self) -> list[str]:
-        """See ``IRegistryStore``."""
-        self.list_tags()
-        return []
-
-    def read_release(self, version: str) -> bytes:
-        """See ``IRegistryStore``."""
-        self.list_tags()
-        raise ContentNotFound(version)
-
-    def check(self) -> None:
-        """See ``IRegistryStore``."""
-        self.list_tags()
-
-    def uncached(self) -> "OneContentStore":
-        """See ``IRegistryStore``."""
-        return self
-
     def _open(self, digest: Digest, media_type: str) -> Content:
         self.list_tags()
         file = self._files.pop(0) if len(self._files) > 1 else self._files[0]
         return Content(file, self._size, digest, media_type)
+
+
+@implementer(IRegistryStore)
+class OneContentStore:
+    """A store whose only repository is a ``OneContentRepository``; the arguments are the same."""
+
+    def __init__(self, file: BinaryIO, size: int, *more: BinaryIO) -> None:
+        self.repository = OneContentRepository(file, size, *more)
+
+    def find_repository(self, _namespace: str | None, _name: str) -> OneContentRepository:
+        """See ``IRegistryStore``."""
+        return self.repository
+
+    def open_blob(self, _namespace: str | None, _name: str, digest: Digest) -> Content:
+        """See ``IRegistryStore``."""
+        return self.repository.open_blob(digest)
+
+    def open_manifest(
+        self, _namespace: str | None, _name: str, reference: str | Digest
+    ) -> Content:
+        """See ``IRegistryStore``."""
+        return self.repository.open_manifest(reference)
+
+    def list_tags(self, _namespace: str | None, _name: str) -> Listing[str]:
+        """See ``IRegistryStore``."""
+        return Listing(self.repository.list_tags(), by_namespace=False)
+
+    def list_referrers(
+        self, _namespace: str | None, _name: str, digest: Digest
+    ) -> Listing[Descriptor]:
+        """See ``IRegistryStore``."""
+        return Listing(self.repository.list_referrers(digest), by_namespace=False)
+
+    def iterate_repositories(self, _after: str) -> Iterator[str]:
+        """See ``IRegistryStore``."""
+        return iter(self.repository.list_tags())
+
+    def list_releases(self) -> list[str]:
+        """See ``IRegistryStore``."""
+        self.check()
+        return []
+
+    def read_release(self, version: str) -> bytes:
+        """See ``IRegistryStore``."""
+        self.check()
+        raise ContentNotFound(version)
+
+    def check(self) -> None:
+        """See ``IRegistryStore``."""
+        self.repository.list_tags()
+
+    def uncached(self) -> "OneContentStore":
+        """See ``IRegistryStore``."""
+        return self

@@ -18,6 +18,7 @@ from minreg.store.interfaces import IRegistryStore
 from minreg.store.tree import RegistryTree
 from minreg.web.channel import RegistryChannel
 from minreg.web.disk import DiskIO, ThreadRunner
+from minreg.web.fastpath.site import FastSite
 from minreg.web.registry.endpoints import make_root
 from minreg.web.site import RegistrySite
 from tests.transports import CLIENT, SocketTransport
@@ -112,7 +113,7 @@ class Connection:
         received, self._received = self._received, b""
         return received
 
-    def exit_with_error(self) -> None:
+    def leave(self) -> None:
         """Close the connection, as the client."""
         self.transport.lose(ConnectionLost())
         self.pump()
@@ -134,7 +135,7 @@ class WebTestCase(SynchronousTestCase):
         cooperator = Cooperator(scheduler=lambda work: self.clock.callLater(0, work))
         self.patch(task, "_theCooperator", cooperator)
         self.events: Sequence[LogEvent] = self.enterContext(capturedLogs())
-        self.site = self.make_site(RegistryTree(self.root, ALIASES))
+        self.site: RegistrySite = self.make_site(RegistryTree(self.root, ALIASES))
 
     def make_site(
         self,
@@ -142,11 +143,11 @@ class WebTestCase(SynchronousTestCase):
         *,
         most_connections: int = 10,
         in_thread: ThreadRunner = execute,
-        patience: float = 2.0,
-    ) -> RegistrySite:
+        timeout: float = 2.0,
+    ) -> FastSite:
         """Build a site over a store."""
-        disk = DiskIO(self.clock, in_thread, patience)
-        return RegistrySite(make_root(store, disk), self.clock, most_connections)
+        disk = DiskIO(self.clock, in_thread, timeout)
+        return FastSite(make_root(store, disk), self.clock, most_connections)
 
     def connect(self, *, reads: bool = True) -> Connection:
         """Open a connection, of a client that takes what it is sent or does not."""
@@ -158,12 +159,16 @@ class WebTestCase(SynchronousTestCase):
         """Make one request on a connection of its own."""
         connection = self.connect()
         response = connection.request(path, method, headers)
-        connection.exit_with_error()
+        connection.leave()
         return response
 
     def logged(self, event: str) -> list[LogEvent]:
-        """Return the events of one kind that were logged so far."""
-        return [logged for logged in self.events if logged.get("event") == event]
+        """Return the events of one kind that were logged so far, with a request's own fields."""
+        return [
+            {**logged, **(logged["request"].fields() if event == "request" else {})}
+            for logged in self.events
+            if logged.get("event") == event
+        ]
 
 
 def write_request(

@@ -7,8 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from minreg.fill.archives.naming import ArchivedImage
 from minreg.fill.archives.reading import list_images
 from minreg.fill.errors import ArchiveInvalid
-from minreg.oci.manifests import Platform
 from minreg.oci.names import OCI_MANIFEST, Digest
+from minreg.oci.platforms import Platform
 from tests.archives_support import read_members
 from tests.image_archives import (
     CONTAINERD_NAME,
@@ -94,7 +94,7 @@ class LayoutTests(SynchronousTestCase):
             (make_index([{"digest": "x"}]), "index.json is damaged: manifests[0] has no size"),
             (
                 to_json({"manifests": [1], "layers": []}),
-                "index.json is no manifest: it has the parts of an index and of a manifest",
+                "index.json is no manifest: it has the fields of an index and of a manifest",
             ),
         ):
             said = self.refuse([("index.json", index), ("oci-layout", LAYOUT)])

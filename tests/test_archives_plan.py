@@ -7,8 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from minreg.fill.archives.import_plan import ImagePlan, plan_image
 from minreg.fill.archives.naming import ArchivedImage
 from minreg.fill.errors import ArchiveInvalid
-from minreg.oci.manifests import Platform
 from minreg.oci.names import OCI_INDEX, OCI_MANIFEST, Digest
+from minreg.oci.platforms import Platform
 from tests.archives_support import read_members
 from tests.image_archives import Image, blob, describe, make_index, make_tar, to_json
 

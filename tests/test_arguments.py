@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.commands.arguments import check_platforms, parse_platforms, suggest_platform
 from minreg.commands.reports import WrongUsage
-from minreg.oci.manifests import Platform
+from minreg.oci.platforms import Platform
 
 
 class PlatformTests(SynchronousTestCase):
@@ -50,7 +50,7 @@ class PlatformTests(SynchronousTestCase):
         """What is like none has no suggestion."""
         error = self.assertRaises(WrongUsage, parse_platforms, ["toaster"])
         self.assertEqual(
-            error.message, "'toaster' is no platform such as linux/amd64 or linux/arm/v7"
+            error.message, "'toaster' is not a platform such as linux/amd64 or linux/arm/v7"
         )
 
     def test_of_nodes(self) -> None:

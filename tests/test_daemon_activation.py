@@ -1,5 +1,12 @@
-"""Tests for ``minreg.daemon.sockets``."""
+"""Tests for ``minreg.daemon.sockets`` and ``minreg.daemon.unix_port``."""
 
+import os
+from typing import Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Factory
+from twisted.internet.testing import MemoryReactor
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.daemon.sockets import (
@@ -9,6 +16,7 @@ from minreg.daemon.sockets import (
     find_sockets,
     is_passed,
 )
+from minreg.daemon.unix_port import PassedUnixPort
 
 _TWO = {"LISTEN_PID": "7", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "a.socket:b.socket"}
 
@@ -23,7 +31,7 @@ class FindSocketsTests(SynchronousTestCase):
         )
 
     def test_nameless(self) -> None:
-        """Where systemd gives none, they have the name that libsystemd gives them."""
+        """Sockets without names get the name that libsystemd uses."""
         for names in ({}, {"LISTEN_FDNAMES": "a"}, {"LISTEN_FDNAMES": "a:b:c"}):
             environment = {"LISTEN_PID": "7", "LISTEN_FDS": "2", **names}
             self.assertEqual(
@@ -32,13 +40,13 @@ class FindSocketsTests(SynchronousTestCase):
             )
 
     def test_not_ours(self) -> None:
-        """What was passed to another process, or not at all, is not ours."""
+        """Sockets for another process are ignored."""
         self.assertEqual(find_sockets(_TWO, 8), [])
         for environment in ({}, {"LISTEN_PID": "7"}, {**_TWO, "LISTEN_FDS": "x"}):
             self.assertEqual(find_sockets(environment, 7), [])
 
     def test_this_process(self) -> None:
-        """Nothing is passed to a process that runs tests."""
+        """A process that runs tests has no passed sockets."""
         self.assertEqual(find_passed(), [])
 
 
@@ -72,3 +80,43 @@ class ChooseSocketsTests(SynchronousTestCase):
     def test_others(self) -> None:
         """Other endpoints are Twisted's."""
         self.assertFalse(is_passed("tcp:9080"))
+
+
+class FakeUnixSocket:
+    """A passed socket that notes what is done to it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.calls: list[str] = []
+
+    def getsockname(self) -> str:
+        """Return the path of its file."""
+        return self._path
+
+    def fileno(self) -> int:
+        """Return a descriptor that nobody uses."""
+        return -1
+
+    def shutdown(self, _how: int) -> None:
+        """Note a shutdown, which would end the socket for all processes."""
+        self.calls.append("shutdown")
+
+    def close(self) -> None:
+        """Note that it is closed."""
+        self.calls.append("close")
+
+
+class PassedUnixPortTests(SynchronousTestCase):
+    """Tests for ``PassedUnixPort``."""
+
+    def test_stop(self) -> None:
+        """Stopping closes the socket here, and leaves its file and the other processes alone."""
+        path = self.mktemp()
+        with open(path, "wb"):
+            pass
+        passed: Any = FakeUnixSocket(path)
+        port = PassedUnixPort(passed, Factory(), MemoryReactor())
+        port.startListening()
+        port.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(passed.calls, ["close"])
+        self.assertTrue(os.path.exists(path))

@@ -9,7 +9,7 @@ class NotifierTests(SynchronousTestCase):
     """Tests for ``Notifier``."""
 
     def test_tell(self) -> None:
-        """What is said at once goes into one datagram, a line for each assignment."""
+        """A message is one datagram, with a line for each assignment."""
         sent: list[bytes] = []
         Notifier(sent.append).tell(READY=1, STATUS="3 requests")
         self.assertEqual(sent, [b"READY=1\nSTATUS=3 requests"])
@@ -19,12 +19,12 @@ class FindNotifierTests(SynchronousTestCase):
     """Tests for ``find_notifier``."""
 
     def test_nobody(self) -> None:
-        """Where no socket is named, or none that we can speak to, nothing is said."""
+        """Without a usable ``NOTIFY_SOCKET`` there is no notifier."""
         for environment in ({}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "vsock:2:1"}):
             self.assertIs(find_notifier(environment), None)
 
     def test_not_inherited(self) -> None:
-        """What the daemon starts has nothing to tell systemd."""
+        """Child processes do not inherit the variables."""
         environment = {"NOTIFY_SOCKET": "x", "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1", "A": ""}
         find_notifier(environment)
         self.assertEqual(environment, {"A": ""})
@@ -48,7 +48,7 @@ class ParseTests(SynchronousTestCase):
             self.assertIs(parse_address(nothing), None)
 
     def test_watchdog(self) -> None:
-        """Microseconds become seconds, if this process is meant."""
+        """Microseconds are converted to seconds, if the watchdog is for this process."""
         self.assertEqual(parse_watchdog("30000000", "", 7), 30.0)
         self.assertEqual(parse_watchdog("30000000", "7", 7), 30.0)
         for microseconds, expected in (

@@ -25,7 +25,7 @@ class ReloaderTests(SynchronousTestCase):
             self.assertEqual(log.read(), "hello\n")
 
     def test_standard_output(self) -> None:
-        """What systemd keeps needs no reopening; that a reload took place is said."""
+        """Standard output is not reopened, but the reload is logged."""
         with capturedLogs() as events:
             Reloader(io.StringIO()).reload()
         self.assertEqual([event["event"] for event in events], ["reload"])

@@ -13,15 +13,15 @@ class RootWatchTests(SynchronousTestCase):
     """Tests for ``RootWatch``."""
 
     def setUp(self) -> None:
-        """Make a watch over a root that is not there yet."""
+        """Create a watch of a root that does not exist."""
         self.clock = Clock()
-        self.problem = "root /srv/registry is not there yet"
+        self.problem = "root /srv/registry does not exist yet"
         self.looks = 0
         self.events = self.enterContext(capturedLogs())
         self.watch = RootWatch(self.look, self.clock)
 
     def look(self) -> Deferred[None]:
-        """Look at the root, as the disk would."""
+        """Check the root, as the disk would."""
         self.looks += 1
         return fail(StoreNotReady(self.problem)) if self.problem else succeed(None)
 
@@ -33,17 +33,19 @@ class RootWatchTests(SynchronousTestCase):
         """The log says once that the root is waited for, and that it came."""
         self.watch.startService()
         self.clock.pump([2.0, 2.0])
-        waiting = "waiting for the registry: root /srv/registry is not there yet"
+        waiting = "waiting for the root: root /srv/registry does not exist yet"
         self.assertEqual(self.lines(), [waiting])
         self.assertEqual(self.watch.problem, self.problem)
         self.problem = ""
         self.clock.pump([2.0, 2.0])
-        self.assertEqual(self.lines(), [waiting, "the registry is there now, and served"])
+        self.assertEqual(self.lines(), [waiting, "the root is available now, and served"])
         self.assertEqual(self.watch.problem, "")
-        self.assertEqual([event["event"] for event in self.events], ["waiting", "found"])
+        self.assertEqual(
+            [event["event"] for event in self.events], ["root_unavailable", "root_available"]
+        )
 
     def test_is_there(self) -> None:
-        """Of a root that is there from the start nothing is said."""
+        """A root that exists from the start is not logged."""
         self.problem = ""
         self.watch.startService()
         self.clock.pump([2.0])

@@ -39,13 +39,13 @@ class SignalsTests(SynchronousTestCase):
         self.assertEqual(self.seen, ["reload", "reload"])
 
     def test_stop_twice(self) -> None:
-        """The first SIGTERM stops; further ones make it hurry."""
+        """The first SIGTERM stops, and further ones stop at once."""
         self.run_reactor()
         for _ in range(3):
             signal.raise_signal(signal.SIGTERM)
         self.assertEqual(self.seen, ["stop", "hurry", "hurry"])
 
     def test_ignored(self) -> None:
-        """A signal that whoever started us has ignored stays so."""
+        """A signal that was ignored at the start stays ignored."""
         self.run_reactor()
         self.assertIs(signal.getsignal(signal.SIGINT), signal.SIG_IGN)

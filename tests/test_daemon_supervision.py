@@ -10,12 +10,12 @@ class SupervisionTests(SynchronousTestCase):
     """Tests for ``Supervision``."""
 
     def setUp(self) -> None:
-        """Make a clock, and a place for what systemd is told."""
+        """Create a clock, and a list of the messages to systemd."""
         self.clock = Clock()
         self.told: list[bytes] = []
 
     def start(self, watchdog: float | None) -> Supervision:
-        """Start the service as the reactor's first turn sees it."""
+        """Start the service, and run the reactor's first iteration."""
         notifier = Notifier(self.told.append, watchdog)
         supervision = Supervision(notifier, self.clock, lambda: "well", lambda: 5_000_999)
         supervision.startService()
@@ -52,13 +52,13 @@ class SupervisionTests(SynchronousTestCase):
         )
 
     def test_stop(self) -> None:
-        """The end is announced, and nothing is said behind it."""
+        """The stop is reported, and nothing after it."""
         supervision = self.start(10.0)
         self.clock.advance(0)
         supervision.stopService()
         self.clock.pump([5.0, 5.0])
         self.assertEqual(
-            self.told[1:], [b"STOPPING=1\nSTATUS=stopping: transfers under way may finish"]
+            self.told[1:], [b"STOPPING=1\nSTATUS=stopping: transfers in progress may finish"]
         )
 
     def test_stop_at_once(self) -> None:

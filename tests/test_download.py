@@ -4,8 +4,8 @@ import os
 
 from minreg.fill import download as download_module
 from minreg.fill.progress import BlobAdvanced, BlobEnded, ImageEnded, Planned, Summary
-from minreg.oci.manifests import Platform
 from minreg.oci.names import Digest
+from minreg.oci.platforms import Platform
 from minreg.store.tree import RegistryTree
 from tests.canned import Canned
 from tests.download_support import DownloadTestCase

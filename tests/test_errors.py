@@ -101,7 +101,7 @@ class ErrorCodeTests(SynchronousTestCase):
             errors.not_an_endpoint(),
             404,
             "UNSUPPORTED",
-            "nothing is here: the registry API begins at /v2/",
+            "this path is not an endpoint: the registry API begins at /v2/",
         )
 
     def test_page_invalid(self) -> None:
@@ -109,7 +109,7 @@ class ErrorCodeTests(SynchronousTestCase):
         self.assert_refusal(errors.page_invalid("why"), 400, "PAGINATION_NUMBER_INVALID", "why")
 
     def test_range_invalid(self) -> None:
-        """A range that lies behind the end."""
+        """A range after the end of the blob."""
         self.assert_refusal(
             errors.range_invalid(10),
             416,
@@ -124,7 +124,7 @@ class ErrorCodeTests(SynchronousTestCase):
             errors.size_invalid(9),
             413,
             "SIZE_INVALID",
-            "this registry takes no content: the request's body exceeds 9 bytes",
+            "this registry accepts no content: the request's body exceeds 9 bytes",
         )
 
     def test_unavailable(self) -> None:

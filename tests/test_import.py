@@ -106,4 +106,4 @@ class ImportCommandTests(SynchronousTestCase):
         self.assertEqual(self.run_import().exit_code, 2)
         result = self.run_import(self.archive, "-p", "linux")
         self.assertEqual(result.exit_code, 2)
-        self.assertIn("'linux' is no platform such as linux/amd64", result.stderr)
+        self.assertIn("'linux' is not a platform such as linux/amd64", result.stderr)

@@ -7,8 +7,8 @@ from minreg.fill.importer import Importer
 from minreg.fill.prune import plan_removal
 from minreg.fill.tree.provenance import Provenance
 from minreg.fill.tree.writer import TreeWriter
-from minreg.oci.manifests import Platform
 from minreg.oci.names import OCI_INDEX, OCI_MANIFEST, Digest
+from minreg.oci.platforms import Platform
 from minreg.store.tree import RegistryTree
 from tests.image_archives import (
     CONTAINERD_NAME,

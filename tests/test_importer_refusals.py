@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from minreg.fill.errors import ArchiveInvalid
 from minreg.fill.verify import Verification
-from minreg.oci.manifests import Platform
 from minreg.oci.names import OCI_MANIFEST, Digest
+from minreg.oci.platforms import Platform
 from tests.image_archives import (
     CONTAINERD_NAME,
     NAME,

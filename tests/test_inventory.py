@@ -8,8 +8,8 @@ from minreg.fill.tree.inventory import list_images_in_tree
 from minreg.fill.tree.provenance import record_provenance
 from minreg.fill.tree.reader import TreeReader
 from minreg.fill.tree.writer import TreeWriter
-from minreg.oci.manifests import Platform
 from minreg.oci.names import OCI_LAYER, OCI_MANIFEST, Digest, ImageReference
+from minreg.oci.platforms import Platform
 from minreg.store.images import StoredImage
 from tests.filled_tree import FilledTree
 

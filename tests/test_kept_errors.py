@@ -120,7 +120,7 @@ class KeptErrorsTests(StatusTestCase):
         for content in asked:
             connection = self.connect()
             connection.send(content)
-            connection.exit_with_error()
+            connection.leave()
         self.clock.advance(SETTLED)
 
 

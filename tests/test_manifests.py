@@ -9,7 +9,6 @@ from minreg.oci.manifests import (
     Descriptor,
     Manifest,
     ManifestInvalid,
-    Platform,
     looks_like_manifest,
     parse_manifest,
 )
@@ -22,6 +21,7 @@ from minreg.oci.names import (
     OCI_MANIFEST,
     Digest,
 )
+from minreg.oci.platforms import Platform
 from tests.trees import descriptor, index
 
 CONFIG = Digest.of(b"{}")
@@ -49,7 +49,7 @@ class PlatformTests(SynchronousTestCase):
         self.assertEqual(Platform.parse("linux/arm/v7"), Platform("linux", "arm", "v7"))
 
     def test_json(self) -> None:
-        """Only what is known of a platform is told."""
+        """Empty parts of a platform are left out."""
         self.assertEqual(
             Platform.parse("linux/amd64").as_json(), {"os": "linux", "architecture": "amd64"}
         )
@@ -59,14 +59,14 @@ class PlatformTests(SynchronousTestCase):
         """Anything else is refused with an example of what a platform is."""
         for text in ("", "linux", "linux/", "/amd64", "linux/arm/v7/x", "linux//v7"):
             error = self.assertRaises(ValueError, Platform.parse, text)
-            self.assertIn("is no platform such as linux/amd64", str(error))
+            self.assertIn("is not a platform such as linux/amd64", str(error))
 
 
 class ParseManifestTests(SynchronousTestCase):
     """Tests for ``parse_manifest``."""
 
     def test_image(self) -> None:
-        """A manifest tells which config and which layers make the image."""
+        """A manifest names its config and its layers."""
         manifest = parse(IMAGE)
         self.assertEqual(manifest.media_type, OCI_MANIFEST)
         self.assertEqual((manifest.is_index, manifest.states_media_type), (False, True))
@@ -76,7 +76,7 @@ class ParseManifestTests(SynchronousTestCase):
         self.assertEqual((manifest.manifests, manifest.malformed), ((), ()))
 
     def test_index(self) -> None:
-        """An index tells which manifest is for which platform."""
+        """An index names a manifest for each platform."""
         platform = {"os": "linux", "architecture": "arm", "variant": "v7"}
         child = descriptor(OCI_MANIFEST, LAYER, 5, platform=platform, artifactType="a/b")
         manifest = parse(index([child], annotations={"a": "b", "c": 1}))
@@ -126,7 +126,7 @@ class ParseManifestTests(SynchronousTestCase):
         self.assertEqual(manifest.artifact_type, "application/vnd.example.signature")
 
     def test_kinds_of_descriptors(self) -> None:
-        """A descriptor tells whether an index, a manifest or a blob is behind it."""
+        """A descriptor shows whether it is for an index, a manifest or a blob."""
         kinds = [
             (
                 Descriptor(media_type, LAYER, 1).is_index,
@@ -137,7 +137,7 @@ class ParseManifestTests(SynchronousTestCase):
         self.assertEqual(kinds, [(True, True)] * 2 + [(False, True)] * 2 + [(False, False)])
 
     def test_malformed_descriptors(self) -> None:
-        """A descriptor that makes no sense is set aside, and the rest is read."""
+        """A malformed descriptor is left out and reported; the others are parsed."""
         good = descriptor(OCI_LAYER, LAYER, 5)
         layers = [
             7,
@@ -224,12 +224,12 @@ class ManifestInvalidTests(SynchronousTestCase):
     def test_ambiguous(self) -> None:
         """What one client could read as an index, and another one as a manifest."""
         both = {"mediaType": "a/b", "manifests": [], "layers": []}
-        self.assert_invalid(json.dumps(both).encode(), "the parts of an index and of a manifest")
+        self.assert_invalid(json.dumps(both).encode(), "the fields of an index and of a manifest")
         self.assert_invalid(
             json.dumps(index([], mediaType=OCI_MANIFEST)).encode(),
-            "the parts of an index and the media type of a manifest",
+            "the fields of an index and the media type of a manifest",
         )
         self.assert_invalid(
             json.dumps({**IMAGE, "mediaType": OCI_INDEX}).encode(),
-            "the parts of a manifest and the media type of an index",
+            "the fields of a manifest and the media type of an index",
         )

@@ -45,7 +45,7 @@ class DigestTests(SynchronousTestCase):
             f"{SHA256}/..",
         ):
             error = self.assertRaises(DigestInvalid, Digest.parse, text)
-            self.assertIn("is no digest: sha256: and 64, or sha512: and 128", str(error))
+            self.assertIn("is not a digest: it is sha256: and 64, or sha512: and 128", str(error))
 
     def test_long_text(self) -> None:
         """A refusal does not repeat a text of any length."""
@@ -116,7 +116,7 @@ class RepositoryNameTests(SynchronousTestCase):
             "x" * 256,
         ):
             error = self.assertRaises(NameInvalid, parse_repository, name)
-            self.assertIn("is no repository's name: lower-case letters", str(error))
+            self.assertIn("is not a repository name: it has lower-case letters", str(error))
 
 
 class ReferenceTests(SynchronousTestCase):
@@ -141,7 +141,7 @@ class ReferenceTests(SynchronousTestCase):
         """Everything else is refused, with a sentence that says what a tag is."""
         for tag in ("", ".", "..", "-a", "+a", "a/b", "a\0", "a\n", "a b", "\u00e4", "a" * 129):
             error = self.assertRaises(NameInvalid, parse_reference, tag)
-            self.assertIn("is no tag: up to 128 letters", str(error))
+            self.assertIn("is not a tag: it has up to 128 letters", str(error))
 
 
 class HostTests(SynchronousTestCase):
@@ -195,7 +195,7 @@ class HostTests(SynchronousTestCase):
             "a" * 256,
         ):
             error = self.assertRaises(NameInvalid, parse_host, text)
-            self.assertIn("is no registry host: a host name or address", str(error))
+            self.assertIn("is not a registry host: it is a host name or address", str(error))
 
     def test_letters_that_fold_to_others(self) -> None:
         """The Kelvin sign is no k, although it becomes one in lower case."""

@@ -3,13 +3,13 @@
 import json
 import os
 
-from minreg.oci.manifests import Platform
 from minreg.oci.names import OCI_LAYER, OCI_MANIFEST, Digest
+from minreg.oci.platforms import Platform
 from minreg.preflight.check import check_image
 from minreg.store.interfaces import StoreUnavailable
 from minreg.store.repository import TreeRepository
 from minreg.store.tree import RegistryTree
-from tests.preflight_support import AMD64, ARM64, PAUSE, CheckTestCase, shape, wanted
+from tests.preflight_support import AMD64, ARM64, PAUSE, CheckTestCase, required, shape
 from tests.store_support import without_privileges
 from tests.trees import descriptor, index
 
@@ -31,18 +31,18 @@ class CheckTests(CheckTestCase):
         )
 
     def test_no_repository(self) -> None:
-        """Of what is not there at all, that is said."""
+        """An image without a repository is a problem."""
         self.assertEqual(self.problems(), ("there is no repository rancher/mirrored-pause",))
 
     def test_circle(self) -> None:
-        """A place that cannot be looked at is not there, and why not is said."""
+        """A repository that cannot be read is a problem, with the reason."""
         os.makedirs(self.release.path("rancher"))
         os.symlink("mirrored-pause", self.release.path("rancher", "mirrored-pause"))
         [problem] = self.problems()
-        self.assertIn("is a link that leads in a circle", problem)
+        self.assertIn("is a link that leads back to itself", problem)
 
     def test_no_tag(self) -> None:
-        """So it is if only the tag is not there."""
+        """A missing tag is a problem."""
         self.release.add(PAUSE)
         self.release.remove_tag(PAUSE)
         self.assertEqual(self.problems(), ("tag 3.6 is not in repository rancher/mirrored-pause",))
@@ -60,7 +60,7 @@ class CheckTests(CheckTestCase):
         )
 
     def test_second_best(self) -> None:
-        """A node takes the best that the index names, and no other if that is not there."""
+        """A node pulls the best platform in the index, and no other if that one is missing."""
         self.release.add(PAUSE, platforms=("arm/v6", "arm/v7"))
         self.assertEqual(self.problems(platform=Platform("linux", "arm", "v6")), ())
         self.assertEqual(
@@ -77,7 +77,7 @@ class CheckTests(CheckTestCase):
         )
 
     def test_all_platforms(self) -> None:
-        """All that an index names can be wanted."""
+        """All platforms of an index can be required."""
         self.release.add(PAUSE)
         self.assertEqual(
             self.problems(platform=None), ("its manifest for linux/arm64 is not here",)
@@ -90,7 +90,7 @@ class CheckTests(CheckTestCase):
             self.assertEqual(self.problems("quay.io/a:1", platform), ("its index names no image",))
 
     def test_broken_manifest(self) -> None:
-        """A manifest that is damaged is said to be, with its file."""
+        """A damaged manifest is a problem, with its path."""
         child = self.release.add(PAUSE)
         path = self.release.path("rancher/mirrored-pause/manifests", str(child.manifest))
         with open(path, "ab") as file:
@@ -111,9 +111,7 @@ class CheckTests(CheckTestCase):
         os.truncate(
             self.release.blob(child.config), len(json.dumps({**shape("amd64"), "image": PAUSE}))
         )
-        self.assertEqual(
-            self.problems(), (f"config {child.config} does not say which platform it is for",)
-        )
+        self.assertEqual(self.problems(), (f"config {child.config} does not state its platform",))
 
     def test_artifact(self) -> None:
         """What is no image has no platform, and is complete without."""
@@ -140,7 +138,7 @@ class CheckTests(CheckTestCase):
         )
 
     def test_link_out(self) -> None:
-        """What the registry would not serve is not there, though a file is."""
+        """A file that the registry would not serve is a problem."""
         child = self.release.add(PAUSE)
         outside = os.path.abspath(self.mktemp())
         os.rename(self.release.blob(child.layer), outside)
@@ -148,10 +146,10 @@ class CheckTests(CheckTestCase):
         [problem] = self.problems()
         self.assertIn("leads out of the root", problem)
         allowed = RegistryTree(self.root, {}, [os.path.dirname(outside)])
-        self.assertEqual(check_image(allowed, wanted(PAUSE), AMD64).problems, ())
+        self.assertEqual(check_image(allowed, required(PAUSE), AMD64).problems, ())
 
     def test_not_readable(self) -> None:
-        """What the service must not read is not there, either."""
+        """A file without read permission is a problem."""
         child = self.release.add(PAUSE)
         os.chmod(self.release.blob(child.layer), 0)
         with without_privileges(self.root):
@@ -159,14 +157,14 @@ class CheckTests(CheckTestCase):
         self.assertIn("cannot be read by this user", problem)
 
     def test_malformed(self) -> None:
-        """Of a manifest that a node cannot make sense of, that is said."""
+        """A malformed manifest is a problem."""
         document = {**self.release.image(), "layers": [{"size": 1}]}
         digest = self.release.add_manifest("a", document, "1")
         document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": []}
         other = self.release.add_manifest("a", document, "2")
         self.assertEqual(
             self.problems("quay.io/a:1"),
-            (f"manifest {digest} makes no sense: layers[0] has no media type",),
+            (f"manifest {digest} is malformed: layers[0] has no media type",),
         )
         self.assertEqual(self.problems("quay.io/a:2"), (f"its manifest {other} names no config",))
 
@@ -183,7 +181,7 @@ class CheckTests(CheckTestCase):
         )
 
     def test_too_much(self) -> None:
-        """An image of more parts than are looked at is a finding of its own, and no work."""
+        """An image with too many parts is a problem, and is not inspected."""
         children = [
             descriptor(OCI_MANIFEST, Digest.of(b"%d" % number), 1) for number in range(5001)
         ]
@@ -195,7 +193,7 @@ class CheckTests(CheckTestCase):
         for tag in ("1", "2"):
             self.assertEqual(
                 self.problems(f"quay.io/a:{tag}", None),
-                ("it has more than 5000 manifests and layers, too many to look at",),
+                ("it has more than 5000 manifests and layers, too many to inspect",),
             )
         self.release.add_manifest("a", index(children[:5000]), "3")
         self.assertEqual(len(self.problems("quay.io/a:3", None)), 5000)
@@ -210,7 +208,7 @@ class CheckTests(CheckTestCase):
             self.assertEqual((len(problem), problem[-2:]), (501, "a…"))
 
     def test_no_root(self) -> None:
-        """Of a tree that cannot be read, nothing is said to be missing."""
+        """A tree that cannot be read is an error, and nothing is reported missing."""
         self.release.add(PAUSE)
         os.rename(self.root, f"{self.root}.gone")
         self.assertRaises(StoreUnavailable, self.problems)

@@ -6,7 +6,7 @@ import os
 from click.testing import CliRunner
 
 from minreg.cli import cli
-from minreg.store import hashing
+from minreg.preflight import tree_check
 from tests.preflight_command import PreflightCommandTestCase
 from tests.preflight_support import IMAGES, PAUSE, VERSION
 
@@ -21,7 +21,7 @@ class ReleaseTests(PreflightCommandTestCase):
         self.assertEqual(result.stderr, "8 images checked for linux/amd64: all is here\n")
 
     def test_four_faults(self) -> None:
-        """A layer cut short, a manifest, a tag, a wrong config: each is found, by its name."""
+        """A truncated layer, a missing manifest or tag and a wrong config are reported by name."""
         bad = [f"rancher/{image}" for image in (IMAGES[1], IMAGES[2], IMAGES[4], IMAGES[7])]
         short = self.children[IMAGES[1]].layer
         self.release.truncate(short)
@@ -87,7 +87,7 @@ class ReleaseTests(PreflightCommandTestCase):
         """Each platform that is named must be there."""
         self.assertEqual(len(self.lacking("--k3s", VERSION, "-p", "linux/arm64")), len(IMAGES))
         self.assertEqual(len(self.lacking("--k3s", VERSION, "-p", "all")), len(IMAGES))
-        self.assertIn("'x' is no platform", self.refusal("--k3s", VERSION, "-p", "x"))
+        self.assertIn("'x' is not a platform", self.refusal("--k3s", VERSION, "-p", "x"))
 
     def test_default_platform(self) -> None:
         """Without one, it is this machine's."""
@@ -103,7 +103,7 @@ class ReleaseTests(PreflightCommandTestCase):
         both = ("--disable", "traefik,servicelb")
         self.assertEqual(self.run_command("--k3s", VERSION, *both).exit_code, 0)
         refusal = self.refusal("--k3s", VERSION, "--disable", "treafik")
-        self.assertIn("these are coredns, helm-controller, local-storage,", refusal)
+        self.assertIn("use coredns, helm-controller, local-storage,", refusal)
 
     def test_upgrade(self) -> None:
         """An upgrade needs three more, whose versions can be named."""
@@ -117,12 +117,12 @@ class ReleaseTests(PreflightCommandTestCase):
         )
 
     def test_unknown(self) -> None:
-        """A release whose list is not kept cannot be looked at: those that are, are named."""
+        """A release without an image list cannot be checked; the releases with one are named."""
         refusal = self.refusal("--k3s", "stable")
         self.assertEqual(
             refusal,
-            f"Error: which images K3s 'stable' has is not known here: lists are kept of {VERSION};"
-            " minreg download --version keeps that of a release, or put its k3s-images.txt into "
+            f"Error: the tree has no image list of K3s 'stable': it has those of {VERSION};"
+            " run minreg download --version, or copy the release's k3s-images.txt into "
             "the tree as k3s/VERSION.txt\n",
         )
 
@@ -151,23 +151,23 @@ class ReleaseTests(PreflightCommandTestCase):
             (("--k3s", VERSION, "--upgrade-kubectl", "a:1"), "need --upgrade"),
             (("-f", "-", "-m", "-"), "can be used only once"),
             (("--k3s", VERSION, "--registry-alias", "x"), "is not NAME=HOST"),
-            (("--k3s", VERSION, "--system-default-registry", "a b"), "is no registry host"),
+            (("--k3s", VERSION, "--system-default-registry", "a b"), "is not a registry host"),
             (("--k3s", VERSION, "--allow-links-to", "/none"), "is not a directory"),
         ):
             self.assertIn(reason, self.refusal(*arguments), arguments)
 
     def test_no_tree(self) -> None:
-        """A tree that is not there is wrong usage."""
+        """A tree that does not exist is wrong usage."""
         os.rename(self.root, f"{self.root}.gone")
         self.assertIn("does not exist", self.refusal("--k3s", VERSION))
 
     def test_interrupted(self) -> None:
-        """Whoever stops it has not found out anything."""
+        """If it is interrupted, it has no result."""
 
         def stop(*_arguments: object) -> None:
             raise KeyboardInterrupt
 
-        self.patch(hashing, "_find_damage", stop)
+        self.patch(tree_check, "find_corrupt_files", stop)
         refusal = self.refusal("--k3s", VERSION, "--deep")
         self.assertEqual(refusal, "Error: stopped before the check was complete\n")
 
@@ -178,7 +178,7 @@ class HostsTests(PreflightCommandTestCase):
     below = "docker.io/"
 
     def test_registries(self) -> None:
-        """The tree must answer for the registry that K3s is told to ask."""
+        """The tree must have the images under K3s' default registry."""
         option = "--system-default-registry"
         asked = ("--k3s", VERSION, option, "registry.example")
         for arguments in (

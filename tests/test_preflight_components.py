@@ -7,20 +7,20 @@ from twisted.trial.unittest import SynchronousTestCase
 from minreg.oci.names import ImageReference
 from minreg.preflight.query import (
     ComponentUnknown,
-    WantedImage,
+    RequiredImage,
     parse_components,
     upgrade_images,
     without_components,
 )
-from tests.preflight_support import IMAGES, VERSION, wanted
+from tests.preflight_support import IMAGES, VERSION, required
 
 
 class ComponentsTests(SynchronousTestCase):
-    """Tests for what K3s is told to leave out."""
+    """Tests for disabled components of K3s."""
 
     def left(self, *disabled: str) -> set[str]:
         """Name the images of a release that are not needed then."""
-        images = [wanted(f"docker.io/rancher/{image}") for image in IMAGES]
+        images = [required(f"docker.io/rancher/{image}") for image in IMAGES]
         kept = without_components(images, parse_components(disabled))
         return {one.image.repository.removeprefix("rancher/") for one in images if one not in kept}
 
@@ -47,7 +47,7 @@ class ComponentsTests(SynchronousTestCase):
 
     def test_old_names(self) -> None:
         """Until 2021 the images of others had no prefix."""
-        old = [wanted("rancher/library-traefik:1.7.19"), wanted("rancher/pause:3.1")]
+        old = [required("rancher/library-traefik:1.7.19"), required("rancher/pause:3.1")]
         self.assertEqual(without_components(old, {"traefik"}), old[1:])
 
     def test_unknown(self) -> None:
@@ -55,7 +55,7 @@ class ComponentsTests(SynchronousTestCase):
         error = self.assertRaises(ComponentUnknown, parse_components, ["traefik,treafik"])
         self.assertEqual(
             str(error),
-            "'treafik' is no component of K3s that can be left out: these are coredns, "
+            "'treafik' is not a component of K3s that can be disabled: use coredns, "
             "helm-controller, local-storage, metrics-server, runtimes, servicelb, traefik",
         )
 
@@ -64,7 +64,7 @@ class UpgradeTests(SynchronousTestCase):
     """Tests for what carries an upgrade out."""
 
     def names(
-        self, controller: str = "", kubectl: str = "", known: Sequence[WantedImage] = ()
+        self, controller: str = "", kubectl: str = "", known: Sequence[RequiredImage] = ()
     ) -> list[str]:
         """Name the images."""
         own, its = (ImageReference.parse(text) if text else None for text in (controller, kubectl))
@@ -94,5 +94,8 @@ class UpgradeTests(SynchronousTestCase):
 
     def test_known(self) -> None:
         """What the cluster's own manifests name takes the place of the default."""
-        own = [wanted("rancher/system-upgrade-controller:v0.14.0"), wanted("rancher/kubectl:v1")]
+        own = [
+            required("rancher/system-upgrade-controller:v0.14.0"),
+            required("rancher/kubectl:v1"),
+        ]
         self.assertEqual(self.names(known=own), ["docker.io/rancher/k3s-upgrade:v1.33.4-k3s1"])

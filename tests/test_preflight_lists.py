@@ -15,7 +15,7 @@ class ListTests(PreflightCommandTestCase):
     """Tests with ``--file`` and ``--manifests``."""
 
     def test_list(self) -> None:
-        """A list is looked at, from a file and from the standard input."""
+        """A list is checked, from a file and from standard input."""
         path = self.write(f"{PAUSE}\n\nquay.io/x/app:1  # why not\n")
         for arguments, given in ((("-f", path), ""), (("-f", "-"), "quay.io/x/app:1\n")):
             self.assertEqual(self.lacking(*arguments, given=given), ["quay.io/x/app:1"])
@@ -33,7 +33,7 @@ class ListTests(PreflightCommandTestCase):
         self.assertIn("nothing was checked", self.refusal("-f", "-", given=""))
 
     def test_manifests(self) -> None:
-        """Manifests are looked at, too; what cannot be known is a note."""
+        """Kubernetes manifests are checked; what cannot be determined is a note."""
         path = self.write(f"{POD}  - image: rancher/mirrored-pause:3.6\n  - image: $(X)\n")
         self.assertEqual(self.lacking("-m", path), ["quay.io/x/app:1"])
         result = self.run_command("-m", path)
@@ -45,7 +45,7 @@ class ListTests(PreflightCommandTestCase):
         self.assertEqual(self.lacking("-m", "-", given=POD), ["quay.io/x/app:1"])
 
     def test_all_together(self) -> None:
-        """A release, lists and manifests can be looked at in one go."""
+        """A release, lists and manifests can be checked together."""
         arguments = ("--k3s", VERSION, "-f", self.write("a:1\n"), "-m", self.write(POD))
         self.assertEqual(self.lacking(*arguments), ["docker.io/library/a:1", "quay.io/x/app:1"])
         own = POD.replace("quay.io/x/app:1", "rancher/kubectl:v1.33.4")
@@ -63,7 +63,7 @@ class ListTests(PreflightCommandTestCase):
         self.assertIn("nothing was checked", self.refusal("-m", "-", given="a: b\n"))
 
     def test_without_yaml(self) -> None:
-        """Only manifests need the library; without it they are refused in one line."""
+        """Only manifests need the library; without it, the error says what to install."""
         real = builtins.__import__
 
         def without(name: str, *more: Any) -> Any:
@@ -80,6 +80,6 @@ class ListTests(PreflightCommandTestCase):
         self.assertEqual(refusal.count("\n"), 1)
 
     def patch_module(self, name: str) -> None:
-        """Have a module imported anew, until the test ends."""
+        """Have a module imported again during the test."""
         module = sys.modules.pop(name)
         self.addCleanup(sys.modules.__setitem__, name, module)

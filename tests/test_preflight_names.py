@@ -7,10 +7,10 @@ from tests.preflight_support import PAUSE, CheckTestCase
 
 
 class NamesTests(CheckTestCase):
-    """Tests for how an image is asked for, in a tree without hosts' names."""
+    """Tests for image names in a tree without host names."""
 
     def test_registries(self) -> None:
-        """Whatever registry is believed to be asked, the tree answers."""
+        """The tree answers for every registry."""
         self.release.add(PAUSE)
         for registry in ("docker.io", "bootstrap-registry.airgap", "registry.example:5000"):
             self.assertEqual(self.problems(registry=registry), (), registry)
@@ -23,7 +23,7 @@ class NamesTests(CheckTestCase):
         self.assertEqual(self.problems("quay.io/busybox:1"), ("there is no repository busybox",))
 
     def test_digest(self) -> None:
-        """Where a name has a digest, the tag is not asked for."""
+        """If a reference has a digest, the tag is ignored."""
         self.release.add(PAUSE)
         root = os.readlink(self.release.path("rancher/mirrored-pause/manifests/3.6"))
         self.assertEqual(self.problems(f"rancher/mirrored-pause@{root}"), ())
@@ -48,11 +48,11 @@ class HostsTests(CheckTestCase):
         )
 
     def test_system_default_registry(self) -> None:
-        """A default registry that the tree does not answer for is said to be that."""
+        """A default registry that the tree does not answer for is a problem."""
         self.release.add(PAUSE)
         [problem] = self.problems(registry="registry.example")
         self.assertEqual(
             problem,
-            "rancher/mirrored-pause is here for docker.io, and not for registry.example, "
-            "which will be asked: serve with --registry-alias registry.example=docker.io",
+            "rancher/mirrored-pause is stored for docker.io, and not for registry.example, "
+            "which nodes ask: serve with --registry-alias registry.example=docker.io",
         )

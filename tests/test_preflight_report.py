@@ -2,27 +2,27 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.oci.manifests import Platform
 from minreg.oci.names import parse_references
-from minreg.preflight.check import Checked
-from minreg.preflight.report import PreflightFindings, PreflightReport, find_in, make_report
-from tests.preflight_support import AMD64, ARM64, wanted
+from minreg.oci.platforms import Platform
+from minreg.preflight.check import CheckedImage
+from minreg.preflight.report import PreflightFindings, PreflightReport, list_findings, make_report
+from tests.preflight_support import AMD64, ARM64, required
 from tests.support import ALIASES
 
 
 def report(
-    *checked: Checked, platforms: tuple[Platform | None, ...] = (AMD64,)
+    *checked: CheckedImage, platforms: tuple[Platform | None, ...] = (AMD64,)
 ) -> PreflightReport:
     """Make a report of some images."""
     findings = PreflightFindings()
     for one in checked:
-        findings.add(find_in(one, ALIASES))
+        findings.add(list_findings(one, ALIASES))
     return make_report(len(checked), platforms, findings)
 
 
-def checked(image: str, *problems: str, platform: Platform | None = AMD64) -> Checked:
+def checked(image: str, *problems: str, platform: Platform | None = AMD64) -> CheckedImage:
     """Make what came of an image."""
-    return Checked(wanted(image), platform, None, problems)
+    return CheckedImage(required(image), platform, None, problems)
 
 
 class ReportTests(SynchronousTestCase):
@@ -61,7 +61,7 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(images, ["docker.io/library/a:1", "docker.io/library/b:1"])
 
     def test_platforms(self) -> None:
-        """What is wrong for several platforms is said of each."""
+        """A problem for several platforms is reported for each."""
         platforms = (AMD64, ARM64, None)
         lacking = report(
             *(checked("a:1", "x", platform=platform) for platform in platforms),
@@ -83,7 +83,7 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(lacking.summary(), "2 of 3 images not ready for linux/amd64")
 
     def test_repeated(self) -> None:
-        """What is said twice is reported once, and is none of those that are left out."""
+        """A finding that is added twice is reported once, and not counted as left out."""
         many = [f"layer {number} is missing" for number in range(2000)]
         lacking = report(checked("a:1", *many), checked("a:1", *many))
         self.assertEqual((len(lacking.findings), lacking.more), (2000, 0))
@@ -96,7 +96,7 @@ class ReportTests(SynchronousTestCase):
             "bootstrap-registry.airgap/quay.io/a:1": "quay.io/a:1",
             "quay.io/a:1": "quay.io/a:1",
         }.items():
-            self.assertEqual(report(checked(asked, "x")).lacking, [known])
+            self.assertEqual(report(checked(asked, "x")).incomplete_images, [known])
 
     def test_json(self) -> None:
         """Programs get all of it."""

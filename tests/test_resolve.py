@@ -10,8 +10,8 @@ from minreg.fill.resolve import ResolvedImage, Resolver, Selection
 from minreg.fill.tree.reader import TreeReader
 from minreg.fill.tree.writer import TreeWriter
 from minreg.fill.upstream.registry import Upstreams
-from minreg.oci.manifests import Platform
 from minreg.oci.names import OCI_INDEX, OCI_MANIFEST, Digest, ImageReference, NameInvalid
+from minreg.oci.platforms import Platform
 from tests.canned import CannedTransport, MemoryRegistry, quick_retries
 
 AMD64 = Platform("linux", "amd64")

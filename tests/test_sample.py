@@ -8,8 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.sample import NOTE_TYPE, REPOSITORY, make_program, write_sample
 from minreg.fill.tree.writer import TreeWriter
-from minreg.oci.manifests import Platform, parse_manifest
+from minreg.oci.manifests import parse_manifest
 from minreg.oci.names import Digest
+from minreg.oci.platforms import Platform
 from minreg.store.tree import RegistryTree
 
 INDEX = Digest.parse("sha256:ea6705a57dd403c197620dc89c97f09101309585559aafb966566a390306916b")

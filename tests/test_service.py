@@ -76,7 +76,7 @@ class RegistryServiceTests(WebTestCase):
         self.assertIn("unix:/run/minreg.sock", started["places"])
 
     def test_url(self) -> None:
-        """The site knows where it can be reached: a page tells that to people."""
+        """The site knows its URL, for the pages."""
         for endpoints, url in (
             ([UNIXServerEndpoint(self.reactor, "/run/minreg.sock")], ""),
             ([TCP4ServerEndpoint(self.reactor, 9081)], "http://127.0.0.1:9081"),
@@ -103,7 +103,7 @@ class RegistryServiceTests(WebTestCase):
         self.assertEqual(self.site.listeners, [])
 
     def test_starts_without_privileges(self) -> None:
-        """It listens also where nobody asks for the privileged part of the start."""
+        """It listens also if ``privilegedStartService`` is not called."""
         self.make_service(TCP4ServerEndpoint(self.reactor, 9080)).startService()
         self.assertEqual(len(self.reactor.tcpServers), 1)
 
@@ -115,16 +115,16 @@ class RegistryServiceTests(WebTestCase):
         complaint = self.complaints.getvalue()
         self.assertIn("--port 9080: cannot listen there: Address already in use", complaint)
         self.assertEqual(complaint.count("\n"), 1)
-        self.assertEqual(self.logged("deaf"), [])
+        self.assertEqual(self.logged("listen_failed"), [])
 
     def test_taken_port_in_background(self) -> None:
-        """Without a terminal that is logged, and told to twistd, which waits for it there."""
+        """Without a terminal, the error is logged, and raised for the waiting twistd."""
         service = self.make_service(
             TCP4ServerEndpoint(Deaf(), 9080), give_up=exit_with_logged_error
         )
         failure = self.assertRaises(StartFailed, service.privilegedStartService)
         self.assertIn("--port 9080: cannot listen there", str(failure))
-        [deaf] = self.logged("deaf")
+        [deaf] = self.logged("listen_failed")
         self.assertEqual(deaf["reason"], str(failure))
         self.assertEqual(sys.tracebacklimit, 0)
 
@@ -157,7 +157,7 @@ class RegistryServiceTests(WebTestCase):
             "--status-listen unix:/run/x.sock", endpoint, self.site, exit_with_logged_error
         )
         failure = self.assertRaises(StartFailed, listener.privilegedStartService)
-        self.assertIn("the service has /run/minreg for that", str(failure))
+        self.assertIn("such as /run/minreg of the service", str(failure))
 
     def test_log_of_application(self) -> None:
         """The application's log is written by our observer from its first line on."""
@@ -167,7 +167,7 @@ class RegistryServiceTests(WebTestCase):
         self.assertIs(application.getComponent(ILogObserver), service.observer)
 
     def test_told_twice(self) -> None:
-        """Told to stop once more while a transfer is under way, it cuts that off."""
+        """If it is told to stop again, transfers in progress are aborted."""
         layer = bytes(1 << 20)
         self.tree.add_image("rancher/pause", "3.6", layer)
         service = self.make_service()

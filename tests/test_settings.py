@@ -7,8 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from minreg.settings import (
     ListenEndpoint,
     SettingInvalid,
-    check_awaited_root,
     check_directory,
+    check_later_root,
     check_root,
     parse_alias,
     parse_log_format,
@@ -38,7 +38,7 @@ class CheckRootTests(SynchronousTestCase):
         self.assertEqual(
             str(error),
             f"--root {path} does not exist: unpack the registry tree there, "
-            "or have it waited for with --wait-for-root",
+            "or start with --wait-for-root",
         )
 
     def test_file(self) -> None:
@@ -50,7 +50,7 @@ class CheckRootTests(SynchronousTestCase):
         self.assertIn("is not a directory", str(error))
 
     def test_unreadable(self) -> None:
-        """A root that may not be read is said to be so, and how to change that."""
+        """A root without read permission is refused, with the command that fixes it."""
         root = os.path.abspath(self.mktemp())
         os.makedirs(root)
         self.patch(os, "access", lambda _path, _mode: False)
@@ -59,12 +59,12 @@ class CheckRootTests(SynchronousTestCase):
 
 
 class CheckAwaitedRootTests(SynchronousTestCase):
-    """Tests for ``check_awaited_root``."""
+    """Tests for ``check_later_root``."""
 
     def test_absent(self) -> None:
         """A root that does not exist may come."""
         root = self.mktemp()
-        self.assertEqual(check_awaited_root(root), os.path.abspath(root))
+        self.assertEqual(check_later_root(root), os.path.abspath(root))
 
     def test_wrong(self) -> None:
         """None at all, or a file, is refused at once."""
@@ -72,7 +72,7 @@ class CheckAwaitedRootTests(SynchronousTestCase):
         with open(path, "wb"):
             pass
         for wrong, words in ((None, "--root is missing"), (path, "is not a directory")):
-            error = self.assertRaises(SettingInvalid, check_awaited_root, wrong)
+            error = self.assertRaises(SettingInvalid, check_later_root, wrong)
             self.assertIn(words, str(error))
 
 

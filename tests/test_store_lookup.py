@@ -27,7 +27,7 @@ class CandidatesTests(SynchronousTestCase):
         self.assertEqual(found, list(expected))
 
     def test_without_namespace(self) -> None:
-        """Who names no registry gets what lies there under that name, then the alias's."""
+        """Without a namespace, the name itself is tried first, and then the alias's host."""
         self.assert_order(None, "rancher/pause", "rancher/pause", "docker.io/rancher/pause")
 
     def test_short_name_without_namespace(self) -> None:
@@ -113,7 +113,7 @@ class CandidatesTests(SynchronousTestCase):
         self.assert_order("docker.io", "quay.io/app/web", "!docker.io/quay.io/app/web")
 
     def test_same_host_in_path(self) -> None:
-        """A mirror that is told the host twice, by ns and by path, finds it once."""
+        """If ns and the path name the same host, it is used once."""
         self.assert_order(
             "docker.io",
             "index.docker.io/rancher/pause",
@@ -141,7 +141,7 @@ class CandidatesTests(SynchronousTestCase):
         self.assert_order("quay.io:5000", "app/web", "!quay.io:5000/app/web", "app/web")
 
     def test_no_place_twice(self) -> None:
-        """No place is looked at twice for one request."""
+        """No path is returned twice."""
         for namespace in (None, "docker.io", "quay.io", "bootstrap-registry.airgap"):
             for name in ("busybox", "docker.io/busybox", "docker.io/library/busybox"):
                 paths = [place.path for place in candidates(namespace, name, ALIASES)]

@@ -1,8 +1,9 @@
 """Tests of the store with several threads that read while someone writes."""
 
+import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Event, Thread
 
 from minreg.oci.names import Digest
@@ -15,7 +16,7 @@ ROUNDS = 150
 
 
 class RacesTests(StoreTestCase):
-    """Whoever asks while a tree changes gets the old answer or the new one, whole."""
+    """Tests for requests during a change, which get the old content or the new, complete."""
 
     def race(self, write: Callable[[int], None], ask: Callable[[], None]) -> None:
         """Ask in three threads, as often as they can, while another one writes."""
@@ -65,7 +66,7 @@ class RacesTests(StoreTestCase):
         self.race(write, ask)
 
     def test_coming_and_going(self) -> None:
-        """A manifest that comes and goes is there or not, and nothing is at fault."""
+        """A manifest that is added and removed is found or not, without another error."""
         digest = self.tree.add_image(NAME, "3.6")
         path = self.tree.path(NAME, "manifests", str(digest))
         with open(path, "rb") as file:
@@ -89,8 +90,26 @@ class RacesTests(StoreTestCase):
 
         self.race(write, ask)
 
+    def test_removed_while_listed(self) -> None:
+        """A directory that is removed while its parent is listed is passed over."""
+        os.makedirs(self.tree.path("a", "manifests"))
+        real = RootedDirectory.scan
+
+        @contextlib.contextmanager
+        def scan(files: RootedDirectory, path: str) -> Iterator[object]:
+            with real(files, path) as (status, entries):
+                listed = list(entries)
+                if path == "a/":
+                    with contextlib.suppress(FileNotFoundError):
+                        os.rmdir(self.tree.path("a", "manifests"))
+                yield status, iter(listed)
+
+        self.patch(RootedDirectory, "scan", scan)
+        self.assertEqual(list(self.store.iterate_repositories("")), ["a"])
+        self.assertEqual(list(self.store.iterate_repositories("")), [])
+
     def test_link_that_turns(self) -> None:
-        """A link that is turned outwards while it is followed never leads out."""
+        """A link that is replaced while it is followed never leads out of the root."""
         secret = os.path.abspath(self.mktemp())
         with open(secret, "wb") as file:
             file.write(b"secret")
@@ -114,7 +133,7 @@ class RacesTests(StoreTestCase):
         self.race(write, ask)
 
     def test_tree_that_is_exchanged(self) -> None:
-        """A root that is a link may be turned to another tree at any time."""
+        """A root that is a link may be pointed to another tree at any time."""
         self.tree.add_image(NAME, "3.6")
         os.rename(self.root, f"{self.root}.a")
         os.symlink(f"{self.root}.a", f"{self.root}.b")

@@ -5,8 +5,8 @@ import os
 
 from zope.interface.verify import verifyObject
 
-from minreg.oci.manifests import Platform
 from minreg.oci.names import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Digest
+from minreg.oci.platforms import Platform
 from minreg.store.interfaces import (
     ContentInvalid,
     ContentNotFound,
@@ -41,7 +41,7 @@ class ManifestTests(StoreTestCase):
             self.assertEqual(read(content), self.written)
 
     def test_unknown(self) -> None:
-        """What is not here is said not to be here, and leaves nothing open."""
+        """A missing manifest is an error that leaves no file open."""
         error = self.refusal(ContentNotFound, self.find().open_manifest, "3.7")
         self.assertEqual(str(error), "tag 3.7 is not in repository rancher/pause")
         error = self.refusal(ContentNotFound, self.find().open_manifest, ABSENT)
@@ -79,7 +79,7 @@ class ManifestTests(StoreTestCase):
         self.assertIn(f"{self.root}/rancher/pause/manifests/text is not a manifest", str(error))
 
     def test_special_files(self) -> None:
-        """What is no file cannot be served, and nobody waits for it."""
+        """A tag that is not a file is refused without waiting."""
         os.mkfifo(self.tree.path(NAME, "manifests", "fifo"))
         os.makedirs(self.tree.path(NAME, "manifests", "directory"))
         os.mkfifo(self.tree.path(NAME, "manifests", str(ABSENT)))
@@ -100,7 +100,7 @@ class ManifestTests(StoreTestCase):
         self.assertEqual(read(allowed.open_manifest("out")), self.written)
 
     def test_lost_link(self) -> None:
-        """A tag whose manifest is missing is for the operator to mend."""
+        """A tag whose manifest is missing is an error for the operator."""
         self.tree.add_tag(NAME, "lost", ABSENT)
         error = self.refusal(ContentInvalid, self.find().open_manifest, "lost")
         self.assertIn(f"tag lost of rancher/pause links to {ABSENT}, and that is", str(error))
@@ -116,7 +116,7 @@ class ManifestTests(StoreTestCase):
         self.assertEqual(self.find().list_tags(), ["3.10", "3.6", "V1", "_", "latest", "plain"])
 
     def test_repository_vanishes(self) -> None:
-        """A repository that is removed in the middle of a request is one that is not here."""
+        """A repository that is removed during a request is not found."""
         repository = self.find()
         os.rename(self.tree.path("rancher"), self.tree.path("gone"))
         self.refusal(RepositoryNotFound, repository.list_tags)

@@ -1,15 +1,25 @@
 """Tests for ``minreg.store.repository``: blobs."""
 
+import io
 import json
 import os
 
 from minreg.oci.names import OCI_LAYER, OCI_MANIFEST, Digest
+from minreg.store import repository
 from minreg.store.interfaces import ContentInvalid, ContentNotFound
 from tests.store_support import ABSENT, StoreTestCase, read
 from tests.trees import descriptor, index
 
 NAME = "rancher/pause"
 LAYER = Digest.of(b"layer")
+
+
+class FailingFile(io.BytesIO):
+    """A file on a disk that fails."""
+
+    def read(self, _size: int | None = -1, /) -> bytes:
+        """Fail."""
+        raise OSError(5, "Input/output error")
 
 
 class BlobTests(StoreTestCase):
@@ -38,12 +48,12 @@ class BlobTests(StoreTestCase):
         self.assertEqual(self.blob(self.tree.add_blob(b"anything")), b"anything")
 
     def test_unknown(self) -> None:
-        """A blob that is not here is said not to be here."""
+        """A missing blob is not found."""
         error = self.refusal(ContentNotFound, self.find().open_blob, ABSENT)
         self.assertEqual(str(error), f"blob {ABSENT} is not in this repository")
 
     def test_known(self) -> None:
-        """Whoever knows what a blob should be gets what lies there, and costs no survey."""
+        """A blob of a known size is opened without building the repository's index."""
         scanned = self.count("scandir")
         with self.find().open_known_blob(LAYER) as file:
             self.assertEqual(file.read(), b"layer")
@@ -56,10 +66,17 @@ class BlobTests(StoreTestCase):
         self.assertEqual(str(error), f"{self.digest} is a manifest, not a blob")
 
     def test_manifest_among_blobs(self) -> None:
-        """It is not even where it lies among the blobs."""
+        """So is one that is stored in ``blobs``."""
         misfiled = self.tree.add_blob(json.dumps(self.tree.image(b"other")).encode())
         error = self.refusal(ContentNotFound, self.find().open_blob, misfiled)
         self.assertEqual(str(error), f"{misfiled} is a manifest, not a blob")
+
+    def test_fails_when_loaded(self) -> None:
+        """A small blob that cannot be loaded is returned as a file: sending it shows the error."""
+        size = len(b"layer")
+        for file in (FailingFile(), io.BytesIO(b"lay")):
+            self.assertIs(repository.load_small(file, size), file)
+            self.assertFalse(file.closed)
 
     def test_truncated(self) -> None:
         """A blob that lacks bytes is not served: a client could not go elsewhere any more."""

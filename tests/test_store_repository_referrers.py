@@ -31,7 +31,7 @@ class ReferrersTests(StoreTestCase):
         return [found.digest for found in self.find().list_referrers(self.subject)]
 
     def test_none(self) -> None:
-        """What nobody refers to has an empty list, be it here or not."""
+        """A digest without referrers has an empty list, whether or not it exists."""
         self.assertEqual(self.listed(), [])
         self.assertEqual(self.find().list_referrers(ABSENT), [])
 
@@ -42,7 +42,7 @@ class ReferrersTests(StoreTestCase):
         self.assertEqual(self.find().list_referrers(ABSENT), [])
 
     def test_tagged(self) -> None:
-        """A referrer that lies under its tag only counts as well."""
+        """A referrer that is stored only under its tag is listed."""
         written = json.dumps(self.fingerprint()).encode()
         self.tree.write(written, NAME, "manifests", f"{self.tag}.sig")
         self.assertEqual(self.listed(), [Digest.of(written)])

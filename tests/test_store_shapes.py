@@ -98,7 +98,7 @@ class ShapesTests(StoreTestCase):
         self.assert_served()
 
     def test_tag_of_another_repository(self) -> None:
-        """A tag links to a manifest that lies in another repository."""
+        """A tag may link to a manifest in another repository."""
         self.tree.add_repository("copy")
         os.symlink(
             f"../../{NAME}/manifests/{self.digest}", self.tree.path("copy", "manifests", "3.6")

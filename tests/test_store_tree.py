@@ -29,7 +29,7 @@ class FindRepositoryTests(StoreTestCase):
     """Tests for ``RegistryTree.find_repository``."""
 
     def found(self, namespace: str | None, name: str) -> tuple[str, bool]:
-        """Find a repository, and tell where it is kept and whether ns decided that."""
+        """Return a repository's path, and whether ns decided that."""
         repository = self.find(name, namespace)
         return repository.name, repository.by_namespace
 
@@ -44,8 +44,8 @@ class FindRepositoryTests(StoreTestCase):
         verifyObject(IRegistryStore, uncached)
         with uncached.find_repository(None, "a").open_manifest("1").file as file:
             self.assertEqual(Digest.of(file.read()), digest)
-        self.assertIsNot(uncached.find_repository(None, "a")._surveys, self.store._surveys)
-        self.assertIsNot(uncached.find_repository(None, "a")._documents, self.store._documents)
+        self.assertIsNot(uncached.find_repository(None, "a")._indexes, self.store._indexes)
+        self.assertIsNot(uncached.find_repository(None, "a")._manifests, self.store._manifests)
 
     def test_trimmed_tree(self) -> None:
         """A tree without hosts' names serves whatever registry is asked for."""
@@ -84,7 +84,7 @@ class FindRepositoryTests(StoreTestCase):
             self.assertEqual(str(error), name)
 
     def test_directory_that_leads_out(self) -> None:
-        """A repository whose directory lies outside of the root is refused in all ways."""
+        """A repository outside of the root is refused by every method."""
         elsewhere = os.path.abspath(self.mktemp())
         os.makedirs(f"{elsewhere}/manifests")
         os.symlink(elsewhere, self.tree.path("away"))
@@ -147,7 +147,7 @@ class IterateRepositoriesTests(StoreTestCase):
         self.assertEqual(self.listed(), ["a/b"])
 
     def test_links_that_lead_out(self) -> None:
-        """What lies outside of the root is not looked through."""
+        """Directories outside of the root are not walked."""
         elsewhere = os.path.abspath(self.mktemp())
         os.makedirs(f"{elsewhere}/secret/manifests")
         os.symlink(elsewhere, self.tree.path("away"))
@@ -163,7 +163,7 @@ class IterateRepositoriesTests(StoreTestCase):
             self.assertEqual(self.listed(), ["a", "d"])
 
     def test_parts_of_a_repository(self) -> None:
-        """The many files of a repository are not looked at to find others."""
+        """The files of a repository are not read to find others."""
         digest = self.tree.add_image("a/b", "1")
         for at in range(50):
             self.tree.add_tag("a/b", f"tag-{at}", digest)

@@ -101,7 +101,7 @@ class OptionsTests(OptionsTestCase):
             (["--log-format=x"], "--log-format 'x'"),
             (["--registry-alias=x"], "--registry-alias 'x'"),
             (["--allow-links-to=/does/not/exist"], "--allow-links-to /does/not/exist"),
-            (["--port=1", "--listen=tcp:2"], "--listen takes the place"),
+            (["--port=1", "--listen=tcp:2"], "--listen replaces"),
             (["--nonsense"], "option --nonsense"),
         ):
             self.complaints.seek(0)
@@ -134,7 +134,7 @@ class MakeEndpointsTests(OptionsTestCase):
             error = self.assertRaises(
                 SettingInvalid, make_endpoints, settings.listen, MemoryReactorClock()
             )
-            self.assertIn(f"--listen {description} is no endpoint", str(error))
+            self.assertIn(f"--listen {description} is not an endpoint", str(error))
 
     def test_passed(self) -> None:
         """A socket that systemd has passed is adopted as it is."""
@@ -167,7 +167,7 @@ class MakeServiceTests(OptionsTestCase):
         self.assertFalse(service.running)
 
     def test_wait_for_root(self) -> None:
-        """A root that is not there yet is refused, unless it is to be waited for."""
+        """A root that does not exist is refused, unless ``--wait-for-root`` is given."""
         options = Options()
         absent = os.path.abspath(self.mktemp())
         options.parseOptions(["--root", absent, "--wait-for-root"])
@@ -178,7 +178,7 @@ class MakeServiceTests(OptionsTestCase):
         )
 
     def test_supervised(self) -> None:
-        """Systemd is told how the daemon fares, behind all that listens, if it asks for it."""
+        """The state is reported to systemd if it asks, after all ports are open."""
         self.patch(os, "environ", {"NOTIFY_SOCKET": "@minreg-test"})
         self.assertEqual(
             [type(service) for service in makeService(self.parse())],
@@ -186,7 +186,7 @@ class MakeServiceTests(OptionsTestCase):
         )
 
     def test_log_file(self) -> None:
-        """The log goes where twistd was told to write it."""
+        """The log is written where twistd's options say."""
         path = os.path.abspath(self.mktemp())
         for log_file, nodaemon, expected in ((path, True, path), (None, False, "twistd.log")):
             options = Options()
@@ -210,4 +210,4 @@ class MakeServiceTests(OptionsTestCase):
         self.assertFalse(makeService(self.parse("--status-listen=tcp:9081")).running)
         stop = self.assertRaises(SystemExit, makeService, self.parse("--status-listen=nonsense:1"))
         self.assertEqual(stop.code, 2)
-        self.assertIn("--status-listen nonsense:1 is no endpoint", self.complaints.getvalue())
+        self.assertIn("--status-listen nonsense:1 is not an endpoint", self.complaints.getvalue())

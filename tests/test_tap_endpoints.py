@@ -38,7 +38,7 @@ class FindEndpointsTests(OptionsTestCase):
             error = self.assertRaises(
                 SettingInvalid, find_endpoints, "--listen", text, self.sockets
             )
-            self.assertIn(f"--listen {text} is no endpoint", str(error))
+            self.assertIn(f"--listen {text} is not an endpoint", str(error))
 
     def test_status(self) -> None:
         """A socket for status is none for the registry."""

@@ -7,8 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
 from minreg.fill.verify import Verification, VerifyReport
-from minreg.oci.manifests import Platform
 from minreg.oci.names import OCI_MANIFEST
+from minreg.oci.platforms import Platform
 from tests.filled_tree import FilledTree
 from tests.test_inventory import ABSENT
 

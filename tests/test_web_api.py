@@ -72,7 +72,7 @@ class PathTests(WebTestCase):
                 self.assertEqual((response.code, response.error_code), (400, "NAME_INVALID"), name)
 
     def test_name_unknown(self) -> None:
-        """A repository that is not there is unknown, and the error names it."""
+        """A missing repository is unknown, and the error names it."""
         for rest in (
             "tags/list",
             "manifests/1",
@@ -119,7 +119,7 @@ class MethodTests(WebTestCase):
                 self.assertIn(method, response.json["errors"][0]["message"])
 
     def test_push(self) -> None:
-        """Whoever tries to push or delete learns at once that this is the wrong place."""
+        """Pushing and deleting are refused at once."""
         for method, path in (
             ("POST", "/v2/a/blobs/uploads/"),
             ("POST", f"/v2/a/blobs/uploads/?mount={self.digest}&from=b"),

@@ -10,7 +10,7 @@ class BlobResourceTests(BlobTestCase):
     """Tests for ``BlobResource``."""
 
     def test_whole(self) -> None:
-        """A client gets the blob's bytes, and is told what they are."""
+        """A client gets the blob's bytes, with media type and digest."""
         response = self.get(accept_encoding="zstd;q=1.0, gzip;q=0.8")
         self.assertEqual((response.code, response.body), (200, LAYER))
         self.assertEqual(response.header("content-type"), "application/octet-stream")
@@ -31,7 +31,7 @@ class BlobResourceTests(BlobTestCase):
         self.assertEqual(response.header("docker-content-digest"), str(digest))
 
     def test_unknown(self) -> None:
-        """A blob that is not there is unknown, and the error says what was asked for."""
+        """A missing blob is unknown, and the error names it."""
         digest = Digest.of(b"unknown")
         response = self.request(f"/v2/rancher/pause/blobs/{digest}")
         self.assertEqual((response.code, response.error_code), (404, "BLOB_UNKNOWN"))
@@ -56,17 +56,17 @@ class BlobResourceTests(BlobTestCase):
         self.assertEqual((response.code, response.error_code), (404, "BLOB_UNKNOWN"))
 
     def test_damaged(self) -> None:
-        """A blob of the wrong size is not served; client and log are told what each needs."""
+        """A blob of the wrong size is not served; the response and the log say why."""
         path = self.tree.write(LAYER[:5], "blobs", str(DIGEST))
         response = self.get()
         self.assertEqual((response.code, response.error_code), (404, "BLOB_UNKNOWN"))
         message = response.json["errors"][0]["message"]
         self.assertIn("damaged", message)
         self.assertNotIn(path, message)
-        self.assertIn(path, self.logged("broken")[0]["reason"])
+        self.assertIn(path, self.logged("content_invalid")[0]["reason"])
 
     def test_never_opened(self) -> None:
-        """A fifo or a link out of the root is not served, and waits for nobody."""
+        """A fifo or a link out of the root is refused without waiting."""
         path = self.tree.path("blobs", str(DIGEST))
         secret = self.tree.write(LAYER, "..", f"{os.path.basename(self.root)}-secret")
         os.remove(path)

@@ -4,7 +4,7 @@ import os
 from urllib.parse import unquote
 
 from minreg.web.pages.html import ICON
-from minreg.web.status.plan import StatusOptions
+from minreg.web.status.context import StatusOptions
 from tests.page_support import PageTestCase, ShownPage
 from tests.support import ALIASES, WebTestCase
 
@@ -35,7 +35,7 @@ class BrowserTests(PageTestCase):
                 self.assertEqual((response.code, response.error_code), (404, "UNSUPPORTED"))
 
     def test_the_api_has_no_pages(self) -> None:
-        """Below /v2/ there is no HTML, whoever asks."""
+        """Below /v2/ there is no HTML for any client."""
         for path in ("/v2/", "/v2/_catalog", "/v2/a/manifests/1", "/v2/a/manifests/2", "/v2/x"):
             self.assertNotIn("text/html", self.browse(path).headers["content-type"])
 
@@ -74,7 +74,7 @@ class BrowserTests(PageTestCase):
         self.assertEqual(self.request("/", "HEAD", {"Accept": "text/html"}).body, b"")
 
     def test_not_here(self) -> None:
-        """What is not there is said on a page."""
+        """A browser gets a page for a missing path."""
         for name in ("b", "a:2", "", "A"):
             page = self.show(f"/minreg/images/{name}", 404)
             self.assertIn("Not found", page.text)
@@ -116,7 +116,7 @@ class BrowserTests(PageTestCase):
                 self.assertNotIn(target.partition("?")[0], {"/metrics", "/readyz", "/livez"})
 
     def test_no_root(self) -> None:
-        """A root that is not there is said, too."""
+        """A browser gets a page if the root is missing."""
         os.rename(self.root, f"{self.root}.gone")
         for path in PATHS:
             page = self.show(path, 503)
@@ -124,10 +124,10 @@ class BrowserTests(PageTestCase):
             self.assertIn("Not ready", page.text)
 
     def test_client_leaves(self) -> None:
-        """Nothing is left of a page that nobody waits for."""
+        """If the browser leaves, making the page is cancelled."""
         connection = self.connect()
         connection.channel.dataReceived(b"GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n")
-        connection.exit_with_error()
+        connection.leave()
         self.assertEqual([event for event in self.events if "log_failure" in event], [])
 
 

@@ -4,7 +4,7 @@ from twisted.internet.address import UNIXAddress
 from twisted.internet.testing import StringTransport
 
 from minreg.oci.names import Digest
-from tests.stores import HeldThreads, OneContentStore, OpenFile
+from tests.stores import ManualThreads, OneContentStore, OpenFile
 from tests.support import Connection, WebTestCase, parse_response, write_request
 
 PING = write_request("/v2/")
@@ -71,7 +71,7 @@ class ConnectionTests(WebTestCase):
         """A connection that ended leaves no timer running."""
         connection = self.connect()
         connection.send(PING + b"GET /v2/")
-        connection.exit_with_error()
+        connection.leave()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
@@ -100,7 +100,7 @@ class TimeoutTests(WebTestCase):
         self.assertTrue(connection.is_closed)
 
     def test_idle_after_answers(self) -> None:
-        """Every request begins the idle time anew."""
+        """Every request restarts the idle timeout."""
         connection = self.connect()
         for _ in range(3):
             self.wait(connection, 80)
@@ -181,7 +181,7 @@ class TimeoutTests(WebTestCase):
         self.assertEqual(parse_response(received).body, BLOB)
 
     def test_stalled(self) -> None:
-        """A client that takes nothing of its answer for five minutes is cut off."""
+        """A client that accepts nothing of a response for five minutes is disconnected."""
         connection = self.connect(reads=False)
         connection.send(BLOB_REQUEST)
         self.wait(connection, 299)
@@ -190,7 +190,7 @@ class TimeoutTests(WebTestCase):
         self.assertTrue(connection.is_closed)
         self.assertTrue(self.file.closed)
         (event,) = self.logged("request")
-        self.assertEqual(event["failure"], "the client did not take the answer")
+        self.assertEqual(event["failure"], "the client did not accept the response")
 
     def test_stalled_with_more_requests(self) -> None:
         """That holds too for a client that sent its next request already."""
@@ -201,7 +201,7 @@ class TimeoutTests(WebTestCase):
         self.assertTrue(self.file.closed)
 
     def test_stalled_end(self) -> None:
-        """A client that never takes the last piece of an answer is cut off as well."""
+        """So is one that does not accept the last bytes."""
         connection = self.connect(reads=False)
         connection.send(write_request("/v2/", headers={"connection": "close"}))
         self.wait(connection, 299)
@@ -231,9 +231,9 @@ class TimeoutTests(WebTestCase):
 
     def test_long_look(self) -> None:
         """A request that waits for the disk counts neither as idle nor as slow."""
-        threads = HeldThreads()
+        threads = ManualThreads()
         store = OneContentStore(OpenFile(b"x"), 1)
-        self.site = self.make_site(store, in_thread=threads, patience=1000)
+        self.site = self.make_site(store, in_thread=threads, timeout=1000)
         connection = self.connect()
         connection.send(BLOB_REQUEST)
         self.wait(connection, 400)

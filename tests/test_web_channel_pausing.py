@@ -1,7 +1,7 @@
 """Tests for ``minreg.web.channel``: what waits while a client takes no answers."""
 
 from minreg.oci.names import Digest
-from tests.stores import HeldThreads, OneContentStore, OpenFile
+from tests.stores import ManualThreads, OneContentStore, OpenFile
 from tests.support import Connection, WebTestCase, write_request
 
 PING = write_request("/v2/")
@@ -22,13 +22,13 @@ class ReadingAheadTests(WebTestCase):
 
     def test_while_waiting_for_disk(self) -> None:
         """What comes while the disk is asked is kept up to a limit, then not even read."""
-        self.site = self.make_site(OneContentStore(OpenFile(b"x"), 1), in_thread=HeldThreads())
+        self.site = self.make_site(OneContentStore(OpenFile(b"x"), 1), in_thread=ManualThreads())
         connection = self.connect()
         connection.send(BLOB_REQUEST)
         self.assertLess(self.flood(connection), 100_000)
 
     def test_while_not_reading(self) -> None:
-        """A client that takes nothing of its answer cannot fill the memory with requests."""
+        """A client that accepts nothing cannot fill the memory with requests."""
         self.site = self.make_site(OneContentStore(OpenFile(BLOB), len(BLOB)))
         connection = self.connect(reads=False)
         connection.send(BLOB_REQUEST)

@@ -83,7 +83,7 @@ class GarbageTests(RefusalTestCase):
         self.assert_refused(connection, 400, "UNSUPPORTED")
 
     def test_refusal_not_taken(self) -> None:
-        """A client that does not even take the refusal is cut off after 15 seconds."""
+        """A client that does not accept the refusal is disconnected after 15 seconds."""
         connection = self.connect(reads=False)
         connection.send(b"garbage\r\n")
         self.clock.advance(14)
@@ -207,7 +207,7 @@ class TooManyConnectionsTests(RefusalTestCase):
         """One connection too many is refused; once another one has ended, there is room."""
         connections = [self.connect() for _ in range(10)]
         self.assert_refused(self.connect(), 503, "UNAVAILABLE")
-        connections[0].exit_with_error()
+        connections[0].leave()
         self.assertEqual(self.request("/v2/").code, 200)
 
     def test_message(self) -> None:

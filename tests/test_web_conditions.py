@@ -7,7 +7,7 @@ class ConditionTests(BlobTestCase):
     """Tests for requests of clients that have the blob, or a part of it, already."""
 
     def test_not_modified(self) -> None:
-        """A client that has the blob is told so, and gets no bytes."""
+        """A client that has the blob gets 304 without a body."""
         for offered in (TAG, f"W/{TAG}", "*", f'"other", {TAG}', f'"a" ,W/{TAG} , "b"'):
             for method in ("GET", "HEAD"):
                 response = self.request(self.path, method, {"if-none-match": offered})

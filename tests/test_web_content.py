@@ -12,18 +12,18 @@ class SmallContentTests(WebTestCase):
     """Tests for content that goes out in one piece, from a file that is spoilt."""
 
     def get(self, file: OpenFile, size: int, ranges: str = "") -> Response:
-        """Ask for a blob that a file is said to hold."""
+        """Request a blob that is stored in a given file."""
         self.site = self.make_site(OneContentStore(file, size))
         headers = {"range": ranges} if ranges else {}
         return self.request(f"/v2/a/blobs/{DIGEST}", headers=headers)
 
     def test_cut_short(self) -> None:
-        """A file that is cut short before it is read is an error, not a short body."""
+        """A file that is truncated before it is read is an error, not a short body."""
         for ranges in ("", "bytes=8-11"):
             file = OpenFile(LAYER)
             response = self.get(file, 12, ranges)
             self.assertEqual((response.code, response.error_code), (503, "UNAVAILABLE"))
-            self.assertIn("cut short", response.json["errors"][0]["message"])
+            self.assertIn("truncated", response.json["errors"][0]["message"])
             self.assertIsNone(response.header("content-range"))
             self.assertTrue(file.closed)
 

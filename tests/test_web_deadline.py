@@ -10,13 +10,13 @@ class DeadlineTests(SynchronousTestCase):
     """Tests for ``Deadline``."""
 
     def setUp(self) -> None:
-        """Have a deadline that notes when it is missed."""
+        """Create a deadline that counts how often it expires."""
         self.clock = Clock()
         self.missed: list[float] = []
         self.deadline = Deadline(self.clock, lambda: self.missed.append(self.clock.seconds()))
 
     def assert_missed(self, *times: float) -> None:
-        """Let time pass, and tell when the deadline was missed meanwhile."""
+        """Let time pass, and return when the deadline expired."""
         self.clock.pump([0.125] * 1000)
         self.assertEqual(self.missed, list(times))
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -36,7 +36,7 @@ class DeadlineTests(SynchronousTestCase):
         self.assert_missed()
 
     def test_later(self) -> None:
-        """A deadline that is set anew is missed that much later."""
+        """A deadline that is set again expires later."""
         self.deadline.set(3)
         self.clock.advance(2)
         self.deadline.set(3)
@@ -52,7 +52,7 @@ class DeadlineTests(SynchronousTestCase):
         self.assert_missed(2)
 
     def test_few_calls(self) -> None:
-        """However often it is set, the reactor is asked for one call."""
+        """However often it is set, there is one delayed call."""
         for _ in range(100):
             self.deadline.set(3)
             self.deadline.clear()

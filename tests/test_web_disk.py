@@ -8,7 +8,7 @@ from minreg.oci.names import Digest
 from minreg.store.interfaces import StoreUnavailable
 from minreg.store.tree import RegistryTree
 from minreg.web.disk import DiskIO
-from tests.stores import HeldThreads, OneContentStore, OpenFile
+from tests.stores import ManualThreads, OneContentStore, OpenFile
 from tests.support import Connection, WebTestCase, parse_response, write_request
 
 LAYER = b"0123456789"
@@ -19,13 +19,13 @@ class DiskTests(SynchronousTestCase):
     """Tests for ``DiskIO``."""
 
     def setUp(self) -> None:
-        """Make a disk whose threads wait for the test."""
+        """Create a disk whose threads are run by the test."""
         self.clock = Clock()
-        self.threads = HeldThreads()
-        self.disk = DiskIO(self.clock, self.threads, patience=2.0)
+        self.threads = ManualThreads()
+        self.disk = DiskIO(self.clock, self.threads, timeout=2.0)
 
     def test_answer(self) -> None:
-        """A look gives what it found, and no timer is left."""
+        """The result of a call is returned, and no timer is left."""
         found = self.disk.run(lambda first, second: first + second, 1, second=2)
         self.assertNoResult(found)
         self.threads.run()
@@ -33,13 +33,13 @@ class DiskTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_failure(self) -> None:
-        """A look that fails, fails for the one who asked."""
+        """The exception of a call is returned."""
         found = self.disk.run(int, "x")
         self.threads.run()
         self.failureResultOf(found, ValueError)
 
-    def test_patience(self) -> None:
-        """After two seconds a look is given up, with a hint at the disk."""
+    def test_timeout(self) -> None:
+        """After two seconds a call fails with a hint at the disk."""
         found = self.disk.run(int, "1")
         self.clock.advance(1.9)
         self.assertNoResult(found)
@@ -48,7 +48,7 @@ class DiskTests(SynchronousTestCase):
         self.assertIn("not answered for 2 seconds", str(failure.value))
 
     def test_late_answer(self) -> None:
-        """An answer that nobody waits for any more is closed."""
+        """A result after the timeout is closed."""
         file = OpenFile(LAYER)
         found = self.disk.run(lambda: file)
         self.clock.advance(2)
@@ -57,7 +57,7 @@ class DiskTests(SynchronousTestCase):
         self.assertTrue(file.closed)
 
     def test_late_failure(self) -> None:
-        """A failure that comes too late concerns nobody, and neither does a number."""
+        """A failure, or a result without ``close``, after the timeout is dropped."""
         for look in ("x", "1"):
             found = self.disk.run(int, look)
             self.clock.advance(2)
@@ -65,26 +65,28 @@ class DiskTests(SynchronousTestCase):
             self.threads.run()
 
     def test_much(self) -> None:
-        """A disk that has much to tell is asked for it piece by piece, each in its time."""
+        """Many items are fetched in groups, each with its own timeout."""
         told = iter(range(1200))
         for most, expected in ((600, range(600)), (1200, range(600, 1200)), (10, range(0))):
-            taken = Deferred.fromCoroutine(self.disk.take(told, most))
+            taken = Deferred.fromCoroutine(self.disk.fetch_batch(told, most))
             while len(self.threads):
                 self.clock.advance(1.5)
                 self.threads.run()
             self.assertEqual(self.successResultOf(taken), list(expected))
-        self.assertEqual(self.successResultOf(Deferred.fromCoroutine(self.disk.take(told, 0))), [])
+        self.assertEqual(
+            self.successResultOf(Deferred.fromCoroutine(self.disk.fetch_batch(told, 0))), []
+        )
 
     def test_much_that_never_comes(self) -> None:
-        """One piece that does not come ends it."""
-        taken = Deferred.fromCoroutine(self.disk.take(iter(range(1200)), 600))
+        """If a group does not arrive, the batch fails."""
+        taken = Deferred.fromCoroutine(self.disk.fetch_batch(iter(range(1200)), 600))
         self.threads.run()
         self.clock.advance(2)
         self.failureResultOf(taken, StoreUnavailable)
         self.threads.run()
 
     def test_cancelled(self) -> None:
-        """An answer to a question that was withdrawn is closed as well."""
+        """The result of a cancelled call is closed."""
         file = OpenFile(LAYER)
         found = self.disk.run(lambda: file)
         found.addErrback(lambda _withdrawn: None)
@@ -94,7 +96,7 @@ class DiskTests(SynchronousTestCase):
         self.assertTrue(file.closed)
 
     def test_too_many(self) -> None:
-        """When a thousand looks wait, the next fails at once; the disk may recover."""
+        """With a thousand pending calls, the next fails at once, until the disk recovers."""
         for _ in range(1024):
             self.disk.run(int, "1").addErrback(lambda _given_up: None)
         self.failureResultOf(self.disk.run(int, "1"), StoreUnavailable)
@@ -109,12 +111,12 @@ class DiskTests(SynchronousTestCase):
 
 
 class WaitingRequestTests(WebTestCase):
-    """Tests for requests whose answer is on a slow disk."""
+    """Tests for requests that wait for a slow disk."""
 
     def setUp(self) -> None:
-        """Build a site whose threads wait for the test."""
+        """Create a site whose threads are run by the test."""
         super().setUp()
-        self.threads = HeldThreads()
+        self.threads = ManualThreads()
         self.file = OpenFile(LAYER)
         self.site = self.make_site(OneContentStore(self.file, 10), in_thread=self.threads)
 
@@ -125,7 +127,7 @@ class WaitingRequestTests(WebTestCase):
         return connection
 
     def test_answered(self) -> None:
-        """Nothing is sent before the disk has answered, and then all."""
+        """Nothing is sent before the disk has answered."""
         connection = self.ask()
         self.assertEqual(connection.received(), b"")
         self.clock.advance(1)
@@ -135,7 +137,7 @@ class WaitingRequestTests(WebTestCase):
         self.assertEqual(self.logged("request")[0]["seconds"], 1.0)
 
     def test_no_answer(self) -> None:
-        """After two seconds the client is told, and can try elsewhere; the log has it too."""
+        """After two seconds the response is 503, and the log has the reason."""
         connection = self.ask()
         self.clock.advance(2)
         connection.pump()
@@ -149,14 +151,14 @@ class WaitingRequestTests(WebTestCase):
         self.assertIn("cannot read the registry: {reason}", formats)
 
     def test_others_go_on(self) -> None:
-        """Who needs no disk does not wait."""
+        """Requests that need no disk do not wait."""
         self.ask()
         self.assertEqual(self.request("/v2/").code, 200)
 
     def test_client_leaves(self) -> None:
-        """If the client leaves meanwhile, the file is closed as soon as it is there."""
+        """If the client leaves, the file is closed as soon as it is opened."""
         connection = self.ask()
-        connection.exit_with_error()
+        connection.leave()
         (event,) = self.logged("request")
         self.assertEqual((event["failure"], event["bytes"]), ("the client left", 0))
         self.threads.run()
@@ -164,24 +166,24 @@ class WaitingRequestTests(WebTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_client_leaves_before_failure(self) -> None:
-        """If the disk then fails, that is nobody's concern."""
+        """If the disk then fails, nothing more is logged."""
         store = OneContentStore(self.file, 10)
-        store.failure = StoreUnavailable("gone")
+        store.repository.failure = StoreUnavailable("gone")
         self.site = self.make_site(store, in_thread=self.threads)
-        self.ask().exit_with_error()
+        self.ask().leave()
         self.threads.run()
         self.assertEqual(len(self.logged("request")), 1)
 
     def test_client_leaves_before_list(self) -> None:
-        """A list that comes too late has nothing to close."""
+        """A list that arrives too late is dropped."""
         connection = self.connect()
         connection.send(write_request("/v2/a/tags/list"))
-        connection.exit_with_error()
+        connection.leave()
         self.threads.run()
         self.assertEqual(len(self.logged("request")), 1)
 
     def test_next_request_waits(self) -> None:
-        """Answers keep the order of the requests, however long the first takes."""
+        """Responses keep the order of the requests."""
         connection = self.connect()
         connection.send(BLOB + write_request("/v2/"))
         self.assertEqual(connection.received(), b"")
@@ -190,7 +192,7 @@ class WaitingRequestTests(WebTestCase):
         self.assertEqual(connection.received().count(b"HTTP/1.1 200 OK"), 2)
 
     def test_root_gone(self) -> None:
-        """A registry whose root is gone says so, on every endpoint that needs it."""
+        """If the root is missing, every endpoint that needs it answers 503."""
         self.site = self.make_site(RegistryTree(self.mktemp()))
         for path in ("/v2/_catalog", "/v2/a/tags/list", "/v2/a/manifests/1"):
             response = self.request(path)

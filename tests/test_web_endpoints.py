@@ -10,8 +10,8 @@ from minreg.web.status.request_metrics import ENDPOINTS, endpoint_of
 class EndpointOfTests(SynchronousTestCase):
     """Tests for ``endpoint_of``."""
 
-    def test_words(self) -> None:
-        """Each path has a word, told by its end where a repository's name has many parts."""
+    def test_text(self) -> None:
+        """Each path has an endpoint, which the end of the path decides."""
         for path, word in {
             "/v2/": "base",
             "/v2": "base",

@@ -3,9 +3,9 @@
 import os
 
 from minreg.store.tree import RegistryTree
-from minreg.web.status.plan import StatusOptions
+from minreg.web.status.context import StatusOptions
 from tests.status_support import StatusTestCase
-from tests.stores import HeldThreads
+from tests.stores import ManualThreads
 from tests.support import ALIASES
 
 
@@ -18,7 +18,7 @@ class HealthTests(StatusTestCase):
         self.registry.doStart()
 
     def test_alive(self) -> None:
-        """Whoever answers lives."""
+        """``/livez`` answers ok."""
         response = self.request("/livez")
         self.assertEqual((response.code, response.body), (200, b"ok\n"))
         self.assertEqual(response.header("cache-control"), "no-store")
@@ -51,11 +51,11 @@ class HealthTests(StatusTestCase):
         """With no port that leads to it, it is not ready."""
         self.registry.doStop()
         checks = self.request("/readyz?verbose").json["checks"]
-        self.assertEqual(checks["listener"], "no port leads here")
+        self.assertEqual(checks["listener"], "no port is open")
 
     def test_slow_disk(self) -> None:
         """A disk that does not answer makes it not ready, and holds nothing up."""
-        self.serve(RegistryTree(self.root), HeldThreads())
+        self.serve(RegistryTree(self.root), ManualThreads())
         connection = self.connect()
         connection.send(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertEqual(connection.received(), b"")
@@ -90,7 +90,7 @@ class ApartTests(StatusTestCase):
         self.assertIn("the registry is stopping", response.json["errors"][0]["message"])
 
     def test_counts_of_the_registry(self) -> None:
-        """What is missed there is told here."""
+        """Missing content of the registry is listed by the status site."""
         self.ask_registry("/v2/a/manifests/1")
         self.assertEqual(len(self.request("/minreg/missing").json["missing"]), 1)
 
@@ -102,4 +102,4 @@ class RefusalTests(StatusTestCase):
         """The reason stands in the log as well."""
         self.request("/readyz?verbose")
         [logged] = self.logged("request")
-        self.assertEqual(logged["failure"], "no port leads here")
+        self.assertEqual(logged["failure"], "no port is open")

@@ -59,7 +59,7 @@ class ManifestResourceTests(WebTestCase):
         )
 
     def test_no_media_type(self) -> None:
-        """A manifest that states no media type gets the one that its shape tells."""
+        """A manifest without a media type gets the one that follows from its fields."""
         document = self.tree.image()
         del document["mediaType"]
         self.tree.add_manifest("a", document, "1")
@@ -73,7 +73,7 @@ class ManifestResourceTests(WebTestCase):
             self.assertEqual(self.request(f"/v2/a/manifests/{reference}").code, 200)
 
     def test_unknown_tag(self) -> None:
-        """A tag that is not there is unknown, and the error says what was asked for."""
+        """A missing tag is unknown, and the error names it."""
         response = self.request("/v2/rancher/pause/manifests/3.7")
         self.assertEqual((response.code, response.error_code), (404, "MANIFEST_UNKNOWN"))
         self.assertEqual(
@@ -122,7 +122,7 @@ class ManifestResourceTests(WebTestCase):
             response = self.request(f"/v2/a/manifests/{Digest.of(content)}")
             self.assertEqual((response.code, response.error_code), (404, "MANIFEST_UNKNOWN"))
             self.assertNotIn(path, response.json["errors"][0]["message"])
-            self.assertIn(path, self.logged("broken")[-1]["reason"])
+            self.assertIn(path, self.logged("content_invalid")[-1]["reason"])
 
     def test_large(self) -> None:
         """A manifest of five megabytes is served."""

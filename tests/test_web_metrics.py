@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from minreg import __version__
 from minreg.store.tree import RegistryTree
-from tests.shortcuts import LATER
+from tests.fastpath import LATER
 from tests.status_support import HOSTILE, StatusTestCase
 from tests.support import ALIASES
 
@@ -18,7 +18,7 @@ class MetricsTests(StatusTestCase):
     """Tests for ``MetricsResource``."""
 
     def figures(self) -> dict[str, float]:
-        """Ask for the figures, and read them as Prometheus does."""
+        """Request the metrics, and parse them as Prometheus does."""
         response = self.request("/metrics")
         self.assertEqual(response.code, 200)
         self.assertTrue(response.headers["content-type"].startswith("text/plain; version="))
@@ -37,8 +37,8 @@ class MetricsTests(StatusTestCase):
         found = self.figures()
         requests = "minreg_requests_total{endpoint=manifests,method=GET,status=%d}"
         self.assertEqual([found[requests % status] for status in (200, 404)], [2, 1])
-        self.assertEqual(found["minreg_misses_total{endpoint=manifests}"], 1)
-        self.assertEqual(found["minreg_missing_names{}"], 1)
+        self.assertEqual(found["minreg_not_found_total{endpoint=manifests}"], 1)
+        self.assertEqual(found["minreg_not_found_names{}"], 1)
         seconds = "minreg_request_duration_seconds"
         self.assertEqual(found[f"{seconds}_count{{endpoint=manifests}}"], 3)
         self.assertEqual(found[f"{seconds}_bucket{{endpoint=manifests,le=+Inf}}"], 3)
@@ -46,7 +46,7 @@ class MetricsTests(StatusTestCase):
         self.assertGreater(found["minreg_response_size_bytes_sum{endpoint=manifests}"], 2 * size)
 
     def test_repeated(self) -> None:
-        """Requests that are answered the short way are counted like all others."""
+        """Requests that are answered from the cache are counted."""
         self.serve(RegistryTree(self.root, ALIASES, now=lambda: time.time_ns() + LATER))
         self.tree.add_image("a", "1")
         for count in (3, 6):
@@ -57,10 +57,10 @@ class MetricsTests(StatusTestCase):
             self.assertEqual(found[requests], count)
 
     def test_state(self) -> None:
-        """What goes on now, and what runs here, are told too."""
+        """The current state and the versions are metrics, too."""
         idle = self.connect()
         found = self.figures()
-        idle.exit_with_error()
+        idle.leave()
         self.assertEqual(found["minreg_connections{}"], 2)
         self.assertEqual(found["minreg_transfers_in_progress{}"], 1)
         self.assertGreater(found["process_resident_memory_bytes{}"], 0)
@@ -76,7 +76,7 @@ class MetricsTests(StatusTestCase):
         transfer = self.connect(reads=False)
         transfer.send(f"GET {blob} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         self.assertEqual(self.figures()["minreg_transfers_in_progress{}"], 2)
-        transfer.exit_with_error()
+        transfer.leave()
         found = self.figures()
         self.assertEqual(found["minreg_transfers_in_progress{}"], 1)
         self.assertEqual(found["minreg_aborted_total{endpoint=blobs}"], 1)
@@ -113,7 +113,7 @@ class WithoutLibraryTests(StatusTestCase):
         self.addCleanup(sys.modules.pop, name, None)
 
     def test_one_line(self) -> None:
-        """It says what to do, and works otherwise."""
+        """The error says what to install; everything else works."""
         self.forget("minreg.web.status.exposition")
         self.forget("prometheus_client")
         # Python's own way to say that there is no such module.
@@ -122,11 +122,18 @@ class WithoutLibraryTests(StatusTestCase):
         self.assertEqual(response.code, 404)
         self.assertIn("reinstall minreg", response.json["errors"][0]["message"])
 
+    def test_another_module(self) -> None:
+        """That a module of minreg is missing is a fault, not reported as the library."""
+        self.forget("minreg.web.status.exposition")
+        sys.modules["minreg.web.status.exposition"] = None  # type: ignore[assignment]
+        self.assertEqual(self.request("/metrics").code, 500)
+        self.flushLoggedErrors(ModuleNotFoundError)
+
     def test_not_loaded(self) -> None:
-        """What nobody asks for is not even loaded."""
+        """Modules for optional features are not loaded at the start."""
         program = (
             "import sys, minreg.tap; unwanted = {'prometheus_client', 'minreg.preflight', "
-            "'minreg.web.status.exposition', 'minreg.web.status.page', 'importlib.resources', "
+            "'minreg.web.status.exposition', 'minreg.web.pages', 'importlib.resources', "
             "'minreg.store.summary', 'twisted.internet.unix'}; "
             "print(sorted(unwanted & set(sys.modules)))"
         )

@@ -1,6 +1,7 @@
 """Tests for ``minreg.web.responses``: answers of one turn leave together."""
 
 from minreg.store.tree import RegistryTree
+from minreg.web.fastpath.site import FastChannel
 from tests.support import ALIASES, Connection, WebTestCase, parse_responses, write_request
 
 PING = write_request("/v2/")
@@ -52,7 +53,9 @@ class TogetherTests(WebTestCase):
     def test_streamed(self) -> None:
         """The head of an answer is sent before anything makes its body."""
         connection = self.connect()
-        connection.channel.hold(b"head")
+        channel = connection.channel
+        assert isinstance(channel, FastChannel)
+        channel._hold(b"head")
         connection.channel.registerProducer(object(), streaming=True)
         self.assertEqual(connection.transport.waiting, b"head")
 
@@ -70,5 +73,5 @@ class TogetherTests(WebTestCase):
     def test_left(self) -> None:
         """A client that leaves in the same turn is sent nothing."""
         connection = self.arrive(PING)
-        connection.exit_with_error()
+        connection.leave()
         self.assertEqual(connection.transport.waiting, b"")

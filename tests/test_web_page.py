@@ -4,7 +4,7 @@ import os
 
 from minreg.oci.names import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Digest
 from minreg.store.tree import RegistryTree
-from minreg.web.status.plan import StatusOptions
+from minreg.web.status.context import StatusOptions
 from tests.page_support import PageTestCase, ShownPage
 from tests.status_support import NODE
 from tests.support import ALIASES
@@ -65,7 +65,7 @@ class HomeTests(PageTestCase):
         """A repository that must not be read is named, and the log asked."""
         self.tree.link_out("a")
         self.assertIn("a cannot be read: see the log", self.show("/").text)
-        [logged] = self.logged("broken")
+        [logged] = self.logged("content_invalid")
         self.assertIn("leads out of the root", logged["reason"])
 
     def test_pages(self) -> None:
@@ -222,14 +222,14 @@ class ImagePageTests(PageTestCase):
                 ("mediaType", None, "layers[0] has no media type"),
                 ("mediaType", "<x>", "layers[0] has no media type"),
                 ("size", -1, "layers[0] has no size"),
-                ("digest", "md5:0", "layers[0]: 'md5:0' is no digest"),
+                ("digest", "md5:0", "layers[0]: 'md5:0' is not a digest"),
             )
         ):
             image = self.tree.image(layers=[{**layer, key: value}, "odd"])
             digest = self.tree.add_manifest("a", image, f"t{number}")
             page = self.show(f"/minreg/images/a:t{number}")
             self.assertNotIn("Complete", page.text)
-            self.assertIn(f"manifest {digest} makes no sense: {reason}", page.text)
+            self.assertIn(f"manifest {digest} is malformed: {reason}", page.text)
             self.assertIn(", and 1 more like that", page.text)
             self.assertIn(f"t{number} incomplete", self.show("/minreg/images/a").text)
 

@@ -11,7 +11,7 @@ from minreg.web.pages import search as listing
 from minreg.web.pages.search import FRESH, USABLE
 from tests.page_support import PageTestCase
 from tests.status_support import BROWSER
-from tests.stores import HeldThreads
+from tests.stores import ManualThreads
 from tests.support import ALIASES, write_request
 
 
@@ -44,7 +44,7 @@ class SearchTests(PageTestCase):
         """Name the repositories that a page shows."""
         return [text for text in self.show(path).links if text.startswith(("r", "new"))]
 
-    def test_words(self) -> None:
+    def test_text(self) -> None:
         """All words must be there, in any case and order."""
         self.assertEqual(self.found("/?q=X+R7"), ["r7/x"])
         self.assertEqual(self.found("/?q=x+r7&after=r7/x"), [])
@@ -71,7 +71,7 @@ class SearchTests(PageTestCase):
 
     def test_one_walk(self) -> None:
         """Many that search at once have the tree gone through once."""
-        threads = HeldThreads()
+        threads = ManualThreads()
         self.serve(self.store, threads)
         connections = [self.connect() for _ in range(5)]
         for connection in connections:
@@ -87,7 +87,7 @@ class SearchTests(PageTestCase):
     def test_takes_long(self) -> None:
         """A search that takes long shows what it has, and can go on from there."""
         self.patch(index, "_AT_A_TIME", 3)
-        threads = HeldThreads()
+        threads = ManualThreads()
         self.serve(self.store, threads)
         connection = self.connect()
         connection.send(write_request("/?q=r", headers=BROWSER))
@@ -107,7 +107,7 @@ class SearchTests(PageTestCase):
         """Names that are not kept are found as well, a few at a time."""
         self.patch(index, "MOST_NAMES", 4)
         self.patch(index, "_AT_A_TIME", 2)
-        self.patch(listing, "_AT_A_TIME", 3)
+        self.patch(listing, "_NAMES_AT_A_TIME", 3)
         page = self.show("/?q=r7")
         self.assertIn("Nothing so far", page.text)
         page = self.show(page.links["Search on →"])
@@ -142,12 +142,12 @@ class SearchTests(PageTestCase):
 
     def test_client_leaves(self) -> None:
         """A browser that leaves does not end what others wait for."""
-        threads = HeldThreads()
+        threads = ManualThreads()
         self.serve(self.store, threads)
         first, second = self.connect(), self.connect()
         for connection in (first, second):
             connection.send(write_request("/?q=r7", headers=BROWSER))
-        first.exit_with_error()
+        first.leave()
         while len(threads):
             threads.run()
             second.pump()

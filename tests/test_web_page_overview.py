@@ -10,7 +10,7 @@ from minreg.oci.names import Digest
 from minreg.store.summary import MOST_MANIFESTS
 from minreg.store.tree import RegistryTree
 from minreg.web.pages import repositories as home
-from minreg.web.status.plan import StatusOptions
+from minreg.web.status.context import StatusOptions
 from minreg.web.status.totals import SHORTEST_INTERVAL
 from tests.page_support import PageTestCase
 from tests.status_support import BROWSER

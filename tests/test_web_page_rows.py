@@ -11,7 +11,7 @@ from minreg.store.tree import RegistryTree
 from minreg.web.pages.tables import PATIENCE
 from tests.page_support import PageTestCase
 from tests.status_support import BROWSER
-from tests.stores import HeldThreads
+from tests.stores import ManualThreads
 from tests.support import ALIASES, write_request
 
 
@@ -84,14 +84,14 @@ class RowsTests(PageTestCase):
 
     def test_client_leaves(self) -> None:
         """A browser that leaves in the middle of a page is nothing to complain about."""
-        threads = HeldThreads()
+        threads = ManualThreads()
         self.serve(self.store, threads)
         connection = self.connect()
         connection.send(write_request("/", headers=BROWSER))
         while threads.names() != ["look"]:
             threads.run()
             connection.pump()
-        connection.exit_with_error()
+        connection.leave()
         gc.collect()
         self.assertEqual(self.flushLoggedErrors(), [])
         self.assertEqual(len(threads), 1, "nothing more is looked at")
@@ -100,12 +100,12 @@ class RowsTests(PageTestCase):
 
     def test_turns(self) -> None:
         """Of many lists that are asked for at once, two are written at a time."""
-        threads = HeldThreads()
+        threads = ManualThreads()
         self.serve(self.store, threads)
         connections = [self.connect() for _ in range(6)]
         for connection, path in zip(connections, ["/", "/minreg/images/a"] * 3, strict=True):
             connection.send(write_request(path, headers=BROWSER))
-        connections.pop(2).exit_with_error()
+        connections.pop(2).leave()
         most = 0
         while len(threads):
             most = max(most, threads.names().count("look"))

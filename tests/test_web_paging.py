@@ -81,7 +81,7 @@ class TagsResourceTests(PagingTestCase):
         )
 
     def test_last(self) -> None:
-        """A page begins behind a tag, be it there or not."""
+        """A page begins after a tag, whether or not it exists."""
         for last, expected in (("1.2", TAGS[2:]), ("B", TAGS[3:]), ("", TAGS), ("z", [])):
             self.assertEqual(self.page(f"{self.path}?last={last}").json["tags"], expected)
         self.assertEqual(self.page(f"{self.path}?last=%ff").json["tags"], [])
@@ -93,7 +93,7 @@ class TagsResourceTests(PagingTestCase):
         self.assertIsNone(response.header("link"))
 
     def test_huge(self) -> None:
-        """However many are asked for, there are no more than there are."""
+        """A page may be larger than the list."""
         for size in ("1000", "100000", "9" * 100, "0000000007"):
             self.assertEqual(self.page(f"{self.path}?n={size}").json["tags"], TAGS)
 
@@ -162,7 +162,7 @@ class CatalogResourceTests(PagingTestCase):
         )
 
     def test_last(self) -> None:
-        """A page begins behind a name, be it there or not."""
+        """A page begins after a name, whether or not it exists."""
         for last, expected in (("a/b", self.names[3:]), ("aa", self.names[4:]), ("z", [])):
             response = self.page(f"/v2/_catalog?last={last}")
             self.assertEqual(response.json["repositories"], expected)

@@ -8,7 +8,7 @@ from minreg.preflight import query as question
 from minreg.store.tree import RegistryTree
 from tests.preflight_support import AMD64, IMAGES, VERSION, ReleaseTree
 from tests.status_support import HOSTILE, StatusTestCase
-from tests.stores import HeldThreads
+from tests.stores import ManualThreads
 from tests.support import ALIASES, Connection, parse_response, write_request
 
 ASKED = f"/minreg/preflight?k3s={quote(VERSION)}&platform=linux/amd64"
@@ -87,7 +87,7 @@ class PreflightTests(PreflightTestCase):
         response = self.request(f"{ASKED}&platform=linux/arm64")
         self.assertEqual(response.code, 409)
         self.assertEqual({one["platform"] for one in response.json["findings"]}, {"linux/arm64"})
-        self.patch(question, "this_machine", lambda: AMD64)
+        self.patch(question, "local_platform", lambda: AMD64)
         self.assertEqual(self.request(f"/minreg/preflight?k3s={VERSION}").code, 200)
 
     def test_disable(self) -> None:
@@ -103,12 +103,12 @@ class PreflightTests(PreflightTestCase):
             self.assertEqual(self.request(f"{ASKED}{words}").code, code, words)
 
     def test_upgrade_left_out(self) -> None:
-        """What is about an upgrade is not passed over where none is asked for."""
+        """Parameters of an upgrade are refused without one."""
         for word in ("controller=a/b:1", "kubectl=a/b:1"):
             self.assertEqual(self.request(f"{ASKED}&{word}").code, 400)
 
     def test_upgrade(self) -> None:
-        """What carries the upgrade out can be asked for, too, in versions of one's own."""
+        """The images that carry out the upgrade can be required, in given versions."""
         self.assertEqual(self.request(f"{ASKED}&upgrade=no").code, 200)
         for words in ("&upgrade", "&upgrade=true"):
             response = self.request(f"{ASKED}{words}&kubectl=rancher/kubectl:v1.33.4")
@@ -132,7 +132,7 @@ class PreflightTests(PreflightTestCase):
         for release in ("v9.9.9+k3s1", "stable", "..%2Fx"):
             response = self.request(f"/minreg/preflight?k3s={release}")
             self.assertEqual((response.code, response.error_code), (404, "UNSUPPORTED"))
-            self.assertIn(f"lists are kept of {VERSION}", response.body.decode())
+            self.assertIn(f"it has those of {VERSION}", response.body.decode())
 
     def test_cannot_look(self) -> None:
         """What keeps it from looking is a 503."""
@@ -162,7 +162,7 @@ class CrowdTests(PreflightTestCase):
     def setUp(self) -> None:
         """Let work wait in threads until a test lets it run."""
         super().setUp()
-        self.threads = HeldThreads()
+        self.threads = ManualThreads()
         self.serve(RegistryTree(self.root, ALIASES), self.threads)
 
     def ask(self, path: str = ASKED) -> Connection:
@@ -175,7 +175,7 @@ class CrowdTests(PreflightTestCase):
     def exit_with_error(self, connection: Connection) -> None:
         """Leave, unless that was done before."""
         if not connection.is_closed:
-            connection.exit_with_error()
+            connection.leave()
 
     def finish(self, connection: Connection) -> int:
         """Do work until a connection has its answer; return the answer's status."""
@@ -202,20 +202,20 @@ class CrowdTests(PreflightTestCase):
         self.assertEqual(preflight.received(), b"")
 
     def test_too_many(self) -> None:
-        """Beyond some that wait, the next is told so at once."""
+        """If too many requests wait, the next is refused at once."""
         waiting = [self.ask() for _ in range(9)]
         refused = parse_response(self.ask().received())
         self.assertEqual(refused.code, 503)
         self.assertIn("ask again a little later", refused.body.decode())
         self.assertEqual(self.finish(waiting[0]), 200)
-        waiting[0].exit_with_error()
+        waiting[0].leave()
         self.assertEqual(self.ask().received(), b"")
 
     def test_client_left(self) -> None:
-        """Whoever leaves gives its turn to the next, be it looked at or waiting."""
+        """A client that leaves lets the next one start, whether it was running or waiting."""
         first, second, third = (self.ask() for _ in range(3))
         for connection in (second, first):
-            connection.exit_with_error()
+            connection.leave()
         self.assertEqual(self.finish(third), 200)
         self.assertEqual(self.flushLoggedErrors(), [])
 
@@ -229,7 +229,7 @@ class CrowdTests(PreflightTestCase):
         self.assertEqual(self.finish(second), 200)
 
     def test_thread_at_work(self) -> None:
-        """While a look that was given up goes on, nobody has a second thread."""
+        """While a thread runs after its timeout, there is never a second one."""
         first, second, third = (self.ask() for _ in range(3))
         for connection in (first, second):
             self.clock.advance(2)

@@ -156,7 +156,7 @@ class PropertyTests(WebTestCase):
         response = parse_response(connection.received())
         self.assertIn(response.code, RIGHT)
         self.assertEqual(response.header("docker-distribution-api-version"), "registry/2.0")
-        connection.exit_with_error()
+        connection.leave()
 
     @settings(deadline=None, max_examples=300)
     @given(st.lists(wire, max_size=8), st.booleans())
@@ -165,7 +165,7 @@ class PropertyTests(WebTestCase):
         connection = self.connect(reads=reads)
         for piece in pieces:
             connection.send(piece)
-        connection.exit_with_error()
+        connection.leave()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual([event for event in self.events if "log_failure" in event], [])
         for response in parse_responses(connection.received()):

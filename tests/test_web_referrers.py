@@ -45,7 +45,7 @@ class ReferrersResourceTests(WebTestCase):
         self.assertEqual(sbom["annotations"], {"k": "v"})
 
     def test_filter(self) -> None:
-        """A client can ask for one kind, and is told that it got no other."""
+        """A client can filter by artifact type, and the response says so."""
         response = self.request(f"{self.path}?artifactType=application%2Fspdx%2Bjson")
         self.assertEqual(response.header("oci-filters-applied"), "artifactType")
         self.assertEqual(self.digests("?artifactType=application%2Fspdx%2Bjson"), [str(self.sbom)])
@@ -60,7 +60,7 @@ class ReferrersResourceTests(WebTestCase):
         self.assertIsNone(self.request(f"{self.path}?artifactType=").header("oci-filters-applied"))
 
     def test_none(self) -> None:
-        """Content that nothing refers to, or that is not there, has an empty index."""
+        """Content without referrers, or missing content, has an empty index."""
         for digest in (self.sbom, Digest.of(b"unknown"), Digest.of(b"unknown", "sha512")):
             response = self.request(f"/v2/a/referrers/{digest}")
             self.assertEqual((response.code, response.json["manifests"]), (200, []))
@@ -77,4 +77,4 @@ class ReferrersResourceTests(WebTestCase):
         self.tree.link_out("c")
         response = self.request(f"/v2/c/referrers/{self.subject}")
         self.assertEqual((response.code, response.error_code), (404, "NAME_UNKNOWN"))
-        self.assertIn("leads out of the root", self.logged("broken")[0]["reason"])
+        self.assertIn("leads out of the root", self.logged("content_invalid")[0]["reason"])

@@ -5,7 +5,7 @@ from minreg.oci.names import Digest
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
 from minreg.web.site import RegistrySite
-from tests.stores import HeldThreads, OneContentStore, OpenFile
+from tests.stores import ManualThreads, OneContentStore, OpenFile
 from tests.support import WebTestCase, write_request
 
 LAYER = b"0123456789"
@@ -22,11 +22,32 @@ class FaultyResource(RegistryResource):
 
     def render_GET(self, request: RegistryRequest) -> int:
         """Fail, perhaps in the middle of an answer."""
-        request.fields = b"\r\nETag: x"
+        request.setHeader(b"etag", b"x")
         request.setHeader(b"content-length", b"10")
         if self._written:
             request.write(self._written)
         raise ZeroDivisionError
+
+
+class UnusedPathTests(WebTestCase):
+    """Tests for ``RegistryResource`` itself."""
+
+    def test_no_endpoint(self) -> None:
+        """A path that only has endpoints below it is refused as one."""
+        root = RegistryResource()
+        root.putChild(b"minreg", RegistryResource())
+        self.site = RegistrySite(root, self.clock, 10)
+        response = self.request("/minreg")
+        self.assertEqual((response.code, response.error_code), (404, "UNSUPPORTED"))
+
+    def test_described(self) -> None:
+        """A site describes itself in a line, for ``systemctl status``."""
+        self.site = RegistrySite(RegistryResource(), self.clock, 10)
+        self.connect()
+        self.assertEqual(
+            self.site.describe(),
+            "0 requests answered, 0 transfers in progress, 1 connections open",
+        )
 
 
 class FaultTests(WebTestCase):
@@ -57,7 +78,7 @@ class FaultTests(WebTestCase):
     def test_fault_in_thread(self) -> None:
         """A fault while the disk is asked is answered likewise."""
         store = OneContentStore(OpenFile(LAYER), 10)
-        store.failure = ZeroDivisionError()
+        store.repository.failure = ZeroDivisionError()
         self.site = self.make_site(store)
         for path in ("/v2/_catalog", "/v2/a/tags/list", f"/v2/a/referrers/{Digest.of(LAYER)}"):
             response = self.request(path)
@@ -66,11 +87,11 @@ class FaultTests(WebTestCase):
 
     def test_fault_after_client_left(self) -> None:
         """A fault that nobody waits for is logged nevertheless."""
-        self.site = self.make_site(OneContentStore(OpenFile(LAYER), 10), in_thread=HeldThreads())
+        self.site = self.make_site(OneContentStore(OpenFile(LAYER), 10), in_thread=ManualThreads())
         connection = self.connect()
         connection.send(write_request("/v2/_catalog"))
         (request,) = connection.channel.requests
-        connection.exit_with_error()
+        connection.leave()
 
         async def fail() -> None:
             raise ZeroDivisionError
@@ -102,7 +123,7 @@ class FaultTests(WebTestCase):
                 "errors": [
                     {
                         "code": "UNSUPPORTED",
-                        "message": "nothing is here: the registry API begins at /v2/",
+                        "message": "this path is not an endpoint: the registry API begins at /v2/",
                     }
                 ]
             },

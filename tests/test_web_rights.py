@@ -33,7 +33,7 @@ class RightsTests(StatusTestCase):
         self.addCleanup(os.chmod, place, 0o755)
 
     def ask(self, path: str) -> Response:
-        """Ask a daemon that is not root."""
+        """Send a request to a daemon that is not root."""
         with without_privileges(os.path.dirname(self.root)):
             return self.request(path, headers=NODE)
 
@@ -43,10 +43,10 @@ class RightsTests(StatusTestCase):
         self.assertEqual(response.json["errors"][0]["message"], reason)
 
     def test_root(self) -> None:
-        """A root that is closed is told of, whatever is asked, and nothing counts as missed."""
+        """A root without read permission is a 503, and nothing is logged as not found."""
         reason = (
-            f"root {self.root} cannot be read by this user: give it the right to "
-            "(chmod -R a+rX), and to the directories above (chmod a+x)"
+            f"root {self.root} cannot be read by this user: give it permission "
+            "(chmod -R a+rX), also for the directories above (chmod a+x)"
         )
         self.close()
         for store in (None, DeferredTree(self.root)):
@@ -58,16 +58,16 @@ class RightsTests(StatusTestCase):
             self.assertEqual(self.request("/minreg/missing").json["missing"], [])
 
     def test_repository(self) -> None:
-        """A repository that is closed is not said to be unknown; the log has the mend."""
+        """A repository without read permission is a 503, and the log says how to fix it."""
         for names in (("a", "manifests"), ("a",)):
             self.close(*names)
             for path in PATHS:
                 self.assert_refused(
                     self.ask(path),
-                    "what a holds there cannot be read: the registry's log says how to mend it",
+                    "what a holds there cannot be read: the registry's log says what to do",
                 )
-            reasons = {event["reason"] for event in self.logged("broken")}
-            self.assertIn("give it the right to (chmod a+rX)", "".join(reasons))
+            reasons = {event["reason"] for event in self.logged("content_invalid")}
+            self.assertIn("give it permission (chmod a+rX)", "".join(reasons))
         self.assertEqual(self.request("/minreg/missing").json["missing"], [])
 
     def test_others(self) -> None:

@@ -5,10 +5,10 @@ import os
 from minreg import __version__
 from minreg.store.tree import RegistryTree
 from minreg.web.status import running
-from minreg.web.status.plan import StatusOptions
+from minreg.web.status.context import StatusOptions
 from minreg.web.status.running import COUNT_INTERVAL, TreeCount, count_tree
 from tests.status_support import NODE, StatusTestCase
-from tests.stores import HeldThreads
+from tests.stores import ManualThreads
 from tests.support import ALIASES
 
 
@@ -77,7 +77,7 @@ class StatusResourceTests(StatusTestCase):
 
     def test_slow_disk(self) -> None:
         """A disk that does not answer holds the answer up for some seconds only."""
-        self.serve(RegistryTree(self.root), HeldThreads())
+        self.serve(RegistryTree(self.root), ManualThreads())
         connection = self.connect()
         connection.send(b"GET /minreg/status HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertEqual(connection.received(), b"")

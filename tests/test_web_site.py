@@ -46,7 +46,7 @@ class AccessLogTests(WebTestCase):
         """Each request of a connection leaves one line, also one without a user agent."""
         connection = self.connect()
         connection.send(3 * write_request("/v2/"))
-        connection.exit_with_error()
+        connection.leave()
         self.assertEqual([event["user_agent"] for event in self.logged("request")], ["-"] * 3)
 
     def test_head(self) -> None:
@@ -99,7 +99,7 @@ class SiteTests(WebTestCase):
 
 
 class DrainTests(WebTestCase):
-    """Tests for a registry that is told to stop."""
+    """Tests for stopping."""
 
     def setUp(self) -> None:
         """Build a site with a large blob."""
@@ -116,7 +116,7 @@ class DrainTests(WebTestCase):
     def test_nobody(self) -> None:
         """Without connections there is nothing to wait for."""
         self.successResultOf(self.site.drain(30))
-        self.connect().exit_with_error()
+        self.connect().leave()
         self.successResultOf(self.site.drain(30))
 
     def test_idle(self) -> None:
@@ -171,7 +171,7 @@ class DrainTests(WebTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_cut_off(self) -> None:
-        """After 30 seconds what is left is cut off, and the log says how many and why."""
+        """After 30 seconds the remaining connections are aborted, and the log says how many."""
         connection = self.ask(reads=False)
         drained = self.site.drain(30)
         self.clock.advance(30)

@@ -1,7 +1,7 @@
 """Tests for ``minreg.web.transfer.sendfile``."""
 
 from minreg.oci.names import Digest
-from minreg.web.transfer.sendfile import SMALL
+from minreg.store.interfaces import SMALL
 from tests.stores import OneContentStore, OpenFile
 from tests.support import Connection, WebTestCase, parse_response, write_request
 
@@ -68,7 +68,7 @@ class WholeTests(StreamingTestCase):
         """A client that leaves ends the reading: the file is closed at once."""
         connection = self.ask(reads=False)
         self.assertFalse(self.file.closed)
-        connection.exit_with_error()
+        connection.leave()
         self.assertTrue(self.file.closed)
         (event,) = self.logged("request")
         self.assertEqual((event["status"], event["failure"]), (200, "the client left"))
@@ -76,7 +76,7 @@ class WholeTests(StreamingTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_cut_short(self) -> None:
-        """A file that is cut short meanwhile ends the connection; nothing is padded."""
+        """If a file is truncated while it is sent, the connection is closed without padding."""
         connection = self.ask(reads=False)
         self.file.truncate(500_000)
         connection.reads = True
@@ -85,11 +85,11 @@ class WholeTests(StreamingTestCase):
         self.assertTrue(connection.is_closed)
         self.assertTrue(self.file.closed)
         (event,) = self.logged("request")
-        self.assertEqual(event["failure"], "the file was cut short while it was sent")
+        self.assertEqual(event["failure"], "the file was truncated while it was sent")
         self.assertEqual(event["bytes"], 500_000)
 
     def test_range_cut_short(self) -> None:
-        """A range of a file that is cut short ends likewise."""
+        """So is it for a range."""
         connection = self.ask("bytes=100-", reads=False)
         self.file.truncate(500_000)
         connection.reads = True
@@ -137,7 +137,7 @@ class WholeTests(StreamingTestCase):
         connection = self.connect(reads=False)
         connection.channel.dataReceived(write_request(PATH))
         self.assertEqual(self.file.tell(), 0)
-        connection.exit_with_error()
+        connection.leave()
         self.assertTrue(self.file.closed)
 
 
@@ -168,7 +168,7 @@ class MultipleRangeTests(StreamingTestCase):
             self.assertLessEqual(self.file.largest_read, SMALL)
 
     def test_cut_short(self) -> None:
-        """A file that is cut short between the parts ends the connection, not a loop."""
+        """If a file is truncated between two parts, the connection is closed."""
         connection = self.ask("bytes=0-199999,500000-699999", reads=False)
         self.file.truncate(500_000)
         connection.reads = True
@@ -181,7 +181,7 @@ class MultipleRangeTests(StreamingTestCase):
         """A client that does not read holds back the parts too."""
         connection = self.ask("bytes=0-399999,500000-899999", reads=False)
         self.assertLess(self.file.tell(), 3 * SMALL)
-        connection.exit_with_error()
+        connection.leave()
         self.assertTrue(self.file.closed)
 
 

@@ -18,7 +18,7 @@ from minreg.web.status.totals import (
     RegistryTotals,
     TotalsCounter,
 )
-from tests.stores import HeldThreads
+from tests.stores import ManualThreads
 from tests.support import WebTestCase
 
 CONFIG = b'{"architecture": "amd64", "os": "linux"}'
@@ -109,7 +109,7 @@ class TotalsTests(WebTestCase):
     def test_long_count(self) -> None:
         """A count that takes long pauses for longer than it reads, and is made less often."""
         self.tree.add_image("a", "1")
-        threads = HeldThreads()
+        threads = ManualThreads()
         self.counter = self.make_counter(threads)
         self.counter.refresh()
         threads.run()
@@ -132,7 +132,7 @@ class TotalsTests(WebTestCase):
 
     def test_timeout(self) -> None:
         """The first count is waited for, but not for long; it goes on."""
-        threads = HeldThreads()
+        threads = ManualThreads()
         self.counter = self.make_counter(threads)
         fetched = [Deferred.fromCoroutine(self.counter.fetch(0.5)) for _ in range(2)]
         self.clock.advance(0.4)

@@ -84,7 +84,7 @@ class WorkersTests(SynchronousTestCase):
         self.workers.startService()
 
     def test_start(self) -> None:
-        """Each worker is told all settings, writes to the log, and has what systemd passed."""
+        """Each worker gets all settings, the log, and the sockets from systemd."""
         self.assertEqual(len(self.reactor.started), 2)
         for process in self.reactor.started:
             self.assertEqual(process.arguments[1:3], ["-m", "minreg.daemon.worker"])
@@ -113,7 +113,7 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual([process.descriptors[1] for process in self.reactor.started[2:]], [9, 9])
 
     def test_stop(self) -> None:
-        """They are told to stop, and waited for; none is replaced."""
+        """Stopping waits for the workers, and replaces none."""
         self.reactor.started[0].end(ProcessDone(0))
         stopped = self.workers.stopService()
         self.reactor.advance(RESTART_DELAY)

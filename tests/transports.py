@@ -1,13 +1,20 @@
 """A pretended TCP connection that behaves as a real one: it fills up, drains, and ends."""
 
-from collections.abc import Iterable
+import socket
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone
-from twisted.internet.interfaces import IPushProducer, ITCPTransport
+from twisted.internet.interfaces import (
+    IPushProducer,
+    IReactorFDSet,
+    ITCPTransport,
+    IWriteDescriptor,
+)
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
+from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -142,3 +149,78 @@ class SocketTransport:
     def loseWriteConnection(self) -> None:
         """Not pretended."""
         raise NotImplementedError
+
+
+class FakeSocket:
+    """The socket of a ``KernelTransport``: what is sent to it waits for the client."""
+
+    family = socket.AF_INET
+
+    def __init__(self, waiting: bytearray) -> None:
+        self._waiting = waiting
+        self.room: int | None = None
+        self.options: list[tuple[int, int]] = []
+
+    def setsockopt(self, _level: int, option: int, value: int) -> None:
+        """Note an option that is set."""
+        self.options.append((option, value))
+
+    def send(self, content: bytes) -> int:
+        """Take as much as there is room for."""
+        if self.room == 0:
+            raise BlockingIOError
+        accepted = content[: self.room]
+        self._waiting += accepted
+        return len(accepted)
+
+
+@implementer(IReactorFDSet)
+class FakePoller:
+    """A reactor that knows who waits for a descriptor to become writable."""
+
+    def __init__(self) -> None:
+        self.writers: list[IWriteDescriptor] = []
+
+    def addWriter(self, writer: IWriteDescriptor) -> None:
+        """Note a writer."""
+        if writer not in self.writers:
+            self.writers.append(writer)
+
+    def removeWriter(self, writer: IWriteDescriptor) -> None:
+        """Forget a writer."""
+        if writer in self.writers:
+            self.writers.remove(writer)
+
+    def callLater(self, _delay: float, function: Callable[..., object], *args: object) -> None:
+        """Call a function at once."""
+        function(*args)
+
+    def addReader(self, _reader: object) -> None:
+        """Not pretended."""
+        raise NotImplementedError
+
+    removeReader = addReader
+
+    def removeAll(self) -> list[Any]:
+        """Not pretended."""
+        raise NotImplementedError
+
+    getReaders = getWriters = removeAll
+
+
+class KernelTransport(SocketTransport, Connection):  # type: ignore[misc]  # as a test double
+    """A pretended TCP connection whose descriptor is a file, into which ``sendfile`` sends.
+
+    Args:
+        protocol: The registry's channel.
+        clock: The site's clock.
+        descriptor: A file that is open for writing.
+    """
+
+    def __init__(self, protocol: Protocol, clock: Clock, descriptor: int) -> None:
+        SocketTransport.__init__(self, protocol, clock)
+        self.dataBuffer = b""
+        self._tempDataBuffer: list[bytes] = []
+        self.socket: Any = FakeSocket(self.waiting)
+        self.reactor: Any = FakePoller()
+        self.fileno: Any = lambda: descriptor

@@ -9,12 +9,14 @@ priority, and has no time, for the journal has its own.
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
-from twisted.logger import FileLogObserver, LogEvent, formatEvent
+import attrs
+from twisted.logger import FileLogObserver, LogEvent, Logger, LogLevel, formatEvent
 
 from minreg.text import printable
 
@@ -27,8 +29,92 @@ _RUNNER = ("twisted.application.", "twisted.scripts.", "twisted.internet.base")
 _FACTORY = ("Starting factory ", "Stopping factory ")
 _PORT = re.compile(r"\(.+ Port .+ Closed\)|\S+ starting on \S+")
 
-_LONGEST = 1024
-_OF_TWISTED = frozenset({"time", "format", "isError", "message", "system"})
+_LONGEST_FIELD = 1024
+_TWISTED_FIELDS = frozenset({"time", "format", "isError", "message", "system"})
+
+
+@attrs.frozen(eq=False)
+class RequestRecord:
+    """What the access log says about a request.
+
+    It keeps the lines that were formatted from it, for a request that is answered again and
+    again. Events carry it in the field ``request``.
+
+    Attributes:
+        client: The IP address of the client, or ``unix``.
+        method: The request's method.
+        path: The request's target, as the client sent it.
+        ns: The registry that the client named (``ns``), or empty.
+        status: The response's status.
+        bytes: Bytes of the response's body that were sent.
+        user_agent: The header field ``User-Agent``.
+        failure: Why the request was refused or its response aborted, or empty.
+        seconds: How long the response took.
+    """
+
+    client: str
+    method: str = "-"
+    path: str = "-"
+    ns: str = ""
+    status: int = 0
+    bytes: int = 0
+    user_agent: str = "-"
+    failure: str = ""
+    seconds: float = 0.0
+    _lines: dict[object, str] = attrs.field(factory=dict, init=False, repr=False)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.client} {self.method} {self.path} ns={self.ns!r} {self.status} "
+            f"{self.bytes}B {self.seconds:.3f}s {self.user_agent!r} {self.failure}"
+        )
+
+    def fields(self) -> dict[str, Any]:
+        """Return the record's fields by their names in the JSON log."""
+        names = (field.name for field in attrs.fields(RequestRecord) if field.init)
+        return {name: getattr(self, name) for name in names}
+
+    def for_client(self, client: str) -> "RequestRecord":
+        """Return the record of the same request from another client."""
+        return attrs.evolve(self, client=client)
+
+    def line(self, event: LogEvent, render: Callable[[LogEvent], str]) -> str:
+        """Return an event of this record as ``render`` formats it, which happens only once.
+
+        Args:
+            event: The event. Only its time differs from other events of this record.
+            render: Formats all of an event but its time.
+        """
+        line = self._lines.get(render)
+        if line is None:
+            line = self._lines[render] = render(event)
+        return line
+
+
+class AccessLog:
+    """Logs requests.
+
+    Attributes:
+        count: How many requests were logged.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._publish = Logger(namespace="minreg.access").observer
+
+    def publish(self, record: RequestRecord) -> None:
+        """Log a request."""
+        self.count += 1
+        self._publish(
+            {
+                "event": "request",
+                "request": record,
+                "log_format": "{request}",
+                "log_level": LogLevel.info,
+                "log_namespace": "minreg.access",
+                "log_time": time.time(),
+            }
+        )
 
 
 class Stream(Protocol):
@@ -81,34 +167,32 @@ def text_line(event: LogEvent) -> str:
     """
     if _is_life_cycle(event):
         return ""
-    return f"{_time(event)} {_kept(event, _text)}"
+    return f"{_time(event)} {_render(event, _text)}"
 
 
 def journal_line(event: LogEvent) -> str:
     """Write an event as ``text_line``, but with priorities in front of lines, and no time."""
     if _is_life_cycle(event):
         return ""
-    return _kept(event, _journal)
+    return _render(event, _journal)
 
 
 def json_line(event: LogEvent) -> str:
     """Write an event as a JSON object on one line, with the fields of docs/log.md."""
-    return f'{{"time": "{_time(event)}", {_kept(event, _json)}'
+    return f'{{"time": "{_time(event)}", {_render(event, _json)}'
 
 
-def _kept(event: LogEvent, render: Callable[[LogEvent], str]) -> str:
-    """Render all but the time, or take what was rendered when the event was logged before."""
-    kept: dict[object, str] | None = event.get("log_kept")
-    if kept is None:
-        return render(event)
-    line = kept.get(render)
-    if line is None:
-        line = kept[render] = render(event)
-    return line
+def _render(event: LogEvent, render: Callable[[LogEvent], str]) -> str:
+    """Return all of an event's line but the time."""
+    record: RequestRecord | None = event.get("request")
+    return render(event) if record is None else record.line(event, render)
 
 
 def _text(event: LogEvent) -> str:
-    line = f"{_level(event)} {printable(_words(event))}".rstrip()
+    record = event.get("request")
+    # Twisted's formatting would take as long as all the rest of logging a request.
+    message = formatEvent(event) if record is None else str(record)
+    line = f"{_level(event)} {printable(message)}".rstrip()
     if "log_failure" in event:
         line += "\n" + event["log_failure"].getTraceback().rstrip()
     return line + "\n"
@@ -135,9 +219,12 @@ def _is_life_cycle(event: LogEvent) -> bool:
 
 def _json(event: LogEvent) -> str:
     fields: dict[str, Any] = {"level": _level(event), "event": "message"}
-    if "event" in event:
-        fields |= {key: _cut(value) for key, value in event.items() if _is_ours(key)}
-    if fields["event"] != "request":
+    record: RequestRecord | None = event.get("request")
+    if record is not None:
+        fields |= {"event": "request", **_shorten(record.fields())}
+    else:
+        if "event" in event:
+            fields |= _shorten({key: value for key, value in event.items() if _is_ours(key)})
         fields["message"] = formatEvent(event)
     if "log_failure" in event:
         fields["traceback"] = event["log_failure"].getTraceback()
@@ -145,21 +232,16 @@ def _json(event: LogEvent) -> str:
 
 
 def _is_ours(key: str) -> bool:
-    """Whether whoever logged the event gave it this field, and not Twisted on its way."""
-    return not key.startswith("log_") and key not in _OF_TWISTED
+    """Return whether minreg gave an event this field, and not Twisted."""
+    return not key.startswith("log_") and key not in _TWISTED_FIELDS
 
 
-def _cut(value: Any) -> Any:
-    return value[:_LONGEST] if isinstance(value, str) else value
-
-
-def _words(event: LogEvent) -> str:
-    """Say what happened. There are so many requests that these say it themselves.
-
-    Twisted's own formatting of such a line takes as long as all else about a request.
-    """
-    words: Callable[[], str] | None = event.get("log_words")
-    return formatEvent(event) if words is None else words()
+def _shorten(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields with long texts cut to ``_LONGEST_FIELD`` characters."""
+    return {
+        key: value[:_LONGEST_FIELD] if isinstance(value, str) else value
+        for key, value in fields.items()
+    }
 
 
 def _time(event: LogEvent) -> str:

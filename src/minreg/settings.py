@@ -1,4 +1,4 @@
-"""What the daemon was told to do, as one typed value."""
+"""The daemon's settings: parsing options into one typed value."""
 
 import ipaddress
 import os
@@ -11,20 +11,24 @@ from minreg.log import LOG_FORMATS
 from minreg.oci.names import NameInvalid, parse_host
 
 BACKLOG = 1024
-"""Connections that may wait to be accepted; with Twisted's 50, a burst waits a second."""
+"""Connections that may wait to be accepted. With Twisted's 50, a burst has to wait a second
+for TCP's retransmission."""
 
 _MOST_WORKERS = 64
 
 
 class SettingInvalid(ValueError):
-    """An option's value cannot be used; the message names the option and the mend."""
+    """An option has an invalid value. The message names the option, and says what to do."""
 
 
 @attrs.frozen
 class ListenEndpoint:
-    """Where to listen: the option in the operator's words, and Twisted's description.
+    """An endpoint to listen on.
 
-    ``descriptor`` is the socket that systemd has passed for it, None where we open our own.
+    Attributes:
+        words: The option that describes it, for messages.
+        description: Twisted's description of the endpoint.
+        descriptor: The socket that systemd has passed for it; None if it is to be opened.
     """
 
     words: str
@@ -36,10 +40,16 @@ class ListenEndpoint:
 class Settings:
     """What to serve, where, and how to log it.
 
-    ``aliases`` are names of this registry, each with the upstream host that is meant by it;
-    ``waits_for_root`` says that the root may come later; ``workers`` how many processes serve.
-    ``status_listen`` is where status is served, None where the registry is; ``has_page`` tells
-    whether there is a page for people.
+    Attributes:
+        root: The root directory of the tree.
+        listen: The endpoints to listen on.
+        log_format: One of ``minreg.log.LOG_FORMATS``.
+        aliases: Names of this registry, each with the upstream host that it stands for.
+        allow_links_to: Directories outside of the root that links may lead to.
+        waits_for_root: Whether the root may be created or mounted later.
+        workers: The number of processes.
+        status_listen: The endpoint of the status; None if it is served with the registry.
+        has_page: Whether there are pages for people.
     """
 
     root: str
@@ -54,36 +64,37 @@ class Settings:
 
 
 def check_root(path: str | None) -> str:
-    """Make sure that there is a registry tree to serve.
+    """Check that a root directory exists and can be read, and return its absolute path.
 
     Raises:
-        SettingInvalid: There is no such directory, or it cannot be read.
+        SettingInvalid: It does not exist, or cannot be read.
     """
-    root = check_awaited_root(path)
+    root = check_later_root(path)
     if not os.path.exists(root):
         raise SettingInvalid(
             f"--root {root} does not exist: unpack the registry tree there, "
-            "or have it waited for with --wait-for-root"
+            "or start with --wait-for-root"
         )
     return root
 
 
-def check_awaited_root(path: str | None) -> str:
-    """Make sure that a registry tree can be served, now or once it is there.
+def check_later_root(path: str | None) -> str:
+    """Check a root directory that may not exist yet, and return its absolute path.
 
     Raises:
-        SettingInvalid: None is named, or what is there is no directory that can be read.
+        SettingInvalid: None is given, or it exists and is not a readable directory.
     """
     if not path:
         raise SettingInvalid(
-            "--root is missing: name the directory that holds the registry tree, or set "
-            "MINREG_ROOT"
+            "--root is missing: give the directory of the registry tree, or set MINREG_ROOT"
         )
     root = os.path.abspath(path)
     if not os.path.exists(root):
         return root
     if not os.path.isdir(root):
-        raise SettingInvalid(f"--root {root} is not a directory: name the one that holds the tree")
+        raise SettingInvalid(
+            f"--root {root} is not a directory: give the directory of the registry tree"
+        )
     if not os.access(root, os.R_OK | os.X_OK):
         raise SettingInvalid(
             f"--root {root} cannot be read by this user: chmod a+rX it, or run as its owner"
@@ -92,23 +103,23 @@ def check_awaited_root(path: str | None) -> str:
 
 
 def check_directory(path: str) -> str:
-    """Make sure that links may lead to a place that exists.
+    """Check a directory that links may lead to, and return its absolute path.
 
     Raises:
-        SettingInvalid: It is no directory.
+        SettingInvalid: It is not a directory.
     """
     if not os.path.isdir(path):
         raise SettingInvalid(
-            f"--allow-links-to {path} is not a directory: name the one that links lead to"
+            f"--allow-links-to {path} is not a directory: give the directory that links lead to"
         )
     return os.path.abspath(path)
 
 
 def parse_alias(text: str) -> tuple[str, str]:
-    """Read ``NAME=HOST``.
+    """Parse ``NAME=HOST``.
 
     Raises:
-        SettingInvalid: It has another form, or one side is no registry host.
+        SettingInvalid: It has another form, or a side is not a registry host.
     """
     name, separator, host = text.partition("=")
     try:
@@ -122,7 +133,7 @@ def parse_alias(text: str) -> tuple[str, str]:
 
 
 def parse_log_format(text: str) -> str:
-    """Read the name of a log format.
+    """Check the name of a log format, and return it.
 
     Raises:
         SettingInvalid: There is no such format.
@@ -133,7 +144,7 @@ def parse_log_format(text: str) -> str:
 
 
 def parse_workers(text: str) -> int:
-    """Read how many processes are wanted: a number, or ``auto`` for one per processor.
+    """Parse the number of processes: a number, or ``auto`` for one per processor.
 
     Raises:
         SettingInvalid: It is neither.
@@ -142,16 +153,16 @@ def parse_workers(text: str) -> int:
         return len(os.sched_getaffinity(0))
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_WORKERS):
         raise SettingInvalid(
-            f"--workers {text!r} is no number of processes: use 1 to {_MOST_WORKERS}, or auto"
+            f"--workers {text!r} is not a number of processes: use 1 to {_MOST_WORKERS}, or auto"
         )
     return int(text)
 
 
 def tcp_endpoint(port: str | None, interface: str | None) -> ListenEndpoint:
-    """Make the endpoint for a port and an interface.
+    """Return the endpoint of a port and an interface.
 
     Raises:
-        SettingInvalid: One of them cannot be.
+        SettingInvalid: One of them is invalid.
     """
     port = str(DEFAULT_PORT) if port is None else port
     interface = DEFAULT_INTERFACE if interface is None else interface

@@ -1,4 +1,4 @@
-"""What ``twistd -n minreg`` runs: from the command line and the environment to a service."""
+"""The plugin of ``twistd`` and ``twist``: from the command line and environment to the service."""
 
 import os
 import re
@@ -26,8 +26,8 @@ from minreg.settings import (
     ListenEndpoint,
     SettingInvalid,
     Settings,
-    check_awaited_root,
     check_directory,
+    check_later_root,
     check_root,
     parse_alias,
     parse_log_format,
@@ -71,11 +71,11 @@ class Options(UsageOptions):
         self["allow-links-to"] = []
 
     def opt_listen(self, endpoint: str) -> None:
-        """A Twisted endpoint to listen on, instead of port and interface. Repeatable."""
+        """A Twisted endpoint to listen on, instead of --port and --interface. Repeatable."""
         self["listen"].append(endpoint)
 
     def opt_registry_alias(self, alias: str) -> None:
-        """NAME=HOST: what is asked of registry NAME is that of HOST. Repeatable."""
+        """NAME=HOST: serve the images of HOST also under the registry name NAME. Repeatable."""
         self["registry-alias"].append(alias)
 
     def opt_allow_links_to(self, directory: str) -> None:
@@ -100,7 +100,7 @@ class Options(UsageOptions):
             )
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Read the command line; what is wrong with it is said in one line."""
+        """Parse the command line. An error is printed as one line."""
         try:
             super().parseOptions(options)
             self.settings = self._check()
@@ -123,7 +123,7 @@ class Options(UsageOptions):
         status_endpoint, sockets = find_status(status.last, passed, status.name)
         endpoints = [find_endpoints(listen.name, text, sockets) for text in listen.values]
         return Settings(
-            root=given["root"].parse(check_awaited_root if awaits else check_root),
+            root=given["root"].parse(check_later_root if awaits else check_root),
             listen=tuple(chain.from_iterable(endpoints)) or (_tcp_endpoint(given),),
             log_format=given["log-format"].parse(lambda text: parse_log_format(text or "text")),
             aliases=dict(
@@ -266,10 +266,15 @@ def _with_suggestion(message: str) -> str:
 def find_endpoints(
     option: str, text: str, sockets: Sequence[PassedSocket]
 ) -> list[ListenEndpoint]:
-    """Read an endpoint: several, where it means sockets that systemd has passed.
+    """Parse an endpoint. It may mean several sockets that systemd has passed.
+
+    Args:
+        option: The option that it is the value of.
+        text: The endpoint.
+        sockets: The sockets that systemd has passed.
 
     Raises:
-        SettingInvalid: Systemd has passed none of that kind.
+        SettingInvalid: It is malformed, or systemd has passed no such socket.
     """
     words = f"{option} {text}"
     if not is_passed(text):
@@ -278,7 +283,7 @@ def find_endpoints(
         chosen = choose_sockets(sockets, text)
     except ValueError:
         raise SettingInvalid(
-            f"{words} is no endpoint: write it as in systemd, or systemd:name=minreg.socket"
+            f"{words} is not an endpoint: write it as in systemd, or systemd:name=minreg.socket"
         ) from None
     if not chosen:
         raise SettingInvalid(f"{words}: systemd has passed no such socket: start minreg.socket")
@@ -288,22 +293,22 @@ def find_endpoints(
 def find_status(
     text: str | None, sockets: Sequence[PassedSocket], name: str = "--status-listen"
 ) -> tuple[ListenEndpoint | None, Sequence[PassedSocket]]:
-    """Read where status is to be, and tell which sockets are left for the registry.
+    """Parse the endpoint of the status, and return it with the sockets left for the registry.
 
     Raises:
-        SettingInvalid: Systemd has passed none of that kind, or several.
+        SettingInvalid: It is malformed, or systemd has passed no such socket, or several.
     """
     if text is None:
         return None, sockets
     status, *more = find_endpoints(name, text, sockets)
     if more:
-        raise SettingInvalid(f"{status.words} means several sockets: name one, by index=N")
+        raise SettingInvalid(f"{status.words} means several sockets: choose one with index=N")
     return status, [passed for passed in sockets if passed.descriptor != status.descriptor]
 
 
 def makeService(options: Options) -> "RegistryService":
-    """Build the daemon that ``options`` describe, not yet listening."""
-    from twisted.internet import reactor  # noqa: PLC0415 - whoever runs us installs it first
+    """Return the daemon that ``options`` describe, not yet listening (Twisted calls this)."""
+    from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
 
     # These import Twisted's networking, which comes after the decision about TLS.
     from minreg.daemon.assembly import make_service  # noqa: PLC0415
@@ -319,14 +324,14 @@ def makeService(options: Options) -> "RegistryService":
 
 
 def _open_log(options: Options) -> TextIO:
-    """Open what ``twistd`` was told to log to, or would log to by itself."""
+    """Return the log that ``twistd`` was told to write to, or its default."""
     parent = getattr(options, "parent", None) or {}
     path = parent.get("logfile")
     if path is None and not parent.get("nodaemon", True):
         path = "twistd.log"
     if path in (None, "-"):
         return sys.stdout
-    # Workers write to the same file: none of them may put another one in its place.
+    # Workers write to the same file, so it must not be rotated by one of the processes.
     rotates = options.settings.workers == 1
     log_file: TextIO = LogFile.fromFullPath(path, **({} if rotates else {"rotateLength": None}))
     return log_file

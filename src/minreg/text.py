@@ -1,4 +1,4 @@
-"""Text for people: bytes, counts, and what came from elsewhere made fit to be shown."""
+"""Formatting text for people: sizes, counts, and text from elsewhere that must not do harm."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def format_size(size: int) -> str:
-    """Write a number of bytes with three or four digits: ``182.3 MB``."""
+    """Return a number of bytes with a decimal unit, such as ``182.3 MB``."""
     value = float(size)
     for unit in _UNITS:
         if value < 1000 or unit == _UNITS[-1]:
@@ -18,25 +18,25 @@ def format_size(size: int) -> str:
 
 
 def count(number: int, thing: str, things: str = "") -> str:
-    """Write a number of things: ``1 blob``, ``2 blobs``.
+    """Return a number with its noun in singular or plural: ``1 blob``, ``2 blobs``.
 
     Args:
-        number: How many.
-        thing: What one is called.
-        things: What several are called, if that is not ``thing`` and an ``s``.
+        number: The number.
+        thing: The noun in the singular.
+        things: The noun in the plural, if that is not ``thing`` with an ``s``.
     """
     return f"{number} {thing if number == 1 else things or thing + 's'}"
 
 
 def name_some(names: Sequence[str], near: str, most: int = 6) -> str:
-    """Name some of many: those like ``near`` first, then the last ones as versions go.
+    """Return some names of many: the most similar to ``near``, then the highest versions.
 
     Args:
         names: The names; not empty.
-        near: What somebody was looking for.
-        most: How many to name.
+        near: The name that was not found.
+        most: The number of names.
     """
-    # The daemon has no use for this before somebody asks in vain.
+    # The daemon does not need this until something is not found.
     from difflib import get_close_matches  # noqa: PLC0415
 
     last = sorted(names, key=_as_version, reverse=True)
@@ -47,19 +47,22 @@ def name_some(names: Sequence[str], near: str, most: int = 6) -> str:
 
 
 def _as_version(name: str) -> list[str | int]:
-    """Return what sorts ``1.9`` before ``1.10``: texts and numbers, in turn."""
+    """Return a sort key by which ``1.9`` comes before ``1.10``."""
     return [
         int(part) if part.isascii() and part.isdigit() else part for part in _DIGITS.split(name)
     ]
 
 
 def shorten(text: str, longest: int) -> str:
-    """Cut a text to so many characters, and show that it was."""
+    """Return a text cut to ``longest`` characters, with an ellipsis if it was longer."""
     return text if len(text) <= longest else text[:longest] + "…"
 
 
 def printable(text: str, longest: int = 4096) -> str:
-    """Escape what would break a line, or do something to a terminal, and cut the length."""
+    """Return a text without line breaks and terminal control characters, which are escaped.
+
+    It is cut to ``longest`` characters.
+    """
     text = shorten(text, longest)
     if text.isprintable():
         return text

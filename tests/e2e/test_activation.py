@@ -110,7 +110,7 @@ class ReportTests(ActivationTestCase):
         self.assertEqual(begun["READY"], "1")
         sign = self.report(without=b"READY")
         self.assertEqual(sign["WATCHDOG"], "1")
-        self.assertIn("waiting for the registry", sign["STATUS"])
+        self.assertIn("waiting for the root", sign["STATUS"])
         before = time.monotonic_ns() // 1000
         process.send_signal(signal.SIGHUP)
         reloading = self.report()
@@ -150,7 +150,7 @@ class SignalTests(ActivationTestCase):
         self.process.send_signal(signal.SIGHUP)
         self.report()
         self.report()
-        self.wait_until(lambda: "the log file is opened anew" in self.log())
+        self.wait_until(lambda: "the log file was reopened" in self.log())
 
     def test_stop_twice(self) -> None:
         """Told to stop again while a transfer is under way, it ends without a traceback."""

@@ -62,7 +62,7 @@ class TransferTests(DaemonTestCase):
         self.assertLess(len(error.partial), SIZE // 2 + 1)
         self.daemon.stop()
         (event,) = self.daemon.request_events()
-        self.assertIn("cut short", event["failure"])
+        self.assertIn("truncated", event["failure"])
 
     def test_removed(self) -> None:
         """A file that is replaced or removed while it is sent is sent to its end."""

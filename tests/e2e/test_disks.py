@@ -52,6 +52,6 @@ class DisksTests(UnitsTestCase):
         systemd = self.boot()
         status, body = self.ask(_SAMPLE)
         self.assertEqual(status, 503)
-        self.assertIn(f"root {ROOT} is not there yet".encode(), body)
+        self.assertIn(f"root {ROOT} does not exist yet".encode(), body)
         state = systemd.show("minreg-root.service", "Result")
         self.assertEqual(state, {"Result": "exit-code"})

@@ -8,8 +8,8 @@ import time
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.verify import Verification
-from minreg.oci.manifests import Platform
 from minreg.oci.names import OCI_INDEX
+from minreg.oci.platforms import Platform
 from tests.image_archives import (
     CONTAINERD_NAME,
     Image,

@@ -12,9 +12,9 @@ from minreg.oci.names import Digest
 from minreg.store.tree import RegistryTree
 from minreg.web.backpressure import STALL_TIMEOUT
 from tests.e2e.wires import Wire
-from tests.shortcuts import said
+from tests.fastpath import said
 from tests.store_support import open_files
-from tests.stores import HeldThreads
+from tests.stores import ManualThreads
 from tests.support import ALIASES, Response, WebTestCase, parse_response, write_request
 
 LAYER = secrets.token_bytes(1 << 20) * 20
@@ -163,7 +163,7 @@ class BrokenTests(SendfileTestCase):
         self.assertTrue(self.wire.transport.connected)
         self.clock.advance(2)
         self.assert_nothing_left()
-        self.assertEqual(self.last_line()[FAILURE], "the client did not take the answer")
+        self.assertEqual(self.last_line()[FAILURE], "the client did not accept the response")
 
     def test_cut_short(self) -> None:
         """If the file is cut short, the connection ends before the body does."""
@@ -172,7 +172,7 @@ class BrokenTests(SendfileTestCase):
         received = self.wire.read(len(LAYER))
         self.assertLess(len(received), 10_001_000)
         self.assert_nothing_left()
-        self.assertIn("cut short", str(self.last_line()[FAILURE]))
+        self.assertIn("truncated", str(self.last_line()[FAILURE]))
 
     def test_cut_off(self) -> None:
         """When the daemon's patience with a transfer ends, all of it is closed."""
@@ -198,7 +198,7 @@ class ColdTests(SendfileTestCase):
     def setUp(self) -> None:
         """Have threads that wait until they are told to go on."""
         super().setUp()
-        self.threads = HeldThreads()
+        self.threads = ManualThreads()
         self.site = self.make_site(RegistryTree(self.root, ALIASES), in_thread=self.threads)
         self.wire.close()
         self.wire = Wire(self.site, self.clock)

@@ -58,6 +58,7 @@ class StatusTests(EndToEndTestCase):
     def test_missing(self) -> None:
         """What containerd missed becomes a list that a download reads."""
         self.need_programs("containerd", "ctr")
+        self.need_root("containerd gives its sockets to root")
         directory = self.make_directory()
         containerd = Containerd(directory)
         self.addCleanup(containerd.stop)

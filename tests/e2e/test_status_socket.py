@@ -64,5 +64,5 @@ class ServiceTests(UnitsTestCase):
         systemd.run("touch", "/run/said")
         self.wait_until(lambda: "cannot listen there" in systemd.run("cat", "/run/said"))
         said = systemd.run("cat", "/run/said")
-        self.assertIn("the service has /run/minreg for that\n", said)
+        self.assertIn("such as /run/minreg of the service\n", said)
         self.assertNotIn("Traceback", said)

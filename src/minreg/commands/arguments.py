@@ -7,9 +7,8 @@ from difflib import get_close_matches
 import click
 
 from minreg.commands.reports import WrongUsage
-from minreg.oci.manifests import Platform
 from minreg.oci.names import ImageReference, ReferencesInvalid, parse_references
-from minreg.preflight.platforms import parse_platform
+from minreg.oci.platforms import Platform, parse_platform
 
 ALL_PLATFORMS = "all"
 

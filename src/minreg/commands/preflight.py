@@ -14,9 +14,9 @@ from minreg.commands.reports import CouldNotLook, WrongUsage, hashing_bar, is_in
 from minreg.commands.terminal import Style, colorize, echo
 from minreg.commands.trees import find_tree
 from minreg.defaults import DEFAULT_ALIAS
-from minreg.preflight.query import CannotCheck, PreflightQuery, QueryInvalid, WantedImage
+from minreg.preflight.query import CannotCheck, PreflightQuery, QueryInvalid, RequiredImage
 from minreg.preflight.report import PreflightReport
-from minreg.preflight.tree_check import Preflight
+from minreg.preflight.tree_check import TreePreflight
 from minreg.settings import SettingInvalid, check_directory, parse_alias
 from minreg.store.interfaces import StoreUnavailable
 from minreg.store.tree import RegistryTree
@@ -109,7 +109,7 @@ def _reported_failures() -> Iterator[None]:
 class _ManifestImages:
     """The images in manifests, and notes about images that cannot be determined."""
 
-    images: Sequence[WantedImage] = ()
+    images: Sequence[RequiredImage] = ()
     notes: Sequence[str] = ()
 
 
@@ -128,12 +128,12 @@ def _read_manifests(paths: Sequence[str]) -> _ManifestImages:
 
 
 def _make_preflight(
-    options: PreflightOptions, root: str, images: Sequence[WantedImage]
-) -> Preflight:
+    options: PreflightOptions, root: str, images: Sequence[RequiredImage]
+) -> TreePreflight:
     aliases = dict(map(parse_alias, (DEFAULT_ALIAS, *options.registry_alias)))
     links = [check_directory(path) for path in options.allow_links_to]
     listed = [
-        WantedImage(image, f"list {path}") for path in options.files for image in read_list(path)
+        RequiredImage(image, f"list {path}") for path in options.files for image in read_list(path)
     ]
     query = PreflightQuery.parse(
         release=options.k3s,
@@ -145,7 +145,7 @@ def _make_preflight(
         registry=options.system_default_registry,
         more=[*listed, *images],
     )
-    return Preflight(RegistryTree(root, aliases, links), aliases, query)
+    return TreePreflight(RegistryTree(root, aliases, links), aliases, query)
 
 
 def _print(report: PreflightReport, notes: Sequence[str]) -> None:

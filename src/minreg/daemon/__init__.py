@@ -1,1 +1,1 @@
-"""The daemon and what it runs under: systemd, signals, and a root that may come late."""
+"""The daemon: its sockets, processes and signals, and what it tells systemd."""

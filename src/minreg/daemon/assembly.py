@@ -1,4 +1,4 @@
-"""How much the operating system lets this process have open."""
+"""Building the daemon from its settings."""
 
 import os
 import resource
@@ -11,7 +11,6 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorThreads, IReactorTime, IStreamServerEndpoint
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import FileLogObserver
-from twisted.python.logfile import LogFile
 
 from minreg.daemon.service import GiveUp, Listener, RegistryService, RootWatch, exit_with_error
 from minreg.daemon.signals import Reloader, Signals
@@ -22,17 +21,18 @@ from minreg.log import is_journal, make_observer
 from minreg.settings import ListenEndpoint, SettingInvalid, Settings
 from minreg.store.tree import DeferredTree, RegistryTree
 from minreg.web.disk import DiskIO
-from minreg.web.fastpath.buffered_log import BufferedLog
+from minreg.web.fastpath.batching import BufferedLog
 from minreg.web.site import RegistrySite
-from minreg.web.status.plan import StatusOptions
+from minreg.web.status.context import StatusOptions
 from minreg.web.status.resources import make_sites
+from minreg.web.twisted_private import log_descriptor
 
 _RESERVED = 64
 _FILES_OF_A_CONNECTION = 3
 
 
 def raise_file_limit() -> int:
-    """Raise the soft limit of open files to the hard one, and return it."""
+    """Raise the soft limit of open files to the hard limit, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -40,10 +40,10 @@ def raise_file_limit() -> int:
 
 
 def most_connections(open_files: int) -> int:
-    """Tell how many connections can be served with so many files open.
+    """Return how many connections a limit of open files allows.
 
-    Each is a file itself, may send another one, and is open twice while it does so; a few
-    are needed for all else.
+    A connection needs three: its socket, the file that it sends, and a duplicate of the socket
+    for ``sendfile``. Some more are reserved for everything else.
     """
     return max(1, (open_files - _RESERVED) // _FILES_OF_A_CONNECTION)
 
@@ -51,16 +51,16 @@ def most_connections(open_files: int) -> int:
 def make_service(
     settings: Settings, log: TextIO, reactor: Any, give_up: GiveUp = exit_with_error
 ) -> RegistryService:
-    """Build the daemon that some settings describe, not yet listening.
+    """Build the daemon, not yet listening.
 
     Args:
         settings: What to serve, and where.
-        log: What the log is written to.
-        reactor: What it runs on.
-        give_up: Ends the program where it cannot listen.
+        log: The stream that the log is written to.
+        reactor: The reactor.
+        give_up: Called with a message to end the program if it cannot listen.
 
     Raises:
-        SettingInvalid: It cannot listen where it is to.
+        SettingInvalid: An endpoint is invalid.
     """
     ports = ReusePortReactor(reactor) if settings.workers > 1 else reactor
     endpoints = make_endpoints(settings.listen, ports)
@@ -92,35 +92,35 @@ def make_service(
 def make_endpoints(
     listen: Sequence[ListenEndpoint], reactor: object
 ) -> list[tuple[str, IStreamServerEndpoint]]:
-    """Make the endpoints to listen on, each with the operator's words for it.
+    """Return the endpoints to listen on, each with the option that describes it.
 
     Raises:
-        SettingInvalid: Twisted cannot make anything of a description.
+        SettingInvalid: Twisted does not accept the description of an endpoint.
     """
     endpoints: list[tuple[str, IStreamServerEndpoint]] = []
-    for wanted in listen:
-        if wanted.descriptor is not None:
-            endpoints.append((wanted.words, PassedEndpoint(reactor, wanted.descriptor)))
+    for setting in listen:
+        if setting.descriptor is not None:
+            endpoints.append((setting.words, PassedEndpoint(reactor, setting.descriptor)))
             continue
         try:
-            endpoint = serverFromString(reactor, wanted.description)
+            endpoint = serverFromString(reactor, setting.description)
         except (ValueError, TypeError, OSError, ImportError) as error:
             raise SettingInvalid(
-                f"{wanted.words} is no endpoint ({error}): "
+                f"{setting.words} is not an endpoint ({error}): "
                 "write it as in tcp:9080:interface=127.0.0.1"
             ) from None
-        endpoints.append((wanted.words, endpoint))
+        endpoints.append((setting.words, endpoint))
     return endpoints
 
 
 def make_store(settings: Settings) -> RegistryTree:
-    """Make what reads the tree that is to be served."""
+    """Return the store for the tree to serve."""
     make = DeferredTree if settings.waits_for_root else RegistryTree
     return make(settings.root, settings.aliases, settings.allow_links_to)
 
 
 def make_disk(reactor: Any) -> DiskIO:
-    """Make what waits for the disk in the threads of a reactor."""
+    """Return a ``DiskIO`` that uses the thread pool of a reactor."""
     threads = IReactorThreads(reactor)
     run = partial(deferToThreadPool, threads, threads.getThreadPool())
     return DiskIO(IReactorTime(reactor), run)
@@ -129,7 +129,7 @@ def make_disk(reactor: Any) -> DiskIO:
 def make_all_sites(
     settings: Settings, store: RegistryTree, disk: DiskIO, reactor: Any
 ) -> tuple[RegistrySite, RegistrySite]:
-    """Build the site over the tree that is to be served, and that of its status."""
+    """Return the site of the registry, and the one of its status."""
     most = most_connections(raise_file_limit())
     return make_sites(store, disk, IReactorTime(reactor), most, _plan_status(settings))
 
@@ -161,12 +161,7 @@ def make_daemon_observer(log_format: str, log: TextIO, reactor: Any) -> FileLogO
 def _make_workers(settings: Settings, log: TextIO, reactor: Any) -> Workers | None:
     if settings.workers == 1:
         return None
-    return Workers(settings, partial(_descriptor_of, log), reactor, os.environ)
-
-
-def _descriptor_of(log: TextIO) -> int:
-    file = log._file if isinstance(log, LogFile) else log  # noqa: SLF001 - no other way
-    return file.fileno()
+    return Workers(settings, partial(log_descriptor, log), reactor, os.environ)
 
 
 def _supervise(
@@ -175,7 +170,7 @@ def _supervise(
     describe: Callable[[], str],
     reload: Callable[[], None],
 ) -> Callable[[], None]:
-    """Let systemd know how the service fares, if it wants to; return how to reload then."""
+    """Report the service's state to systemd, if it asks for that. Return how to reload."""
     notifier = find_notifier(os.environ)
     if notifier is None:
         return reload
@@ -185,7 +180,7 @@ def _supervise(
 
 
 def _describe(watch: RootWatch, site: RegistrySite) -> str:
-    return f"waiting for the registry: {watch.problem}" if watch.problem else site.describe()
+    return f"waiting for the root: {watch.problem}" if watch.problem else site.describe()
 
 
 def _greeting(settings: Settings) -> str:

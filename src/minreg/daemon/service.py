@@ -1,4 +1,4 @@
-"""The daemon as a service: it listens, says so, and ends without cutting anyone off."""
+"""The daemon as a Twisted service: listening, stopping gracefully, and watching the root."""
 
 import errno
 import os
@@ -24,36 +24,34 @@ from minreg.store.interfaces import StoreUnavailable
 from minreg.web.site import RegistrySite
 
 DRAIN_TIMEOUT = 30
-"""Seconds that transfers under way may take to finish once the daemon is told to stop."""
+"""Seconds that transfers in progress have to finish when the daemon is told to stop."""
 
 GiveUp = Callable[[str], NoReturn]
 
-_MEND = "choose another --port, --interface or --listen"
-_MENDS = {
-    errno.EADDRINUSE: f"stop what else listens there, or {_MEND}",
+_FIX = "choose another --port, --interface or --listen"
+_FIXES = {
+    errno.EADDRINUSE: f"stop what else listens there, or {_FIX}",
     errno.EADDRNOTAVAIL: "no interface of this machine has that address: choose another",
     errno.EACCES: "run it as root, or choose a --port from 1024 on",
 }
-_WRITABLE = (
-    "choose a directory that is there and may be written to: the service has /run/minreg for that"
-)
-_MENDS_OF_PATHS = {
-    errno.EADDRINUSE: _MENDS[errno.EADDRINUSE],
+_WRITABLE = "choose a directory that exists and is writable, such as /run/minreg of the service"
+_PATH_FIXES = {
+    errno.EADDRINUSE: _FIXES[errno.EADDRINUSE],
     **dict.fromkeys((errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS), _WRITABLE),
 }
 
-_ON_THIS_MACHINE = {"//0.0.0.0:": "//127.0.0.1:", "//[::]:": "//[::1]:"}
-"""Addresses that stand for all of a machine, and how it reaches itself."""
+_LOCAL_ADDRESSES = {"//0.0.0.0:": "//127.0.0.1:", "//[::]:": "//[::1]:"}
+"""Addresses that stand for all interfaces, and the address at which the machine itself is."""
 
 _log = Logger()
 
 
 class StartFailed(Exception):
-    """The daemon does not start; the message says why, and the mend."""
+    """The daemon does not start. The message says why, and what to do."""
 
 
 def exit_with_error(message: str) -> NoReturn:
-    """End the program with a complaint.
+    """Print an error, and exit with status 1.
 
     Raises:
         SystemExit: Always.
@@ -63,19 +61,19 @@ def exit_with_error(message: str) -> NoReturn:
 
 
 def exit_with_logged_error(message: str) -> NoReturn:
-    """End a program that is not at its terminal any more.
+    """Log an error, and end a program that has left its terminal.
 
     Raises:
-        StartFailed: Always. ``twistd`` waits there for it to say so, and only then exits.
+        StartFailed: Always. The ``twistd`` at the terminal waits for that before it exits.
     """
-    _log.error("{reason}", event="deaf", reason=message)
-    # Python is about to write its own account of that into the log: one line is enough.
+    _log.error("{reason}", event="listen_failed", reason=message)
+    # Python also writes the traceback of the exception into the log. Limit that to one line.
     sys.tracebacklimit = 0
     raise StartFailed(message)
 
 
 def print_error(message: str) -> None:
-    """Tell whoever starts the daemon why it does not start, past any log."""
+    """Print why the daemon does not start on the real standard error, and not into the log."""
     stream = sys.__stderr__ or sys.stderr
     stream.write(f"minreg: {message}\n")
     stream.flush()
@@ -86,13 +84,13 @@ class RegistryService(MultiService):
 
     Args:
         site: What to serve.
-        endpoints: Where, each with the words that the operator used for it.
-        greeting: What to say about the place that is served; a worker that has nothing to
-            say does not tell when it stops, either.
+        endpoints: Where, each with the option that describes it.
+        greeting: What to log about the registry that is served. If it is empty, as in a worker,
+            the start and the stop are not logged.
         observer: Writes the log.
-        beside: Listeners for what is served beside the site. They end last.
-        workers: Serves the same in other processes.
-        give_up: Ends the program where it cannot listen.
+        beside: Listeners for other sites, which are stopped last.
+        workers: The other processes that serve the site.
+        give_up: Called with a message to end the program if it cannot listen.
     """
 
     def __init__(
@@ -117,13 +115,13 @@ class RegistryService(MultiService):
             listener.setServiceParent(self)
 
     def setServiceParent(self, parent: IService | Componentized) -> None:
-        """Become part of an application, and write its log from its first line on."""
+        """Become part of an application, and set its log observer before it starts logging."""
         if isinstance(parent, Componentized):
             parent.setComponent(ILogObserver, self.observer)
         super().setServiceParent(parent)
 
     def startService(self) -> None:
-        """Listen, and tell the operator what is served where."""
+        """Listen, and log what is served where."""
         super().startService()
         self._workers.startService()
         if not self._greeting:
@@ -141,22 +139,22 @@ class RegistryService(MultiService):
             _log.info("status is at {places}", event="status", places=places)
 
     def stopService(self) -> Deferred[None]:
-        """Refuse new connections, and wait for the transfers that are under way."""
+        """Refuse new connections, and wait for the transfers in progress."""
         return Deferred.fromCoroutine(self._stop())
 
     def force_stop(self) -> None:
-        """End a stop at once, here and in the other processes: wait for no transfer."""
+        """Abort the transfers that a stop waits for, here and in the other processes."""
         if self._greeting:
-            _log.info("told to stop once more", event="stop")
+            _log.info("told to stop again: aborting transfers", event="stop")
         self._site.abort_all()
         self._workers.stopService()
 
     async def _stop(self) -> None:
         if self._greeting:
-            _log.info("stopping: transfers under way may finish", event="stop")
+            _log.info("stopping: transfers in progress may finish", event="stop")
         workers = maybeDeferred(self._workers.stopService)
-        company = [service for service in self if service not in self._beside]
-        await gatherResults([maybeDeferred(each.stopService) for each in reversed(company)])
+        first = [service for service in self if service not in self._beside]
+        await gatherResults([maybeDeferred(each.stopService) for each in reversed(first)])
         await self._site.drain(DRAIN_TIMEOUT)
         await workers
         await gatherResults([listener.stopService() for listener in self._beside])
@@ -166,7 +164,7 @@ class RegistryService(MultiService):
 
 
 class Listener(Service):
-    """Listens on one endpoint, or ends the program: a deaf daemon is of no use."""
+    """Listens on one endpoint. If that fails, the program ends."""
 
     def __init__(
         self,
@@ -182,7 +180,7 @@ class Listener(Service):
         self._port: IListeningPort | None = None
 
     def privilegedStartService(self) -> None:
-        """Listen while the process may still have the right to."""
+        """Listen while the process may still have root's privileges."""
         super().privilegedStartService()
         failures: list[Failure] = []
         self._endpoint.listen(self._site).addCallbacks(self._keep, failures.append)
@@ -190,7 +188,7 @@ class Listener(Service):
             self._fail(failure)
 
     def startService(self) -> None:
-        """Listen, if that has not happened yet."""
+        """Listen, if ``privilegedStartService`` was not called."""
         super().startService()
         if self._port is None:
             self.privilegedStartService()
@@ -207,7 +205,7 @@ class Listener(Service):
         return Deferred.fromCoroutine(self._stop())
 
     def describe(self) -> str:
-        """Name the place as a client would: a URL, or ``unix:`` and a socket's path."""
+        """Return the URL at which clients find it, or ``unix:`` and the path of a Unix socket."""
         return self._words if self._port is None else self._describe(self._port)
 
     def _describe(self, port: IListeningPort) -> str:
@@ -218,15 +216,15 @@ class Listener(Service):
         self._port = port
         self._site.listeners.append(self._describe(port))
         url = _url(port.getHost(), self._words)
-        for every, here in _ON_THIS_MACHINE.items():
-            url = url.replace(every, here)
+        for every, local in _LOCAL_ADDRESSES.items():
+            url = url.replace(every, local)
         self._site.url = self._site.url or url
 
     def _fail(self, failure: Failure) -> NoReturn:
         problem = getattr(failure.value, "socketError", failure.value)
         reason = getattr(problem, "strerror", None) or str(problem)
-        fixes = _MENDS_OF_PATHS if "listen unix:" in self._words.lower() else _MENDS
-        fix = fixes.get(getattr(problem, "errno", 0), _MEND)
+        fixes = _PATH_FIXES if "listen unix:" in self._words.lower() else _FIXES
+        fix = fixes.get(getattr(problem, "errno", 0), _FIX)
         self._give_up(f"{self._words}: cannot listen there: {reason}: {fix}")
 
 
@@ -237,7 +235,7 @@ def _socket(address: IAddress) -> str:
 
 
 def _url(address: IAddress, words: str) -> str:
-    """Write a place as a client would; empty if that is a socket's file."""
+    """Return the URL of an address; empty for a Unix socket."""
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     if host is None or port is None:
         return ""
@@ -246,47 +244,52 @@ def _url(address: IAddress, words: str) -> str:
 
 
 INTERVAL = 2.0
-"""Seconds from one look at the root to the next."""
+"""Seconds between checks of the root."""
 
 
 class RootWatch(Service):
-    """Looks again and again whether there is something to serve, and logs when that changes.
+    """Checks regularly whether the root is available, and logs when that changes.
+
+    Attributes:
+        problem: Why the root is not available; empty if it is.
 
     Args:
-        look: Promises nothing, or fails with ``StoreUnavailable``.
+        check: Returns a Deferred that fails with ``StoreUnavailable`` if it is not.
         clock: Measures time.
     """
 
     _log = Logger()
 
-    def __init__(self, look: Callable[[], Deferred[None]], clock: IReactorTime) -> None:
+    def __init__(self, check: Callable[[], Deferred[None]], clock: IReactorTime) -> None:
         self.problem = ""
-        self._look = look
-        self._looks = LoopingCall(self._look_again)
-        self._looks.clock = clock
+        self._check = check
+        self._checks = LoopingCall(self._check_again)
+        self._checks.clock = clock
 
     def startService(self) -> None:
-        """Begin to look."""
+        """Start checking."""
         super().startService()
-        self._looks.start(INTERVAL)
+        self._checks.start(INTERVAL)
 
     def stopService(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         super().stopService()
-        self._looks.stop()
+        self._checks.stop()
 
-    def _look_again(self) -> Deferred[None]:
-        return self._look().addCallbacks(self._find, self._miss)
+    def _check_again(self) -> Deferred[None]:
+        return self._check().addCallbacks(self._report_available, self._report_unavailable)
 
-    def _find(self, _nothing: None) -> None:
+    def _report_available(self, _nothing: None) -> None:
         if self.problem:
             self.problem = ""
-            self._log.info("the registry is there now, and served", event="found")
+            self._log.info("the root is available now, and served", event="root_available")
 
-    def _miss(self, failure: Failure) -> None:
+    def _report_unavailable(self, failure: Failure) -> None:
         failure.trap(StoreUnavailable)
         if not self.problem:
             self._log.warn(
-                "waiting for the registry: {reason}", event="waiting", reason=str(failure.value)
+                "waiting for the root: {reason}",
+                event="root_unavailable",
+                reason=str(failure.value),
             )
         self.problem = str(failure.value)

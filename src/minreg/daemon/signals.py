@@ -1,4 +1,4 @@
-"""What the daemon does when it is sent a signal."""
+"""Handling signals: SIGHUP reloads, a second SIGTERM or SIGINT stops at once."""
 
 import signal
 from collections.abc import Callable
@@ -17,16 +17,15 @@ Caller = Callable[[Call], object]
 
 
 class Signals(Service):
-    """Reloads at SIGHUP, and takes a second SIGTERM or SIGINT for haste.
+    """Reloads at SIGHUP, and stops at once at a second SIGTERM or SIGINT.
 
-    Twisted's own handlers stop the reactor once, and complain in a traceback when they are
-    to stop it again.
+    Twisted's own handlers stop the reactor the first time, and log a traceback the second time.
 
     Args:
-        when_running: Calls once the reactor has set up its own handlers.
-        in_reactor: Calls when the reactor comes to it; safe within a signal handler.
-        reload: Reads anew what can be.
-        hurry: Ends a stop that takes time.
+        when_running: Calls a function when the reactor has installed its own handlers.
+        in_reactor: Calls a function in the reactor; safe in a signal handler.
+        reload: Reloads the daemon.
+        force_stop: Ends a stop that waits for transfers.
     """
 
     def __init__(
@@ -35,44 +34,44 @@ class Signals(Service):
         self._when_running = when_running
         self._in_reactor = in_reactor
         self._reload = reload
-        self._hurry = force_stop
-        self._is_told = False
+        self._force_stop = force_stop
+        self._is_stopping = False
 
     def startService(self) -> None:
-        """Obey from now on."""
+        """Install the handlers."""
         super().startService()
-        signal.signal(signal.SIGHUP, self._obey_hangup)
+        signal.signal(signal.SIGHUP, self._handle_hangup)
         self._when_running(self._take_over)
 
     def _take_over(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             first = signal.getsignal(number)
-            # One that is ignored, as that of a job in the background, stays so.
+            # A signal that is ignored stays ignored: a shell does that for background jobs.
             if callable(first):
                 signal.signal(number, self._stop_once(first))
 
     def _stop_once(self, first: Handler) -> Handler:
-        def obey(number: int, frame: FrameType | None) -> None:
-            if self._is_told:
-                self._in_reactor(self._hurry)
+        def handle(number: int, frame: FrameType | None) -> None:
+            if self._is_stopping:
+                self._in_reactor(self._force_stop)
                 return
-            self._is_told = True
+            self._is_stopping = True
             first(number, frame)
 
-        return obey
+        return handle
 
-    def _obey_hangup(self, _number: int, _frame: FrameType | None) -> None:
+    def _handle_hangup(self, _number: int, _frame: FrameType | None) -> None:
         self._in_reactor(self._reload)
 
 
 class Reloader:
-    """Opens the log file again, which others may have moved away.
+    """Reopens the log file, after it was renamed by logrotate.
 
-    Nothing else needs it: options do not change, and the tree is read at each request.
+    Nothing else needs a reload: options do not change, and the tree is read at each request.
 
     Args:
-        log_file: What the log is written to.
-        tell_others: Has other processes do so, too.
+        log_file: The stream that the log is written to.
+        tell_others: Makes the other processes reopen it, too.
     """
 
     _log = Logger()
@@ -84,9 +83,9 @@ class Reloader:
         self._tell_others = tell_others
 
     def reload(self) -> None:
-        """Do it, and say so in the log that is open then."""
+        """Reopen the log file, and log that."""
         if isinstance(self._log_file, LogFile):
             self._log_file.reopen()
             if self._tell_others is not None:
                 self._tell_others()
-        self._log.info("reloaded: the log file is opened anew", event="reload")
+        self._log.info("reloaded: the log file was reopened", event="reload")

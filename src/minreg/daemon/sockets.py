@@ -1,7 +1,11 @@
-"""Sockets that systemd opens and passes on: the protocol of sd_listen_fds(3), without libsystemd.
+"""Sockets that systemd passes, and TCP ports that several processes share.
 
-Twisted has an endpoint for one of them, ``systemd:``. It does not do here: it wants to be told
-the socket's family, finds none where sockets have no names, and closes what workers need.
+Passed sockets follow the protocol of sd_listen_fds(3), which needs no libsystemd. Twisted's own
+endpoint for them, ``systemd:``, cannot be used: it has to be told the socket's family, finds no
+socket if systemd gives them no names, and closes descriptors that the workers need.
+
+Ports are shared with SO_REUSEPORT (socket(7)): the kernel distributes connections to the
+processes that listen on the same address.
 """
 
 import os
@@ -10,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
-from twisted.internet import tcp, unix
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import (
     IListeningPort,
@@ -19,7 +22,6 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.internet.tcp import Port
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 _FIRST = 3
@@ -29,18 +31,19 @@ _KEYS = frozenset({"domain", "index", "name"})
 
 @attrs.frozen
 class PassedSocket:
-    """A socket that systemd has passed, and what it calls that (``FileDescriptorName=``)."""
+    """A socket that systemd has passed, with its name (``FileDescriptorName=``)."""
 
     descriptor: int
     name: str
 
 
 def find_sockets(environment: Mapping[str, str], process: int) -> list[PassedSocket]:
-    """Find the sockets that were passed.
+    """Return the sockets that were passed.
 
     Args:
-        environment: What the process was started with, as sd_listen_fds_with_names(3) reads it.
-        process: The number of this process; what was passed to another is not ours.
+        environment: The environment that the process was started with
+            (sd_listen_fds_with_names(3)).
+        process: The PID of this process. Sockets for another one are ignored.
     """
     count = environment.get("LISTEN_FDS", "")
     if environment.get("LISTEN_PID") != str(process) or not count.isdecimal():
@@ -52,10 +55,10 @@ def find_sockets(environment: Mapping[str, str], process: int) -> list[PassedSoc
 
 
 def find_passed() -> list[PassedSocket]:
-    """Find the sockets that were passed to this process.
+    """Return the sockets that were passed to this process.
 
-    They are read from what it was started with (proc_pid_environ(5)), for Twisted takes out of
-    the environment what it has seen.
+    The environment is read from /proc (proc_pid_environ(5)), because Twisted removes the
+    variables from ``os.environ``.
     """
     with open("/proc/self/environ", "rb") as file:
         entries = os.fsdecode(file.read()).split("\0")
@@ -64,35 +67,35 @@ def find_passed() -> list[PassedSocket]:
 
 
 def is_passed(description: str) -> bool:
-    """Tell whether an endpoint is one that systemd opens."""
+    """Return whether an endpoint means sockets that systemd passes."""
     return description.partition(":")[0] == "systemd"
 
 
 def choose_sockets(sockets: Sequence[PassedSocket], description: str) -> list[PassedSocket]:
-    """Choose those that an endpoint means.
+    """Return the sockets that an endpoint means.
 
     Args:
-        sockets: What there is.
+        sockets: The sockets that were passed.
         description: ``systemd`` for all, ``systemd:name=NAME`` for those of a name,
-            ``systemd:index=N`` for one. ``domain=``, the family, is what a socket knows itself.
+            ``systemd:index=N`` for one. ``domain=``, the family, is accepted and ignored.
 
     Raises:
-        ValueError: It is written in another way.
+        ValueError: The description is malformed.
     """
-    wanted = dict(part.split("=", 1) for part in description.split(":")[1:])
-    if not wanted.keys() <= _KEYS:
+    parameters = dict(part.split("=", 1) for part in description.split(":")[1:])
+    if not parameters.keys() <= _KEYS:
         raise ValueError(description)
     return [
         passed
         for passed in sockets
-        if wanted.get("name", passed.name) == passed.name
-        and int(wanted.get("index", passed.descriptor - _FIRST)) == passed.descriptor - _FIRST
+        if parameters.get("name", passed.name) == passed.name
+        and int(parameters.get("index", passed.descriptor - _FIRST)) == passed.descriptor - _FIRST
     ]
 
 
 @implementer(IStreamServerEndpoint)
 class PassedEndpoint:
-    """Listens on a socket that was passed, which stays open for others to be handed to.
+    """Listens on a duplicate of a passed socket; the socket itself is passed on to workers.
 
     Args:
         reactor: An ``IReactorSocket``.
@@ -112,8 +115,8 @@ class PassedEndpoint:
         os.set_blocking(passed.fileno(), False)
         port: IListeningPort
         if passed.family == socket.AF_UNIX:
-            # A node that is told of TCP ports only has no need of it.
-            from minreg.daemon.sockets import PassedUnixPort  # noqa: PLC0415
+            # Loaded lazily: most nodes listen on TCP only.
+            from minreg.daemon.unix_port import PassedUnixPort  # noqa: PLC0415
 
             port = PassedUnixPort(passed, factory, self._reactor)
             port.startListening()
@@ -123,51 +126,21 @@ class PassedEndpoint:
         return port
 
 
-class PassedUnixPort(unix.Port):
-    """A port whose file is not ours: it is neither given rights nor removed.
-
-    Args:
-        passed: The socket, which listens already.
-        factory: Makes protocols.
-        reactor: Waits for connections.
-    """
-
-    def __init__(self, passed: socket.socket, factory: Any, reactor: Any) -> None:
-        super().__init__(passed.getsockname(), factory, reactor=reactor)
-        self._passed = passed
-        # Systemd, and other processes of ours, listen on it, too.
-        self._shouldShutdown = False
-
-    def startListening(self) -> None:
-        """Take connections."""
-        self.socket: Any = self._passed
-        self.fileno: Any = self.socket.fileno
-        self.factory: Any
-        self.factory.doStart()
-        self.numberAccepts = 100
-        self.connected = True
-        self.startReading()
-
-    def connectionLost(self, reason: Failure) -> None:
-        """Take none any more."""
-        tcp.Port.connectionLost(self, reason)
-
-
 class _ReusePort(Port):
-    """A port that does not mind others of the same user on its address."""
+    """A TCP port with SO_REUSEPORT."""
 
     def createInternetSocket(self) -> socket.socket:
-        """Make the socket that is going to be bound."""
-        made: socket.socket = super().createInternetSocket()
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        return made
+        """Return the socket to bind."""
+        created: socket.socket = super().createInternetSocket()
+        created.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        return created
 
 
 class ReusePortReactor:
-    """A reactor whose TCP ports are shared; everything else is the reactor's own.
+    """A proxy of a reactor whose TCP ports have SO_REUSEPORT.
 
     Args:
-        reactor: A reactor that waits for file descriptors.
+        reactor: A reactor that polls file descriptors.
     """
 
     def __init__(self, reactor: IReactorCore) -> None:
@@ -179,7 +152,7 @@ class ReusePortReactor:
     def listenTCP(
         self, port: int, factory: Any, backlog: int = 50, interface: str = ""
     ) -> IListeningPort:
-        """Listen as the reactor would, and let others do so as well."""
+        """Listen on a shared port; see ``IReactorTCP``."""
         shared = _ReusePort(port, factory, backlog, interface, self._reactor)
         shared.startListening()
         return shared
@@ -191,7 +164,7 @@ class ReusePortReactor:
         contextFactory: Any,  # noqa: N803 - Twisted's name
         **more: Any,
     ) -> IListeningPort:
-        """Listen with TLS, as the reactor would."""
+        """Listen with TLS on a shared port; see ``IReactorSSL``."""
         from twisted.protocols.tls import TLSMemoryBIOFactory  # noqa: PLC0415 - optional
 
         return self.listenTCP(port, TLSMemoryBIOFactory(contextFactory, False, factory), **more)  # noqa: FBT003 - Twisted's

@@ -1,7 +1,7 @@
-"""Telling systemd how the daemon fares: the protocol of sd_notify(3), without libsystemd.
+"""Reporting the daemon's state to systemd: the protocol of sd_notify(3), without libsystemd.
 
-Each message is one datagram of ``NAME=value`` lines to the Unix socket that the environment
-variable ``NOTIFY_SOCKET`` names. Where it names none, nothing is said.
+Each message is a datagram of ``NAME=value`` lines to the Unix socket in the environment variable
+``NOTIFY_SOCKET``. Without it, nothing is sent.
 """
 
 import os
@@ -16,35 +16,36 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-_PATIENCE = 1.0
-"""Seconds that a message may wait for systemd to take it; then it is dropped."""
+_SEND_TIMEOUT = 1.0
+"""Seconds that sending a message may take; then the message is dropped."""
 
 
 @attrs.frozen
 class Notifier:
-    """Whom to tell, and how soon they expect to hear of us.
+    """Sends messages to systemd.
 
-    ``send`` takes a message; ``watchdog`` is how many seconds may pass from one sign of life
-    to the next, None if nobody waits for them.
+    Attributes:
+        send: Sends a message.
+        watchdog: Seconds after which systemd restarts a service that has sent no ``WATCHDOG=1``;
+            None if it does not.
     """
 
     send: Callable[[bytes], object]
     watchdog: float | None = None
 
     def tell(self, **assignments: object) -> None:
-        """Say all of this at once, in the words of sd_notify(3): ``READY=1``."""
+        """Send assignments such as ``READY=1`` in one message (sd_notify(3))."""
         lines = [f"{name}={value}" for name, value in assignments.items()]
         self.send("\n".join(lines).encode("utf-8", "backslashreplace"))
 
 
 def find_notifier(environment: MutableMapping[str, str]) -> Notifier | None:
-    """Find out whom to tell, and take it out of the environment, for it is not inherited.
+    """Return the notifier that the environment describes; None if it describes none.
+
+    The variables are removed, so that child processes do not inherit them.
 
     Args:
-        environment: The process's own, as sd_notify(3) and sd_watchdog_enabled(3) read it.
-
-    Returns:
-        None where nobody wants to be told.
+        environment: The environment; see sd_notify(3) and sd_watchdog_enabled(3).
     """
     address = parse_address(environment.pop("NOTIFY_SOCKET", ""))
     watchdog = parse_watchdog(
@@ -52,25 +53,25 @@ def find_notifier(environment: MutableMapping[str, str]) -> Notifier | None:
     )
     if address is None:
         return None
-    outlet = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    outlet.settimeout(_PATIENCE)
-    return Notifier(partial(_send, outlet, address), watchdog)
+    notify_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notify_socket.settimeout(_SEND_TIMEOUT)
+    return Notifier(partial(_send, notify_socket, address), watchdog)
 
 
 def parse_address(text: str) -> str | None:
-    """Read the address of a socket: a path, or ``@`` and an abstract name (unix(7))."""
+    """Parse the address of a socket: a path, or ``@`` and an abstract name (unix(7))."""
     if len(text) < 2 or text[0] not in "/@":
         return None
     return f"\0{text[1:]}" if text[0] == "@" else text
 
 
 def parse_watchdog(microseconds: str, expected: str, process: int) -> float | None:
-    """Read how many seconds systemd waits for a sign of life of this process.
+    """Return the watchdog's timeout in seconds; None if it is not enabled for this process.
 
     Args:
         microseconds: ``WATCHDOG_USEC``.
-        expected: ``WATCHDOG_PID``, the process that is meant; empty if it is any.
-        process: The number of this process.
+        expected: ``WATCHDOG_PID``, the PID that it is enabled for; empty for any.
+        process: The PID of this process.
     """
     is_number = microseconds.isascii() and microseconds.isdigit()
     if not is_number or int(microseconds) == 0 or expected not in ("", str(process)):
@@ -78,27 +79,27 @@ def parse_watchdog(microseconds: str, expected: str, process: int) -> float | No
     return int(microseconds) / 1e6
 
 
-def _send(outlet: socket.socket, address: str, message: bytes) -> None:
-    # A registry whose supervisor does not listen goes on serving.
+def _send(notify_socket: socket.socket, address: str, message: bytes) -> None:
+    # The registry keeps serving if systemd does not receive the message.
     with suppress(OSError):
-        outlet.sendto(message, address)
+        notify_socket.sendto(message, address)
 
 
 STATUS_INTERVAL = 30.0
-"""Seconds from one status line to the next, where no watchdog wants it sooner."""
+"""Seconds between status lines, unless the watchdog needs a message sooner."""
 
 
 class Supervision(Service):
-    """Tells systemd how the daemon fares. Part of the daemon behind all that listens.
+    """Reports the daemon's state to systemd. It is the last service to start.
 
-    A sign of life means that the reactor turns: requests are answered. A disk that does not
-    answer is none of its business, for a restart would not mend it.
+    The watchdog is fed from the reactor, so it fires if the reactor hangs. A disk that does not
+    answer does not trigger it, because a restart would not help.
 
     Args:
-        notifier: Tells it.
-        clock: The reactor, which measures time and has to turn.
-        describe: Says in a line what goes on, for ``systemctl status``.
-        monotonic: Tells the time of CLOCK_MONOTONIC, in nanoseconds.
+        notifier: Sends the messages.
+        clock: The reactor.
+        describe: Returns a status line, for ``systemctl status``.
+        monotonic: Returns the time of CLOCK_MONOTONIC, in nanoseconds.
     """
 
     def __init__(
@@ -111,24 +112,24 @@ class Supervision(Service):
         self._notifier = notifier
         self._describe = describe
         self._monotonic = monotonic
-        self._signs = LoopingCall(self._live)
-        self._signs.clock = clock
+        self._reports = LoopingCall(self._report)
+        self._reports.clock = clock
         self._clock = clock
 
     def startService(self) -> None:
-        """Say that the daemon serves, as soon as the reactor turns."""
+        """Report that the daemon is ready, once the reactor runs."""
         super().startService()
         self._clock.callLater(0, self._begin)
 
     def stopService(self) -> None:
-        """Say that the daemon ends."""
+        """Report that the daemon is stopping."""
         super().stopService()
-        if self._signs.running:
-            self._signs.stop()
-        self._notifier.tell(STOPPING=1, STATUS="stopping: transfers under way may finish")
+        if self._reports.running:
+            self._reports.stop()
+        self._notifier.tell(STOPPING=1, STATUS="stopping: transfers in progress may finish")
 
     def reload(self, action: Callable[[], object]) -> None:
-        """Do what a reload consists of, and say when it begins and ends."""
+        """Reload by calling ``action``, and report the beginning and the end."""
         self._notifier.tell(RELOADING=1, MONOTONIC_USEC=self._monotonic() // 1000)
         action()
         self._notifier.tell(READY=1, STATUS=self._describe())
@@ -139,9 +140,9 @@ class Supervision(Service):
         self._notifier.tell(READY=1, STATUS=self._describe())
         watchdog = self._notifier.watchdog
         interval = STATUS_INTERVAL if watchdog is None else min(watchdog / 2, STATUS_INTERVAL)
-        self._signs.start(interval, now=False)
+        self._reports.start(interval, now=False)
 
-    def _live(self) -> None:
+    def _report(self) -> None:
         if self._notifier.watchdog is None:
             self._notifier.tell(STATUS=self._describe())
         else:

@@ -1,4 +1,7 @@
-"""``python -m minreg.daemon.worker SETTINGS``: what ``workers`` starts, and nobody else."""
+"""A worker process: ``python -m minreg.daemon.worker SETTINGS``.
+
+A module of its own, because ``minreg.daemon.workers`` starts it as a program.
+"""
 
 import json
 import os
@@ -28,26 +31,26 @@ from minreg.settings import ListenEndpoint, Settings
 
 @implementer(IReadDescriptor)
 class EndOfInput:
-    """Waits for the end of standard input, which comes when the first process is gone."""
+    """Stops the reactor at the end of standard input, when the main process has ended."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
 
     def fileno(self) -> int:
-        """Name standard input."""
+        """Return the descriptor of standard input."""
         return 0
 
     def logPrefix(self) -> str:
-        """Say who waits."""
+        """Return the prefix of log lines."""
         return "minreg"
 
     def doRead(self) -> None:
-        """Read; nothing is ever sent."""
+        """Check for the end; nothing is ever sent."""
         if not os.read(0, 1):
             self._end()
 
     def connectionLost(self, _reason: Failure) -> None:
-        """Learn that the other end is closed."""
+        """Stop: the other end is closed."""
         self._end()
 
     def _end(self) -> None:
@@ -58,7 +61,7 @@ class EndOfInput:
 
 
 def read_settings(text: str) -> Settings:
-    """Read what ``minreg.daemon.workers`` has written."""
+    """Parse the settings that ``minreg.daemon.workers`` has passed as JSON."""
     fields = json.loads(text)
     listen = tuple(ListenEndpoint(**endpoint) for endpoint in fields.pop("listen"))
     allow_links_to = tuple(fields.pop("allow_links_to"))
@@ -71,19 +74,18 @@ def read_settings(text: str) -> Settings:
     )
 
 
-def _stay() -> None:
-    """At SIGHUP the first process opens the log anew; a worker has nothing to do."""
+def _ignore_reload() -> None:
+    """Do nothing at SIGHUP: the main process reopens the log, and replaces its workers."""
 
 
 def main() -> None:
-    """Serve until told to stop, or until nobody is there to tell."""
+    """Serve until told to stop, or until the main process has ended."""
     settings = read_settings(sys.argv[1])
     leave_out_tls(endpoint.description for endpoint in settings.listen)
-
     # These import Twisted's networking, which comes after the decision about TLS.
     from twisted.internet import reactor  # noqa: PLC0415
 
-    # A socket's file has one process that listens on it.
+    # Only one process can listen on the path of a Unix socket: the main process.
     endpoints = [
         (words, endpoint)
         for words, endpoint in make_endpoints(settings.listen, ReusePortReactor(reactor))
@@ -96,7 +98,7 @@ def main() -> None:
     signals = Signals(
         reactor.callWhenRunning,
         IReactorFromThreads(reactor).callFromThread,
-        _stay,
+        _ignore_reload,
         service.force_stop,
     )
     signals.setServiceParent(service)

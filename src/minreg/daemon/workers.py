@@ -1,9 +1,9 @@
-"""More processes for the same ports: ``--workers``.
+"""Worker processes: ``--workers``.
 
-The first process is the daemon as it always is. It starts the others, each of which serves
-the same tree on the same ports (``minreg.daemon.worker``), and replaces those that end. They write
-to the same log, each line with one system call. They end with it: told to, they let their
-transfers finish; if it is gone, their standard input says so.
+The main process is a complete daemon. It also starts the workers (``minreg.daemon.worker``), each
+of which serves the same tree on the same ports, and replaces those that end. All write to the same
+log, each line with one system call. When the main process is told to stop, it stops the workers,
+which finish their transfers first. If it dies, they find the end of their standard input.
 """
 
 import json
@@ -22,23 +22,23 @@ from twisted.python.failure import Failure
 from minreg.settings import Settings
 
 RESTART_DELAY = 1.0
-"""Seconds after which a worker that has ended is replaced."""
+"""Seconds until a worker that has ended is replaced."""
 
 
 class _Worker(ProcessProtocol):
-    """A worker from its start to its end."""
+    """The process of one worker."""
 
     def __init__(self) -> None:
         self.ended: Deferred[str] = Deferred()
-        self.is_told = False
+        self.is_stopping = False
 
     def processEnded(self, reason: Failure) -> None:
-        """Tell that it has ended, whatever the reason is."""
+        """Report that it has ended."""
         self.ended.callback(reason.getErrorMessage())
 
     def stop(self) -> None:
-        """Tell it to end."""
-        self.is_told = True
+        """Tell it to stop."""
+        self.is_stopping = True
         try:
             if self.transport is not None:
                 self.transport.signalProcess("TERM")
@@ -47,13 +47,13 @@ class _Worker(ProcessProtocol):
 
 
 class Workers(Service):
-    """Keeps some workers running.
+    """Keeps workers running.
 
     Args:
-        settings: What they serve, and how many of them there are, with this process.
-        log: Names the file descriptor that they are to log to.
+        settings: What they serve, and the number of processes, including this one.
+        log: Returns the file descriptor that they write their log to.
         reactor: Starts processes, and measures time.
-        environment: What the workers find in their environment.
+        environment: The environment of the workers.
     """
 
     _log = Logger()
@@ -78,13 +78,13 @@ class Workers(Service):
             self._start()
 
     def stopService(self) -> Deferred[list[None]]:
-        """Tell the workers to end, and wait until they have."""
+        """Tell the workers to stop, and wait until they have ended."""
         super().stopService()
         self.renew()
         return gatherResults(self._running.values())
 
     def renew(self) -> None:
-        """Have other workers in their place: these write to the log as it was when they came."""
+        """Replace all workers: each keeps the log file that was open when it started."""
         for worker in self._running:
             worker.stop()
 
@@ -106,6 +106,6 @@ class Workers(Service):
     def _replace(self, reason: str, worker: _Worker) -> None:
         del self._running[worker]
         if self.running:
-            if not worker.is_told:
+            if not worker.is_stopping:
                 self._log.warn("a worker has ended and is replaced: {reason}", reason=reason)
             self._reactor.callLater(RESTART_DELAY, self._start)

@@ -16,14 +16,14 @@ from minreg.fill.archives.naming import NamedImage, name_images
 from minreg.fill.archives.reading import list_images, read_contents
 from minreg.fill.archives.source import Advance, ignore, open_members
 from minreg.fill.errors import ArchiveInvalid
-from minreg.fill.platforms import is_wanted
+from minreg.fill.platforms import is_requested
 from minreg.fill.tree.atomic import StagedBlob
 from minreg.fill.tree.layout import parse_place
 from minreg.fill.tree.provenance import Provenance, provenance_of, record_provenance
 from minreg.fill.tree.writer import TreeWriter
-from minreg.oci.manifests import Descriptor, Platform
+from minreg.oci.manifests import Descriptor
 from minreg.oci.names import Digest, ImageReference, NameInvalid
-from minreg.store.images import is_attestation
+from minreg.oci.platforms import Platform
 
 _CHUNK = 1024 * 1024
 _ROOM_TO_SPARE = 4 * 1024 * 1024
@@ -204,7 +204,7 @@ class Importer:
 
     def _choose(self, contents: ArchiveContents) -> list[NamedImage]:
         images = list_images(contents)
-        wanted = [image for image in images if is_wanted(image.platform, self._platforms)]
+        wanted = [image for image in images if is_requested(image.platform, self._platforms)]
         if images and not wanted:
             offered = ", ".join(sorted({str(image.platform) for image in images}))
             raise ArchiveInvalid(f"it has nothing for the wanted platforms, but for {offered}")
@@ -263,7 +263,7 @@ class Importer:
             child.platform
             for child in missing
             if child.platform is not None
-            and not is_attestation(child)
+            and not child.is_attestation
             and self._tree.contents.read_manifest(place, child.digest) is None
         )
 

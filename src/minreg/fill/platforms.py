@@ -1,48 +1,54 @@
-"""Which manifests of an index are wanted.
+"""Which manifests of an index a download or an import keeps.
 
-Source: OCI image-spec, image-index.md; the matching of platforms as containerd does it
-(an arm64 without a variant is v8); the attestations that BuildKit adds to an index.
+Source: OCI image-spec, image-index.md; the attestations that BuildKit adds to an index. How
+platforms are compared: ``minreg.oci.platforms``.
 """
 
 from collections.abc import Sequence
 
 from minreg.fill.errors import UpstreamRefused
-from minreg.oci.manifests import Descriptor, Manifest, Platform
-from minreg.store.images import is_attestation
+from minreg.oci.manifests import Descriptor, Manifest
+from minreg.oci.platforms import Platform, matches
 
 _SUBJECT = "vnd.docker.reference.digest"
 
 
-def is_wanted(platform: Platform | None, wanted: Sequence[Platform]) -> bool:
-    """Tell whether a manifest for ``platform`` serves one of those wanted.
+def is_requested(platform: Platform | None, requested: Sequence[Platform]) -> bool:
+    """Return whether a manifest for ``platform`` is to be kept.
 
     Args:
-        platform: What the index says of the manifest. A manifest without a platform is
-            for all.
-        wanted: The platforms; none means all. One without a variant means each variant.
+        platform: What the index states for the manifest. One without a platform is for all.
+        requested: The platforms to keep; all if there are none. One without a variant stands
+            for every variant.
     """
-    if platform is None or not platform.os or not wanted:
+    if platform is None or not platform.os or not requested:
         return True
-    return any(_serves(platform, one) for one in wanted)
+    return any(matches(platform, one) for one in requested)
 
 
 def select_children(
-    index: Manifest, wanted: Sequence[Platform], *, attestations: bool
+    index: Manifest, requested: Sequence[Platform], *, attestations: bool
 ) -> list[Descriptor]:
-    """Choose the manifests of an index that are to be kept.
+    """Return the manifests of an index that are to be kept.
+
+    Where an index has no image for exactly a requested platform, the image that a node of
+    that platform would pull is kept: one for an older variant that it can run.
 
     Args:
         index: The index.
-        wanted: The platforms; none means all.
-        attestations: Whether to keep what states something about those chosen.
+        requested: The platforms to keep; all if there are none.
+        attestations: Whether to keep the attestations about the chosen images.
 
     Raises:
-        UpstreamRefused: It has manifests, and none is wanted.
+        UpstreamRefused: The index has images, and none of them is to be kept.
     """
-    images = [child for child in index.manifests if not is_attestation(child)]
-    chosen = [child for child in images if is_wanted(child.platform, wanted)]
+    images = index.images
+    chosen = [child for child in images if is_requested(child.platform, requested)]
+    for platform in requested:
+        if not any(is_requested(child.platform, [platform]) for child in images):
+            chosen += [child for child in index.choose(platform) if child not in chosen]
     if images and not chosen:
-        names = ", ".join(str(platform) for platform in wanted)
+        names = ", ".join(str(platform) for platform in requested)
         offered = ", ".join(str(child.platform) for child in images)
         raise UpstreamRefused(f"it has no image for {names}, but for {offered}")
     if attestations:
@@ -50,18 +56,6 @@ def select_children(
         chosen += [
             child
             for child in index.manifests
-            if is_attestation(child) and child.annotations.get(_SUBJECT) in subjects
+            if child.is_attestation and child.annotations.get(_SUBJECT) in subjects
         ]
     return chosen
-
-
-def _serves(platform: Platform, wanted: Platform) -> bool:
-    if (platform.os, platform.architecture) != (wanted.os, wanted.architecture):
-        return False
-    return not wanted.variant or _variant(platform) == _variant(wanted)
-
-
-def _variant(platform: Platform) -> str:
-    if platform.architecture == "arm64":
-        return platform.variant or "v8"
-    return platform.variant

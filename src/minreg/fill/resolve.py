@@ -12,8 +12,9 @@ from minreg.fill.platforms import select_children
 from minreg.fill.tree.layout import parse_place
 from minreg.fill.tree.reader import TreeReader
 from minreg.fill.upstream.registry import LARGEST_MANIFEST, FetchedManifest, Upstream, Upstreams
-from minreg.oci.manifests import Descriptor, Manifest, Platform, parse_manifest
+from minreg.oci.manifests import Descriptor, Manifest, parse_manifest
 from minreg.oci.names import Digest, ImageReference
+from minreg.oci.platforms import Platform
 from minreg.store.index import fallback_tag
 from minreg.text import format_size, name_some
 

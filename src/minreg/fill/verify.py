@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import attrs
 
 from minreg.fill.errors import TreeUnreadable
-from minreg.fill.platforms import is_wanted
+from minreg.fill.platforms import is_requested
 from minreg.fill.tree.inventory import list_images_in_tree
 from minreg.fill.tree.layout import BLOBS
 from minreg.fill.tree.reader import TreeReader
-from minreg.oci.manifests import Platform
 from minreg.oci.names import Digest
+from minreg.oci.platforms import Platform, find_best
 from minreg.store.directory import blob_path
 from minreg.store.hashing import Advanced, find_corrupt_files
 from minreg.store.images import StoredImage
@@ -138,10 +138,12 @@ class Verification:
         if self._wanted is None or not named:
             return
         for platform in image.absent:
-            if is_wanted(platform, self._wanted):
+            if is_requested(platform, self._wanted):
                 yield platform
         for wanted in self._wanted:
-            if not any(is_wanted(platform, [wanted]) for platform in named):
+            if find_best(named, wanted) is None and not any(
+                is_requested(platform, [wanted]) for platform in named
+            ):
                 yield wanted
 
     def _collect_files(self) -> dict[str, tuple[Digest, int]]:

@@ -1,14 +1,14 @@
-"""Manifests and indexes, read from their bytes.
+"""Parsing manifests and indexes.
 
-The bytes are what a digest names, so they are only ever read here, never written
-again. Reading is lenient: a registry hands out what it holds, and a descriptor that
-makes no sense is set aside in ``malformed`` for those who must be strict.
+A digest names the bytes of a manifest, so manifests are parsed and never serialized again.
+Parsing is lenient: a registry serves what it has. A malformed descriptor is left out and reported
+in ``Manifest.malformed``, for the callers that must be strict.
 Source: OCI image-spec, manifest.md, image-index.md and descriptor.md.
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any
 
 import attrs
 
@@ -22,46 +22,28 @@ from minreg.oci.names import (
     DigestInvalid,
     is_media_type,
 )
+from minreg.oci.platforms import UNKNOWN_OS, Platform, find_best
 
-_LARGEST_SIZE = 2**63 - 1  # bytes: it is an int64 (descriptor.md)
-_SCHEMA_1 = "it is a Docker schema 1 manifest, which no current client takes"
+_LARGEST_SIZE = 2**63 - 1  # bytes: sizes are int64 (descriptor.md)
+_SCHEMA_1 = "it is a Docker schema 1 manifest, which no current client supports"
 
 
 class ManifestInvalid(ValueError):
-    """The bytes are neither a manifest nor an index that a client could use."""
-
-
-@attrs.frozen
-class Platform:
-    """What an image runs on; written ``linux/arm/v7``."""
-
-    os: str
-    architecture: str
-    variant: str = ""
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read ``os/architecture`` or ``os/architecture/variant``.
-
-        Raises:
-            ValueError: It has fewer or more parts, or an empty one.
-        """
-        parts = text.split("/")
-        if len(parts) not in (2, 3) or not all(parts):
-            raise ValueError(f"{text!r} is no platform such as linux/amd64 or linux/arm/v7")
-        return cls(*parts)
-
-    def as_json(self) -> dict[str, str]:
-        """Write it as it stands in descriptors."""
-        return attrs.asdict(self, filter=lambda _field, value: bool(value))
-
-    def __str__(self) -> str:
-        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+    """The bytes are neither a manifest nor an index that a client can use."""
 
 
 @attrs.frozen
 class Descriptor:
-    """Points from a document to content: what it is, its address, its bytes."""
+    """A reference from a manifest or an index to content.
+
+    Attributes:
+        media_type: The content's media type.
+        digest: Its digest.
+        size: Its size, in bytes.
+        platform: The platform of an image in an index, if the index states one.
+        annotations: Its annotations.
+        artifact_type: Its artifact type, or empty.
+    """
 
     media_type: str
     digest: Digest
@@ -80,13 +62,27 @@ class Descriptor:
         """Whether it points to a manifest or an index, and not to a blob."""
         return self.is_index or self.media_type in MANIFESTS
 
+    @property
+    def is_attestation(self) -> bool:
+        """Whether it is an entry of an index about another entry, and not an image (BuildKit)."""
+        return self.platform is not None and self.platform.os == UNKNOWN_OS
+
 
 @attrs.frozen
 class Manifest:
-    """What a manifest or an index says about itself and about other content.
+    """A parsed manifest or index.
 
-    ``media_type`` is the document's own statement, or what its shape says.
-    ``config`` and ``layers`` are empty for an index, ``manifests`` for a manifest.
+    Attributes:
+        media_type: The media type that it states, or else the one that follows from its fields.
+        is_index: Whether it is an index.
+        states_media_type: Whether it states its media type.
+        config: The config; None in an index.
+        layers: The layers; empty in an index.
+        manifests: The entries of an index; empty in a manifest.
+        subject: The manifest that it refers to, if any.
+        artifact_type: Its artifact type, or empty.
+        annotations: Its annotations.
+        malformed: What is wrong with each descriptor that was left out.
     """
 
     media_type: str
@@ -107,16 +103,36 @@ class Manifest:
             yield self.config
         yield from self.layers
 
+    @property
+    def images(self) -> list[Descriptor]:
+        """The images of an index: its entries without the attestations."""
+        return [child for child in self.manifests if not child.is_attestation]
+
+    def choose(self, platform: Platform | None) -> tuple[Descriptor, ...]:
+        """Return the manifests of an index that a node pulls.
+
+        Args:
+            platform: The node's platform; None for the images of all platforms.
+
+        Returns:
+            All images, or the one that the node pulls, or none if it can run none of them.
+        """
+        images = self.images
+        if platform is None:
+            return tuple(images)
+        position = find_best([child.platform for child in images], platform)
+        return () if position is None else (images[position],)
+
 
 def parse_manifest(content: bytes) -> Manifest:
-    """Read a manifest or an index.
+    """Parse a manifest or an index.
 
     Args:
         content: The document's bytes, JSON in UTF-8 (RFC 8259, section 8.1).
 
     Raises:
-        ManifestInvalid: It is no JSON object, has the shape of neither, has the shape
-            of both, is of Docker's schema 1, or contradicts its own media type.
+        ManifestInvalid: It is not a JSON object, has the fields of neither or of both, is of
+            Docker's schema 1, or contradicts the media type that it states.
     """
     try:
         document = json.loads(content.decode("utf-8"))
@@ -124,18 +140,18 @@ def parse_manifest(content: bytes) -> Manifest:
         raise ManifestInvalid(f"it is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise ManifestInvalid("it is not a JSON object")
-    stated = document.get("mediaType")
-    if isinstance(stated, str) and is_media_type(stated):
-        media_type = stated
+    own_media_type = document.get("mediaType")
+    if isinstance(own_media_type, str) and is_media_type(own_media_type):
+        media_type = own_media_type
     else:
-        media_type = _media_type_by_shape(document)
+        media_type = _media_type_by_fields(document)
     _refuse_ambiguous(document, media_type)
     malformed: list[str] = []
     is_index = isinstance(document.get("manifests"), list) or media_type in INDEXES
     return Manifest(
         media_type=media_type,
         is_index=is_index,
-        states_media_type=media_type == stated,
+        states_media_type=media_type == own_media_type,
         config=_descriptor(document, "config", malformed),
         layers=_descriptors(document, "layers", malformed),
         manifests=_descriptors(document, "manifests", malformed),
@@ -147,10 +163,10 @@ def parse_manifest(content: bytes) -> Manifest:
 
 
 def looks_like_manifest(content: bytes) -> bool:
-    """Tell whether a blob's bytes are really a manifest or an index.
+    """Return whether a blob's bytes are in fact a manifest or an index.
 
-    Stricter than ``parse_manifest``: only what has the shape of one counts, so that no
-    config and no layer is ever taken for a manifest.
+    This is stricter than ``parse_manifest``, so that a config or a layer is never mistaken for
+    a manifest.
     """
     try:
         manifest = parse_manifest(content)
@@ -163,7 +179,7 @@ def looks_like_manifest(content: bytes) -> bool:
     )
 
 
-def _media_type_by_shape(document: Mapping[str, Any]) -> str:
+def _media_type_by_fields(document: Mapping[str, Any]) -> str:
     if "fsLayers" in document:
         raise ManifestInvalid(_SCHEMA_1)
     if isinstance(document.get("manifests"), list):
@@ -177,17 +193,17 @@ def _media_type_by_shape(document: Mapping[str, Any]) -> str:
 
 
 def _refuse_ambiguous(document: Mapping[str, Any], media_type: str) -> None:
-    """Refuse what two clients could read as two different things (CVE-2021-41190)."""
+    """Refuse a document that clients could interpret differently (CVE-2021-41190)."""
     if "fsLayers" in document or media_type in DOCKER_SCHEMA_1:
         raise ManifestInvalid(_SCHEMA_1)
     index_like = "manifests" in document
     manifest_like = "config" in document or "layers" in document
     if index_like and manifest_like:
-        raise ManifestInvalid("it has the parts of an index and of a manifest")
+        raise ManifestInvalid("it has the fields of an index and of a manifest")
     if index_like and media_type in MANIFESTS:
-        raise ManifestInvalid("it has the parts of an index and the media type of a manifest")
+        raise ManifestInvalid("it has the fields of an index and the media type of a manifest")
     if manifest_like and media_type in INDEXES:
-        raise ManifestInvalid("it has the parts of a manifest and the media type of an index")
+        raise ManifestInvalid("it has the fields of a manifest and the media type of an index")
 
 
 def _descriptors(

@@ -1,6 +1,9 @@
-"""The media types of manifests, and what kind of document each one names.
+"""The names of the registry world: media types, digests, repositories, tags, hosts, references.
 
-Source: OCI image-spec, media-types.md; Docker's image manifest version 2, schema 2.
+Everything that a client or a file may contain is matched against its grammar here before it
+becomes part of a path or a request. Source: OCI distribution-spec, "Pulling manifests"; OCI
+image-spec, media-types.md and descriptor.md; Docker's image manifest version 2, schema 2; the
+reference grammar of the distribution project.
 """
 
 import hashlib
@@ -36,12 +39,12 @@ _MEDIA_TYPE = re.compile(rf"{_NAME}/{_NAME}")
 
 
 def is_media_type(text: str) -> bool:
-    """Tell whether ``text`` is a media type without parameters (RFC 6838, 4.2)."""
+    """Return whether ``text`` is a media type without parameters (RFC 6838, section 4.2)."""
     return _MEDIA_TYPE.fullmatch(text) is not None
 
 
 DOCKER_HUB = "docker.io"
-"""The registry that a name without a host belongs to."""
+"""The registry of image names that have no host."""
 
 _DOCKER_HUB_HOSTS = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -61,15 +64,15 @@ class NameInvalid(ValueError):
 
 
 class DigestInvalid(ValueError):
-    """A digest breaks its grammar, or its algorithm is none that a registry uses."""
+    """A digest breaks its grammar, or has an algorithm other than sha256 and sha512."""
 
 
 @attrs.frozen(order=True)
 class Digest:
-    """The address of content: an algorithm and what it makes of the bytes.
+    """The address of content: a hash algorithm and the hash of the bytes.
 
-    Source: OCI image-spec, descriptor.md, "Digests". Only the two algorithms that
-    every client implements are known here.
+    Source: OCI image-spec, descriptor.md, "Digests". Only the two registered algorithms that
+    every client implements are supported.
     """
 
     algorithm: str
@@ -77,15 +80,15 @@ class Digest:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``sha256:<64 hex>`` or ``sha512:<128 hex>``.
+        """Parse ``sha256:<64 hex>`` or ``sha512:<128 hex>``.
 
         Raises:
-            DigestInvalid: The text is no such digest.
+            DigestInvalid: The text is not such a digest.
         """
         match = _DIGEST.fullmatch(text)
         if match is None:
             raise DigestInvalid(
-                f"{text[:160]!r} is no digest: sha256: and 64, or sha512: and 128, "
+                f"{text[:160]!r} is not a digest: it is sha256: and 64, or sha512: and 128, "
                 "lower-case hexadecimal digits"
             )
         algorithm, encoded = (group for group in match.groups() if group)
@@ -93,7 +96,7 @@ class Digest:
 
     @classmethod
     def of(cls, content: bytes, algorithm: str = "sha256") -> Self:
-        """Compute the digest of ``content``."""
+        """Return the digest of ``content``."""
         return cls(algorithm, hashlib.new(algorithm, content).hexdigest())
 
     def __str__(self) -> str:
@@ -101,72 +104,72 @@ class Digest:
 
 
 def is_repository(text: str) -> bool:
-    """Tell whether ``text`` is a repository's name by the specification's grammar."""
+    """Return whether ``text`` is a repository name by the specification's grammar."""
     return len(text) <= _LONGEST_NAME and _REPOSITORY.fullmatch(text) is not None
 
 
 def is_tag(text: str) -> bool:
-    """Tell whether ``text`` is a tag by the specification's grammar."""
+    """Return whether ``text`` is a tag by the specification's grammar."""
     return _TAG.fullmatch(text) is not None
 
 
 def parse_repository(text: str) -> str:
-    """Check a repository's name, such as ``rancher/mirrored-pause``.
+    """Check a repository name such as ``rancher/mirrored-pause``, and return it.
 
     Raises:
         NameInvalid: It breaks the grammar, or is longer than 255 characters.
     """
     if not is_repository(text):
         raise NameInvalid(
-            f"{text[:160]!r} is no repository's name: lower-case letters, digits and "
-            "single separators, in parts divided by '/', 255 characters at most"
+            f"{text[:160]!r} is not a repository name: it has lower-case letters, digits and "
+            "single separators, in parts separated by '/', 255 characters at most"
         )
     return text
 
 
 def parse_reference(text: str) -> str | Digest:
-    """Read what names a manifest in a repository: a tag (``str``) or a digest.
+    """Parse what names a manifest in a repository: a tag (``str``) or a digest.
 
-    A ``+`` is read as the ``-`` that stands for it in tags: release ``v1.30.1+k3s1``
-    is tagged ``v1.30.1-k3s1``.
+    A ``+`` is read as ``-``, which replaces it in tags: release ``v1.30.1+k3s1`` has the tag
+    ``v1.30.1-k3s1``.
 
     Raises:
-        DigestInvalid: The text has a colon, as only digests do, and is none.
-        NameInvalid: It is no tag.
+        DigestInvalid: The text has a colon, as only digests do, and is not a digest.
+        NameInvalid: It is not a tag.
     """
     if ":" in text:
         return Digest.parse(text)
     tag = text.replace("+", "-")
     if not is_tag(tag):
         raise NameInvalid(
-            f"{text[:160]!r} is no tag: up to 128 letters, digits, '_', '.' and '-', "
+            f"{text[:160]!r} is not a tag: it has up to 128 letters, digits, '_', '.' and '-', "
             "the first neither '.' nor '-'"
         )
     return tag
 
 
 def is_host(text: str) -> bool:
-    """Tell whether the first part of a name is a registry's host, not a path.
+    """Return whether the first part of a name is a registry's host, and not a path.
 
-    As in image references: it has a dot or a port, or is ``localhost``.
+    As in image references, a host has a dot or a port, or is ``localhost``.
     """
-    marked = "." in text or ":" in text or text == "localhost"
-    return marked and _is_host_name(text)
+    has_mark = "." in text or ":" in text or text == "localhost"
+    return has_mark and _is_host_name(text)
 
 
 def parse_host(text: str) -> str:
-    """Read a registry's host, and return the one spelling that stands for it.
+    """Parse a registry's host, and return it in its normalized spelling.
 
-    Lower case, without a default port, and ``docker.io`` for the three names of the
+    That is lower case, without a default port, and ``docker.io`` for the three names of
     Docker Hub.
 
     Raises:
-        NameInvalid: It is no host name or address, with or without a port.
+        NameInvalid: It is not a host name or address, with or without a port.
     """
     if not _is_host_name(text):
         raise NameInvalid(
-            f"{text[:160]!r} is no registry host: a host name or address, "
-            "with a port where it needs one"
+            f"{text[:160]!r} is not a registry host: it is a host name or address, "
+            "with a port if it needs one"
         )
     host = _DEFAULT_PORT.sub("", text.lower())
     return DOCKER_HUB if host in _DOCKER_HUB_HOSTS else host
@@ -180,15 +183,20 @@ _DEFAULT_TAG = "latest"
 
 
 class ReferencesInvalid(NameInvalid):
-    """Image references break their grammar; one line for each, with where it stands."""
+    """Image references break their grammar. The message has a line for each, with its position."""
 
 
 @attrs.frozen(order=True)
 class ImageReference:
-    """An image at an upstream registry: by tag, by digest, or by digest with a tag to set.
+    """A reference to an image at an upstream registry.
 
-    ``tag`` is empty for an image that is named by its digest alone. ``port`` is what the
-    name has and ``host`` lacks: ``:443`` or ``:80``, which make no other registry of it.
+    Attributes:
+        host: The registry's host, as ``parse_host`` returns it.
+        repository: The repository.
+        tag: The tag; empty if the reference has only a digest.
+        digest: The digest, if the reference has one. Then the tag is only a name to set.
+        port: ``:443`` or ``:80`` if the reference has it: ``host`` leaves out a default port,
+            but requests need it.
     """
 
     host: str
@@ -199,11 +207,11 @@ class ImageReference:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``[host[:port]/]repository[:tag][@digest]``.
+        """Parse ``[host[:port]/]repository[:tag][@digest]``.
 
         Raises:
             NameInvalid: A part breaks its grammar.
-            DigestInvalid: The digest does.
+            DigestInvalid: The digest breaks its grammar.
         """
         if "://" in text:
             raise NameInvalid("an image has no https:// before its name: leave it out")
@@ -212,23 +220,23 @@ class ImageReference:
         name, tag = _split_tag(named)
         host, port, repository = _split_host(name)
         if tag and not is_tag(tag):
-            raise NameInvalid(f"{tag[:160]!r} is no tag")
+            raise NameInvalid(f"{tag[:160]!r} is not a tag")
         if not tag and digest is None:
             tag = _DEFAULT_TAG
         return cls(host, parse_repository(repository), tag, digest, port)
 
     def place(self, *, trimmed: bool) -> str:
-        """Name the place in a registry tree, with the host's name or ``trimmed`` of it."""
+        """Return the path in a registry tree; ``trimmed``, it is without the host's name."""
         return self.repository if trimmed else f"{self.host}/{self.repository}"
 
     @property
     def address(self) -> str:
-        """The registry as it is to be asked: its host, with each port that the name has."""
+        """The host and port to send requests to."""
         return f"{self.host}{self.port}"
 
     @property
     def reference(self) -> str:
-        """What the upstream registry is asked for: the digest, or else the tag."""
+        """What to request from the upstream registry: the digest, or else the tag."""
         return str(self.digest) if self.digest is not None else self.tag
 
     def __str__(self) -> str:
@@ -238,24 +246,24 @@ class ImageReference:
 
 
 def parse_references(lines: Iterable[str], source: str) -> list[ImageReference]:
-    """Read a list of images: one a line, blank lines and comments (``#``) left out.
+    """Parse a list of images, one a line. Blank lines and comments (``#``) are skipped.
 
     Args:
         lines: The lines.
-        source: Where they come from, for the message: the name of a file.
+        source: The name of the file or option that they are from, for the error message.
 
     Raises:
-        ReferencesInvalid: Some are malformed; the text has a line for each.
+        ReferencesInvalid: Some are malformed. The message has a line for each.
     """
     references = []
-    complaints = []
+    problems = []
     for number, text in _stripped(lines):
         try:
             references.append(ImageReference.parse(text))
         except (NameInvalid, DigestInvalid) as error:
-            complaints.append(f"{source}:{number}: {text[:160]!r} names no image: {error}")
-    if complaints:
-        raise ReferencesInvalid("\n".join(complaints))
+            problems.append(f"{source}:{number}: {text[:160]!r} names no image: {error}")
+    if problems:
+        raise ReferencesInvalid("\n".join(problems))
     return references
 
 
@@ -267,17 +275,17 @@ def _stripped(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
 
 
 def _split_tag(named: str) -> tuple[str, str]:
-    """Split off the tag: a colon behind the last slash; before it, it is a port's."""
+    """Split a reference into name and tag. A colon before the last slash belongs to a port."""
     name, colon, tag = named.rpartition(":")
     if not colon or "/" in tag:
         return named, ""
     if not tag:
-        raise NameInvalid(f"{named[:160]!r} ends where its tag should be")
+        raise NameInvalid(f"{named[:160]!r} has an empty tag")
     return name, tag
 
 
 def _split_host(name: str) -> tuple[str, str, str]:
-    """Split a name into host, port as far as the host lacks it, and repository."""
+    """Split a name into normalized host, the default port that this lacks, and repository."""
     first, slash, rest = name.partition("/")
     if not slash or not is_host(first):
         host, port, repository = DOCKER_HUB, "", name

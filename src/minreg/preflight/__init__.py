@@ -1,1 +1,1 @@
-"""Whether all that a node will ask for is here: known before the node asks."""
+"""Preflight: whether the registry has everything that a node will pull, before it pulls it."""

@@ -1,21 +1,24 @@
-"""Follows what a node will ask for one image, from its tag to its layers."""
+"""Checking one image: from its tag, through index and manifest, to its config and layers."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from functools import partial
 
 import attrs
 
-from minreg.oci.manifests import Descriptor, Manifest, Platform
+from minreg.oci.manifests import Descriptor, Manifest
 from minreg.oci.names import DOCKER_CONFIG, OCI_CONFIG, Digest
-from minreg.preflight.platforms import choose, is_of, runnable, variants
-from minreg.preflight.query import WantedImage
+from minreg.oci.platforms import (
+    Platform,
+    compatible_variants,
+    config_matches,
+    runnable_platforms,
+)
+from minreg.preflight.query import RequiredImage
 from minreg.store.images import (
     LARGEST_CONFIG,
     StoredImage,
     StoredManifest,
     inspect_image,
-    is_attestation,
     read_platform,
 )
 from minreg.store.interfaces import (
@@ -27,7 +30,7 @@ from minreg.store.interfaces import (
 from minreg.text import name_some, shorten
 
 _MOST_PARTS = 5000
-"""Manifests, configs and layers of one image; even for all platforms, images have hundreds."""
+"""Manifests, configs and layers of one image. With all platforms, images have some hundreds."""
 
 _LONGEST_PROBLEM = 500
 
@@ -39,83 +42,94 @@ def _shorten_all(problems: Iterable[str]) -> tuple[str, ...]:
 
 
 @attrs.frozen
-class Checked:
-    """An image for one platform, or for all if that is None, and what is wrong with it.
+class CheckedImage:
+    """The result of checking an image for one platform.
 
-    ``held`` is what is there of it, None if not even its repository is. ``problems`` are
-    cut to a length that people read: what an index says of itself may be of any.
+    Attributes:
+        required: The image.
+        platform: The platform, None for all.
+        stored: What the store has of the image, None if it has not even the repository.
+        problems: What is wrong, a sentence for each. They are shortened: an index may name
+            platforms of any length.
     """
 
-    wanted: WantedImage
+    required: RequiredImage
     platform: Platform | None
-    held: StoredImage | None
+    stored: StoredImage | None
     problems: tuple[str, ...] = attrs.field(converter=_shorten_all)
 
 
-def check_image(store: IRegistryStore, wanted: WantedImage, platform: Platform | None) -> Checked:
-    """Look whether all of an image is there that a node will ask for.
+def check_image(
+    store: IRegistryStore, required: RequiredImage, platform: Platform | None
+) -> CheckedImage:
+    """Check whether the store has everything of an image that a node will pull.
 
-    That is what its tag or digest names, the manifest for the node's platform, a config
-    that really is of that platform, and the layers, each of the right size and such as can
-    be read. Nothing is hashed but manifests.
+    That is the manifest or index that the tag or digest names, the manifest for the node's
+    platform, a config that states that platform, and the layers, each with the right size and
+    readable. Blobs are not hashed.
+
+    Args:
+        store: The store.
+        required: The image.
+        platform: The node's platform, None for all platforms of the image.
 
     Raises:
         StoreUnavailable: The store as a whole cannot be read.
     """
     try:
-        repository = store.find_repository(wanted.registry, wanted.image.repository)
-        held = inspect_image(
-            repository, wanted.reference, partial(choose, platform=platform), _MOST_PARTS
+        repository = store.find_repository(required.registry, required.image.repository)
+        stored = inspect_image(
+            repository, required.reference, lambda index: index.choose(platform), _MOST_PARTS
         )
-        problems = _Chain(repository, held, platform).problems()
-        return Checked(wanted, platform, held, problems)
+        problems = _ImageCheck(repository, stored, platform).problems()
+        return CheckedImage(required, platform, stored, problems)
     except RepositoryNotFound:
-        return Checked(wanted, platform, None, (_why_unknown(store, wanted),))
+        return CheckedImage(required, platform, None, (_why_unknown(store, required),))
     except ContentNotFound as error:
-        return Checked(wanted, platform, None, (str(error),))
+        return CheckedImage(required, platform, None, (str(error),))
 
 
-def _why_unknown(store: IRegistryStore, wanted: WantedImage) -> str:
-    """Say why nothing answers to a name: nothing is there, or it has another registry's name."""
-    repository, host, registry = wanted.image.repository, wanted.image.host, wanted.registry
+def _why_unknown(store: IRegistryStore, required: RequiredImage) -> str:
+    """Return why there is no repository: it may be stored for another registry."""
+    repository, host = required.image.repository, required.image.host
+    registry = required.registry
     if host != registry:
         with suppress(RepositoryNotFound, ContentNotFound):
             store.find_repository(host, repository)
             return (
-                f"{repository} is here for {host}, and not for {registry}, which will be asked: "
+                f"{repository} is stored for {host}, and not for {registry}, which nodes ask: "
                 f"serve with --registry-alias {registry}={host}"
             )
     return f"there is no repository {repository}"
 
 
 @attrs.frozen
-class _Chain:
-    """What leads from an image's tag to its layers."""
+class _ImageCheck:
+    """The check of one image that the store has, complete or not."""
 
     repository: IRepository
-    held: StoredImage
+    stored: StoredImage
     platform: Platform | None
 
     def problems(self) -> Iterator[str]:
-        """Say what breaks the chain."""
-        yield from map(self._with_tags, self.held.problems)
-        for child in self.held.absent_manifests:
-            yield f"its manifest for {child.platform or 'all platforms'} is not here"
+        """Yield what is wrong."""
+        yield from map(self._with_tags, self.stored.problems)
+        for absent in self.stored.absent_manifests:
+            yield f"its manifest for {absent.platform or 'all platforms'} is not here"
         children = dict(self._children())
-        for held in self.held.manifests:
-            stated = children.get(held.digest)
-            if stated is not None and stated.size != held.size:
-                yield f"its index says {stated.size} bytes of a manifest that has {held.size}"
-            if held.manifest.is_index:
-                yield from self._unoffered(held.manifest)
+        for stored in self.stored.manifests:
+            child = children.get(stored.digest)
+            if child is not None and child.size != stored.size:
+                yield f"its index says {child.size} bytes of a manifest that has {stored.size}"
+            if stored.manifest.is_index:
+                yield from self._check_index(stored.manifest)
             else:
-                platform = None if stated is None else stated.platform
-                yield from self._manifest_problems(held, platform)
+                yield from self._check_manifest(stored, None if child is None else child.platform)
 
     def _with_tags(self, problem: str) -> str:
-        """Add to the problem of a tag that is not here some that are."""
-        tag = self.held.reference
-        if self.held.root is not None or not isinstance(tag, str):
+        """Add existing tags to the problem of a tag that does not exist."""
+        tag = self.stored.reference
+        if self.stored.root is not None or not isinstance(tag, str):
             return problem
         with suppress(RepositoryNotFound, ContentNotFound):
             tags = self.repository.list_tags()
@@ -124,56 +138,53 @@ class _Chain:
         return problem
 
     def _children(self) -> Iterator[tuple[Digest, Descriptor]]:
-        """Go through what the indexes say of the manifests that are looked at."""
-        for held in self.held.manifests:
-            for child in choose(held.manifest, self.platform):
+        """Yield the descriptors, in the indexes, of the manifests that are checked."""
+        for stored in self.stored.manifests:
+            for child in stored.manifest.choose(self.platform):
                 yield child.digest, child
 
-    def _unoffered(self, index: Manifest) -> Iterator[str]:
-        if choose(index, self.platform):
+    def _check_index(self, index: Manifest) -> Iterator[str]:
+        if index.choose(self.platform):
             return
-        offered = ", ".join(
-            str(child.platform) for child in index.manifests if not is_attestation(child)
-        )
+        offered = ", ".join(str(child.platform) for child in index.images)
         if self.platform is None or not offered:
             yield "its index names no image"
         else:
             yield f"it has no image for {self.platform}, only for {offered}"
 
-    def _manifest_problems(self, held: StoredManifest, stated: Platform | None) -> Iterator[str]:
-        manifest = held.manifest
+    def _check_manifest(self, stored: StoredManifest, expected: Platform | None) -> Iterator[str]:
+        manifest = stored.manifest
         if manifest.config is None:
-            yield f"its manifest {held.digest} names no config"
+            yield f"its manifest {stored.digest} names no config"
         for blob in manifest.blobs:
-            yield from self._blob_problems(blob)
-        yield from self._config_problems(manifest.config, stated)
+            yield from self._check_blob(blob)
+        yield from self._check_config(manifest.config, expected)
 
-    def _blob_problems(self, blob: Descriptor) -> Iterator[str]:
-        """See whether a blob that is there can be read by whoever serves it."""
-        if blob.digest not in self.held.faulty:
+    def _check_blob(self, blob: Descriptor) -> Iterator[str]:
+        """Check that a blob of the right size can be opened."""
+        if blob.digest not in self.stored.faulty:
             try:
                 self.repository.open_known_blob(blob.digest).close()
             except ContentNotFound as error:
                 yield str(error)
 
-    def _config_problems(
-        self, config: Descriptor | None, stated: Platform | None
-    ) -> Iterator[str]:
-        """Compare what an image says of itself with what it is taken for."""
+    def _check_config(self, config: Descriptor | None, expected: Platform | None) -> Iterator[str]:
+        """Compare the platform in an image's config with the one that its index states."""
         if config is None or config.media_type not in _IMAGE_CONFIGS:
             return
-        if config.digest in self.held.faulty or config.size > LARGEST_CONFIG:
+        if config.digest in self.stored.faulty or config.size > LARGEST_CONFIG:
             return
         with suppress(ContentNotFound):
             with self.repository.open_known_blob(config.digest) as file:
-                found = read_platform(file)
-            if found is None:
-                yield f"config {config.digest} does not say which platform it is for"
-            elif not self._fits(found, stated):
-                yield f"config {config.digest} is for {found}, not for {stated or self.platform}"
+                stated = read_platform(file)
+            if stated is None:
+                yield f"config {config.digest} does not state its platform"
+            elif not self._is_expected(stated, expected):
+                needed = expected or self.platform
+                yield f"config {config.digest} is for {stated}, not for {needed}"
 
-    def _fits(self, found: Platform, stated: Platform | None) -> bool:
-        """Tell whether a config is of the platform that the index, or else the node, says."""
-        if stated is not None:
-            return is_of(found, variants(stated))
-        return self.platform is None or is_of(found, runnable(self.platform))
+    def _is_expected(self, stated: Platform, expected: Platform | None) -> bool:
+        """Return whether a config's platform is that of the index, or else of the node."""
+        if expected is not None:
+            return config_matches(stated, compatible_variants(expected))
+        return self.platform is None or config_matches(stated, runnable_platforms(self.platform))

@@ -1,4 +1,9 @@
-"""An image that somebody will ask for, and how."""
+"""What a preflight is asked for, and which images that means.
+
+A query names a K3s release, components that the nodes do without, whether the upgrade's own
+images are needed, and more images one by one. It is resolved to a list of images with the image
+list of the release that the tree has (``k3s/VERSION.txt``).
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
@@ -6,19 +11,22 @@ from typing import Self
 import attrs
 
 from minreg.defaults import DEFAULT_CONTROLLER, DEFAULT_KUBECTL
-from minreg.oci.manifests import Platform
 from minreg.oci.names import Digest, ImageReference, NameInvalid, parse_host, parse_references
-from minreg.preflight.platforms import parse_platform, this_machine
+from minreg.oci.platforms import Platform, local_platform, parse_platform
 from minreg.store.interfaces import ContentInvalid, ContentNotFound, IRegistryStore
 from minreg.store.lookup import upstream_of
 from minreg.store.tree import as_tag, match_release
 
 
 @attrs.frozen
-class WantedImage:
-    """An image, the registry that a node will believe to ask, and who wants it.
+class RequiredImage:
+    """An image that nodes will pull.
 
-    ``reason`` is a list, a place in a file, or an option, in words for people.
+    Attributes:
+        image: The image.
+        reason: What needs it: a list, a line of a file, or an option, in words for people.
+        registry: The registry that a node names in its request (``ns``); the image's host
+            unless K3s' ``system-default-registry`` replaces it.
     """
 
     image: ImageReference
@@ -31,14 +39,14 @@ class WantedImage:
 
     @property
     def reference(self) -> str | Digest:
-        """What the registry is asked for: containerd drops the tag if there is a digest."""
+        """What a node requests. containerd ignores the tag if there is a digest."""
         return self.image.tag if self.image.digest is None else self.image.digest
 
     def upstream(self, aliases: Mapping[str, str]) -> ImageReference:
-        """Name the image where it comes from.
+        """Return the image's reference at its upstream registry.
 
         Args:
-            aliases: Names of this registry, each with the host that is meant by it.
+            aliases: Names of this registry, each with the upstream host that it stands for.
         """
         host, repository = self.image.host, self.image.repository
         if host in aliases:
@@ -55,46 +63,46 @@ COMPONENTS: Mapping[str, frozenset[str]] = {
     "servicelb": frozenset({"klipper-lb"}),
     "traefik": frozenset({"library-traefik"}),
 }
-"""The names of the images that only one component needs.
+"""The images that only one component of K3s needs, by the component.
 
-``helm-controller`` is not for ``--disable`` of K3s, but for its ``--disable-helm-controller``.
-Charts other than traefik's need it, so it is not left out with traefik.
+``helm-controller`` is disabled by ``--disable-helm-controller`` and not by ``--disable``. Other
+charts than traefik's need it too, so it is not left out together with traefik.
 """
 
 _MIRRORED = "mirrored-"
-"""Rancher's prefix for images of others; until 2021 they went without."""
+"""Rancher's prefix for mirrored images, which they have had since 2021."""
 
 
 class ComponentUnknown(ValueError):
-    """K3s has no such component; the text names those that it has."""
+    """K3s has no such component. The message lists those that it has."""
 
 
 def parse_components(texts: Iterable[str]) -> frozenset[str]:
-    """Read components as K3s takes them: several, or divided by commas.
+    """Parse the values of K3s' option ``--disable``: components, separated by commas.
 
     Raises:
-        ComponentUnknown: One is none.
+        ComponentUnknown: K3s has no such component.
     """
-    found = {name for text in texts for name in map(str.strip, text.split(",")) if name}
-    unknown = sorted(found - COMPONENTS.keys())
+    names = {name for text in texts for name in map(str.strip, text.split(",")) if name}
+    unknown = sorted(names - COMPONENTS.keys())
     if unknown:
         raise ComponentUnknown(
-            f"{unknown[0][:80]!r} is no component of K3s that can be left out: "
-            f"these are {', '.join(COMPONENTS)}"
+            f"{unknown[0][:80]!r} is not a component of K3s that can be disabled: "
+            f"use {', '.join(COMPONENTS)}"
         )
-    return frozenset(found)
+    return frozenset(names)
 
 
 def without_components(
-    images: Iterable[WantedImage], disabled: Iterable[str]
-) -> list[WantedImage]:
-    """Leave out what only components need that a node does without."""
+    images: Iterable[RequiredImage], disabled: Iterable[str]
+) -> list[RequiredImage]:
+    """Return images without those that only disabled components need."""
     unneeded = {name for component in disabled for name in COMPONENTS[component]}
-    return [wanted for wanted in images if _name(wanted) not in unneeded]
+    return [required for required in images if _component_image(required) not in unneeded]
 
 
-def _name(wanted: WantedImage) -> str:
-    return wanted.image.repository.rpartition("/")[2].removeprefix(_MIRRORED)
+def _component_image(required: RequiredImage) -> str:
+    return required.image.repository.rpartition("/")[2].removeprefix(_MIRRORED)
 
 
 _UPGRADE = "rancher/k3s-upgrade"
@@ -104,59 +112,64 @@ def upgrade_images(
     version: str,
     controller: ImageReference | None,
     kubectl: ImageReference | None,
-    known: Sequence[WantedImage] = (),
-) -> list[WantedImage]:
-    """Name the images that carry an upgrade out.
+    others: Sequence[RequiredImage] = (),
+) -> list[RequiredImage]:
+    """Return the images that carry out an upgrade.
 
     Args:
-        version: The release that is upgraded to.
-        controller: The system-upgrade-controller of the cluster, None for what is named in
-            ``known``, or else that of the controller's current manifests.
-        kubectl: Likewise, what it cordons and drains nodes with.
-        known: Images that are wanted anyway, of the cluster's own manifests.
+        version: The release to upgrade to.
+        controller: The cluster's system-upgrade-controller. If None, it is the one in
+            ``others``, or else that of the controller's published manifests.
+        kubectl: The image with which the controller cordons and drains nodes; likewise.
+        others: Images that are required anyway, by the cluster's own manifests.
     """
     return [
-        WantedImage(ImageReference.parse(f"{_UPGRADE}:{as_tag(version)}"), "the upgrade"),
-        *_own_or_default(controller, DEFAULT_CONTROLLER, "the upgrade's controller", known),
-        *_own_or_default(kubectl, DEFAULT_KUBECTL, "the upgrade's kubectl", known),
+        RequiredImage(ImageReference.parse(f"{_UPGRADE}:{as_tag(version)}"), "the upgrade"),
+        *_given_or_default(controller, DEFAULT_CONTROLLER, "the upgrade's controller", others),
+        *_given_or_default(kubectl, DEFAULT_KUBECTL, "the upgrade's kubectl", others),
     ]
 
 
-def _own_or_default(
-    own: ImageReference | None, default: str, reason: str, known: Sequence[WantedImage]
-) -> list[WantedImage]:
-    if own is not None:
-        return [WantedImage(own, reason)]
+def _given_or_default(
+    given: ImageReference | None, default: str, reason: str, others: Sequence[RequiredImage]
+) -> list[RequiredImage]:
+    if given is not None:
+        return [RequiredImage(given, reason)]
     image = ImageReference.parse(default)
-    if any(wanted.image.repository == image.repository for wanted in known):
+    if any(required.image.repository == image.repository for required in others):
         return []
-    return [WantedImage(image, f"{reason}, of the version that is installed by default")]
+    return [RequiredImage(image, f"{reason}, of the version that is installed by default")]
 
 
-_MOST_KEPT = 10
+_MOST_NAMED = 10
 _MOST_IMAGES = 5000
 
 
 class QueryInvalid(ValueError):
-    """A part of a question breaks its grammar, or names something that there is not."""
+    """A part of a query breaks its grammar, or names something that does not exist."""
 
 
 class CannotCheck(Exception):
-    """The question cannot be answered; the text says why, and what to do."""
+    """The preflight cannot be made. The message says why, and what to do."""
 
 
 class ReleaseUnknown(CannotCheck):
-    """The tree does not know which images a release has."""
+    """The tree has no image list of the release."""
 
 
 @attrs.frozen
 class PreflightQuery:
-    """What is to be there.
+    """What a preflight checks.
 
-    ``release`` is one of K3s, without what ``disabled`` components need, and with what an
-    ``upgrade`` needs if that is set; ``controller`` and ``kubectl`` are what upgrades there.
-    ``registry`` is what K3s has as its ``system-default-registry``. ``more`` are images that
-    are wanted besides. ``platforms`` are those of nodes, None for all that there are.
+    Attributes:
+        release: The K3s release, None for ``more`` alone.
+        platforms: The platforms of the nodes, None for every platform that an image has.
+        disabled: The components that the nodes do without.
+        upgrade: Whether the images that carry out an upgrade are required.
+        controller: The system-upgrade-controller's image; see ``upgrade_images``.
+        kubectl: The controller's kubectl image; see ``upgrade_images``.
+        registry: The value of K3s' option ``system-default-registry``.
+        more: Images that are required besides.
     """
 
     release: str | None = None
@@ -166,7 +179,7 @@ class PreflightQuery:
     controller: ImageReference | None = None
     kubectl: ImageReference | None = None
     registry: str | None = None
-    more: Sequence[WantedImage] = ()
+    more: Sequence[RequiredImage] = ()
 
     @classmethod
     def parse(
@@ -179,17 +192,17 @@ class PreflightQuery:
         controller: str | None,
         kubectl: str | None,
         registry: str | None,
-        more: Sequence[WantedImage] = (),
+        more: Sequence[RequiredImage] = (),
     ) -> Self:
-        """Read a question as people put it; that of this machine is the platform by default.
+        """Parse the parts of a query. The default platform is that of this machine.
 
         Raises:
-            QuestionInvalid: A part of it cannot be.
+            QueryInvalid: A part is invalid.
         """
         try:
             return cls(
                 release,
-                tuple(dict.fromkeys(map(parse_platform, platforms))) or (this_machine(),),
+                tuple(dict.fromkeys(map(parse_platform, platforms))) or (local_platform(),),
                 parse_components(disabled),
                 upgrade,
                 None if controller is None else ImageReference.parse(controller),
@@ -201,66 +214,66 @@ class PreflightQuery:
             raise QueryInvalid(str(error)) from None
 
 
-def find_images(store: IRegistryStore, question: PreflightQuery) -> list[WantedImage]:
-    """List the images that a question is about, none twice.
+def resolve_images(store: IRegistryStore, query: PreflightQuery) -> list[RequiredImage]:
+    """Return the images that a query means, each once.
 
     Raises:
-        CannotLook: The list of the release is not here, or cannot be read, or no image is
-            wanted at all.
+        CannotCheck: The tree has no readable image list of the release, or the query means no
+            image at all.
         StoreUnavailable: The store as a whole cannot be read.
     """
-    found: list[WantedImage] = []
-    if question.release is not None:
-        release = find_release(store, question.release)
-        own = without_components(_read_list(store, release, question.registry), question.disabled)
-        found += own
-        if question.upgrade:
-            found += upgrade_images(
-                release, question.controller, question.kubectl, [*own, *question.more]
-            )
-    images = _each_once([*found, *question.more])
-    if not images:
-        raise CannotCheck("no image is named there: nothing was checked")
-    return images
+    images: list[RequiredImage] = []
+    if query.release is not None:
+        release = find_release(store, query.release)
+        own = without_components(_read_list(store, release, query.registry), query.disabled)
+        images += own
+        if query.upgrade:
+            images += upgrade_images(release, query.controller, query.kubectl, [*own, *query.more])
+    unique = _without_duplicates([*images, *query.more])
+    if not unique:
+        raise CannotCheck("the query names no image: nothing was checked")
+    return unique
 
 
-def find_release(store: IRegistryStore, wanted: str) -> str:
-    """Name the release that is meant, as the tree keeps it; raises as ``find_images`` does."""
+def find_release(store: IRegistryStore, version: str) -> str:
+    """Return the name under which the tree has a release; raises as ``resolve_images`` does."""
     try:
-        kept = store.list_releases()
+        releases = store.list_releases()
     except ContentInvalid as error:
         raise CannotCheck(str(error)) from None
-    release = match_release(kept, wanted)
+    release = match_release(releases, version)
     if release is None:
         raise ReleaseUnknown(
-            f"which images K3s {wanted[:80]!r} has is not known here: {_describe(kept)}; "
-            "minreg download --version keeps that of a release, or put its k3s-images.txt "
+            f"the tree has no image list of K3s {version[:80]!r}: it has {_describe(releases)}; "
+            "run minreg download --version, or copy the release's k3s-images.txt "
             "into the tree as k3s/VERSION.txt"
         )
     return release
 
 
-def _read_list(store: IRegistryStore, release: str, registry: str | None) -> list[WantedImage]:
+def _read_list(store: IRegistryStore, release: str, registry: str | None) -> list[RequiredImage]:
     try:
         lines = store.read_release(release).decode("utf-8", "replace").splitlines()
         images = parse_references(lines, f"k3s/{release}.txt")
     except (ContentNotFound, NameInvalid) as error:
         raise CannotCheck(str(error).partition("\n")[0]) from None
     if len(images) > _MOST_IMAGES:
-        raise CannotCheck(f"k3s/{release}.txt names more than {_MOST_IMAGES} images: cut it down")
+        raise CannotCheck(
+            f"k3s/{release}.txt names more than {_MOST_IMAGES} images: remove lines from it"
+        )
     reason = f"K3s {release}"
-    return [WantedImage(image, reason, registry or image.host) for image in images]
+    return [RequiredImage(image, reason, registry or image.host) for image in images]
 
 
-def _describe(kept: Sequence[str]) -> str:
-    if not kept:
-        return "no list of a release is kept"
-    more = f" and {len(kept) - _MOST_KEPT} more" if len(kept) > _MOST_KEPT else ""
-    return f"lists are kept of {', '.join(kept[-_MOST_KEPT:])}{more}"
+def _describe(releases: Sequence[str]) -> str:
+    if not releases:
+        return "none of any release"
+    more = f" and {len(releases) - _MOST_NAMED} more" if len(releases) > _MOST_NAMED else ""
+    return f"those of {', '.join(releases[-_MOST_NAMED:])}{more}"
 
 
-def _each_once(images: Iterable[WantedImage]) -> list[WantedImage]:
-    known: dict[tuple[str, ImageReference], WantedImage] = {}
-    for wanted in images:
-        known.setdefault((wanted.registry, wanted.image), wanted)
-    return list(known.values())
+def _without_duplicates(images: Iterable[RequiredImage]) -> list[RequiredImage]:
+    unique: dict[tuple[str, ImageReference], RequiredImage] = {}
+    for required in images:
+        unique.setdefault((required.registry, required.image), required)
+    return list(unique.values())

@@ -1,4 +1,4 @@
-"""What a preflight found, for people, for programs, and for the next download."""
+"""The report of a preflight: as text for people, as JSON, and as a list to download."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
@@ -6,9 +6,8 @@ from typing import Any
 
 import attrs
 
-from minreg.oci.manifests import Platform
-from minreg.preflight.check import Checked
-from minreg.preflight.platforms import ALL_PLATFORMS, name_platform
+from minreg.oci.platforms import ALL_PLATFORMS, Platform, name_platform
+from minreg.preflight.check import CheckedImage
 from minreg.text import count, printable
 
 _MOST_FINDINGS = 2000
@@ -16,9 +15,13 @@ _MOST_FINDINGS = 2000
 
 @attrs.frozen
 class PreflightFinding:
-    """Something that a node will not get: of which image, for which platform, and why.
+    """Something that a node will fail to pull.
 
-    ``image`` is named as ``minreg download`` takes it, ``reason`` says who wants it.
+    Attributes:
+        image: The image, as ``minreg download`` takes it.
+        platform: The platform, or ``all``.
+        problem: What is missing or wrong.
+        reason: What needs the image.
     """
 
     image: str
@@ -32,35 +35,42 @@ class PreflightFinding:
 
 @attrs.define
 class PreflightFindings:
-    """Collects findings, none twice; of very many, at least one for each image.
+    """A bounded collection of findings without duplicates.
 
-    ``more`` is how many are not kept.
+    When it is full, only the first finding of each further image is added.
+
+    Attributes:
+        more: How many findings were not added.
     """
 
     more: int = 0
-    _kept: dict[PreflightFinding, None] = attrs.field(factory=dict)
+    _findings: dict[PreflightFinding, None] = attrs.field(factory=dict)
     _images: set[str] = attrs.field(factory=set)
 
     def add(self, findings: Iterable[PreflightFinding]) -> None:
-        """Add what was found wrong."""
+        """Add findings."""
         for finding in findings:
-            if finding in self._kept:
+            if finding in self._findings:
                 continue
-            if len(self._kept) >= _MOST_FINDINGS and finding.image in self._images:
+            if len(self._findings) >= _MOST_FINDINGS and finding.image in self._images:
                 self.more += 1
             else:
-                self._kept[finding] = None
+                self._findings[finding] = None
                 self._images.add(finding.image)
 
     def __iter__(self) -> Iterator[PreflightFinding]:
-        return iter(self._kept)
+        return iter(self._findings)
 
 
 @attrs.frozen
 class PreflightReport:
-    """What came of a preflight: of how many images, for which platforms.
+    """The result of a preflight.
 
-    ``more`` is how many findings there were besides, on the same images.
+    Attributes:
+        images: How many images were checked.
+        platforms: The platforms they were checked for.
+        findings: What is missing or wrong.
+        more: How many more findings there are on the same images.
     """
 
     images: int
@@ -70,27 +80,28 @@ class PreflightReport:
 
     @property
     def is_ready(self) -> bool:
-        """Whether all is there."""
+        """Whether nothing is missing or wrong."""
         return not self.findings
 
     @property
-    def lacking(self) -> list[str]:
-        """The images that are not ready, each once, in order."""
+    def incomplete_images(self) -> list[str]:
+        """The images that have findings, each once, in order."""
         return list(dict.fromkeys(finding.image for finding in self.findings))
 
     def summary(self) -> str:
-        """Say it in a sentence."""
+        """Return the result as a sentence."""
         platforms = " and ".join(
             "all platforms" if name == ALL_PLATFORMS else name for name in self.platforms
         )
         if self.is_ready:
             return f"{count(self.images, 'image')} checked for {platforms}: all is here"
-        return f"{len(self.lacking)} of {count(self.images, 'image')} not ready for {platforms}"
+        incomplete = len(self.incomplete_images)
+        return f"{incomplete} of {count(self.images, 'image')} not ready for {platforms}"
 
     def lines(self) -> Iterator[str]:
-        """Write the images that are not ready, one a line, with what is wrong as comments.
+        """Yield the images that are not ready, one a line, with their findings as comments.
 
-        ``minreg download -f -`` reads this.
+        ``minreg download -f -`` reads these lines.
         """
         ordered = sorted(self.findings, key=lambda finding: finding.image)
         for image, findings in groupby(ordered, key=lambda finding: finding.image):
@@ -102,7 +113,7 @@ class PreflightReport:
             yield f"# and {count(self.more, 'finding')} more on these images"
 
     def as_json(self) -> dict[str, Any]:
-        """Write it for programs."""
+        """Return the report as a JSON object."""
         return {
             "ready": self.is_ready,
             "platforms": list(self.platforms),
@@ -112,29 +123,29 @@ class PreflightReport:
         }
 
 
-def find_in(checked: Checked, aliases: Mapping[str, str]) -> Iterator[PreflightFinding]:
-    """Name what was found wrong with an image.
+def list_findings(checked: CheckedImage, aliases: Mapping[str, str]) -> Iterator[PreflightFinding]:
+    """Yield the findings of an image.
 
     Args:
-        checked: What came of the image.
-        aliases: Names of this registry, each with the host that is meant by it.
+        checked: The result of checking the image.
+        aliases: Names of this registry, each with the upstream host that it stands for.
     """
-    image = str(checked.wanted.upstream(aliases))
+    image = str(checked.required.upstream(aliases))
     for problem in checked.problems:
         yield PreflightFinding(
-            image, name_platform(checked.platform), problem, checked.wanted.reason
+            image, name_platform(checked.platform), problem, checked.required.reason
         )
 
 
 def make_report(
     images: int, platforms: Iterable[Platform | None], findings: PreflightFindings
 ) -> PreflightReport:
-    """Put together what was found.
+    """Return the report of a preflight.
 
     Args:
-        images: How many were looked at.
-        platforms: For which; None stands for all.
-        findings: What is wrong with them.
+        images: How many images were checked.
+        platforms: The platforms they were checked for, None for all.
+        findings: What is missing or wrong.
     """
     names = tuple(map(name_platform, platforms))
     return PreflightReport(images, names, tuple(findings), findings.more)

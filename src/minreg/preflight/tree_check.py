@@ -1,4 +1,4 @@
-"""A preflight over a tree on this machine, with as deep a look as is wanted."""
+"""A preflight of a tree on this machine, which can also hash its blobs."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -7,81 +7,91 @@ import attrs
 
 from minreg.oci.manifests import Descriptor
 from minreg.oci.names import is_host
-from minreg.preflight.check import Checked, check_image
-from minreg.preflight.query import PreflightQuery, find_images
-from minreg.preflight.report import PreflightFindings, PreflightReport, find_in, make_report
+from minreg.preflight.check import CheckedImage, check_image
+from minreg.preflight.query import PreflightQuery, resolve_images
+from minreg.preflight.report import (
+    PreflightFindings,
+    PreflightReport,
+    list_findings,
+    make_report,
+)
 from minreg.store.directory import blob_path
 from minreg.store.hashing import Advanced, find_corrupt_files
 from minreg.store.tree import RegistryTree
 
 
-class Preflight:
-    """The images that a question is about, looked at.
+class TreePreflight:
+    """The images that a query means, checked against a tree.
 
     Args:
-        tree: Where they should be.
-        aliases: Names of the registry that will serve the tree, each with the host that is
-            meant by it.
-        question: What is to be there.
+        tree: The tree.
+        aliases: Names of the registry that will serve the tree, each with the upstream host
+            that it stands for.
+        query: What to check.
 
     Raises:
-        CannotLook: It is not known what that is.
+        CannotCheck: The images that the query means cannot be determined.
         StoreUnavailable: The tree cannot be read.
     """
 
     def __init__(
-        self, tree: RegistryTree, aliases: Mapping[str, str], question: PreflightQuery
+        self, tree: RegistryTree, aliases: Mapping[str, str], query: PreflightQuery
     ) -> None:
         self._root = tree.root
         self._aliases = aliases
-        self._question = question
-        self._images = find_images(tree, question)
+        self._query = query
+        self._images = resolve_images(tree, query)
         self._checked = [
-            check_image(tree, wanted, platform)
-            for wanted in self._images
-            for platform in question.platforms
+            check_image(tree, required, platform)
+            for required in self._images
+            for platform in query.platforms
         ]
 
     @property
     def has_hosts(self) -> bool:
-        """Whether the tree keeps images below the names of their hosts."""
-        places = (one.held.place for one in self._checked if one.held is not None)
-        return any(is_host(place.partition("/")[0]) for place in places)
+        """Whether the tree has images below the names of their hosts."""
+        paths = (checked.stored.place for checked in self._checked if checked.stored is not None)
+        return any(is_host(path.partition("/")[0]) for path in paths)
 
     @property
     def total_bytes(self) -> int:
-        """Bytes that there are to hash."""
+        """Bytes to hash."""
         return sum(blob.size for blob in self._files().values())
 
     def hash_all(self, advanced: Advanced) -> None:
-        """Hash each blob, once, and add what is wrong with it to what is known."""
+        """Hash each blob once, and add the corrupt ones to the problems of their images.
+
+        Args:
+            advanced: Called with the progress.
+        """
         files = {path: blob.digest for path, blob in self._files().items()}
-        damaged = find_corrupt_files(files, advanced)
+        corrupt = find_corrupt_files(files, advanced)
         self._checked = [
             attrs.evolve(
-                one,
+                checked,
                 problems=(
-                    *one.problems,
-                    *(str(damaged[path]) for path, _ in self._blobs(one) if path in damaged),
+                    *checked.problems,
+                    *(str(corrupt[path]) for path, _ in self._blobs(checked) if path in corrupt),
                 ),
             )
-            for one in self._checked
+            for checked in self._checked
         ]
 
     def report(self) -> PreflightReport:
-        """Put together what was found."""
+        """Return the report."""
         findings = PreflightFindings()
-        for one in self._checked:
-            findings.add(find_in(one, self._aliases))
-        return make_report(len(self._images), self._question.platforms, findings)
+        for checked in self._checked:
+            findings.add(list_findings(checked, self._aliases))
+        return make_report(len(self._images), self._query.platforms, findings)
 
     def _files(self) -> dict[str, Descriptor]:
-        return {path: blob for one in self._checked for path, blob in self._blobs(one)}
+        return {path: blob for checked in self._checked for path, blob in self._blobs(checked)}
 
-    def _blobs(self, one: Checked) -> Iterator[tuple[str, Descriptor]]:
-        """Name the files of an image's blobs, but for those that are known to be faulty."""
-        if one.held is None:
+    def _blobs(self, checked: CheckedImage) -> Iterator[tuple[str, Descriptor]]:
+        """Yield the files of an image's blobs, except those that are already reported."""
+        stored = checked.stored
+        if stored is None:
             return
-        for digest, blob in one.held.blobs.items():
-            if digest not in one.held.faulty:
-                yield os.path.realpath(blob_path(self._root, one.held.place, digest)), blob
+        for digest, blob in stored.blobs.items():
+            if digest not in stored.faulty:
+                yield os.path.realpath(blob_path(self._root, stored.place, digest)), blob

@@ -1,4 +1,11 @@
-"""Whether a file or directory is still the one that was read before."""
+"""Caches of what was read from files, and how they notice that a file has changed.
+
+Most of a registry's requests ask for the same few files. Reading and parsing them each time is
+slow, and a stale answer is worse than a slow one: the tree may be changed by ``rsync``, ``tar``
+or a new mount at any time. So nothing is trusted for a time to live. Instead, each cached value
+is kept together with the fingerprint of every file and directory that it was computed from, and
+all of these are checked with ``stat`` each time the value is used.
+"""
 
 import os
 from collections import OrderedDict
@@ -19,7 +26,11 @@ _SETTLED_NS = 1_000_000_000
 
 
 def fingerprint(status: os.stat_result) -> Fingerprint:
-    """What changes when the content does, and cannot be set back by tar or rsync."""
+    """Return what changes whenever a file's content does.
+
+    The time of modification alone does not: ``tar`` and ``rsync`` set it. The time of the last
+    status change (ctime) cannot be set by a program, and a replaced file has another inode.
+    """
     return (
         status.st_dev,
         status.st_ino,
@@ -30,22 +41,24 @@ def fingerprint(status: os.stat_result) -> Fingerprint:
 
 
 def is_settled(status: os.stat_result, now: int) -> bool:
-    """Tell whether the last change lay far enough back for the signature to be trusted.
+    """Return whether a file's last change is long enough ago for its fingerprint to be trusted.
 
-    Clocks of file systems tick slowly: two changes within one tick look like one. A
-    time in the future is one from before the clock was set, not a change of now.
+    File systems count time in ticks of up to a second (ext3) or some milliseconds: two changes
+    within one tick leave the same fingerprint. A time in the future is from before the clock
+    was set, and not a recent change.
 
     Args:
-        status: What the file or directory looked like before it was read.
+        status: The status of the file or directory before it was read.
         now: The time before it was read, in nanoseconds since the epoch.
     """
     return abs(now - status.st_ctime_ns) > _SETTLED_NS
 
 
 class LeastRecentlyUsedCache(Generic[Key, Value]):
-    """Keeps what was found out, up to a total cost; the least recently used goes first.
+    """A thread-safe cache of limited size that drops the least recently used values.
 
-    For use from several threads.
+    Args:
+        capacity: The total cost of the values that are kept.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -55,7 +68,7 @@ class LeastRecentlyUsedCache(Generic[Key, Value]):
         self._lock = Lock()
 
     def get(self, key: Key) -> Value | None:
-        """Return what is kept under ``key``, if anything."""
+        """Return the value of ``key``, or None if it is not cached."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
@@ -64,7 +77,10 @@ class LeastRecentlyUsedCache(Generic[Key, Value]):
             return entry[0]
 
     def put(self, key: Key, value: Value, cost: int = 1) -> None:
-        """Keep ``value``, unless it alone costs too much, and drop what no longer fits."""
+        """Cache a value, and drop others if the capacity is exceeded.
+
+        A value that alone costs more than the capacity is not cached.
+        """
         with self._lock:
             self._cost -= self._entries.pop(key, (None, 0))[1]
             if cost > self._capacity:
@@ -76,82 +92,91 @@ class LeastRecentlyUsedCache(Generic[Key, Value]):
                 self._cost -= dropped
 
 
-_MOST_PLACES = 8
-"""Beyond, looking at all of them costs as much as answering anew."""
+_MOST_PATHS = 8
+"""With more paths to check, using a cached value costs as much as computing it."""
 
 
 @attrs.frozen
 class Dependencies:
-    """Gathers what answers rest on.
+    """The files and directories that a value from the store depends on.
 
-    ``root`` is where all paths begin; ``begun`` the time, in nanoseconds since the epoch,
-    before anything was looked at; ``absent`` are paths at which there must be nothing.
+    Attributes:
+        _root: The directory that all paths are relative to.
+        _started: The time before the first of them was read, in nanoseconds since the epoch.
+        _absent: Paths at which nothing existed: the lookup tried them first.
     """
 
     _root: str
-    _begun: int
+    _started: int
     _absent: tuple[str, ...] = ()
 
-    def check(
+    def make_validator(
         self,
         directory: str,
-        found: Mapping[str, os.stat_result],
-        watched: Mapping[str, Fingerprint | None] | None,
+        statuses: Mapping[str, os.stat_result],
+        fingerprints: Mapping[str, Fingerprint | None] | None,
     ) -> Callable[[], bool] | None:
-        """Make a function that tells whether all is as it was.
+        """Return a function that returns whether none of the files has changed.
 
         Args:
-            directory: What all paths but the absent ones begin with.
-            found: Paths, and what was seen there.
-            watched: More paths, and their known signatures; None if these are not to be
-                trusted.
+            directory: The directory, below the root, that the following paths are relative to.
+            statuses: Paths with their status when they were read.
+            fingerprints: More paths with their fingerprint, None where nothing existed; None
+                instead of a mapping if these fingerprints are not settled.
 
         Returns:
-            None if something changed so recently that another change could not be told
-            from it, or if there is too much to look at.
+            The function; None if a file changed so recently that another change could leave
+            the same fingerprint, or if there are too many paths to check.
         """
-        if watched is None or not all(is_settled(seen, self._begun) for seen in found.values()):
+        if fingerprints is None:
             return None
-        states = {**watched, **{path: fingerprint(seen) for path, seen in found.items()}}
-        if len(states) + len(self._absent) > _MOST_PLACES:
+        if not all(is_settled(status, self._started) for status in statuses.values()):
             return None
-        place = os.path.join(self._root, directory)
-        places: list[tuple[str, Fingerprint | None]]
-        places = [(os.path.join(self._root, path), None) for path in self._absent]
-        places += [(os.path.join(place, path), state) for path, state in states.items()]
-        return partial(_are_unchanged, tuple(places))
+        expected = {
+            **fingerprints,
+            **{path: fingerprint(status) for path, status in statuses.items()},
+        }
+        if len(expected) + len(self._absent) > _MOST_PATHS:
+            return None
+        base = os.path.join(self._root, directory)
+        checks: list[tuple[str, Fingerprint | None]]
+        checks = [(os.path.join(self._root, path), None) for path in self._absent]
+        checks += [(os.path.join(base, path), state) for path, state in expected.items()]
+        return partial(_are_unchanged, tuple(checks))
 
 
-def _are_unchanged(places: tuple[tuple[str, Fingerprint | None], ...]) -> bool:
-    for path, state in places:
+def _are_unchanged(checks: tuple[tuple[str, Fingerprint | None], ...]) -> bool:
+    for path, expected in checks:
         try:
-            found = os.stat(path)
+            status = os.stat(path)
         except OSError:
-            if state is not None:
+            if expected is not None:
                 return False
         else:
-            if state is None or state != fingerprint(found):
+            if expected is None or expected != fingerprint(status):
                 return False
     return True
 
 
-FRESH = 10.0
-"""Seconds within which the kernel is trusted to know a file that was looked at."""
+MOST_UNUSED = 10.0
+"""Seconds after its last use for which a value is still returned. The validators run in the
+reactor's thread, where ``stat`` must not wait for the disk. The kernel answers from memory for
+paths that were looked up a few seconds ago; later they may have been evicted."""
 
 
 @attrs.define
 class _CacheEntry(Generic[Value]):
     value: Value
     is_current: Callable[[], bool]
-    wanted: float
+    last_used: float
 
 
 class ValidatedCache(Generic[Key, Value]):
-    """Keeps what is current and was wanted lately, least recently used out first.
+    """A cache that returns a value only while it is current and in regular use.
 
     Args:
-        clock: Measures how long ago something was wanted.
-        capacity: How much may be kept, in bytes.
+        clock: Measures the time since a value was used.
+        capacity: The total size of the values that are kept, in bytes.
     """
 
     def __init__(self, clock: IReactorTime, capacity: int) -> None:
@@ -160,17 +185,25 @@ class ValidatedCache(Generic[Key, Value]):
             capacity
         )
 
-    def find(self, key: Key) -> Value | None:
-        """Return what is kept under ``key``, if it is to be trusted."""
+    def get(self, key: Key) -> Value | None:
+        """Return the value of ``key``; None if it is not cached, not current or long unused."""
         entry = self._entries.get(key)
         if entry is None:
             return None
         now = self._clock.seconds()
-        if now - entry.wanted > FRESH or not entry.is_current():
+        if now - entry.last_used > MOST_UNUSED or not entry.is_current():
             return None
-        entry.wanted = now
+        entry.last_used = now
         return entry.value
 
-    def keep(self, key: Key, value: Value, is_current: Callable[[], bool], cost: int) -> None:
-        """Keep ``value``, of ``cost`` bytes, for as long as it is current and wanted."""
-        self._entries.put(key, _CacheEntry(value, is_current, self._clock.seconds()), cost)
+    def put(self, key: Key, value: Value, is_current: Callable[[], bool], size: int) -> None:
+        """Cache a value.
+
+        Args:
+            key: The key.
+            value: The value.
+            is_current: Returns whether the value still holds. It must not wait for a disk if
+                it was called within the last ``MOST_UNUSED`` seconds.
+            size: The size of the value, in bytes.
+        """
+        self._entries.put(key, _CacheEntry(value, is_current, self._clock.seconds()), size)

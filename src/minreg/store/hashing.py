@@ -1,4 +1,4 @@
-"""Whether files hold what their digests say."""
+"""Checking files against their digests."""
 
 import hashlib
 import os
@@ -12,12 +12,17 @@ from minreg.oci.names import Digest
 _CHUNK = 1024 * 1024
 
 Advanced = Callable[[int], None]
-"""Told how many more bytes were hashed, in any thread."""
+"""Called with the number of bytes that were hashed since the last call, from any thread."""
 
 
 @attrs.frozen
 class Corruption:
-    """What is wrong with a file; ``is_read`` says that all of it could be read."""
+    """What is wrong with a file.
+
+    Attributes:
+        words: A sentence that says what is wrong and what to do.
+        is_read: Whether all of the file could be read.
+    """
 
     words: str
     is_read: bool = True
@@ -29,27 +34,27 @@ class Corruption:
 def find_corrupt_files(
     files: Mapping[str, Digest], advanced: Advanced, threads: int | None = None
 ) -> dict[str, Corruption]:
-    """Hash files, and say what is wrong with those that are damaged.
+    """Hash files, and return those whose content does not have its digest.
 
     Args:
-        files: Paths, each with what it should hash to.
-        advanced: Told of the progress.
-        threads: How many to hash with; as many as there are processors if None.
+        files: Paths, each with the digest that the file should have.
+        advanced: Called with the progress.
+        threads: The number of threads; one for each processor if None.
     """
-    damaged: dict[str, Corruption] = {}
+    corrupt: dict[str, Corruption] = {}
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
         futures = {
-            pool.submit(_find_damage, path, digest, advanced): path
+            pool.submit(_find_corruption, path, digest, advanced): path
             for path, digest in files.items()
         }
         for future in as_completed(futures):
-            damage = future.result()
-            if damage is not None:
-                damaged[futures[future]] = damage
-    return damaged
+            corruption = future.result()
+            if corruption is not None:
+                corrupt[futures[future]] = corruption
+    return corrupt
 
 
-def _find_damage(path: str, digest: Digest, advanced: Advanced) -> Corruption | None:
+def _find_corruption(path: str, digest: Digest, advanced: Advanced) -> Corruption | None:
     hashed = hashlib.new(digest.algorithm)
     try:
         with open(path, "rb", buffering=0) as file:

@@ -1,4 +1,4 @@
-"""What is known of an image that a tree holds."""
+"""Inspecting an image of a repository: its manifests, its blobs, and what is missing or wrong."""
 
 import json
 import math
@@ -7,17 +7,22 @@ from typing import BinaryIO
 
 import attrs
 
-from minreg.oci.manifests import Descriptor, Manifest, Platform, parse_manifest
+from minreg.oci.manifests import Descriptor, Manifest, parse_manifest
 from minreg.oci.names import Digest
+from minreg.oci.platforms import UNKNOWN_OS, Platform
 from minreg.store.interfaces import ContentInvalid, ContentNotFound, IRepository
-
-UNKNOWN = "unknown"
-"""What stands for the platform of a manifest that is no image."""
 
 
 @attrs.frozen
 class StoredManifest:
-    """A manifest or an index of an image; ``size`` is that of its document, in bytes."""
+    """A manifest or an index of an image.
+
+    Attributes:
+        digest: Its digest.
+        size: Its size, in bytes.
+        manifest: What it says.
+        platform: The platform of the image, None for an index, an artifact and a referrer.
+    """
 
     digest: Digest
     size: int
@@ -26,7 +31,7 @@ class StoredManifest:
 
     @property
     def is_referrer(self) -> bool:
-        """Whether it is about another manifest, as a signature is, and no image itself."""
+        """Whether it is about another manifest, as a signature is, and not an image itself."""
         return self.manifest.subject is not None
 
 
@@ -34,11 +39,17 @@ class StoredManifest:
 class StoredImage:
     """An image of a tree.
 
-    ``documents`` has the size of each manifest and index, ``blobs`` the descriptor of
-    each config and layer, of the image and of what refers to it, and ``faulty`` those that
-    are not there, or not whole. ``absent_manifests`` are named by an index and not there.
-    ``is_readable`` is False if a manifest could not be read, or not all of it, so that there
-    may be more that belongs to it.
+    Attributes:
+        place: The repository.
+        reference: The tag or digest that names it.
+        root: The digest of the manifest or index that the reference names, None if there is none.
+        manifests: The manifests and indexes that exist.
+        blobs: The descriptor of each config and layer, of the image and of its referrers.
+        faulty: The blobs that do not exist, have another size or cannot be read.
+        absent_manifests: The manifests that an index names and that do not exist.
+        problems: What is wrong with it, a sentence for each.
+        is_readable: False if a manifest could not be read completely, so that there may be
+            content of the image that is not listed here.
     """
 
     place: str
@@ -53,26 +64,26 @@ class StoredImage:
 
     @property
     def documents(self) -> Mapping[Digest, int]:
-        """The size of each manifest and index."""
-        return {held.digest: held.size for held in self.manifests}
+        """The size of each manifest and index, in bytes."""
+        return {stored.digest: stored.size for stored in self.manifests}
 
     @property
     def present(self) -> tuple[Platform, ...]:
-        """The platforms that are here, whatever of their layers is missing."""
-        return tuple(held.platform for held in self.manifests if held.platform is not None)
+        """The platforms whose manifests exist, whether or not their layers do."""
+        return tuple(stored.platform for stored in self.manifests if stored.platform is not None)
 
     @property
     def absent(self) -> tuple[Platform, ...]:
-        """The platforms that an index names and that are not here."""
+        """The platforms that an index names and whose manifests do not exist."""
         return tuple(
             child.platform
             for child in self.absent_manifests
-            if child.platform is not None and not is_attestation(child)
+            if child.platform is not None and not child.is_attestation
         )
 
     @property
     def size(self) -> int:
-        """Bytes of all that it is made of."""
+        """Bytes of all manifests and blobs."""
         return sum(self.documents.values()) + sum(blob.size for blob in self.blobs.values())
 
     def __str__(self) -> str:
@@ -80,25 +91,20 @@ class StoredImage:
         return f"{self.place}{separator}{self.reference}"
 
 
-def is_attestation(child: Descriptor) -> bool:
-    """Tell whether a child of an index is a statement about another, and no image."""
-    return child.platform is not None and child.platform.os == UNKNOWN
-
-
 LARGEST_CONFIG = 8 * 1024 * 1024
 """Bytes of a config that are read to learn an image's platform."""
 
 _DEEPEST = 32
-"""How many manifests may lead to each other. Clients follow one index or two; what refers to
-an image, and to that, adds a few."""
+"""How many manifests may lead to each other. Clients follow an index or two; a signature of an
+image, and a signature of that, add a few."""
 
 
 Choose = Callable[[Manifest], Sequence[Descriptor]]
-"""Chooses the manifests of an index that matter to somebody."""
+"""Returns the manifests of an index that are to be inspected."""
 
 
-class _TooMuch(Exception):
-    """An image has more parts than are to be looked at."""
+class _TooManyParts(Exception):
+    """An image has more parts than are to be inspected."""
 
 
 def inspect_image(
@@ -107,20 +113,20 @@ def inspect_image(
     choose: Choose | None = None,
     most: float = math.inf,
 ) -> StoredImage:
-    """Look at what an image of a repository is made of.
+    """Inspect an image of a repository. Its blobs are not hashed.
 
     Args:
         repository: The repository.
         reference: The image's tag or digest.
-        choose: Says which manifests of an index to look at, and then nothing that refers to
-            the image is; all that belongs to it is looked at if None.
-        most: How many manifests, configs and layers to look at; of an image that has more,
-            only that is told.
+        choose: Returns the manifests of an index to inspect. If it is None, all of them are,
+            and also the image's referrers.
+        most: How many manifests, configs and layers to inspect. An image that has more is
+            returned with nothing but a problem that says so.
     """
     try:
-        return _Look(repository, choose, most).run(reference)
-    except _TooMuch:
-        problem = f"it has more than {most} manifests and layers, too many to look at"
+        return _ImageInspection(repository, choose, most).run(reference)
+    except _TooManyParts:
+        problem = f"it has more than {most} manifests and layers, too many to inspect"
         return StoredImage(
             repository.name,
             reference,
@@ -135,7 +141,7 @@ def inspect_image(
 
 
 def read_platform(config: BinaryIO) -> Platform | None:
-    """Read what an image without an index says itself of its platform."""
+    """Return the platform that an image's config states; None if it states none."""
     try:
         document = json.loads(config.read(LARGEST_CONFIG))
         return Platform(
@@ -145,8 +151,8 @@ def read_platform(config: BinaryIO) -> Platform | None:
         return None
 
 
-class _Look:
-    """The looking at one image."""
+class _ImageInspection:
+    """The inspection of one image; see ``inspect_image``."""
 
     def __init__(self, repository: IRepository, choose: Choose | None, most: float) -> None:
         self._repository = repository
@@ -180,54 +186,53 @@ class _Look:
         )
 
     def _add(self, reference: str | Digest, platform: Platform | None) -> Digest:
-        """Add a manifest or an index that is there, and all below it."""
+        """Add a manifest or an index with everything that it names, and return its digest."""
         content = self._repository.open_manifest(reference)
         with content.file:
             manifest = parse_manifest(content.file.read())
         digest: Digest = content.digest
         if digest in self._manifests:
             return digest
-        known = None if manifest.is_index else self._find_platform(manifest, platform)
-        self._manifests[digest] = StoredManifest(digest, content.size, manifest, known)
-        self._check_sense(digest, manifest)
+        own_platform = None if manifest.is_index else self._find_platform(manifest, platform)
+        self._manifests[digest] = StoredManifest(digest, content.size, manifest, own_platform)
+        self._check_malformed(digest, manifest)
         if manifest.is_index:
             self._add_children(manifest)
         else:
             self._add_blobs(manifest)
         if self._choose is None:
             for referrer in self._repository.list_referrers(digest):
-                self._try_to_add(referrer, "what refers to it, ")
+                self._add_child(referrer, "referrer, ")
         return digest
 
-    def _check_sense(self, digest: Digest, manifest: Manifest) -> None:
-        """Tell of parts that cannot be looked for; what it refers to is no part of it."""
-        senseless = [what for what in manifest.malformed if not what.startswith("subject")]
-        if senseless:
+    def _check_malformed(self, digest: Digest, manifest: Manifest) -> None:
+        """Report malformed descriptors, except the subject, which is not part of the image."""
+        malformed = [part for part in manifest.malformed if not part.startswith("subject")]
+        if malformed:
             self._is_readable = False
-            more = f", and {len(senseless) - 1} more like that" if senseless[1:] else ""
-            self._problems.append(f"manifest {digest} makes no sense: {senseless[0]}{more}")
+            more = f", and {len(malformed) - 1} more like that" if malformed[1:] else ""
+            self._problems.append(f"manifest {digest} is malformed: {malformed[0]}{more}")
 
     def _add_children(self, index: Manifest) -> None:
         if self._choose is not None:
             for child in self._counted(self._choose(index)):
-                self._try_to_add(child, "")
+                self._add_child(child, "")
             return
-        images = [child for child in index.manifests if not is_attestation(child)]
-        held = [self._try_to_add(child, "") for child in self._counted(index.manifests)]
-        if images and not any(held):
-            # What belongs to them may be here, and cannot be known.
+        exist = [self._add_child(child, "") for child in self._counted(index.manifests)]
+        if index.images and not any(exist):
+            # Their blobs may exist all the same, and cannot be known without the manifests.
             self._is_readable = False
             self._problems.append("none of its platforms is here")
 
-    def _try_to_add(self, child: Descriptor, what: str) -> bool:
-        """Add a child, and tell whether it is there; a platform may be absent."""
+    def _add_child(self, child: Descriptor, kind: str) -> bool:
+        """Add a manifest, and return whether it exists: an index may be sparse."""
         self._depth += 1
         try:
             self._check_depth()
             self._add(child.digest, child.platform)
         except ContentInvalid as error:
             self._is_readable = False
-            self._problems.append(f"{what}manifest {child.digest}: {error}")
+            self._problems.append(f"{kind}manifest {child.digest}: {error}")
         except ContentNotFound:
             self._absent.append(child)
             return False
@@ -236,10 +241,10 @@ class _Look:
         return True
 
     def _counted(self, parts: Sequence[Descriptor]) -> Sequence[Descriptor]:
-        """Count parts before any of them is looked at."""
+        """Count parts before any of them is inspected."""
         self._left -= len(parts)
         if self._left < 0:
-            raise _TooMuch
+            raise _TooManyParts
         return parts
 
     def _check_depth(self) -> None:
@@ -271,9 +276,9 @@ class _Look:
     def _find_platform(self, manifest: Manifest, stated: Platform | None) -> Platform | None:
         if manifest.subject is not None or manifest.config is None:
             return None
-        known = stated or self._read_platform(manifest.config)
-        # cosign's configs name no system at all.
-        return known if known is not None and known.os not in ("", UNKNOWN) else None
+        platform = stated or self._read_platform(manifest.config)
+        # The configs of cosign's signatures have an empty operating system.
+        return platform if platform is not None and platform.os not in ("", UNKNOWN_OS) else None
 
     def _read_platform(self, config: Descriptor) -> Platform | None:
         if config.size > LARGEST_CONFIG:

@@ -1,4 +1,10 @@
-"""What the manifests of one repository say about each other and about its blobs."""
+"""The index of a repository: what its manifests say about each other and about its blobs.
+
+Some requests cannot be answered from a single file: which size a blob should have, which media
+type an index gives to a manifest that does not state its own, which manifests refer to a
+subject. The index answers them. It is built by reading every manifest of the repository, and
+cached until one of them changes.
+"""
 
 import json
 import os
@@ -8,50 +14,53 @@ from typing import Any
 
 import attrs
 
-from minreg.oci.manifests import Descriptor, Platform
+from minreg.oci.manifests import Descriptor
 from minreg.oci.names import OCI_INDEX, Digest, is_tag
+from minreg.oci.platforms import Platform
 from minreg.store.cache import Fingerprint, LeastRecentlyUsedCache, fingerprint, is_settled
-from minreg.store.directory import RepositoryDirectory, digest_in_name
-from minreg.store.manifest_cache import ParsedManifest
+from minreg.store.directory import ParsedManifest, RepositoryDirectory, digest_in_name
 
 
 @attrs.frozen
 class RepositoryIndex:
-    """What is known of a repository once all of its manifests were read.
+    """What the manifests of a repository say.
 
-    ``blob_sizes`` holds every size, in bytes, that a manifest states for a blob;
-    ``media_types`` and ``platforms`` what indexes state of manifests; ``places`` where
-    each manifest that is there lies; ``referrers`` who names a subject, and
-    ``referrers_indexes`` the subject of each list of referrers, by that list's digest.
+    Attributes:
+        blob_sizes: Every size, in bytes, that a manifest states for a blob.
+        media_types: The media types that indexes state for manifests.
+        platforms: The platforms that indexes state for manifests.
+        paths: The path of each manifest that exists, relative to the repository.
+        referrers: The manifests that have a subject, by that subject.
+        referrers_indexes: The subject of each list of referrers, by the digest of the list.
     """
 
     blob_sizes: Mapping[Digest, frozenset[int]]
     media_types: Mapping[Digest, str]
     platforms: Mapping[Digest, Platform]
-    places: Mapping[Digest, str]
+    paths: Mapping[Digest, str]
     referrers: Mapping[Digest, tuple[Descriptor, ...]]
     referrers_indexes: Mapping[Digest, Digest]
 
     @property
-    def facts(self) -> int:
-        """How much it is to remember."""
+    def weight(self) -> int:
+        """The number of entries, which is what caching the index costs."""
         return 1 + sum(map(len, attrs.astuple(self, recurse=False)))
 
 
-def build_index(documents: Iterable[tuple[str, ParsedManifest]]) -> RepositoryIndex:
-    """Put together what the manifests of a repository say.
+def build_index(manifests: Iterable[tuple[str, ParsedManifest]]) -> RepositoryIndex:
+    """Build the index of a repository.
 
     Args:
-        documents: Each manifest with the place that it was read from, in a stable order.
+        manifests: Each manifest with its path, in a stable order.
     """
     blob_sizes: dict[Digest, frozenset[int]] = {}
     media_types: dict[Digest, str] = {}
     platforms: dict[Digest, Platform] = {}
-    places: dict[Digest, str] = {}
+    paths: dict[Digest, str] = {}
     referrers: dict[Digest, dict[Digest, Descriptor]] = {}
-    for place, document in documents:
-        places[document.digest] = place
-        manifest = document.manifest
+    for path, parsed in manifests:
+        paths[parsed.digest] = path
+        manifest = parsed.manifest
         for blob in manifest.blobs:
             blob_sizes[blob.digest] = blob_sizes.get(blob.digest, frozenset()) | {blob.size}
         for child in manifest.manifests:
@@ -59,30 +68,33 @@ def build_index(documents: Iterable[tuple[str, ParsedManifest]]) -> RepositoryIn
             if child.platform is not None:
                 platforms[child.digest] = child.platform
         if manifest.subject is not None:
-            known = referrers.setdefault(manifest.subject.digest, {})
-            known[document.digest] = describe(document)
-    ordered = {subject: _in_order(known) for subject, known in referrers.items()}
-    indexes = {Digest.of(referrers_index(known)): subject for subject, known in ordered.items()}
-    return RepositoryIndex(blob_sizes, media_types, platforms, places, ordered, indexes)
+            by_digest = referrers.setdefault(manifest.subject.digest, {})
+            by_digest[parsed.digest] = describe(parsed)
+    ordered = {subject: _in_order(by_digest) for subject, by_digest in referrers.items()}
+    indexes = {Digest.of(referrers_index(listed)): subject for subject, listed in ordered.items()}
+    return RepositoryIndex(blob_sizes, media_types, platforms, paths, ordered, indexes)
 
 
-def describe(document: ParsedManifest) -> Descriptor:
-    """Describe a manifest as a list of referrers does (distribution-spec, "Listing Referrers")."""
-    manifest = document.manifest
+def describe(parsed: ParsedManifest) -> Descriptor:
+    """Return a manifest's descriptor in a list of referrers.
+
+    Source: distribution-spec, "Listing Referrers".
+    """
+    manifest = parsed.manifest
     artifact_type = manifest.artifact_type
     if not artifact_type and manifest.config is not None:
         artifact_type = manifest.config.media_type
     return Descriptor(
         manifest.media_type,
-        document.digest,
-        document.size,
+        parsed.digest,
+        parsed.size,
         annotations=manifest.annotations,
         artifact_type=artifact_type,
     )
 
 
 def referrers_index(referrers: Iterable[Descriptor]) -> bytes:
-    """Write the index that lists referrers; equal lists give equal bytes."""
+    """Return the image index that lists referrers, as JSON. Equal lists give equal bytes."""
     index = {
         "schemaVersion": 2,
         "mediaType": OCI_INDEX,
@@ -92,17 +104,20 @@ def referrers_index(referrers: Iterable[Descriptor]) -> bytes:
 
 
 def fallback_tag(digest: Digest) -> str:
-    """Name the tag that stands for a list of referrers ("Referrers Tag Schema")."""
+    """Return the tag of a subject's list of referrers.
+
+    Source: distribution-spec, "Referrers Tag Schema".
+    """
     return f"{digest.algorithm[:32]}-{digest.encoded[:64]}"
 
 
 def subject_of_fallback_tag(tag: str, subjects: Iterable[Digest]) -> Digest | None:
-    """Find the subject whose list of referrers a tag stands for."""
+    """Return the subject whose fallback tag this is; None if it is of none of them."""
     return next((subject for subject in subjects if fallback_tag(subject) == tag), None)
 
 
-def _in_order(known: Mapping[Digest, Descriptor]) -> tuple[Descriptor, ...]:
-    return tuple(known[digest] for digest in sorted(known))
+def _in_order(by_digest: Mapping[Digest, Descriptor]) -> tuple[Descriptor, ...]:
+    return tuple(by_digest[digest] for digest in sorted(by_digest))
 
 
 def _as_json(descriptor: Descriptor) -> dict[str, Any]:
@@ -118,121 +133,128 @@ def _as_json(descriptor: Descriptor) -> dict[str, Any]:
     return document
 
 
-_REMEMBERED = 100_000
+_CAPACITY = 100_000
 
 
 @attrs.frozen
 class IndexSnapshot:
-    """A survey, the directory's status, and the files that may change without changing it.
+    """A repository's index with what it depends on.
 
-    ``watched`` is None if something changed too recently for the survey to be kept.
+    Attributes:
+        index: The index.
+        status: The status of ``manifests`` before it was read.
+        fingerprints: The fingerprints of the files that can change while the status of
+            ``manifests`` stays the same, None for a file that does not exist. None instead of a
+            mapping if a file changed too recently for its fingerprint to be trusted.
     """
 
-    survey: RepositoryIndex
+    index: RepositoryIndex
     status: os.stat_result
-    watched: Mapping[str, Fingerprint | None] | None
+    fingerprints: Mapping[str, Fingerprint | None] | None
 
 
 class RepositoryIndexCache:
-    """Reads all manifests of a repository. What they say it knows until one changes.
+    """Builds the indexes of repositories, and caches them until a manifest changes.
 
     Args:
-        remembered: Facts (see ``RepositoryIndex.facts``) that are kept of all repositories.
-        now: Tells the time, in nanoseconds since the epoch.
+        capacity: The total weight (``RepositoryIndex.weight``) of the indexes that are cached.
+        now: Returns the time, in nanoseconds since the epoch.
     """
 
-    def __init__(
-        self, remembered: int = _REMEMBERED, now: Callable[[], int] = time.time_ns
-    ) -> None:
-        self._remembered = remembered
-        self._known: LeastRecentlyUsedCache[tuple[object, ...], IndexSnapshot] = (
-            LeastRecentlyUsedCache(remembered)
+    def __init__(self, capacity: int = _CAPACITY, now: Callable[[], int] = time.time_ns) -> None:
+        self._capacity = capacity
+        self._snapshots: LeastRecentlyUsedCache[tuple[object, ...], IndexSnapshot] = (
+            LeastRecentlyUsedCache(capacity)
         )
         self._now = now
 
-    def survey(self, directory: RepositoryDirectory) -> RepositoryIndex:
-        """Tell what the manifests of a repository say; raises as ``look`` does."""
-        return self.look(directory).survey
-
-    def look(self, directory: RepositoryDirectory) -> IndexSnapshot:
-        """Tell what the manifests of a repository say, and how long that holds.
+    def get(self, directory: RepositoryDirectory) -> IndexSnapshot:
+        """Return the current index of a repository.
 
         Raises:
             FileNotFoundError: There is no such repository.
-            ContentBroken: Its directory must not, or cannot, be read.
-            StoreUnavailable: The disk does not answer.
+            ContentInvalid: Its directory must not, or cannot, be read.
+            StoreUnavailable: The disk returns an error.
         """
-        taken = self._known.get((directory.name, *fingerprint(directory.status())))
-        if taken is not None and _is_current(directory, taken.watched or {}):
-            return taken
-        return self._take(directory)
+        snapshot = self._snapshots.get((directory.name, *fingerprint(directory.status())))
+        if snapshot is not None and _is_current(directory, snapshot.fingerprints or {}):
+            return snapshot
+        return self._build(directory)
 
-    def _take(self, directory: RepositoryDirectory) -> IndexSnapshot:
+    def _build(self, directory: RepositoryDirectory) -> IndexSnapshot:
         now = self._now()
         with directory.scan() as (status, entries):
             is_link = {entry.name: entry.is_symlink() for entry in entries}
-        documents: dict[str, ParsedManifest] = {}
-        seen: dict[str, os.stat_result | None] = {}
-        for place in _places(directory, is_link):
-            looked = directory.look(place)
-            document = directory.read_if_sound(place)
-            if document is not None:
-                documents[place] = document
-            if document is None or not _is_lasting(place, is_link):
-                seen[place] = looked
-        documents.update(_misfiled_children(directory, documents))
-        survey = build_index(documents.items())
-        if not all(found is None or is_settled(found, now) for found in (status, *seen.values())):
-            return IndexSnapshot(survey, status, watched=None)
-        watched = {place: found and fingerprint(found) for place, found in seen.items()}
-        taken = IndexSnapshot(survey, status, watched)
+        manifests: dict[str, ParsedManifest] = {}
+        statuses: dict[str, os.stat_result | None] = {}
+        for path in _manifest_paths(directory, is_link):
+            status_before = directory.stat(path)
+            parsed = directory.read_if_valid(path)
+            if parsed is not None:
+                manifests[path] = parsed
+            if parsed is None or not _is_immutable(path, is_link):
+                statuses[path] = status_before
+        manifests.update(_read_children_in_blobs(directory, manifests))
+        index = build_index(manifests.items())
+        if not all(each is None or is_settled(each, now) for each in (status, *statuses.values())):
+            return IndexSnapshot(index, status, fingerprints=None)
+        fingerprints = {path: each and fingerprint(each) for path, each in statuses.items()}
+        snapshot = IndexSnapshot(index, status, fingerprints)
         key = (directory.name, *fingerprint(status))
-        # One that is larger than all that may be kept is kept alone: without it, every
-        # request would read the whole repository.
-        self._known.put(key, taken, min(survey.facts + len(seen), self._remembered))
-        return taken
+        # An index that exceeds the capacity is cached alone: without it, every request would
+        # read the whole repository.
+        weight = min(index.weight + len(statuses), self._capacity)
+        self._snapshots.put(key, snapshot, weight)
+        return snapshot
 
 
-def _is_lasting(place: str, is_link: Mapping[str, bool]) -> bool:
-    """Tell whether sound content stays what it is until its directory changes.
+def _is_immutable(path: str, is_link: Mapping[str, bool]) -> bool:
+    """Return whether a valid manifest can only change together with its directory.
 
-    A file that is named after its digest does; a tag's file may be overwritten in place,
-    and what a link leads to may change anywhere.
+    A file that is named after its digest is replaced, and never changed. A tag's file may be
+    overwritten in place, and the target of a link may change anywhere.
     """
-    name = os.path.basename(place)
+    name = os.path.basename(path)
     return digest_in_name(name) is not None and not is_link.get(name, True)
 
 
-def _is_current(directory: RepositoryDirectory, watched: Mapping[str, Fingerprint | None]) -> bool:
-    for place, known in watched.items():
-        found = directory.look(place)
-        if known != (found and fingerprint(found)):
+def _is_current(
+    directory: RepositoryDirectory, fingerprints: Mapping[str, Fingerprint | None]
+) -> bool:
+    for path, expected in fingerprints.items():
+        status = directory.stat(path)
+        if expected != (status and fingerprint(status)):
             return False
     return True
 
 
-def _places(directory: RepositoryDirectory, names: Mapping[str, bool]) -> Iterator[str]:
-    """Name the places of all manifests, in a stable order, and no linked neighbour twice."""
-    for name in sorted(names):
+def _manifest_paths(directory: RepositoryDirectory, is_link: Mapping[str, bool]) -> Iterator[str]:
+    """Yield the path of each manifest once, in a stable order.
+
+    Args:
+        directory: The repository.
+        is_link: The names in its ``manifests``, and whether each is a link.
+    """
+    for name in sorted(is_link):
         if digest_in_name(name) is not None:
             yield f"manifests/{name}"
         elif is_tag(name):
-            linked = directory.digest_linked_by(name) if names[name] else None
-            if linked is None or str(linked) not in names:
+            linked = directory.digest_linked_by(name) if is_link[name] else None
+            if linked is None or str(linked) not in is_link:
                 yield f"manifests/{name}"
-            if linked is not None and str(linked) not in names:
+            if linked is not None and str(linked) not in is_link:
                 yield f"blobs/{linked}"
 
 
-def _misfiled_children(
-    directory: RepositoryDirectory, documents: Mapping[str, ParsedManifest]
+def _read_children_in_blobs(
+    directory: RepositoryDirectory, manifests: Mapping[str, ParsedManifest]
 ) -> dict[str, ParsedManifest]:
-    """Read what indexes list and the script put among the blobs."""
-    known = {document.digest for document in documents.values()}
-    listed = {
-        child.digest for document in documents.values() for child in document.manifest.manifests
-    }
-    places = (f"blobs/{digest}" for digest in sorted(listed - known))
-    # Most children of an index are there as manifests or not at all: to look costs least.
-    read = ((place, directory.read_if_sound(place)) for place in places if directory.exists(place))
-    return {place: document for place, document in read if document is not None}
+    """Read the manifests that indexes list and that are stored in ``blobs``."""
+    digests = {parsed.digest for parsed in manifests.values()}
+    listed = {child.digest for parsed in manifests.values() for child in parsed.manifest.manifests}
+    paths = (f"blobs/{digest}" for digest in sorted(listed - digests))
+    # Most children of an index are in ``manifests`` or missing, so check first, which is cheap.
+    parsed_by_path = (
+        (path, directory.read_if_valid(path)) for path in paths if directory.exists(path)
+    )
+    return {path: parsed for path, parsed in parsed_by_path if parsed is not None}

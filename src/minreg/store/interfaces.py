@@ -1,25 +1,31 @@
-"""What the HTTP face asks of whatever keeps the content."""
+"""The interfaces between the HTTP side and the store, and what is passed across them."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import BinaryIO
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import BinaryIO, Generic, TypeVar
 
 import attrs
 from zope.interface import Attribute, Interface
 
-from minreg.oci.manifests import Descriptor, Platform
+from minreg.oci.manifests import Descriptor
 from minreg.oci.names import Digest
+from minreg.oci.platforms import Platform
+
+Item = TypeVar("Item")
+
+SMALL = 64 * 1024
+"""Bytes up to which content is read into memory by the store, and sent in one piece."""
 
 
 class RepositoryNotFound(LookupError):
-    """No repository answers to the name."""
+    """There is no repository of that name."""
 
 
 class ContentNotFound(LookupError):
-    """The repository does not hold what was asked for.
+    """The repository does not have the content.
 
-    ``platform`` is set where an index of the repository names the content as the
-    manifest for that platform: the index is sparse.
+    Attributes:
+        platform: The platform for which an index of the repository names the content, if one
+            does: the index is sparse.
     """
 
     def __init__(self, reason: str, platform: Platform | None = None) -> None:
@@ -28,37 +34,44 @@ class ContentNotFound(LookupError):
 
 
 class ContentInvalid(ContentNotFound):
-    """Something is there, but it must not be served: an operator has to mend it.
+    """The content exists, but must not be served, and an operator has to fix it.
 
-    The reason names the file, what is wrong with it and what to do. It is for the log;
-    a client only learns that the content is not available.
+    The reason names the file, what is wrong with it and what to do. It is for the log: a client
+    is only told that the content is not available.
     """
 
 
 class ContentUnreadable(ContentInvalid):
-    """Something is there, as far as can be seen, but this user may not read it."""
+    """The content exists, or may exist, but this user has no permission to read it."""
 
 
 class StoreUnavailable(Exception):
-    """The place where content lies cannot be read at all just now."""
+    """The store as a whole cannot be read at the moment."""
 
 
 class StoreNotReady(StoreUnavailable):
-    """The place where content will lie is not there yet: the daemon was told to wait for it."""
+    """The store does not exist yet, and the daemon was told to wait for it."""
 
 
 class TooLarge(Exception):
-    """The repository holds so much that saying it in a few words would take long."""
+    """The repository has so many manifests that a summary would take long."""
 
 
 @attrs.frozen
 class Content:
-    """Content that is about to be sent; whoever gets it closes ``file``.
+    """Content to be sent. Who gets it closes ``file``.
 
-    ``size`` is in bytes, and the file holds that many or has been cut short since.
-    ``is_current`` tells at any later time whether the same question would still bring the
-    same content; it never waits long where it was asked not long before, and is None if
-    that cannot be told.
+    Attributes:
+        file: The bytes: ``size`` of them, unless the file has been truncated since. At most
+            ``SMALL`` bytes are in memory already.
+        size: Bytes.
+        digest: The digest of the bytes.
+        media_type: The media type of the bytes.
+        is_current: Returns whether the same call would still return the same content; None if
+            that cannot be told. It does not wait for the disk if it was called within the last
+            seconds.
+        by_namespace: Whether the request's namespace decided which repository this is from.
+        modified: When its file was modified, in seconds since the epoch; None if it has none.
     """
 
     file: BinaryIO
@@ -66,31 +79,41 @@ class Content:
     digest: Digest
     media_type: str
     is_current: Callable[[], bool] | None = None
+    by_namespace: bool = False
+    modified: float | None = None
 
     def close(self) -> None:
         """Close the file."""
         self.file.close()
 
-    @contextmanager
-    def closed_on_failure(self) -> Iterator[None]:
-        """Close the file unless all goes well."""
-        try:
-            yield
-        except BaseException:
-            self.close()
-            raise
+
+@attrs.frozen
+class Listing(Generic[Item]):
+    """A list of tags or referrers.
+
+    Attributes:
+        items: The list.
+        by_namespace: Whether the request's namespace decided which repository this is from.
+    """
+
+    items: Sequence[Item]
+    by_namespace: bool
 
 
 @attrs.frozen
 class RepositorySummary:
-    """What a repository holds, in a few words.
+    """The content of a repository in a few figures.
 
-    ``platforms`` are those of images that are here; ``images`` is how many there are: manifests
-    and indexes that no index lists and that refer to no other manifest. ``sizes`` has each
-    manifest and each blob that a manifest names, in bytes. ``missing`` is how many of these
-    blobs are not there, or not whole; ``broken`` how many manifests, indexes and tags cannot
-    be served, or not all of what they name can be found. ``changed`` is when a manifest or a
-    tag last came or went, in seconds since the epoch.
+    Attributes:
+        tags: Its tags.
+        platforms: The platforms of the images that it has.
+        images: How many images it has: manifests and indexes that no index lists and that
+            refer to no other manifest.
+        sizes: Bytes of each manifest, and of each blob that a manifest names.
+        missing: How many of these blobs do not exist, or have the wrong size.
+        broken: How many manifests, indexes and tags cannot be served, or name manifests that
+            do not exist.
+        changed: When a manifest or a tag was last added or removed, in seconds since the epoch.
     """
 
     tags: tuple[str, ...]
@@ -113,92 +136,127 @@ class RepositorySummary:
 
 
 class IRepository(Interface):
-    """One repository: its manifests, blobs and tags. Its methods may wait for a disk."""
+    """One repository: its manifests, blobs and tags. Its methods may wait for the disk."""
 
-    name: str = Attribute("The name under which it is kept in the store.")
-    by_namespace: bool = Attribute("Whether the request's namespace decided which it is.")
+    name: str = Attribute("Its name in the store.")
+    by_namespace: bool = Attribute("Whether the request's namespace decided that it is this one.")
 
     def open_manifest(reference: str | Digest) -> Content:
         """Open the manifest or index that a tag or digest names.
 
         Raises:
-            ContentNotFound: There is none that could be served.
+            ContentNotFound: It does not exist, or cannot be served.
         """
 
     def open_blob(digest: Digest) -> Content:
-        """Open a config, a layer or other content that is no manifest.
+        """Open a config, a layer or other content that is not a manifest.
 
         Raises:
-            ContentNotFound: There is none that could be served.
+            ContentNotFound: It does not exist, or cannot be served.
         """
 
     def list_tags() -> list[str]:
-        """List the tags, in the order of their bytes."""
+        """Return the tags, in the order of their bytes."""
 
     def list_referrers(digest: Digest) -> list[Descriptor]:
-        """Describe the manifests whose subject is ``digest``, in a stable order."""
+        """Return the manifests whose subject is ``digest``, in a stable order."""
 
     def measure_blob(digest: Digest) -> int | None:
-        """Tell how many bytes lie there for a blob; None if nothing does.
+        """Return the size of a blob's file, in bytes; None if it does not exist.
 
         Raises:
-            ContentBroken: What lies there must not, or cannot, be read.
+            ContentInvalid: It must not, or cannot, be read.
         """
 
     def open_known_blob(digest: Digest) -> BinaryIO:
-        """Open what lies there for a blob, for one who knows already what it should be.
+        """Open a blob's file without comparing its size with what manifests state.
 
-        Other than with ``open_blob``, nothing is compared with what manifests say.
+        For a caller that has read the manifest already.
 
         Raises:
-            ContentNotFound: Nothing lies there that can, and may, be read.
+            ContentNotFound: It does not exist, or must not, or cannot, be read.
         """
 
     def summarize() -> RepositorySummary:
-        """Say in a few words what it holds.
+        """Return a summary of the repository.
 
         Raises:
-            TooMuch: That would take long.
+            TooLarge: It has too many manifests.
         """
 
 
 class IRegistryStore(Interface):
-    """Where repositories come from. Its methods may wait for a disk.
+    """A store of repositories.
 
-    All of them, and those of the repositories, are called in any thread, and raise
-    ``StoreUnavailable`` when the store as a whole cannot be read.
+    Its methods, and those of its repositories, may wait for the disk and can be called from any
+    thread. All of them raise ``StoreUnavailable`` if the store as a whole cannot be read.
     """
 
-    def find_repository(namespace: str | None, name: str) -> IRepository:
-        """Find the repository that a request names.
+    def open_manifest(namespace: str | None, name: str, reference: str | Digest) -> Content:
+        """Open the manifest or index that a tag or digest names in a repository.
 
         Args:
-            namespace: The registry host that the client believes to be talking to
-                (the ``ns`` query), in the spelling of ``minreg.oci.names.parse_host``.
-            name: The repository's name, as in the request's path.
+            namespace: As for ``find_repository``.
+            name: As for ``find_repository``.
+            reference: A tag or a digest.
 
         Raises:
-            RepositoryNotFound: There is none.
+            RepositoryNotFound: There is no such repository.
+            ContentNotFound: It has no such manifest, or one that cannot be served.
+        """
+
+    def open_blob(namespace: str | None, name: str, digest: Digest) -> Content:
+        """Open a config, a layer or other content that is not a manifest.
+
+        Raises:
+            RepositoryNotFound: There is no such repository.
+            ContentNotFound: It has no such blob, or one that cannot be served.
+        """
+
+    def list_tags(namespace: str | None, name: str) -> Listing[str]:
+        """Return the tags of a repository, in the order of their bytes.
+
+        Raises:
+            RepositoryNotFound: There is no such repository.
+        """
+
+    def list_referrers(namespace: str | None, name: str, digest: Digest) -> Listing[Descriptor]:
+        """Return the manifests whose subject is ``digest``, in a stable order.
+
+        Raises:
+            RepositoryNotFound: There is no such repository.
+        """
+
+    def find_repository(namespace: str | None, name: str) -> IRepository:
+        """Return the repository that a request names.
+
+        Args:
+            namespace: The upstream registry that the client means (the query ``ns``), as
+                ``minreg.oci.names.parse_host`` returns it; None if the client names none.
+            name: The repository's name in the request's path.
+
+        Raises:
+            RepositoryNotFound: There is no such repository.
         """
 
     def iterate_repositories(after: str) -> Iterator[str]:
-        """Name the repositories that sort behind ``after``, in the order of their bytes."""
+        """Yield the names of the repositories that sort after ``after``, in byte order."""
 
     def list_releases() -> list[str]:
-        """Name the K3s releases whose lists of images are kept, in order."""
+        """Return the K3s releases whose image lists the store has, in order."""
 
     def read_release(version: str) -> bytes:
-        """Read the list of the images of a K3s release, as it was published.
+        """Return the image list of a K3s release, as it was published.
 
         Raises:
-            ContentNotFound: There is no such list that could be read.
+            ContentNotFound: There is no such list, or one that cannot be read.
         """
 
     def check() -> None:
-        """Make sure that the store can be read at all."""
+        """Check that the store as a whole can be read."""
 
     def uncached() -> "IRegistryStore":
-        """Return the same store with hardly any memory, for one who reads all of it once.
+        """Return the same store with tiny caches, for reading all of it once.
 
-        What the other one keeps for the requests of clients stays as it is.
+        The caches of this one are not affected.
         """

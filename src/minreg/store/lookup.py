@@ -1,9 +1,9 @@
-"""Which places in a tree may hold the repository that a request names.
+"""Which repositories of a tree may answer a request, by its name and its namespace.
 
-One registry stands in for many. A client says with ``ns`` which of them it believes to
-be talking to (containerd does so for each mirror), or with the path itself, or not at
-all. ``ns`` is only ever a key to look up, never an address to connect to, and what is
-kept under one host's name never answers for another host.
+One registry serves as the mirror of many. A client says which of them it means with the query
+``ns`` (containerd sends it to every mirror), or with the path itself, or not at all. ``ns`` is
+only a key to look up: it is never connected to, and what is stored under one host's name never
+answers for another host. Source: distribution-spec, "Registry Proxying".
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,12 @@ from minreg.oci.names import DOCKER_HUB, is_host, parse_host
 
 @attrs.frozen
 class Candidate:
-    """A place, as a path below the root; ``by_namespace`` if ``ns`` led to it."""
+    """A path at which a repository may be stored.
+
+    Attributes:
+        path: The path below the root.
+        by_namespace: Whether it follows from ``ns``.
+    """
 
     path: str
     by_namespace: bool
@@ -24,29 +29,29 @@ class Candidate:
 def candidates(
     namespace: str | None, name: str, aliases: Mapping[str, str]
 ) -> Iterator[Candidate]:
-    """Name the places where a repository may lie, the best first and none twice.
+    """Yield the paths at which a repository may be stored, best first, each once.
 
     Args:
-        namespace: The host that the client asked for, as ``parse_host`` spells it.
+        namespace: The host that the client asks for, as ``parse_host`` returns it; None if
+            it names none.
         name: The repository's name in the request's path.
-        aliases: Names under which this registry itself is known, each with the host
-            whose content is meant by it.
+        aliases: Names of this registry, each with the upstream host that it stands for.
     """
-    named = set()
+    paths = set()
     for candidate in _in_order(namespace, name, aliases):
-        if candidate.path not in named:
-            named.add(candidate.path)
+        if candidate.path not in paths:
+            paths.add(candidate.path)
             yield candidate
 
 
 def upstream_of(namespace: str | None, name: str, aliases: Mapping[str, str]) -> tuple[str, str]:
-    """Name the registry that a request means most likely, and the repository there.
+    """Return the upstream registry that a request most likely means, and the repository there.
 
     Args:
         namespace: As for ``candidates``.
         name: As for ``candidates``.
-        aliases: As for ``candidates``; without a namespace, the first of their hosts is
-            meant.
+        aliases: As for ``candidates``. Without a namespace, the first of their hosts is
+            assumed.
     """
     first, _, rest = name.partition("/")
     host = aliases.get(namespace, namespace) if namespace is not None else None
@@ -59,7 +64,7 @@ def upstream_of(namespace: str | None, name: str, aliases: Mapping[str, str]) ->
 
 def _in_order(namespace: str | None, name: str, aliases: Mapping[str, str]) -> Iterator[Candidate]:
     if namespace is None:
-        yield from _as_it_stands(name, None)
+        yield from _as_path(name, None)
         for host in dict.fromkeys(aliases.values()):
             yield from _below(host, name, by_namespace=False)
         return
@@ -68,8 +73,8 @@ def _in_order(namespace: str | None, name: str, aliases: Mapping[str, str]) -> I
         yield from _below(namespace, name, by_namespace=True)
     if target is not None:
         yield from _below(target, name, by_namespace=True)
-    if target is not None or _is_kept_for(namespace, name):
-        yield from _as_it_stands(name, target or namespace)
+    if target is not None or _may_answer_for(namespace, name):
+        yield from _as_path(name, target or namespace)
 
 
 def _below(host: str, name: str, *, by_namespace: bool) -> Iterator[Candidate]:
@@ -77,8 +82,8 @@ def _below(host: str, name: str, *, by_namespace: bool) -> Iterator[Candidate]:
         yield Candidate(f"{host}/{path}", by_namespace)
 
 
-def _as_it_stands(name: str, registry: str | None) -> Iterator[Candidate]:
-    """A trimmed tree, or a path that names its host itself."""
+def _as_path(name: str, registry: str | None) -> Iterator[Candidate]:
+    """Yield the name itself: for a tree without host names, or because it begins with a host."""
     first, _, rest = name.partition("/")
     if rest and is_host(first):
         yield from _below(parse_host(first), rest, by_namespace=False)
@@ -89,17 +94,17 @@ def _as_it_stands(name: str, registry: str | None) -> Iterator[Candidate]:
 
 
 def _with_library(registry: str | None, name: str) -> Iterator[str]:
-    """On the Docker Hub, and only there, ``busybox`` is short for ``library/busybox``."""
+    """Yield a name; on Docker Hub, ``busybox`` is short for ``library/busybox``."""
     if registry == DOCKER_HUB and "/" not in name:
         yield f"library/{name}"
     yield name
 
 
-def _is_kept_for(namespace: str, name: str) -> bool:
-    """Whether a path, taken as it stands, may answer for the namespace's host.
+def _may_answer_for(namespace: str, name: str) -> bool:
+    """Return whether the name itself may be used as a path for a namespace.
 
-    A path without a host may: the tree was made without hosts' names. One with a host
-    answers for that host alone.
+    A name without a host may: the tree may have been made without host names. One with a host
+    answers for that host only.
     """
     first, _, rest = name.partition("/")
     return not rest or not is_host(first) or parse_host(first) == namespace

@@ -1,4 +1,10 @@
-"""One repository of a registry tree."""
+"""One repository of a registry tree.
+
+A repository is a directory with two others in it. ``manifests`` holds manifests under their
+digests, and tags: links to those, or files of their own. ``blobs`` is a directory, or a link to
+one that repositories share. Trees made by K3s' air-gap script deviate from that in some ways
+(``docs/tree.md``), so a manifest that is not where it should be is searched for elsewhere.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +17,12 @@ from zope.interface import implementer
 from minreg.oci.manifests import Descriptor, ManifestInvalid, parse_manifest
 from minreg.oci.names import OCI_INDEX, OCTET_STREAM, Digest
 from minreg.store.cache import Dependencies, Fingerprint
-from minreg.store.directory import RepositoryDirectory, digest_in_name
+from minreg.store.directory import (
+    ManifestCache,
+    ParsedManifest,
+    RepositoryDirectory,
+    digest_in_name,
+)
 from minreg.store.index import (
     IndexSnapshot,
     RepositoryIndex,
@@ -22,6 +33,7 @@ from minreg.store.index import (
     subject_of_fallback_tag,
 )
 from minreg.store.interfaces import (
+    SMALL,
     Content,
     ContentInvalid,
     ContentNotFound,
@@ -29,30 +41,30 @@ from minreg.store.interfaces import (
     RepositoryNotFound,
     RepositorySummary,
 )
-from minreg.store.manifest_cache import ManifestCache, ParsedManifest
 from minreg.store.rooted import OpenedFile, RootedDirectory
 
 
 @implementer(IRepository)
 @attrs.frozen
 class TreeRepository:
-    """A directory with ``manifests`` and ``blobs`` in it.
+    """A repository of a registry tree.
 
-    ``manifests`` holds manifests under their digests, and tags: links to those, or files
-    of their own. ``blobs`` is a directory, or a link to one that repositories share.
+    Attributes:
+        name: Its path below the root.
+        by_namespace: Whether the request's namespace decided that it is this one.
     """
 
     name: str
     by_namespace: bool
     _files: RootedDirectory
-    _documents: ManifestCache
-    _surveys: RepositoryIndexCache
-    _evidence: Dependencies | None = None
+    _manifests: ManifestCache
+    _indexes: RepositoryIndexCache
+    _dependencies: Dependencies | None = None
     _directory: RepositoryDirectory = attrs.field(init=False)
 
     @_directory.default
     def _default_directory(self) -> RepositoryDirectory:
-        return RepositoryDirectory(self.name, self._files, self._documents)
+        return RepositoryDirectory(self.name, self._files, self._manifests)
 
     def open_manifest(self, reference: str | Digest) -> Content:
         """See ``IRepository``."""
@@ -64,53 +76,63 @@ class TreeRepository:
         """See ``IRepository``."""
         if self._directory.exists(f"manifests/{digest}"):
             raise ContentNotFound(f"{digest} is a manifest, not a blob")
-        opened = self._find_blob(digest)
+        opened = self._open_blob_file(digest)
         with opened.closed_on_failure():
             if self._directory.is_manifest(opened):
                 raise ContentNotFound(f"{digest} is a manifest, not a blob")
             size = opened.status.st_size
-            taken = self._look()
-            stated = taken.survey.blob_sizes.get(digest)
-            if stated is not None and size not in stated:
+            snapshot = self._snapshot()
+            sizes = snapshot.index.blob_sizes.get(digest)
+            if sizes is not None and size not in sizes:
                 raise ContentInvalid(
                     f"{opened.path} has {size} bytes, but manifests of {self.name} say "
-                    f"{' or '.join(map(str, sorted(stated)))}: copy it again"
+                    f"{' or '.join(map(str, sorted(sizes)))}: copy it again"
                 )
-        is_current = self._check(f"blobs/{digest}", opened, taken)
-        return Content(opened.file, size, digest, OCTET_STREAM, is_current)
+        is_current = self._make_validator(f"blobs/{digest}", opened, snapshot)
+        return Content(
+            load_small(opened.file, size),
+            size,
+            digest,
+            OCTET_STREAM,
+            is_current,
+            self.by_namespace,
+            opened.status.st_mtime,
+        )
 
     def list_tags(self) -> list[str]:
         """See ``IRepository``."""
-        with self._found(), self._directory.scan() as (_, entries):
+        with self._translated_errors(), self._directory.scan() as (_, entries):
             return sorted(entry.name for entry in entries if self._directory.is_tag(entry))
 
     def list_referrers(self, digest: Digest) -> list[Descriptor]:
         """See ``IRepository``."""
-        known = {found.digest: found for found in self._survey().referrers.get(digest, ())}
-        for document in self._listed_by_fallback_tag(digest):
-            subject = document.manifest.subject
+        listed = self._snapshot().index.referrers.get(digest, ())
+        referrers = {referrer.digest: referrer for referrer in listed}
+        for parsed in self._listed_by_fallback_tag(digest):
+            subject = parsed.manifest.subject
             if subject is not None and subject.digest == digest:
-                known[document.digest] = describe(document)
-        return [known[referrer] for referrer in sorted(known)]
+                referrers[parsed.digest] = describe(parsed)
+        return [referrers[referrer] for referrer in sorted(referrers)]
 
     def measure_blob(self, digest: Digest) -> int | None:
         """See ``IRepository``."""
-        return self._directory.blob_size(digest)
+        return self._directory.measure_blob(digest)
 
     def open_known_blob(self, digest: Digest) -> BinaryIO:
         """See ``IRepository``."""
-        return self._find_blob(digest).file
+        return self._open_blob_file(digest).file
 
     def summarize(self) -> RepositorySummary:
         """See ``IRepository``."""
-        # Only pages need it.
+        # Loaded lazily: only the pages for people need it.
         from minreg.store.summary import check_size_limit, summarize_repository  # noqa: PLC0415
 
-        with self._found():
+        with self._translated_errors():
             check_size_limit(self._directory)
-            return summarize_repository(self._directory, self._survey(), self.list_tags())
+            index = self._snapshot().index
+            return summarize_repository(self._directory, index, self.list_tags())
 
-    def _find_blob(self, digest: Digest) -> OpenedFile:
+    def _open_blob_file(self, digest: Digest) -> OpenedFile:
         try:
             return self._directory.open(f"blobs/{digest}")
         except FileNotFoundError:
@@ -124,47 +146,55 @@ class TreeRepository:
         return self._as_content(opened, f"manifests/{tag}", digest_in_name(opened.path))
 
     def _open_tag_elsewhere(self, tag: str) -> Content:
-        """Open what a lost link points to, or the list of referrers that a tag stands for."""
+        """Open the target of a link that points to nothing, or the list of a fallback tag.
+
+        K3s' air-gap script links a tag to a manifest in ``manifests`` that it stores in
+        ``blobs``.
+        """
         digest = self._directory.digest_linked_by(tag)
         if digest is not None:
             return self._open_linked(tag, digest)
-        survey = self._survey()
-        subject = subject_of_fallback_tag(tag, survey.referrers)
+        index = self._snapshot().index
+        subject = subject_of_fallback_tag(tag, index.referrers)
         if subject is not None:
-            return _referrers_content(survey, subject)
+            return self._open_referrers(index, subject)
         raise ContentNotFound(f"tag {tag} is not in repository {self.name}")
 
     def _open_linked(self, tag: str, digest: Digest) -> Content:
         try:
-            return self._open_digest(digest, self._look())
+            return self._open_digest(digest, self._snapshot())
         except ContentNotFound as error:
             raise ContentInvalid(
                 f"tag {tag} of {self.name} links to {digest}, and that is missing ({error}): "
                 "copy it again"
             ) from None
 
-    def _open_digest(self, digest: Digest, taken: IndexSnapshot | None = None) -> Content:
-        place = f"manifests/{digest}"
+    def _open_digest(self, digest: Digest, snapshot: IndexSnapshot | None = None) -> Content:
+        path = f"manifests/{digest}"
         try:
-            opened = self._directory.open(place)
+            opened = self._directory.open(path)
         except FileNotFoundError:
-            return self._open_digest_elsewhere(digest, taken or self._look())
-        return self._as_content(opened, place, digest, taken)
+            return self._open_digest_elsewhere(digest, snapshot or self._snapshot())
+        return self._as_content(opened, path, digest, snapshot)
 
-    def _open_digest_elsewhere(self, digest: Digest, taken: IndexSnapshot) -> Content:
-        """Open a manifest that lies under its tag only, among the blobs, or nowhere."""
-        survey = taken.survey
-        place = survey.places.get(digest, f"blobs/{digest}")
-        opened = self._open_surveyed(survey, digest)
+    def _open_digest_elsewhere(self, digest: Digest, snapshot: IndexSnapshot) -> Content:
+        """Open a manifest that is stored only under its tag or among the blobs.
+
+        Raises:
+            ContentNotFound: It is not there either.
+        """
+        index = snapshot.index
+        path = index.paths.get(digest, f"blobs/{digest}")
+        opened = self._open_indexed(index, digest)
         if opened is None:
-            place = f"blobs/{digest}"
-            opened = self._directory.open_misfiled(digest)
+            path = f"blobs/{digest}"
+            opened = self._directory.open_manifest_in_blobs(digest)
         if opened is not None:
-            return self._as_content(opened, place, digest, taken)
-        subject = survey.referrers_indexes.get(digest)
+            return self._as_content(opened, path, digest, snapshot)
+        subject = index.referrers_indexes.get(digest)
         if subject is not None:
-            return _referrers_content(survey, subject)
-        platform = survey.platforms.get(digest)
+            return self._open_referrers(index, subject)
+        platform = index.platforms.get(digest)
         if platform is None:
             raise ContentNotFound(f"manifest {digest} is not in repository {self.name}")
         raise ContentNotFound(
@@ -173,72 +203,109 @@ class TreeRepository:
             platform,
         )
 
-    def _open_surveyed(self, survey: RepositoryIndex, digest: Digest) -> OpenedFile | None:
-        place = survey.places.get(digest)
-        if place is None:
+    def _open_indexed(self, index: RepositoryIndex, digest: Digest) -> OpenedFile | None:
+        path = index.paths.get(digest)
+        if path is None:
             return None
         try:
-            return self._directory.open(place)
+            return self._directory.open(path)
         except FileNotFoundError:
             return None
 
     def _as_content(
         self,
         opened: OpenedFile,
-        place: str,
+        path: str,
         digest: Digest | None,
-        taken: IndexSnapshot | None = None,
+        snapshot: IndexSnapshot | None = None,
     ) -> Content:
-        """Describe an opened manifest; ``taken`` is the survey that led to it, if one did."""
-        with opened.closed_on_failure():
-            document = self._directory.read(opened, digest)
-            media_type = document.manifest.media_type
-            if not document.manifest.states_media_type:
-                taken = taken or self._look()
-                media_type = taken.survey.media_types.get(document.digest, media_type)
-            is_current = self._check(place, opened, taken)
-            return Content(opened.file, document.size, document.digest, media_type, is_current)
+        """Return an opened manifest as content.
 
-    def _check(
-        self, place: str, opened: OpenedFile, taken: IndexSnapshot | None
+        Args:
+            opened: The manifest.
+            path: Its path in the repository.
+            digest: The digest that it should have, if that is known.
+            snapshot: The index that led to it, if one did.
+        """
+        with opened.closed_on_failure():
+            parsed = self._directory.read(opened, digest)
+            media_type = parsed.manifest.media_type
+            if not parsed.manifest.states_media_type:
+                snapshot = snapshot or self._snapshot()
+                media_type = snapshot.index.media_types.get(parsed.digest, media_type)
+            is_current = self._make_validator(path, opened, snapshot)
+            return Content(
+                load_small(opened.file, parsed.size),
+                parsed.size,
+                parsed.digest,
+                media_type,
+                is_current,
+                self.by_namespace,
+                opened.status.st_mtime,
+            )
+
+    def _make_validator(
+        self, path: str, opened: OpenedFile, snapshot: IndexSnapshot | None
     ) -> Callable[[], bool] | None:
-        """Make the function that tells whether a file, and what led to it, are as they were."""
-        if self._evidence is None:
+        """Return the function that returns whether a file, and what led to it, are unchanged."""
+        if self._dependencies is None:
             return None
-        found = {place: opened.status}
-        watched: Mapping[str, Fingerprint | None] | None = {}
-        if taken is not None:
-            found["manifests"] = taken.status
-            watched = taken.watched
-        return self._evidence.check(self.name, found, watched)
+        statuses = {path: opened.status}
+        fingerprints: Mapping[str, Fingerprint | None] | None = {}
+        if snapshot is not None:
+            statuses["manifests"] = snapshot.status
+            fingerprints = snapshot.fingerprints
+        return self._dependencies.make_validator(self.name, statuses, fingerprints)
 
     def _listed_by_fallback_tag(self, digest: Digest) -> Iterator[ParsedManifest]:
-        """Read what a fallback tag lists and the manifests' directory does not have."""
+        """Yield the manifests that a fallback tag lists and that are stored in ``blobs``."""
         try:
             with self._open_tag(fallback_tag(digest)).file as file:
                 index = parse_manifest(file.read())
         except (ContentNotFound, ManifestInvalid):
             return
         for child in index.manifests:
-            listed = self._directory.read_if_sound(f"blobs/{child.digest}")
-            if listed is not None:
-                yield listed
+            parsed = self._directory.read_if_valid(f"blobs/{child.digest}")
+            if parsed is not None:
+                yield parsed
 
-    def _survey(self) -> RepositoryIndex:
-        return self._look().survey
-
-    def _look(self) -> IndexSnapshot:
-        with self._found():
-            return self._surveys.look(self._directory)
+    def _snapshot(self) -> IndexSnapshot:
+        with self._translated_errors():
+            return self._indexes.get(self._directory)
 
     @contextmanager
-    def _found(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
+        """Raise ``RepositoryNotFound`` if the repository was removed after the lookup."""
         try:
             yield
         except FileNotFoundError:
             raise RepositoryNotFound(self.name) from None
 
+    def _open_referrers(self, index: RepositoryIndex, subject: Digest) -> Content:
+        """Return the index that lists the referrers of a manifest, made in memory."""
+        content = referrers_index(index.referrers[subject])
+        return Content(
+            BytesIO(content),
+            len(content),
+            Digest.of(content),
+            OCI_INDEX,
+            by_namespace=self.by_namespace,
+        )
 
-def _referrers_content(survey: RepositoryIndex, subject: Digest) -> Content:
-    content = referrers_index(survey.referrers[subject])
-    return Content(BytesIO(content), len(content), Digest.of(content), OCI_INDEX)
+
+def load_small(file: BinaryIO, size: int) -> BinaryIO:
+    """Return small content as a file in memory, and close the file it was read from.
+
+    A large file, or one that cannot be read, is returned itself: sending it reports the error.
+    """
+    if size > SMALL:
+        return file
+    try:
+        content = file.read(size)
+        file.seek(0)
+    except OSError:
+        return file
+    if len(content) < size:
+        return file
+    file.close()
+    return BytesIO(content)

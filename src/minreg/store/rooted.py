@@ -1,9 +1,12 @@
-"""Opens what lies in a directory, and nothing that lies elsewhere.
+"""Opening files below a root directory, and none outside of it.
 
-Links are followed, for trees are made of them, and then the place that they led to is
-looked at: a file is opened as a mere location first (``O_PATH``), the kernel tells where
-that is, and only then is that very file opened for reading. Nothing can be exchanged in
-between, and neither a device nor a fifo is ever really opened. Linux only, with /proc.
+Trees consist of symbolic links, so links are followed, and the place that they lead to is
+checked. To check first and open afterwards would be a race: a link may be replaced in between.
+So a file is first opened with ``O_PATH``, which gives a descriptor of the file without access to
+its content. ``/proc/self/fd`` tells the real path of that descriptor. Only if it is below the
+root is the same file opened for reading, by way of the descriptor. Devices and fifos are
+refused before they are really opened, which could have effects or wait. Source: open(2),
+proc_pid_fd(5); Linux only.
 """
 
 import errno
@@ -23,9 +26,12 @@ _DELETED = " (deleted)"
 
 @attrs.frozen
 class OpenedFile:
-    """A regular file, open for reading; whoever gets it closes ``file``.
+    """A regular file that is open for reading. The caller closes ``file``.
 
-    ``path`` is where it really lies.
+    Attributes:
+        file: The file, at its beginning.
+        status: Its status.
+        path: Its real path, with all links resolved.
     """
 
     file: FileIO
@@ -34,7 +40,7 @@ class OpenedFile:
 
     @contextmanager
     def closed_on_failure(self) -> Iterator[None]:
-        """Close the file unless all goes well, for a caller that will hand it on."""
+        """Close the file if an exception is raised."""
         try:
             yield
         except BaseException:
@@ -59,7 +65,12 @@ class _Location:
 
 
 class RootedDirectory:
-    """A directory tree, and the few places outside of it that its links may lead to."""
+    """A directory tree.
+
+    Args:
+        root: The root directory.
+        allow_links_to: Directories outside of the root that links may lead to.
+    """
 
     def __init__(self, root: str, allow_links_to: Sequence[str] = ()) -> None:
         self.root = root
@@ -69,12 +80,12 @@ class RootedDirectory:
         """Open a regular file.
 
         Args:
-            path: The path below the root, made of names that passed their grammar.
+            path: The path below the root, made of names that match their grammar.
 
         Raises:
-            FileNotFoundError: There is nothing.
-            ContentBroken: There is something that must not, or cannot, be read.
-            StoreUnavailable: The root is not there, or the disk does not answer.
+            FileNotFoundError: It does not exist.
+            ContentInvalid: It must not, or cannot, be read.
+            StoreUnavailable: The root does not exist, or the disk returns an error.
         """
         with self._locate(path) as location:
             location.check_file()
@@ -82,70 +93,72 @@ class RootedDirectory:
             return OpenedFile(file, os.fstat(file.fileno()), location.path)
 
     def measure(self, path: str) -> int:
-        """Tell how many bytes a regular file has; raises as ``open_file`` does."""
+        """Return the size of a regular file, in bytes; raises as ``open_file`` does."""
         with self._locate(path) as location:
             location.check_file()
             return location.status.st_size
 
     @contextmanager
     def scan(self, path: str) -> Iterator[tuple[os.stat_result, Iterator[os.DirEntry[str]]]]:
-        """Read a directory: its status before the reading, and its entries.
+        """Return the status of a directory before it is read, and its entries.
 
-        Raises:
-            As ``open_file``; a directory that is not there is a FileNotFoundError.
+        It raises as ``open_file`` does.
         """
         with self._locate(path, os.O_RDONLY | os.O_DIRECTORY) as location:
             with os.scandir(location.descriptor) as entries:
                 yield location.status, entries
 
-    def status(self, path: str) -> os.stat_result:
-        """Look at a file or directory; raises as ``open_file`` does."""
+    def checked_stat(self, path: str) -> os.stat_result:
+        """Return the status of a file or directory; raises as ``open_file`` does."""
         with self._locate(path) as location:
             return location.status
 
-    def look(self, path: str) -> os.stat_result | None:
-        """Look at whatever is at a path below the root, links followed, be it elsewhere."""
+    def stat(self, path: str) -> os.stat_result | None:
+        """Return the status of a path, links followed; None if it does not exist.
+
+        The target of a link may be outside of the root: nothing of it is read.
+        """
         try:
             return os.stat(os.path.join(self.root, path))
         except OSError:
             return None
 
     def is_directory(self, path: str) -> bool:
-        """Tell whether there is a directory at a path below the root, links followed.
+        """Return whether a path is a directory, links followed.
 
         Raises:
-            ContentBroken: The link leads in a circle.
-            ContentUnreadable: This user may not look.
-            StoreUnavailable: The disk does not answer.
+            ContentInvalid: It is a link that leads back to itself.
+            ContentUnreadable: This user has no permission to look it up.
+            StoreUnavailable: The disk returns an error.
         """
-        place = os.path.join(self.root, path)
-        with suppress(FileNotFoundError), _faults_of(place):
-            return stat.S_ISDIR(os.stat(place).st_mode)
+        full_path = os.path.join(self.root, path)
+        with suppress(FileNotFoundError), _translated_errors(full_path):
+            return stat.S_ISDIR(os.stat(full_path).st_mode)
         return False
 
     def exists(self, path: str) -> bool:
-        """Tell whether there is anything at a path below the root, be it a lost link."""
+        """Return whether a path exists. A symbolic link without a target does."""
         return os.path.lexists(os.path.join(self.root, path))
 
     def read_link(self, path: str) -> str | None:
-        """Read where a link below the root points to; None if it is not a link."""
+        """Return the target of a link as it is written; None if the path is not a link."""
         try:
             return os.readlink(os.path.join(self.root, path))
         except OSError:
             return None
 
     def check_root(self) -> None:
-        """Make sure that the root is there.
+        """Check that the root can be read.
 
         Raises:
-            StoreUnavailable: It is not, or cannot be read.
+            StoreUnavailable: It does not exist, or cannot be read.
         """
         root = self._open_root(os.O_RDONLY)
         try:
-            # Who may list its names need not be allowed to get at what they name.
+            # The permission to read a directory's names does not include that to use them.
             os.stat(".", dir_fd=root)
         except OSError as error:
-            raise self._fault_of_root(error) from None
+            raise self._root_error(error) from None
         finally:
             os.close(root)
 
@@ -153,14 +166,14 @@ class RootedDirectory:
         try:
             return os.open(self.root, flags | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise self._fault_of_root(error) from None
+            raise self._root_error(error) from None
 
-    def _fault_of_root(self, error: OSError) -> StoreUnavailable:
+    def _root_error(self, error: OSError) -> StoreUnavailable:
         if not isinstance(error, PermissionError):
             return StoreUnavailable(f"root {self.root}: {error.strerror}")
         return StoreUnavailable(
-            f"root {self.root} cannot be read by this user: give it the right to "
-            "(chmod -R a+rX), and to the directories above (chmod a+x)"
+            f"root {self.root} cannot be read by this user: give it permission "
+            "(chmod -R a+rX), also for the directories above (chmod a+x)"
         )
 
     @contextmanager
@@ -171,20 +184,20 @@ class RootedDirectory:
             descriptor = os.open(path, flags | os.O_CLOEXEC, dir_fd=root)
             status = os.fstat(descriptor)
             real_path = os.readlink(f"/proc/self/fd/{descriptor}")
-            self._check_enclosed(path, real_path, os.readlink(f"/proc/self/fd/{root}"))
-            # What was replaced or removed meanwhile is as good as it was just before.
+            self._check_within_root(path, real_path, os.readlink(f"/proc/self/fd/{root}"))
+            # A file that was replaced or removed in the meantime is sent as it was before.
             yield _Location(descriptor, status, real_path.removesuffix(_DELETED))
         except OSError as error:
-            raise _fault(os.path.join(self.root, path), error) from None
+            raise _translate(os.path.join(self.root, path), error) from None
         finally:
             os.close(root)
             if descriptor >= 0:
                 os.close(descriptor)
 
-    def _check_enclosed(self, path: str, real_path: str, real_root: str) -> None:
+    def _check_within_root(self, path: str, real_path: str, real_root: str) -> None:
         if _is_within(real_path, real_root):
             return
-        if any(_is_within(real_path, os.path.realpath(place)) for place in self._allowed):
+        if any(_is_within(real_path, os.path.realpath(allowed)) for allowed in self._allowed):
             return
         raise ContentInvalid(
             f"{self._find_link(path, real_root)} leads out of the root, to {real_path}: "
@@ -193,25 +206,27 @@ class RootedDirectory:
         )
 
     def _find_link(self, path: str, real_root: str) -> str:
-        """Find the link that leads out, for whoever has to mend it."""
-        place = self.root
+        """Return the path of the link that leads out of the root, for the error message."""
+        full_path = self.root
         for name in path.split("/"):
-            place = os.path.join(place, name)
-            if os.path.islink(place) and not _is_within(os.path.realpath(place), real_root):
+            full_path = os.path.join(full_path, name)
+            if os.path.islink(full_path) and not _is_within(
+                os.path.realpath(full_path), real_root
+            ):
                 break
-        return place
+        return full_path
 
 
 def is_file(entry: os.DirEntry[str]) -> bool:
-    """Tell whether a directory's entry is, or leads to, a file that this user may see."""
-    with suppress(FileNotFoundError, ContentInvalid), _faults_of(entry.name):
+    """Return whether a directory's entry is, or links to, a file that this user can access."""
+    with suppress(FileNotFoundError, ContentInvalid), _translated_errors(entry.name):
         return entry.is_file()
     return False
 
 
 def directory_status(entry: os.DirEntry[str]) -> os.stat_result | None:
-    """Look at a directory's entry, if it is, or leads to, a directory that this user may see."""
-    with suppress(FileNotFoundError, ContentInvalid), _faults_of(entry.name):
+    """Return the status of an entry that is, or links to, an accessible directory; else None."""
+    with suppress(FileNotFoundError, ContentInvalid), _translated_errors(entry.name):
         if entry.is_dir():
             return entry.stat()
     return None
@@ -222,21 +237,24 @@ def _is_within(path: str, directory: str) -> bool:
 
 
 @contextmanager
-def _faults_of(path: str) -> Iterator[None]:
+def _translated_errors(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _fault(path, error) from None
+        raise _translate(path, error) from None
 
 
-def _fault(path: str, error: OSError) -> Exception:
-    """Sort the errors of the operating system: absent, to be mended, or the disk's."""
+def _translate(path: str, error: OSError) -> Exception:
+    """Return the store's exception for an error of the operating system.
+
+    It says who has to act: nobody (not found), the owner of the file, or the one of the disk.
+    """
     if error.errno in _ABSENT:
         return FileNotFoundError(error.errno, error.strerror, path)
     if error.errno in (errno.EACCES, errno.EPERM):
         return ContentUnreadable(
-            f"{path} cannot be read by this user: give it the right to (chmod a+rX)"
+            f"{path} cannot be read by this user: give it permission (chmod a+rX)"
         )
     if error.errno == errno.ELOOP:
-        return ContentInvalid(f"{path} is a link that leads in a circle: remove it")
+        return ContentInvalid(f"{path} is a link that leads back to itself: remove it")
     return StoreUnavailable(f"{path}: {error.strerror}")

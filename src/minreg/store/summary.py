@@ -1,26 +1,26 @@
-"""What a repository holds, in a few words: for a list of many."""
+"""Summaries of repositories, for the page that lists them all."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from minreg.oci.manifests import Descriptor, Manifest, Platform
+from minreg.oci.manifests import Manifest
 from minreg.oci.names import Digest, is_tag
-from minreg.store.directory import RepositoryDirectory, digest_in_name
-from minreg.store.images import LARGEST_CONFIG, is_attestation, read_platform
+from minreg.oci.platforms import UNKNOWN_OS, Platform
+from minreg.store.directory import ParsedManifest, RepositoryDirectory, digest_in_name
+from minreg.store.images import LARGEST_CONFIG, read_platform
 from minreg.store.index import RepositoryIndex
 from minreg.store.interfaces import ContentInvalid, RepositorySummary, TooLarge
-from minreg.store.manifest_cache import ParsedManifest
 
 MOST_MANIFESTS = 500
-"""Files of manifests and tags that are summed up: half a second's work on a slow node."""
+"""Files in ``manifests`` up to which a summary is made: half a second's work on a slow node."""
 
 
 def check_size_limit(directory: RepositoryDirectory) -> None:
-    """Make sure that a repository is not too large to be summed up.
+    """Check that a repository is not too large for a summary.
 
     Raises:
-        TooMuch: It is.
-        FileNotFoundError: It is there no longer.
+        TooLarge: It has more than ``MOST_MANIFESTS`` files in ``manifests``.
+        FileNotFoundError: The repository does not exist any more.
     """
     with directory.scan() as (_, entries):
         if sum(not entry.is_symlink() for entry in entries) > MOST_MANIFESTS:
@@ -28,48 +28,47 @@ def check_size_limit(directory: RepositoryDirectory) -> None:
 
 
 def summarize_repository(
-    directory: RepositoryDirectory, survey: RepositoryIndex, tags: Sequence[str]
+    directory: RepositoryDirectory, index: RepositoryIndex, tags: Sequence[str]
 ) -> RepositorySummary:
-    """Sum up a repository.
+    """Return the summary of a repository.
 
     Args:
-        directory: Where it lies.
-        survey: What its manifests say.
+        directory: The repository.
+        index: Its index.
         tags: Its tags.
 
     Raises:
-        FileNotFoundError: It is there no longer.
+        FileNotFoundError: The repository does not exist any more.
     """
-    read = ((digest, directory.read_if_sound(place)) for digest, place in survey.places.items())
-    documents = {digest: document for digest, document in read if document is not None}
+    read = ((digest, directory.read_if_valid(path)) for digest, path in index.paths.items())
+    manifests = {digest: parsed for digest, parsed in read if parsed is not None}
     return RepositorySummary(
         tags=tuple(tags),
-        platforms=tuple(sorted(set(_platforms(directory, survey, documents)), key=str)),
-        images=_count_images(documents),
-        sizes={digest: max(sizes) for digest, sizes in survey.blob_sizes.items()}
-        | {digest: document.size for digest, document in documents.items()},
+        platforms=tuple(sorted(set(_platforms(directory, index, manifests)), key=str)),
+        images=_count_images(manifests),
+        sizes={digest: max(sizes) for digest, sizes in index.blob_sizes.items()}
+        | {digest: parsed.size for digest, parsed in manifests.items()},
         missing=sum(
-            not _is_whole(directory, digest, sizes) for digest, sizes in survey.blob_sizes.items()
+            not _is_complete(directory, digest, sizes)
+            for digest, sizes in index.blob_sizes.items()
         ),
-        broken=_count_broken_files(directory, documents)
-        + sum(_is_broken(document.manifest, documents) for document in documents.values()),
+        broken=_count_broken_files(directory, manifests)
+        + sum(_is_broken(parsed.manifest, manifests) for parsed in manifests.values()),
         changed=directory.status().st_mtime,
     )
 
 
-def _count_images(documents: Mapping[Digest, ParsedManifest]) -> int:
+def _count_images(manifests: Mapping[Digest, ParsedManifest]) -> int:
     """Count the manifests and indexes that no index lists and that refer to no other."""
-    listed = {
-        child.digest for document in documents.values() for child in document.manifest.manifests
-    }
+    listed = {child.digest for parsed in manifests.values() for child in parsed.manifest.manifests}
     return sum(
-        digest not in listed and document.manifest.subject is None
-        for digest, document in documents.items()
+        digest not in listed and parsed.manifest.subject is None
+        for digest, parsed in manifests.items()
     )
 
 
 def _count_broken_files(
-    directory: RepositoryDirectory, documents: Mapping[Digest, ParsedManifest]
+    directory: RepositoryDirectory, manifests: Mapping[Digest, ParsedManifest]
 ) -> int:
     """Count the manifests and tags that lead to no manifest that can be served."""
     with directory.scan() as (_, entries):
@@ -78,45 +77,45 @@ def _count_broken_files(
     for name, is_link in names.items():
         digest = digest_in_name(name)
         if digest is not None:
-            broken += digest not in documents
+            broken += digest not in manifests
         elif is_tag(name):
             linked = directory.digest_linked_by(name) if is_link else None
             # A broken file counts once, however many tags lead to it.
-            if linked is None or (linked not in documents and str(linked) not in names):
-                broken += directory.read_if_sound(f"manifests/{name}") is None
+            if linked is None or (linked not in manifests and str(linked) not in names):
+                broken += directory.read_if_valid(f"manifests/{name}") is None
     return broken
 
 
-def _is_broken(manifest: Manifest, documents: Mapping[Digest, ParsedManifest]) -> bool:
-    """Return whether a manifest names parts that cannot be found; platforms may be absent."""
+def _is_broken(manifest: Manifest, manifests: Mapping[Digest, ParsedManifest]) -> bool:
+    """Return whether a manifest names parts that do not exist; platforms may be absent."""
     if any(not what.startswith("subject") for what in manifest.malformed):
         return True
-    images = [child.digest for child in manifest.manifests if not is_attestation(child)]
-    return bool(images) and not any(digest in documents for digest in images)
+    images = [child.digest for child in manifest.images]
+    return bool(images) and not any(digest in manifests for digest in images)
 
 
-def _is_whole(directory: RepositoryDirectory, digest: Digest, sizes: Collection[int]) -> bool:
+def _is_complete(directory: RepositoryDirectory, digest: Digest, sizes: Collection[int]) -> bool:
     with suppress(ContentInvalid):
-        return directory.blob_size(digest) in sizes
+        return directory.measure_blob(digest) in sizes
     return False
 
 
 def _platforms(
     directory: RepositoryDirectory,
-    survey: RepositoryIndex,
-    documents: dict[Digest, ParsedManifest],
+    index: RepositoryIndex,
+    manifests: dict[Digest, ParsedManifest],
 ) -> Iterator[Platform]:
-    """Name the platforms of the images that are here: as an index says, or their configs."""
-    for digest, document in documents.items():
-        if document.manifest.is_index or document.manifest.subject is not None:
+    """Yield the platforms of the images: as an index states them, or else their configs."""
+    for digest, parsed in manifests.items():
+        if parsed.manifest.is_index or parsed.manifest.subject is not None:
             continue
-        platform = survey.platforms.get(digest) or _stated(directory, document.manifest)
-        if platform is not None and platform.os != "unknown":
+        platform = index.platforms.get(digest) or _platform_of_config(directory, parsed.manifest)
+        if platform is not None and platform.os != UNKNOWN_OS:
             yield platform
 
 
-def _stated(directory: RepositoryDirectory, manifest: Manifest) -> Platform | None:
-    config: Descriptor | None = manifest.config
+def _platform_of_config(directory: RepositoryDirectory, manifest: Manifest) -> Platform | None:
+    config = manifest.config
     if config is None or config.size > LARGEST_CONFIG:
         return None
     with suppress(FileNotFoundError, ContentInvalid):

@@ -1,4 +1,8 @@
-"""The lists of images of K3s releases that a tree keeps beside its repositories."""
+"""A registry tree: repositories below a root directory, and image lists of K3s releases.
+
+A repository is found by its path (``minreg.store.lookup``). The image list of a release is the
+file ``k3s/VERSION.txt``, as K3s publishes it (``k3s-images.txt``).
+"""
 
 import copy
 import os
@@ -9,25 +13,29 @@ from typing import Self
 
 from zope.interface import implementer
 
+from minreg.oci.manifests import Descriptor
+from minreg.oci.names import Digest
 from minreg.store.cache import Dependencies
+from minreg.store.directory import ManifestCache
 from minreg.store.index import RepositoryIndexCache
 from minreg.store.interfaces import (
+    Content,
     ContentInvalid,
     ContentNotFound,
     ContentUnreadable,
     IRegistryStore,
+    Listing,
     RepositoryNotFound,
     StoreNotReady,
     StoreUnavailable,
 )
 from minreg.store.lookup import candidates
-from minreg.store.manifest_cache import ManifestCache
 from minreg.store.repository import TreeRepository
 from minreg.store.rooted import RootedDirectory
 from minreg.store.walk import walk
 
 LARGEST_LIST = 1024 * 1024
-"""Bytes. K3s' own lists have less than one thousand; nothing real comes near."""
+"""Bytes of an image list that are read. K3s' own lists have fewer than a thousand."""
 
 _DIRECTORY = "k3s"
 _SUFFIX = ".txt"
@@ -35,29 +43,32 @@ _VERSION = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+[A-Za-z0-9.+-]{0,64}")
 
 
 def is_release(text: str) -> bool:
-    """Tell whether ``text`` has the form of a release's name, such as ``v1.33.4+k3s1``."""
+    """Return whether ``text`` has the form of a K3s version, such as ``v1.33.4+k3s1``."""
     return _VERSION.fullmatch(text) is not None
 
 
 def release_path(version: str) -> str:
-    """Name the file, below a tree's root, for the list of a release's images."""
+    """Return the path, below a tree's root, of the image list of a release."""
     return f"{_DIRECTORY}/{version}{_SUFFIX}"
 
 
 def as_tag(version: str) -> str:
-    """Write a release's name as tags have it: they cannot have a ``+``."""
+    """Return a version as it is written in tags, which cannot contain ``+``."""
     return version.replace("+", "-")
 
 
-def match_release(kept: Sequence[str], wanted: str) -> str | None:
-    """Find the release that is meant: by its name, or by how tags have it."""
-    if wanted in kept:
-        return wanted
-    return next((name for name in kept if as_tag(name) == as_tag(wanted)), None)
+def match_release(releases: Sequence[str], version: str) -> str | None:
+    """Return the release of that version, also if it is written as in tags; None if none is."""
+    if version in releases:
+        return version
+    return next((name for name in releases if as_tag(name) == as_tag(version)), None)
 
 
 def list_releases(files: RootedDirectory) -> list[str]:
-    """Name the releases whose lists are kept, in order; raises as ``RootedDirectory.scan`` does."""
+    """Return the releases whose image lists a tree has, in order.
+
+    It raises as ``RootedDirectory.scan`` does.
+    """
     try:
         with files.scan(_DIRECTORY) as (_, entries):
             names = [entry.name.removesuffix(_SUFFIX) for entry in entries if _is_list(entry.name)]
@@ -67,20 +78,20 @@ def list_releases(files: RootedDirectory) -> list[str]:
 
 
 def read_release(files: RootedDirectory, version: str) -> bytes:
-    """Read the list of a release; see ``IRegistryStore.read_release``."""
+    """Return the image list of a release; see ``IRegistryStore.read_release``."""
     if not is_release(version):
-        raise ContentNotFound(f"{version[:80]!r} is no release of K3s such as v1.33.4+k3s1")
+        raise ContentNotFound(f"{version[:80]!r} is not a K3s version such as v1.33.4+k3s1")
     try:
         opened = files.open_file(release_path(version))
     except FileNotFoundError:
-        raise ContentNotFound(f"no list of the images of K3s {version} is kept here") from None
+        raise ContentNotFound(f"this tree has no image list of K3s {version}") from None
     try:
         with opened.file as file:
             content: bytes = file.read(LARGEST_LIST + 1)
     except OSError as error:
         raise StoreUnavailable(f"{opened.path}: {error.strerror}") from None
     if len(content) > LARGEST_LIST:
-        raise ContentInvalid(f"{opened.path} is too long to be a list of images: remove it")
+        raise ContentInvalid(f"{opened.path} is too long to be an image list: remove it")
     return content
 
 
@@ -97,11 +108,11 @@ class RegistryTree:
     """The repositories below a root directory.
 
     Args:
-        root: The directory. It may be a link, and may be exchanged at any time.
-        aliases: Names under which this registry is known, each with the upstream host
-            whose content is meant, both as ``parse_host`` spells them.
+        root: The directory. It may be a link, and may be replaced at any time.
+        aliases: Names of this registry, each with the upstream host that it stands for, both
+            as ``parse_host`` returns them.
         allow_links_to: Directories outside of the root that links may lead to.
-        now: Tells the time, in nanoseconds since the epoch.
+        now: Returns the time, in nanoseconds since the epoch.
     """
 
     def __init__(
@@ -114,22 +125,42 @@ class RegistryTree:
         self.root = root
         self._files = RootedDirectory(root, allow_links_to)
         self._aliases = dict(aliases or {})
-        self._documents = ManifestCache(now=now)
-        self._surveys = RepositoryIndexCache(now=now)
+        self._manifests = ManifestCache(now=now)
+        self._indexes = RepositoryIndexCache(now=now)
         self._now = now
+
+    def open_manifest(self, namespace: str | None, name: str, reference: str | Digest) -> Content:
+        """See ``IRegistryStore``."""
+        return self.find_repository(namespace, name).open_manifest(reference)
+
+    def open_blob(self, namespace: str | None, name: str, digest: Digest) -> Content:
+        """See ``IRegistryStore``."""
+        return self.find_repository(namespace, name).open_blob(digest)
+
+    def list_tags(self, namespace: str | None, name: str) -> Listing[str]:
+        """See ``IRegistryStore``."""
+        repository = self.find_repository(namespace, name)
+        return Listing(repository.list_tags(), repository.by_namespace)
+
+    def list_referrers(
+        self, namespace: str | None, name: str, digest: Digest
+    ) -> Listing[Descriptor]:
+        """See ``IRegistryStore``."""
+        repository = self.find_repository(namespace, name)
+        return Listing(repository.list_referrers(digest), repository.by_namespace)
 
     def find_repository(self, namespace: str | None, name: str) -> TreeRepository:
         """See ``IRegistryStore``."""
         try:
-            found = self._find(namespace, name)
+            repository = self._find(namespace, name)
         except ContentUnreadable:
-            # If the root itself is closed, that is not this repository's fault.
+            # If the root itself cannot be read, report that instead.
             self.check()
             raise
-        if found is None:
+        if repository is None:
             self.check()
             raise RepositoryNotFound(name)
-        return found
+        return repository
 
     def iterate_repositories(self, after: str) -> Iterator[str]:
         """See ``IRegistryStore``."""
@@ -144,12 +175,12 @@ class RegistryTree:
         """See ``IRegistryStore``."""
         tree = copy.copy(self)
         # Enough for one repository, whose files are read more than once.
-        tree._documents = ManifestCache(_BYTES_OF_ONE, self._now)  # noqa: SLF001 - of this class
-        tree._surveys = RepositoryIndexCache(_FACTS_OF_ONE, self._now)  # noqa: SLF001 - likewise
+        tree._manifests = ManifestCache(_BYTES_OF_ONE, self._now)  # noqa: SLF001 - of this class
+        tree._indexes = RepositoryIndexCache(_FACTS_OF_ONE, self._now)  # noqa: SLF001 - likewise
         return tree
 
     def _find(self, namespace: str | None, name: str) -> TreeRepository | None:
-        begun = self._now()
+        started = self._now()
         absent: list[str] = []
         for candidate in candidates(namespace, name, self._aliases):
             manifests = f"{candidate.path}/manifests"
@@ -158,9 +189,9 @@ class RegistryTree:
                     candidate.path,
                     candidate.by_namespace,
                     self._files,
-                    self._documents,
-                    self._surveys,
-                    Dependencies(self._files.root, begun, tuple(absent)),
+                    self._manifests,
+                    self._indexes,
+                    Dependencies(self._files.root, started, tuple(absent)),
                 )
             absent.append(manifests)
         return None
@@ -176,32 +207,32 @@ class RegistryTree:
         return read_release(self._files, version)
 
 
-_MEND = "unpack the registry tree there, or mount the file system that holds it"
+_FIX = "unpack the registry tree there, or mount the file system that holds it"
 
-_OF_A_FILE_SYSTEM = "lost+found"
-"""What a new file system has at its top (mke2fs(8))."""
+_LOST_AND_FOUND = "lost+found"
+"""The directory that a new ext4 file system contains (mke2fs(8))."""
 
 
 class DeferredTree(RegistryTree):
-    """A tree whose root may come later; until then nothing can be said to be missing in it.
+    """A tree whose root may be created or mounted later.
 
-    A root that is empty counts as not there: so looks a mount point before its file system.
+    Until then, requests are answered 503 and not 404. An empty root counts as not mounted yet.
     """
 
     def check(self) -> None:
         """See ``IRegistryStore``.
 
         Raises:
-            StoreAwaited: The root is not there yet, or is empty.
-            StoreUnavailable: It is there, but cannot be read.
+            StoreNotReady: The root does not exist yet, or is empty.
+            StoreUnavailable: The root exists, but cannot be read.
         """
         try:
             with os.scandir(self.root) as entries:
-                is_empty = all(entry.name == _OF_A_FILE_SYSTEM for entry in entries)
+                is_empty = all(entry.name == _LOST_AND_FOUND for entry in entries)
         except FileNotFoundError:
-            raise StoreNotReady(f"root {self.root} is not there yet: {_MEND}") from None
+            raise StoreNotReady(f"root {self.root} does not exist yet: {_FIX}") from None
         except OSError:
             is_empty = False
         if is_empty:
-            raise StoreNotReady(f"root {self.root} is still empty: {_MEND}")
+            raise StoreNotReady(f"root {self.root} is still empty: {_FIX}")
         super().check()

@@ -1,9 +1,10 @@
-"""Goes through a tree to name the repositories in it, in the order of their bytes.
+"""Listing the repositories of a tree, in the order of their names' bytes.
 
-Each directory is read once, and of the two that make a repository only the link count: a
-directory that has no other in it has two (its name, and its own ``.``), on file systems that
-count them. Every look costs as much again as it takes to get Python's lock back from those
-who serve meanwhile.
+Each directory is read once. ``manifests`` and ``blobs`` may hold ten thousands of files and
+never hold a repository, except in a repository of that name. So they are not read if their link
+count shows that they have no subdirectory: it is two (the directory's name, and its own ``.``)
+on file systems that count subdirectories as links. Every system call saved counts twice here,
+because the walk runs in a thread, which has to get Python's lock back after each of them.
 """
 
 import os
@@ -17,23 +18,23 @@ from minreg.store.interfaces import ContentInvalid
 from minreg.store.rooted import RootedDirectory, directory_status
 
 _MANIFESTS = "manifests"
-_PARTS = frozenset({_MANIFESTS, "blobs"})
+_REPOSITORY_PARTS = frozenset({_MANIFESTS, "blobs"})
 _LINKS_OF_A_LEAF = 2
 
 
 @attrs.frozen
 class _Directory:
-    """A directory: whether it is a repository, and what in it may lead to others."""
+    """A directory: whether it is a repository, and its entries that may contain others."""
 
     is_repository: bool
     names: list[str]
 
 
 def walk(files: RootedDirectory, after: str) -> Iterator[str]:
-    """Name the repositories of a tree that sort behind a name.
+    """Yield the repositories of a tree whose names sort after a given one.
 
-    A repository ``a`` sorts before ``a-b``, and what lies below it, ``a/…``, behind: so
-    each directory has two places, one for itself and one for its content.
+    The name ``a`` sorts before ``a-b``, and ``a/b`` after it. So each directory is sorted in
+    twice: as ``a`` for itself, and as ``a/`` for its content.
 
     Args:
         files: The tree.
@@ -42,54 +43,57 @@ def walk(files: RootedDirectory, after: str) -> Iterator[str]:
     return _walk(files, after, "", _read(files, ""))
 
 
-def _walk(files: RootedDirectory, after: str, above: str, directory: _Directory) -> Iterator[str]:
-    places = [f"{above}{name}" for name in directory.names]
-    places += [f"{place}/" for place in places]
-    read: dict[str, _Directory] = {}
-    for place in sorted(places):
-        if place.endswith("/"):
-            if place > after or after.startswith(place):
-                below = read.pop(place, None) or _read(files, place)
-                yield from _walk(files, after, place, below)
-        elif place > after:
-            found = read[f"{place}/"] = _read(files, f"{place}/")
-            if found.is_repository:
-                yield place
+def _walk(files: RootedDirectory, after: str, prefix: str, directory: _Directory) -> Iterator[str]:
+    paths = [f"{prefix}{name}" for name in directory.names]
+    paths += [f"{path}/" for path in paths]
+    directories: dict[str, _Directory] = {}
+    for path in sorted(paths):
+        if path.endswith("/"):
+            if path > after or after.startswith(path):
+                below = directories.pop(path, None) or _read(files, path)
+                yield from _walk(files, after, path, below)
+        elif path > after:
+            below = directories[f"{path}/"] = _read(files, f"{path}/")
+            if below.is_repository:
+                yield path
 
 
 def _read(files: RootedDirectory, path: str) -> _Directory:
-    """Read a directory, whose path is empty or ends with a slash.
+    """Read a directory. Its path is empty or ends with a slash.
 
-    Why it cannot be read, whoever asks for what is in it is told.
+    One that cannot be read counts as empty. A client that requests a repository in it gets the
+    reason.
     """
     names = []
-    is_repository_here: bool | None = None
+    has_manifests: bool | None = None
     with suppress(FileNotFoundError, ContentInvalid):
         with files.scan(path or ".") as (_, entries):
-            is_repository_here = False
+            has_manifests = False
             for entry in entries:
                 if entry.name == _MANIFESTS:
-                    # What a link leads to is looked at below.
-                    is_repository_here = None if entry.is_symlink() else entry.is_dir()
-                if _may_lead_on(files, path, entry):
+                    # The target of a link is checked below.
+                    has_manifests = None if entry.is_symlink() else entry.is_dir()
+                if _may_contain_repositories(files, path, entry):
                     names.append(entry.name)
-    if is_repository_here is None:
-        is_repository_here = _has_manifests(files, path)
-    return _Directory(is_repository_here, names)
+    if has_manifests is None:
+        has_manifests = _is_repository(files, path)
+    return _Directory(has_manifests, names)
 
 
-def _has_manifests(files: RootedDirectory, path: str) -> bool:
+def _is_repository(files: RootedDirectory, path: str) -> bool:
     with suppress(ContentInvalid):
         return files.is_directory(f"{path}{_MANIFESTS}")
     return False
 
 
-def _may_lead_on(files: RootedDirectory, path: str, entry: os.DirEntry[str]) -> bool:
-    """Tell whether there may be repositories in an entry of a directory."""
-    # Of the many entries, most are plain files: what costs least comes first.
+def _may_contain_repositories(files: RootedDirectory, path: str, entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry of a directory may be, or contain, a repository."""
+    # Most entries are plain files, so the cheapest checks come first.
     if entry.is_symlink():
-        return is_repository(path + entry.name) and _leads_on(files, path, entry)
-    if not entry.is_dir(follow_symlinks=False) or (entry.name in _PARTS and _is_leaf(entry)):
+        return is_repository(path + entry.name) and _is_followed(files, path, entry)
+    if not entry.is_dir(follow_symlinks=False):
+        return False
+    if entry.name in _REPOSITORY_PARTS and _is_leaf(entry):
         return False
     return is_repository(path + entry.name)
 
@@ -101,17 +105,18 @@ def _is_leaf(entry: os.DirEntry[str]) -> bool:
         return True
 
 
-def _leads_on(files: RootedDirectory, path: str, link: os.DirEntry[str]) -> bool:
-    """Tell whether a link leads to a directory, and not back to one that led here.
+def _is_followed(files: RootedDirectory, path: str, link: os.DirEntry[str]) -> bool:
+    """Return whether a link points to a directory that does not contain the link itself.
 
-    Tags are links as often as not, and each repository's ``blobs`` is a link to the same
-    large directory: neither kind leads to repositories, and none is looked at.
+    Tags are often links, and the ``blobs`` of each repository may be a link to one large
+    directory. Neither leads to repositories, so these links are skipped without a system call.
     """
-    if link.name in _PARTS or os.path.basename(path.rstrip("/")) in _PARTS:
+    if link.name in _REPOSITORY_PARTS or os.path.basename(path.rstrip("/")) in _REPOSITORY_PARTS:
         return False
-    seen = directory_status(link)
+    target = directory_status(link)
     parts = path.split("/")[:-1]
-    above = ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
-    return seen is not None and not any(
-        led is not None and os.path.samestat(led, seen) for led in map(files.look, above)
+    parents = ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
+    return target is not None and not any(
+        status is not None and os.path.samestat(status, target)
+        for status in map(files.stat, parents)
     )

@@ -1,193 +1,171 @@
-"""A time until which something has to happen."""
+"""Connections whose responses are produced no faster than the client accepts them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
 
 from minreg.web.request import NOT_TAKEN, RegistryRequest
-from minreg.web.responses import WriteBatcher, send_now
+from minreg.web.twisted_private import TwistedChannel
+
+STALL_TIMEOUT = 300
+"""Seconds that a client may take to accept the next piece of a response, or its end."""
 
 
 class Deadline:
     """Calls a function unless it is cleared in time.
 
-    Deadlines are set and cleared with every request, and hardly ever missed. So that is
-    only noted; the reactor is asked for one call, which looks what was noted meanwhile.
+    Deadlines are set and cleared with every request and hardly ever expire. So setting one only
+    notes the time; the reactor gets a single delayed call, which is scheduled again if the
+    deadline has moved when it fires.
 
     Args:
         clock: Measures the time.
-        missed: What to call.
+        expired: The function to call.
     """
 
-    def __init__(self, clock: IReactorTime, missed: Callable[[], None]) -> None:
+    def __init__(self, clock: IReactorTime, expired: Callable[[], None]) -> None:
         self._clock = clock
-        self._missed = missed
+        self._expired = expired
         self._until: float | None = None
-        self._due = 0.0
+        self._call_time = 0.0
         self._call: IDelayedCall | None = None
 
     @property
     def is_set(self) -> bool:
-        """Whether the time is running."""
+        """Whether the deadline is running."""
         return self._until is not None
 
     def set(self, seconds: float) -> None:
-        """Let the time run from now on, whatever was set before."""
+        """Start the deadline: it expires in ``seconds``, whatever was set before."""
         self._until = self._clock.seconds() + seconds
         if self._call is None:
-            self._expect(seconds)
-        elif self._until < self._due:
+            self._schedule(seconds)
+        elif self._until < self._call_time:
             self._call.cancel()
-            self._expect(seconds)
+            self._schedule(seconds)
 
     def clear(self) -> None:
-        """Let the time run no more."""
+        """Stop the deadline. It can be set again."""
         self._until = None
 
     def end(self) -> None:
-        """Clear it for good."""
+        """Stop the deadline for good, and leave nothing behind in the reactor."""
         self._until = None
         if self._call is not None:
             self._call.cancel()
             self._call = None
 
-    def _expect(self, seconds: float) -> None:
-        self._call = self._clock.callLater(seconds, self._look)
-        self._due = self._call.getTime()
+    def _schedule(self, seconds: float) -> None:
+        self._call = self._clock.callLater(seconds, self._fire)
+        self._call_time = self._call.getTime()
 
-    def _look(self) -> None:
+    def _fire(self) -> None:
         self._call = None
         if self._until is None:
             return
-        if self._until > self._due:
-            self._expect(max(0.0, self._until - self._clock.seconds()))
+        if self._until > self._call_time:
+            self._schedule(max(0.0, self._until - self._clock.seconds()))
             return
         self._until = None
-        self._missed()
+        self._expired()
 
 
-STALL_TIMEOUT = 300
-"""Seconds that a client may take to accept the next piece of an answer, or its end."""
+class ClockSite(Protocol):
+    """The site of a connection, as far as time is concerned."""
 
-
-class BackpressureSite(Protocol):
-    """What a connection shares with others."""
-
-    departures: WriteBatcher
     reactor: IReactorTime
 
 
-class BackpressureChannel(HTTPChannel):
-    """A connection on which answers are made as fast as the client takes them.
+class BackpressureChannel(TwistedChannel):
+    """A connection on which responses are produced as fast as the client accepts them.
 
-    Twisted's own pausing has gaps: a producer that is registered while the client takes
-    nothing is not paused, one that is paused twice never goes on, and requests are read,
-    and kept, while answers pile up.
-
-    An answer may be held until the reactor's turn ends (``hold``). Whatever else arrives, is
-    sent, or ends the connection, sends it first.
+    Twisted's own pausing has gaps: a producer that is registered while the client accepts
+    nothing is not paused, one that is paused twice is never resumed, and requests are read
+    and queued while responses pile up.
     """
 
-    site: BackpressureSite
+    site: ClockSite
 
     transport: ITCPTransport
     requests: list[RegistryRequest]
     _is_blocked = False
-    _held = b""
 
     def connectionMade(self) -> None:
-        """Begin."""
-        self._acceptance = Deadline(self.site.reactor, lambda: self.abort(NOT_TAKEN))
-        self._rest = Deadline(self.site.reactor, self.timeoutConnection)
+        """Start the connection's timers."""
+        self._stall_deadline = Deadline(self.site.reactor, lambda: self.abort(NOT_TAKEN))
+        self._idle_deadline = Deadline(self.site.reactor, self.timeoutConnection)
         super().connectionMade()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End."""
-        self._held = b""
+        """Stop the timers."""
         super().connectionLost(reason)
-        self._acceptance.end()
-        self._rest.end()
-
-    def hold(self, content: bytes) -> None:
-        """Send an answer, or its head, together with those of other connections."""
-        is_first = not self._held
-        self._held += content
-        if is_first:
-            self.site.departures.add(self)
-
-    def send_held(self) -> None:
-        """Send what is held."""
-        held, self._held = self._held, b""
-        if held:
-            send_now(self.transport, held)
-
-    def write(self, data: bytes) -> None:
-        """Send a part of an answer's body; the first one goes with its head."""
-        if self._held:
-            self._held += data
-        else:
-            super().write(data)
-
-    def writeSequence(self, iovec: Sequence[bytes]) -> None:
-        """Send a part of an answer's body that is made of several pieces."""
-        self.write(b"".join(iovec))
+        self._stall_deadline.end()
+        self._idle_deadline.end()
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: FBT001
-        """Send what a producer makes, once there is room for it."""
-        self.send_held()
+        """Register what produces a response, and pause it while the client accepts nothing."""
         super().registerProducer(producer, streaming)
         if self._is_blocked:
             super().pauseProducing()
 
     def pauseProducing(self) -> None:
-        """Wait for the client to take what was sent."""
+        """Pause the producer: the client has to accept what was sent first."""
         if self._is_blocked:
             return
         self._is_blocked = True
-        self._acceptance.set(STALL_TIMEOUT)
+        self._stall_deadline.set(STALL_TIMEOUT)
         super().pauseProducing()
 
     def expect_progress(self) -> None:
-        """Let the time run anew in which the client must take something of an answer.
+        """Give the client ``STALL_TIMEOUT`` from now on to accept more of a response.
 
-        For what does not go through the transport, which cannot be paused by it.
+        For bytes that bypass the transport, which therefore cannot pause their producer.
         """
         if not self._is_blocked:
-            self._acceptance.set(STALL_TIMEOUT)
+            self._stall_deadline.set(STALL_TIMEOUT)
 
     def resumeProducing(self) -> None:
-        """Send on."""
+        """Resume the producer: there is room again."""
         self._is_blocked = False
-        self._acceptance.clear()
+        self._stall_deadline.clear()
         super().resumeProducing()
 
     def setTimeout(self, period: int | None) -> int | None:
-        """Set how many seconds the connection may be idle; Twisted makes a call each time."""
+        """Set how many seconds the connection may be idle.
+
+        Twisted would schedule a delayed call each time.
+
+        Returns:
+            The seconds that were set before, or None.
+        """
         before, self.timeOut = self.timeOut, period
         if period is None:
-            self._rest.clear()
+            self._idle_deadline.clear()
         else:
-            self._rest.set(period)
+            self._idle_deadline.set(period)
         return before
 
     def resetTimeout(self) -> None:
-        """Let the time for being idle begin anew, if it runs."""
-        if self._rest.is_set and self.timeOut is not None:
-            self._rest.set(self.timeOut)
+        """Restart the idle timeout if it is running."""
+        if self._idle_deadline.is_set and self.timeOut is not None:
+            self._idle_deadline.set(self.timeOut)
 
     def timeoutConnection(self) -> None:
-        """End a connection that is idle. One that still has an answer to take is not."""
+        """Close an idle connection. One whose client still has bytes to accept is not idle."""
         if self._is_blocked:
             self.setTimeout(self.timeOut)
         else:
             self.loseConnection()
 
     def abort(self, failure: str) -> None:
-        """End the connection at once, whatever is under way on it."""
+        """Close the connection at once, in the middle of whatever it is doing.
+
+        Args:
+            failure: The reason, for the access log.
+        """
         for request in self.requests:
             request.failure = failure
         self.transport.abortConnection()

@@ -1,12 +1,17 @@
-"""One connection: its limits, and how it ends."""
+"""One connection: its limits, the heads of its responses, and how it is closed."""
 
+import time
+from functools import lru_cache
+from http import HTTPStatus
 from typing import Protocol
 
 from twisted.internet.interfaces import IAddress, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
+from twisted.web.http import datetimeToString
 from twisted.web.http_headers import Headers
 
+from minreg import __version__
 from minreg.oci.errors import (
     RegistryError,
     header_too_large,
@@ -16,10 +21,8 @@ from minreg.oci.errors import (
     target_too_long,
     unavailable,
 )
-from minreg.web.backpressure import STALL_TIMEOUT, BackpressureChannel, BackpressureSite, Deadline
-from minreg.web.fastpath.request_parser import parse_simple_request
+from minreg.web.backpressure import STALL_TIMEOUT, BackpressureChannel, ClockSite, Deadline
 from minreg.web.request import RegistryRequest
-from minreg.web.responses import format_head, format_refusal
 
 RECEIVE_TIMEOUT = 30
 """Seconds within which a request must have arrived, counted from its first byte."""
@@ -27,55 +30,41 @@ RECEIVE_TIMEOUT = 30
 LAST_REQUEST_TIMEOUT = 2
 """Seconds that a request has to arrive when the registry stops, or a new connection's first."""
 
-LARGEST_BODY = 64 * 1024
+LARGEST_REQUEST_BODY = 64 * 1024
 """Bytes of a request's body that are received, and dropped; more is refused."""
 
-_HANDSHAKE = b"\x16"
+_TLS_HANDSHAKE = b"\x16"
 """The first byte of a TLS connection (RFC 8446, section 5.1); no request begins with it."""
 
 
-class CachedResponses(Protocol):
-    """What a connection asks first."""
-
-    def find(self, asked: bytes, client: IAddress) -> bytes | None:
-        """Find the answer to a request that has been answered before."""
-
-
-class ConnectionTracker(BackpressureSite, Protocol):
+class ConnectionTracker(ClockSite, Protocol):
     """What a connection tells its site."""
 
-    shortcut: "CachedResponses"
-
     def admit(self, channel: "RegistryChannel") -> bool:
-        """Count a connection, and tell whether it is not one too many."""
+        """Count a connection, and return whether the limit still allows it."""
 
     def forget(self, channel: "RegistryChannel") -> None:
-        """Count a connection no longer."""
+        """Stop counting a connection."""
 
     def log_refusal(self, channel: "RegistryChannel", error: RegistryError, size: int) -> None:
-        """Log what was refused before it had become a request."""
+        """Log input that was refused before it had become a request."""
 
 
 class RegistryChannel(BackpressureChannel):
-    """A connection of HTTP/1.1 that neither a slow nor a silent client can hold for ever.
-
-    Twisted has no public place for some of this.
-    """
+    """A connection of HTTP/1.1 that neither a slow nor a silent client can keep for ever."""
 
     site: ConnectionTracker
     requestFactory: type[RegistryRequest]
     is_answering = False
     _is_new = True
-    _is_at_rest = True
-    _asked = b""
-    _peer: IAddress | None = None
-    _host: IAddress | None = None
     _is_closing = False
     _is_last = False
+    _peer: IAddress | None = None
+    _host: IAddress | None = None
 
     def connectionMade(self) -> None:
-        """Begin, or say at once that there are too many connections already."""
-        self._arrival = Deadline(
+        """Start the connection, or refuse it at once if too many are open."""
+        self._receive_deadline = Deadline(
             self.site.reactor, lambda: self.abort("the request did not arrive in time")
         )
         super().connectionMade()
@@ -85,62 +74,40 @@ class RegistryChannel(BackpressureChannel):
             self.refuse(unavailable("too many connections are open: try again"))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Forget the connection."""
+        """Stop counting the connection."""
         self._is_closing = True
-        self._arrival.end()
+        self._receive_deadline.end()
         super().connectionLost(reason)
         self.site.forget(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Receive a part of a request; the rest of it must follow in time."""
+        """Receive a part of a request; the rest must follow within ``RECEIVE_TIMEOUT``."""
         is_new, self._is_new = self._is_new, False
-        if is_new and data.startswith(_HANDSHAKE):
-            # Nothing in it ends a line: a client that tries TLS first would wait in vain.
+        if is_new and data.startswith(_TLS_HANDSHAKE):
+            # A handshake has no line break: the client would wait until the timeout.
             self.refuse(not_encrypted())
         if self._is_closing:
             return
-        self.send_held()
-        self._asked = b""
-        if self._is_at_rest and not (self._is_blocked or self._is_last):
-            answer = self.site.shortcut.find(data, self.getPeer())
-            if answer is not None:
-                self.resetTimeout()
-                self.hold(answer)
-                return
-            self._asked = data
-        self._is_at_rest = False
-        if not (self._asked and self._receive_plain(data)):
-            super().dataReceived(data)
+        super().dataReceived(data)
         if self._is_blocked:
-            self._networkProducer.pauseProducing()
-        elif not self._has_begun():
-            self._arrival.clear()
-        elif not self._arrival.is_set:
-            self._arrival.set(RECEIVE_TIMEOUT)
+            self.pause_reading()
+        elif not self._is_receiving():
+            self._receive_deadline.clear()
+        elif not self._receive_deadline.is_set:
+            self._receive_deadline.set(RECEIVE_TIMEOUT)
 
-    def _receive_plain(self, data: bytes) -> bool:
-        """Begin to answer what is here, if that is one plain request."""
-        if (plain := parse_simple_request(data)) is None:
+    def _is_receiving(self) -> bool:
+        """Return whether a part of a request has arrived, and the rest has not."""
+        if self.is_answering or self._is_closing:
             return False
-        request = self.requestFactory(self)
-        request.requestHeaders = plain.headers
-        request.gotLength(0)
-        self.requests.append(request)
-        self._command, self._path, self._version = plain.method, plain.target, b"HTTP/1.1"
-        self.allContentReceived()
-        return True
-
-    def _has_begun(self) -> bool:
-        """Whether a part of a request is here, and the rest of it is not."""
-        is_receiving = not (self.is_answering or self._is_closing)
-        return is_receiving and bool(self.requests or self._buffer)
+        return bool(self.requests) or self.has_unparsed_input
 
     def headerReceived(self, line: bytes) -> bool:
-        """Take a header field; Python refuses to read a number of thousands of digits."""
+        """Accept a header field; Python refuses to parse a number of thousands of digits."""
         try:
             return bool(super().headerReceived(line))
         except ValueError:
-            self.refuse(not_http())
+            self.refuse_malformed()
             return False
 
     def allHeadersReceived(self) -> None:
@@ -150,86 +117,77 @@ class RegistryChannel(BackpressureChannel):
             super().allHeadersReceived()
 
     def check_body(self, size: int) -> None:
-        """Refuse a request whose body has ``size`` bytes, if that is too much."""
-        if size > LARGEST_BODY:
-            self.refuse(size_invalid(LARGEST_BODY))
+        """Refuse a request whose body has more than ``LARGEST_REQUEST_BODY`` bytes."""
+        if size > LARGEST_REQUEST_BODY:
+            self.refuse(size_invalid(LARGEST_REQUEST_BODY))
 
     def allContentReceived(self) -> None:
-        """Begin to answer."""
+        """Start to answer a request that has arrived."""
         if self._is_closing:
             return
-        self._arrival.clear()
+        self._receive_deadline.clear()
         self.is_answering = True
-        if not self._buffer and not any(self._dataBuffer):
-            self.requests[-1].asked = self._asked
-        self._asked = b""
         super().allContentReceived()
 
     def checkPersistence(self, request: RegistryRequest, version: bytes) -> bool:
-        """Tell whether the connection lives on after this request."""
+        """Return whether the connection stays open after this request."""
         if self._is_last:
             request.responseHeaders.setRawHeaders(b"connection", [b"close"])
             return False
         return bool(super().checkPersistence(request, version))
 
     def finish(self) -> None:
-        """End the connection as soon as nobody loses by it.
+        """Close the connection as soon as the client does not lose a response by it.
 
-        Clients ask again where a connection that they used before ends without an answer,
-        but not where that was its first request (net/http of Go, ``shouldRetryRequest``).
+        Clients repeat a request if a connection that they have used before closes without a
+        response, but not if it was the connection's first request (net/http of Go,
+        ``shouldRetryRequest``).
         """
         self._is_last = True
         if self.is_answering:
             self.persistent = False
-        elif self._is_new or self._has_begun():
-            self._arrival.set(LAST_REQUEST_TIMEOUT)
+        elif self._is_new or self._is_receiving():
+            self._receive_deadline.set(LAST_REQUEST_TIMEOUT)
         else:
             self.loseConnection()
 
     def requestDone(self, request: RegistryRequest) -> None:
-        """Go on to the next request, if the connection lives on."""
+        """Continue with the next request if the connection stays open."""
         self.is_answering = False
         if not self._is_blocked:
-            self._acceptance.clear()
-        self._is_at_rest = not self._buffer
+            self._stall_deadline.clear()
         super().requestDone(request)
 
     def getPeer(self) -> IAddress:
-        """Name the client. Twisted makes a new address whenever it is asked."""
+        """Return the client's address. Twisted makes a new object at each call."""
         if self._peer is None:
             self._peer = super().getPeer()
         return self._peer
 
     def getHost(self) -> IAddress:
-        """Name the registry, as its client does. Twisted asks the kernel every time."""
+        """Return the address that the client connected to. Twisted asks the kernel each time."""
         if self._host is None:
             self._host = super().getHost()
         return self._host
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
-        """Send an answer's head, and let the request know what it was."""
-        request = self.requests[0]
-        status_line = b"%s %s %s" % (version, code, reason)
-        request.head = format_head(status_line, headers, request.fields)
-        if request.asked and request.producer is None:
-            self.hold(request.head)
-        else:
-            self.transport.write(request.head)
+        """Send the head of a response."""
+        self.write_head(format_head(b"%b %b %b" % (version, code, reason), headers))
+
+    def write_head(self, head: bytes) -> None:
+        """Send the head of a response, which is complete."""
+        self.transport.write(head)
 
     def lineLengthExceeded(self, _line: bytes) -> None:
         """Refuse a line that is longer than any that makes sense."""
         self.refuse(header_too_large() if self.requests else target_too_long())
 
-    def _respondToBadRequestAndDisconnect(self) -> None:
-        """Refuse what is no HTTP. Twisted has no public place to say how."""
-        too_large = (
-            self._receivedHeaderSize > self.totalHeadersSize
-            or self._receivedHeaderCount > self.maxHeaders
-        )
-        self.refuse(header_too_large() if too_large else not_http())
+    def refuse_malformed(self) -> None:
+        """Refuse input that is not HTTP/1.1."""
+        self.refuse(header_too_large() if self.is_header_too_large else not_http())
 
     def refuse(self, error: RegistryError) -> None:
-        """Answer instead of a resource, and close the connection."""
+        """Send an error document instead of a resource's response, and close the connection."""
         if self._is_closing:
             return
         body = error.document()
@@ -238,13 +196,55 @@ class RegistryChannel(BackpressureChannel):
         self._close(self.abortTimeout)
 
     def loseConnection(self) -> None:
-        """Close the connection once the client has taken all that was sent."""
+        """Close the connection once the client has accepted all that was sent."""
         self._close(STALL_TIMEOUT)
 
-    def _close(self, patience: float) -> None:
+    def _close(self, timeout: float) -> None:
+        """Close the connection, and abort it if the client accepts nothing for ``timeout`` s."""
         if not self._is_closing:
             self._is_closing = True
-            self._arrival.clear()
-            self._acceptance.set(patience)
-            self.send_held()
+            self._receive_deadline.clear()
+            self._stall_deadline.set(timeout)
             super().loseConnection()
+
+
+_BEFORE_DATE = f"\r\nServer: minreg/{__version__}\r\nDate: ".encode("ascii")
+_AFTER_DATE = b"\r\nDocker-Distribution-Api-Version: registry/2.0"
+
+
+def http_date() -> bytes:
+    """Return the current time as the header field ``Date`` has it (RFC 9110, section 5.6.7)."""
+    return _format_date(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _format_date(second: int) -> bytes:
+    return bytes(datetimeToString(second))
+
+
+def format_head(status_line: bytes, headers: Headers) -> bytes:
+    """Return the head of a response, with the fields that all responses have.
+
+    Args:
+        status_line: The first line, without its line break.
+        headers: The response's own fields.
+    """
+    parts = [status_line, _BEFORE_DATE, http_date(), _AFTER_DATE]
+    for name, values in headers.getAllRawHeaders():
+        for value in values:
+            parts += (b"\r\n", name, b": ", value)
+    parts.append(b"\r\n\r\n")
+    return b"".join(parts)
+
+
+def format_refusal(status: int, body: bytes) -> bytes:
+    """Return a complete response to input that did not become a request.
+
+    It is the last response of its connection.
+    """
+    headers = Headers()
+    headers.setRawHeaders(b"connection", [b"close"])
+    headers.setRawHeaders(b"content-type", [b"application/json"])
+    headers.setRawHeaders(b"content-length", [b"%d" % len(body)])
+    reason = HTTPStatus(status).phrase.encode("ascii")
+    return format_head(b"HTTP/1.1 %d %s" % (status, reason), headers) + body

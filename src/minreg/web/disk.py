@@ -1,16 +1,18 @@
-"""Whether a stretch of a file is in memory, and how it gets there without anyone waiting.
+"""Reading from the disk without making other requests wait.
 
-``sendfile`` and ``read`` wait for the disk when the kernel does not hold what they are to
-send, and in the reactor's thread everybody would wait with them: an SD card brings 40 MB/s,
-a failing disk nothing for minutes. So the reactor asks first: ``preadv`` with RWF_NOWAIT
-fails instead of waiting (preadv2(2)). A byte in a megabyte is asked for, for the kernel reads
-and forgets in long stretches; where one is missing, a byte in half a megabyte. What is not
-there is read in a thread before it is sent. Where the file system cannot tell (FUSE, NFS),
-nothing counts as there.
+``sendfile`` and ``read`` wait for the disk if the bytes are not in the page cache. In the
+reactor's thread that would stop every other connection as well: an SD card reads 40 MB/s, and a
+failing disk may not answer for minutes. So the reactor first asks whether the bytes are cached:
+``preadv`` with RWF_NOWAIT fails instead of waiting (preadv2(2)). What is not cached is read in a
+thread before it is sent.
+
+Only one byte in a megabyte is probed, because the kernel reads and evicts in long stretches;
+where one of these is missing, one byte in half a megabyte. A file system that cannot tell (FUSE,
+NFS) counts as not cached.
 """
 
 import os
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import FileIO
 from itertools import islice
@@ -20,53 +22,59 @@ from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from minreg.store.cache import ValidatedCache
 from minreg.store.interfaces import StoreUnavailable
 
-AT_ONCE = 512 * 1024
-"""Bytes that are read before they are sent, if they must be. Many clients may be waiting for
-the same disk: the first bytes of each answer have to come within the disk's patience."""
+READ_AHEAD = 512 * 1024
+"""Bytes that are read into the cache before they are sent. Many clients may wait for the same
+disk, and the first bytes of each response have to arrive within the disk's timeout."""
 
 
-_STRIDE = 1024 * 1024
+_PROBE_STRIDE = 1024 * 1024
 _READ_SIZE = 128 * 1024
 
 
 def cached_size(file: BinaryIO, offset: int, size: int) -> int:
-    """Tell how many of some bytes of a file can be read without waiting for a disk."""
+    """Return how many bytes of a file, from ``offset`` on, can be read without waiting.
+
+    Args:
+        file: The file. One that is in memory is always cached.
+        offset: The position of the first byte.
+        size: The number of bytes to probe.
+    """
     if not isinstance(file, FileIO) or size <= 0:
         return size
-    done = _probe(file.fileno(), offset, size, _STRIDE)
-    if done < size:
-        done += _probe(file.fileno(), offset + done, min(size - done, _STRIDE), AT_ONCE)
-    return done
+    cached = _probe(file.fileno(), offset, size, _PROBE_STRIDE)
+    if cached < size:
+        rest = min(size - cached, _PROBE_STRIDE)
+        cached += _probe(file.fileno(), offset + cached, rest, READ_AHEAD)
+    return cached
 
 
 def _probe(descriptor: int, offset: int, size: int, stride: int) -> int:
-    # This is a fiftieth of what sending costs: nothing is made anew for each byte.
-    byte = (bytearray(1),)
-    done = 0
+    # Probing costs a fiftieth of sending, as long as nothing is allocated for each byte.
+    buffers = (bytearray(1),)
+    cached = 0
     try:
-        os.preadv(descriptor, byte, offset, os.RWF_NOWAIT)
-        for done in range(0, size, stride):
-            last = offset + min(done + stride, size) - 1
-            os.preadv(descriptor, byte, last, os.RWF_NOWAIT)
+        os.preadv(descriptor, buffers, offset, os.RWF_NOWAIT)
+        for cached in range(0, size, stride):
+            last = offset + min(cached + stride, size) - 1
+            os.preadv(descriptor, buffers, last, os.RWF_NOWAIT)
     except OSError:
-        return done
+        return cached
     return size
 
 
 def read_into_cache(descriptor: int, offset: int, size: int) -> None:
-    """Read a stretch of a file, have the disk begin with the next one, and close the file.
+    """Read a part of a file into the page cache, start reading the next one, and close the file.
 
-    An error is for whoever sends the stretch, and meets it again.
+    A disk error is ignored: sending the part meets it again, and reports it.
     """
     buffer = bytearray(_READ_SIZE)
     try:
         with suppress(OSError):
-            for place in range(offset, offset + size, _READ_SIZE):
-                os.preadv(descriptor, (buffer,), place)
-            os.posix_fadvise(descriptor, offset + size, AT_ONCE, os.POSIX_FADV_WILLNEED)
+            for position in range(offset, offset + size, _READ_SIZE):
+                os.preadv(descriptor, (buffer,), position)
+            os.posix_fadvise(descriptor, offset + size, READ_AHEAD, os.POSIX_FADV_WILLNEED)
     finally:
         os.close(descriptor)
 
@@ -75,118 +83,115 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 Item = TypeVar("Item")
 
-_MOST_WAITING = 1024
+_MOST_PENDING = 1024
 _MOST_READERS = 4
-_KNOWN = 8 * 1024 * 1024
-_AT_A_TIME = 250
+_BATCH_SIZE = 250
 
 
 ThreadRunner = Callable[..., Deferred[Any]]
-"""Runs a function with its arguments elsewhere, as ``deferToThreadPool`` does in a pool."""
+"""Calls a function with its arguments in a thread, as ``deferToThreadPool`` does in a pool."""
 
 
 class DiskIO:
-    """Runs looks at a disk, each with only so much patience.
-
-    ``known`` is what was found out lately, under any key.
+    """Runs functions that wait for the disk in threads, with a timeout.
 
     Args:
-        clock: Measures the patience.
-        in_thread: Runs a function in a thread.
-        patience: Seconds after which a look is given up.
+        clock: Measures the timeout.
+        in_thread: Calls a function in a thread.
+        timeout: Seconds after which a call fails.
     """
 
-    def __init__(
-        self, clock: IReactorTime, in_thread: ThreadRunner, patience: float = 2.0
-    ) -> None:
+    def __init__(self, clock: IReactorTime, in_thread: ThreadRunner, timeout: float = 2.0) -> None:
         self._clock = clock
         self._in_thread = in_thread
-        self._patience = patience
-        self._waiting = 0
-        self.known: ValidatedCache[Hashable, Any] = ValidatedCache(clock, _KNOWN)
+        self._timeout = timeout
+        self._pending = 0
         self._readers: DeferredSemaphore = DeferredSemaphore(_MOST_READERS)
 
     def run(
         self,
-        look: Callable[Arguments, Result],
+        function: Callable[Arguments, Result],
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Deferred[Result]:
-        """Promise what ``look`` returns.
+        """Call a function in a thread.
 
-        If nobody waits for it any more when it comes, and it can be closed, it is.
-        The promise fails with ``StoreUnavailable`` when the patience ends, or at once
-        when too many looks wait already.
+        If the result arrives after the timeout, or after the Deferred was cancelled, it is
+        closed if it has a method ``close``.
+
+        Returns:
+            A Deferred with the result. It fails with ``StoreUnavailable`` after the timeout,
+            or at once if too many calls are pending.
         """
-        return self._start(_nothing, look, *args, **kwargs)
+        return self._start(_do_nothing, function, *args, **kwargs)
 
     async def run_alone(
         self,
-        turn: DeferredLock,
-        look: Callable[Arguments, Result],
+        lock: DeferredLock,
+        function: Callable[Arguments, Result],
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result:
-        """Return what ``look`` returns, as ``run`` does, if nothing else has the turn.
+        """Call a function in a thread, as ``run`` does, while holding a lock.
 
-        The turn ends when the thread does, and not with the patience. Whoever has waited
-        for it as long as that gets no thread.
+        The lock is released when the thread ends, and not at the timeout: there is never a
+        second thread behind the lock. Waiting for the lock has the same timeout.
 
         Raises:
-            StoreUnavailable: The disk does not answer, or not to the one before.
+            StoreUnavailable: The call, or the one before it, did not end within the timeout.
         """
-        await turn.acquire().addTimeout(self._patience, self._clock, self._give_up)
-        return await self._start(turn.release, look, *args, **kwargs)
+        await lock.acquire().addTimeout(self._timeout, self._clock, self._raise_timeout)
+        return await self._start(lock.release, function, *args, **kwargs)
 
     def _start(
         self,
-        end: Callable[[], object],
-        look: Callable[Arguments, Result],
+        ended: Callable[[], object],
+        function: Callable[Arguments, Result],
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Deferred[Result]:
-        """Promise what ``look`` returns, and call ``end`` when no thread is at it any more."""
-        answer: Deferred[Result] = Deferred()
-        if self._waiting >= _MOST_WAITING:
-            end()
-            answer.errback(StoreUnavailable("the disk has not answered many requests before"))
-            return answer
-        self._waiting += 1
+        """Call a function as ``run`` does, and ``ended`` when its thread has ended."""
+        promise: Deferred[Result] = Deferred()
+        if self._pending >= _MOST_PENDING:
+            ended()
+            promise.errback(StoreUnavailable("the disk has not answered many earlier requests"))
+            return promise
+        self._pending += 1
 
-        def arrive(result: Result | Failure) -> None:
-            self._waiting -= 1
-            end()
-            if not answer.called:
-                answer.callback(result)
+        def deliver(result: Result | Failure) -> None:
+            self._pending -= 1
+            ended()
+            if not promise.called:
+                promise.callback(result)
             elif close := getattr(result, "close", None):
                 close()
 
-        self._in_thread(look, *args, **kwargs).addBoth(arrive)
-        return answer.addTimeout(self._patience, self._clock, self._give_up)
+        self._in_thread(function, *args, **kwargs).addBoth(deliver)
+        return promise.addTimeout(self._timeout, self._clock, self._raise_timeout)
 
-    async def take(self, items: Iterator[Item], most: int) -> list[Item]:
-        """Take up to ``most`` items of what is read from the disk as they are asked for.
+    async def fetch_batch(self, items: Iterator[Item], most: int) -> list[Item]:
+        """Return up to ``most`` items of an iterator that waits for the disk.
 
-        A few at a time, each time with the whole patience: a disk that has much to tell is
-        not one that does not answer.
+        They are read in small groups, and the timeout is that of a group: a disk with much to
+        read is not one that does not answer.
 
         Raises:
             StoreUnavailable: The disk does not answer.
         """
-        taken: list[Item] = []
-        while len(taken) < most:
-            size = min(_AT_A_TIME, most - len(taken))
-            few = await self.run(_take, items, size)
-            taken += few
-            if len(few) < size:
+        batch: list[Item] = []
+        while len(batch) < most:
+            size = min(_BATCH_SIZE, most - len(batch))
+            group = await self.run(_take, items, size)
+            batch += group
+            if len(group) < size:
                 break
-        return taken
+        return batch
 
     def read_ahead(self, file: BinaryIO, offset: int, size: int) -> Deferred[None]:
-        """Read a stretch of a file into memory; it may then be sent without waiting.
+        """Read a part of a file into the page cache.
 
-        However many wait for this, most threads are left to those who only look. The
-        reading has a descriptor of its own: ``file`` may be closed at any time.
+        Only some of the threads do this, so that others are free for short calls. The thread
+        has a descriptor of its own: ``file`` may be closed at any time.
 
         Raises:
             OSError: There are too many open files.
@@ -195,12 +200,12 @@ class DiskIO:
         return self._readers.run(self._in_thread, read_into_cache, descriptor, offset, size)
 
     async def make_ready(self, file: BinaryIO, offset: int, size: int) -> None:
-        """Have the beginning of a stretch in memory before its answer begins.
+        """Read the beginning of a part of a file into the page cache, if it is not there.
 
         Raises:
             StoreUnavailable: The disk does not answer.
         """
-        size = min(size, AT_ONCE)
+        size = min(size, READ_AHEAD)
         if cached_size(file, offset, size) < size:
             try:
                 descriptor = os.dup(file.fileno())
@@ -208,14 +213,14 @@ class DiskIO:
                 raise StoreUnavailable(str(error)) from None
             await self.run(read_into_cache, descriptor, offset, size)
 
-    def _give_up(self, _result: object, seconds: float) -> NoReturn:
+    def _raise_timeout(self, _result: object, seconds: float) -> NoReturn:
         raise StoreUnavailable(
-            f"the disk has not answered for {seconds:g} seconds: see whether it is failing"
+            f"the disk has not answered for {seconds:g} seconds: check whether it is failing"
         )
 
 
-def _nothing() -> None:
-    """Do nothing at the end of a look."""
+def _do_nothing() -> None:
+    """Do nothing when a thread has ended."""
 
 
 def _take(items: Iterator[Item], most: int) -> list[Item]:

@@ -1,9 +1,7 @@
-"""One request: what is done before a resource is asked, and how it is answered."""
+"""One request: what happens before a resource is asked, and how the response is sent."""
 
 import re
-import time
 from collections.abc import Callable
-from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -12,27 +10,36 @@ from urllib.parse import unquote_to_bytes
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import datetimeToString
 from twisted.web.server import NOT_DONE_YET, Request
 
+from minreg.log import RequestRecord
 from minreg.oci.errors import RegistryError, host_invalid, unavailable
 
 CLIENT_LEFT = "the client left"
-NOT_TAKEN = "the client did not take the answer"
-"""What is said of answers that did not reach their end through the client's fault."""
+NOT_TAKEN = "the client did not accept the response"
+"""Failures of responses that did not end because of the client."""
 
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[\w.~%!$&'()*+,;=-]*)(:[0-9]*)?", re.ASCII)
 """A name, an IPv4 address or, in brackets, an IPv6 address (RFC 3986, section 3.2.2)."""
+
+_CONTENT_FIELDS = (
+    b"accept-ranges",
+    b"cache-control",
+    b"docker-content-digest",
+    b"etag",
+)
+"""Fields that describe content, which an error document must not have."""
 
 
 class RegistryRequest(Request):
     """A request to the registry.
 
-    ``started`` is the time at which it had arrived, in seconds of the site's clock;
-    ``namespace`` what the client sent as ``ns``; ``failure`` why it was refused or broken
-    off, for the log; ``asked`` its bytes, if it came alone and in one piece; ``fields`` are
-    those of its answer that are written already, each behind a line break; ``head`` is all
-    of the answer's head.
+    Attributes:
+        started: The time at which it had arrived, in seconds of the site's clock.
+        namespace: What the client sent as ``ns``.
+        failure: Why it was refused or aborted, for the access log.
+        is_current: A function that returns whether the same request would still get the same
+            response; None if that cannot be told. It is set by the resource.
     """
 
     defaultContentType = None
@@ -45,29 +52,27 @@ class RegistryRequest(Request):
     started = 0.0
     namespace = ""
     failure = ""
-    asked = b""
-    fields = b""
-    head = b""
+    is_current: Callable[[], bool] | None = None
     has_arrived = False
     has_left = False
     _body_size = 0
 
     def gotLength(self, _length: int | None) -> None:
-        """Make ready for a body, of which nothing is kept."""
+        """Prepare for a body, of which nothing is kept."""
         self.content = BytesIO()
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Drop a part of the body: a registry that only reads has no use for it."""
+        """Drop a part of the body: a read-only registry has no use for it."""
         self._body_size += len(data)
         self.channel.check_body(self._body_size)
 
     def process(self) -> None:
-        """Find the resource that the path names, and let it answer."""
+        """Find the resource that the path names, and let it respond."""
         self.site = self.channel.site
         self.started = self.site.reactor.seconds()
         self.has_arrived = True
         self.prepath = []
-        if not self._has_host():
+        if not self._has_valid_host():
             self.refuse(host_invalid())
             return
         self.postpath = path_of(self.path).split(b"/")
@@ -75,59 +80,59 @@ class RegistryRequest(Request):
             self.postpath = [unquote_to_bytes(part) for part in self.postpath]
         try:
             self.site.getResourceFor(self).render(self)
-        except Exception:  # noqa: BLE001 - whatever it is, this client gets an answer
+        except Exception:  # noqa: BLE001 - a fault of ours must not leave a client waiting
             self.processingFailed(Failure())
 
-    def _has_host(self) -> bool:
-        """Whether the request says once for which host it is, as it must (RFC 9112, 3.2)."""
+    def _has_valid_host(self) -> bool:
+        """Return whether the request names its host exactly once (RFC 9112, section 3.2)."""
         hosts = self.requestHeaders.getRawHeaders(b"host", ())
         if not hosts:
             return self.clientproto != b"HTTP/1.1"
         return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
 
     def header(self, name: bytes) -> str | None:
-        """Read a header. Several lines of it count as one list (RFC 9110, section 5.3)."""
+        """Return a header field; several lines of it are one list (RFC 9110, section 5.3)."""
         lines = self.requestHeaders.getRawHeaders(name)
         return None if lines is None else b", ".join(lines).decode("latin-1")
 
     def respond(self, body: bytes, media_type: bytes) -> int:
-        """Send a whole body, or only its head if the method is HEAD."""
+        """Send a complete response. If the method is HEAD, only its head is sent."""
         self.setHeader(b"content-type", media_type)
         self.setHeader(b"content-length", b"%d" % len(body))
         self.write(body)
         self.finish()
         return NOT_DONE_YET
 
-    def respond_with(self, body: bytes, is_current: Callable[[], bool] | None) -> None:
-        """Send all that is left to send; it may be sent again while ``is_current``."""
-        self.write(body)
-        self.finish()
-        if is_current is not None:
-            self.site.shortcut.keep(self, body, is_current)
+    def make_record(self, seconds: float) -> RequestRecord:
+        """Return what the access log says about this request.
 
-    def describe(self) -> dict[str, object]:
-        """Tell what the log says of the request, wherever it came from."""
-        return {
-            "method": self.method.decode("ascii"),
-            "path": self.path.decode("latin-1"),
-            "ns": self.namespace,
-            "status": self.code,
-            "bytes": self.sentLength,
-            "user_agent": (self.getHeader(b"user-agent") or b"-").decode("utf-8", "replace"),
-            "failure": self.failure,
-        }
+        Args:
+            seconds: How long the response took.
+        """
+        return RequestRecord(
+            client=name_client(self.client),
+            method=self.method.decode("ascii"),
+            path=self.path.decode("latin-1"),
+            ns=self.namespace,
+            status=self.code,
+            bytes=self.sentLength,
+            user_agent=(self.getHeader(b"user-agent") or b"-").decode("utf-8", "replace"),
+            failure=self.failure,
+            seconds=seconds,
+        )
 
     def refuse(self, error: RegistryError) -> int:
         """Send an error document."""
         self.failure = str(error)
         self.setResponseCode(error.status)
-        self.fields = b""
+        for name in _CONTENT_FIELDS:
+            self.responseHeaders.removeHeader(name)
         if error.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             self.responseHeaders.removeHeader(b"content-range")
         return self.respond(error.document(), b"application/json")
 
     def processingFailed(self, reason: Failure) -> None:
-        """Answer for a fault of our own: an error document, or else a closed connection."""
+        """Respond to a fault of minreg: with an error document, or by closing the connection."""
         self._log.failure("cannot answer {uri}", reason, uri=repr(self.uri))
         if self.has_left or self.finished:
             return
@@ -137,9 +142,12 @@ class RegistryRequest(Request):
             self.refuse(RegistryError(500, "UNKNOWN", "the registry failed; its log says why"))
 
     def break_off(self, failure: str) -> None:
-        """Close the connection in the middle of a body, so that nobody takes it for whole.
+        """Abort the response, so that the client cannot take it for complete.
 
-        If nothing of the answer was sent yet, the client can still be told.
+        If nothing of it was sent yet, the client gets an error document instead.
+
+        Args:
+            failure: The reason, for the access log.
         """
         self.unregisterProducer()
         if self.startedWriting:
@@ -149,7 +157,7 @@ class RegistryRequest(Request):
             self.refuse(unavailable(failure))
 
     def connectionLost(self, reason: Failure) -> None:
-        """Learn that the client has left before it had its answer."""
+        """Log that the client left before it had its response."""
         self.has_left = True
         if self.has_arrived:
             self.failure = self.failure or CLIENT_LEFT
@@ -158,24 +166,14 @@ class RegistryRequest(Request):
 
 
 def name_client(address: IAddress) -> str:
-    """Name a client: its IP address, or ``unix`` if it came through a socket file."""
+    """Return a client's IP address, or ``unix`` if it is connected to a Unix socket."""
     return getattr(address, "host", "unix")
 
 
-def http_date() -> bytes:
-    """Write the time as ``Date`` does, to the second (RFC 9110, section 5.6.7)."""
-    return _date_of(int(time.time()))
-
-
-@lru_cache(maxsize=1)
-def _date_of(second: int) -> bytes:
-    return bytes(datetimeToString(second))
-
-
 def path_of(target: bytes) -> bytes:
-    """Take the path of a request's target, without the slash that it begins with.
+    """Return the path of a request's target, without its leading slash.
 
-    Source: RFC 9112, section 3.2: a client may send an absolute URL.
+    A client may send an absolute URL (RFC 9112, section 3.2).
     """
     if target.lower().startswith((b"http://", b"https://")):
         _scheme, _, _authority, *path = target.split(b"/", 3)

@@ -1,4 +1,4 @@
-"""What all resources of the registry API have in common: how they answer and refuse."""
+"""The base class of all resources: errors become the specification's documents here."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -18,28 +18,30 @@ ALLOWED = b"GET, HEAD"
 
 
 class RegistryResource(Resource):
-    """A resource that refuses with the specification's error documents, never with HTML.
+    """A resource whose errors are the specification's JSON documents, never HTML.
 
-    ``fallback`` answers for the paths below it that have no meaning, if it is set.
+    Attributes:
+        fallback: The resource for paths below this one that are no endpoints, if it is set.
+
     """
 
     fallback: "RegistryResource | None" = None
     _log = Logger()
 
     def getChild(self, _path: bytes, _request: RegistryRequest) -> "RegistryResource":
-        """Answer for every path that has no meaning."""
+        """Return the resource for a path that is no endpoint."""
         if self.fallback is not None:
             return self.fallback
         return RefusingResource(not_an_endpoint)
 
     def render_GET(self, request: RegistryRequest) -> int:
-        """Refuse: there is something below this path only."""
+        """Refuse the request: only paths below this one are endpoints."""
         if self.fallback is not None:
             return self.fallback.render(request)
         raise not_an_endpoint()
 
     def render(self, request: RegistryRequest) -> int:
-        """Answer now, or promise to."""
+        """Respond to a request, now or later."""
         try:
             super().render(request)
         except RegistryError as error:
@@ -49,10 +51,10 @@ class RegistryResource(Resource):
             request.refuse(unsupported(request.method.decode("ascii")))
         return NOT_DONE_YET
 
-    def answer_later(self, request: RegistryRequest, answer: Coroutine[Any, Any, None]) -> int:
-        """Let a coroutine answer; it is cancelled when the client leaves before."""
-        deferred = Deferred.fromCoroutine(answer)
-        request.notifyFinish().addErrback(lambda _left: deferred.cancel())
+    def answer_later(self, request: RegistryRequest, response: Coroutine[Any, Any, None]) -> int:
+        """Run a coroutine that responds. It is cancelled if the client leaves before."""
+        deferred = Deferred.fromCoroutine(response)
+        request.notifyFinish().addErrback(lambda _reason: deferred.cancel())
         deferred.addErrback(self._fail, request)
         return NOT_DONE_YET
 
@@ -62,7 +64,7 @@ class RegistryResource(Resource):
         if isinstance(failure.value, RegistryError):
             request.refuse(failure.value)
         elif isinstance(failure.value, StoreUnavailable):
-            # What the daemon waits for, it says once.
+            # A root that the daemon waits for is logged once, when the waiting starts.
             if not failure.check(StoreNotReady):
                 self._log.error("cannot read the registry: {reason}", reason=str(failure.value))
             request.refuse(unavailable(str(failure.value)))
@@ -71,13 +73,11 @@ class RegistryResource(Resource):
 
 
 class RefusingResource(RegistryResource):
-    """A path that can only be refused.
-
-    Each refusal has an error of its own. Every ``raise`` of an exception adds to its
-    traceback, which holds frames: one that is raised again keeps each request in memory.
+    """A path that is always refused.
 
     Args:
-        make_error: Makes the error that says why.
+        make_error: Makes the error. One exception must not be raised twice: each time, its
+            traceback would grow and keep more frames alive.
     """
 
     isLeaf = True
@@ -87,5 +87,5 @@ class RefusingResource(RegistryResource):
         self._make_error = make_error
 
     def render_GET(self, request: RegistryRequest) -> int:  # noqa: ARG002
-        """Refuse."""
+        """Refuse the request."""
         raise self._make_error()

@@ -4,8 +4,8 @@ import os
 
 import attrs
 
-from minreg.oci.manifests import Platform
 from minreg.oci.names import OCI_MANIFEST
+from minreg.oci.platforms import Platform
 from tests.preflight_support import IMAGES, VERSION, ReleaseTree
 from tests.traps import add_traps
 from tests.trees import descriptor, index

@@ -7,10 +7,10 @@ import attrs
 from minreg.fill.archives.contents import ArchiveContents
 from minreg.fill.archives.naming import ArchivedImage, parse_sound_manifest
 from minreg.fill.errors import ArchiveInvalid
-from minreg.fill.platforms import is_wanted
-from minreg.oci.manifests import Descriptor, Manifest, Platform
+from minreg.fill.platforms import is_requested
+from minreg.oci.manifests import Descriptor, Manifest
 from minreg.oci.names import Digest
-from minreg.store.images import is_attestation
+from minreg.oci.platforms import Platform
 
 _DEEPEST = 4
 """How many indexes may lie within each other; clients follow one or two."""
@@ -82,10 +82,12 @@ class _Collector:
                 f"{digest} is an index within {depth} others, which no client follows: "
                 "export the image anew"
             )
-        wanted = [child for child in index.manifests if is_wanted(child.platform, self._platforms)]
+        wanted = [
+            child for child in index.manifests if is_requested(child.platform, self._platforms)
+        ]
         self.missing += [child for child in index.manifests if child not in wanted]
         reasons = {child.digest: self._add_child(child, depth) for child in wanted}
-        images = [child for child in wanted if not is_attestation(child)]
+        images = [child for child in wanted if not child.is_attestation]
         if index.manifests and not wanted:
             raise _Incomplete(_say_nothing_wanted(digest, index))
         if images and all(reasons[child.digest] for child in images):

@@ -7,8 +7,9 @@ from typing import Any
 import attrs
 
 from minreg.fill.errors import ArchiveInvalid
-from minreg.oci.manifests import Manifest, ManifestInvalid, Platform, parse_manifest
+from minreg.oci.manifests import Manifest, ManifestInvalid, parse_manifest
 from minreg.oci.names import Digest, DigestInvalid, ImageReference, NameInvalid
+from minreg.oci.platforms import Platform
 
 
 @attrs.frozen

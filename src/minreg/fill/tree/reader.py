@@ -7,9 +7,9 @@ from minreg.fill.errors import TreeUnreadable
 from minreg.fill.tree.layout import BLOBS, MANIFESTS, PRIVATE
 from minreg.fill.tree.walk import Walk
 from minreg.oci.names import Digest, DigestInvalid, is_tag
+from minreg.store.directory import ManifestCache
 from minreg.store.index import RepositoryIndexCache
 from minreg.store.interfaces import ContentInvalid, ContentNotFound, RepositoryNotFound
-from minreg.store.manifest_cache import ManifestCache
 from minreg.store.repository import TreeRepository
 from minreg.store.rooted import RootedDirectory
 
@@ -69,7 +69,7 @@ class TreeReader:
         None if there is none, or if it lies out of the root, and not where links may lead.
         """
         try:
-            status = self._files.status(path)
+            status = self._files.checked_stat(path)
         except (FileNotFoundError, ContentInvalid):
             return None
         return status.st_dev, status.st_ino

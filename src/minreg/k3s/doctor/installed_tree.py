@@ -11,7 +11,7 @@ import attrs
 from minreg.k3s.doctor.node_files import NodeFiles
 from minreg.k3s.doctor.registry_service import InstalledRegistry
 from minreg.oci.names import Digest, NameInvalid, parse_host
-from minreg.preflight.query import CannotCheck, PreflightQuery, WantedImage, find_images
+from minreg.preflight.query import CannotCheck, PreflightQuery, RequiredImage, resolve_images
 from minreg.store.images import StoredImage, inspect_image
 from minreg.store.interfaces import (
     ContentInvalid,
@@ -57,7 +57,7 @@ class InstalledTree:
     unreadable: Sequence[str] = ()
     invalid: Mapping[str, str] = attrs.field(factory=dict)
     release: str = ""
-    release_images: Sequence[WantedImage] = ()
+    release_images: Sequence[RequiredImage] = ()
     _store: RegistryTree | None = None
 
     def find(
@@ -107,7 +107,7 @@ def inspect_tree(files: NodeFiles, registry: InstalledRegistry) -> InstalledTree
             if len(images) > _MAX_IMAGES:
                 break
         release = max(store.list_releases(), key=_version, default="")
-        release_images = find_images(store, PreflightQuery(release)) if release else []
+        release_images = resolve_images(store, PreflightQuery(release)) if release else []
     except CannotCheck as error:
         files.unread[f"{root}/{release_path(release)}"] = files.as_on_node(str(error))
     except (StoreUnavailable, ContentInvalid) as error:

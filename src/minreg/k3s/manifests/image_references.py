@@ -8,7 +8,7 @@ import attrs
 from minreg.k3s.manifests.documents import DocumentsInvalid, Text, Value, read_documents
 from minreg.k3s.manifests.manifest_files import ManifestsInvalid, read_files
 from minreg.oci.names import DigestInvalid, ImageReference, NameInvalid
-from minreg.preflight.query import WantedImage
+from minreg.preflight.query import RequiredImage
 from minreg.store.tree import as_tag
 from minreg.text import printable
 
@@ -41,7 +41,7 @@ class ManifestImages:
     ``notes`` say which images are not known, ``errors`` what is wrong, both with their location.
     """
 
-    images: list[WantedImage] = attrs.field(factory=list)
+    images: list[RequiredImage] = attrs.field(factory=list)
     notes: list[str] = attrs.field(factory=list)
     errors: list[str] = attrs.field(factory=list)
 
@@ -64,7 +64,7 @@ class ManifestImages:
         except (NameInvalid, DigestInvalid) as error:
             self.add_error(text, location, f"{name[:160]!r} is not an image: {error}")
         else:
-            self.images.append(WantedImage(image, location.at(text)))
+            self.images.append(RequiredImage(image, location.at(text)))
 
     def add_error(self, text: str, location: SourceLocation, message: str) -> None:
         """Add an error."""

@@ -1,60 +1,53 @@
-"""A short way for questions that come again and again.
+"""A cache of complete responses, keyed by the bytes of the requests that got them.
 
-A node asks for the same few manifests and configs over and over, in the same words: the
-same client sends the same bytes for the same path. So what is remembered is not a manifest
-but an answer, and the key is not a path but the whole request as it arrived, to the byte.
-Whatever decides about an answer (path, query, method, every header) is in those bytes, or
-it lies on the disk. Nothing of the request has to be parsed, and nothing can be overlooked
-when it is compared. A request that differs in one byte is answered the ordinary way, with
-the same result.
+Nodes ask for the same few manifests and configs over and over, and a client sends the same
+bytes each time. So the key is not a path but the whole request as it arrived. Whatever decides
+about a response (path, query, method, every header field) is in those bytes, or it lies on the
+disk. Nothing has to be parsed, and nothing can be overlooked when requests are compared. A
+request that differs in one byte is answered by the resources, with the same result.
 
-When an answer is kept. The ordinary way has just given it: status 200, a whole body of at
-most 64 KiB (or none, for HEAD), on a connection that lives on. The request came in one
-piece, alone, while nothing else was under way on its connection. It had none of the headers
-that change more than the representation (``_UNUSUAL``): ranges, conditions, expectations,
-bodies, and the end of the connection are for the ordinary way. And the store can tell
-whether its content is still current (``Content.is_current``): that looks at every place
-which the answer rests on, with one ``stat`` for most.
+When a response is stored: the resources have just produced it. Its status is 200 or 304, its
+body has at most 64 KiB, its connection stays open, and the request arrived in one piece while
+nothing else happened on its connection. The request has none of the header fields that change
+more than the representation (``_UNCACHEABLE``). And the store can tell whether its content is
+still current (``Content.is_current``): that looks at every file and directory the response
+depends on, with a ``stat`` for each (``minreg.store.cache``).
 
-When it is given. Its connection is at rest, so that answers keep their order; the client
-takes what it is sent, so that answers do not pile up; and the content is current, as
-``minreg.store.cache`` explains.
+When it is used: the connection is between requests, so that responses keep their order; the
+client accepts what it is sent, so that responses do not pile up; the content is current.
 
-What is the same. The bytes are those that the ordinary way wrote, but for ``Date``, the only
-thing in an answer that is not decided by request and content. The log has the same line,
-which is not even made anew where only its time differs. The connection's timeouts are set
-as after any other request.
+What is the same: all bytes but ``Date``, the only thing in a response that is not decided by
+request and content; the line in the log; metrics; the connection's timeouts.
 
-What it costs. At most ``capacity`` bytes, least recently used out first. A client that puts
-something new into each request fills it with answers that are never given again, and
-pushes others out; those are answered the ordinary way then.
+What it costs: at most ``capacity`` bytes; the least recently used response is dropped first. A
+client that puts something new into each request fills the cache with responses that are never
+used again; others are then answered by the resources.
 """
 
-from collections.abc import Callable, Mapping
-from time import time
+from collections.abc import Callable
 from typing import Protocol
 
 import attrs
-from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.logger import LogEvent
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.http_headers import Headers
 
+from minreg.log import RequestRecord
 from minreg.store.cache import ValidatedCache
-from minreg.web.request import RegistryRequest, http_date, name_client
+from minreg.web.channel import http_date
 
 CAPACITY = 32 * 1024 * 1024
-"""Bytes of answers, with the requests for them, that are remembered."""
+"""Bytes of responses, with the requests for them, that are cached."""
 
 _OVERHEAD = 4096
-"""Bytes that an answer takes besides its own, about."""
+"""Bytes that a cached response takes beside its own, about."""
 
-_UNUSUAL = frozenset(
+_UNCACHEABLE = frozenset(
     {
         b"connection",
         b"content-length",
         b"expect",
         b"if-match",
         b"if-modified-since",
-        b"if-none-match",
         b"if-range",
         b"if-unmodified-since",
         b"keep-alive",
@@ -66,79 +59,103 @@ _UNUSUAL = frozenset(
     }
 )
 
-_MOST_EVENTS = 64
+_MOST_CLIENTS = 64
+_MOST_UNREPORTED = 1000
 
 
-class Log(Protocol):
-    """Where the lines of requests go."""
+@attrs.define(eq=False)
+class CachedResponse:
+    """A response, and how often it was sent since that was last reported.
 
-    def make_event(
-        self, client: str, description: Mapping[str, object], seconds: float
-    ) -> LogEvent:
-        """Make the event of a request."""
+    ``records`` has the access log's record for each client, which keeps its formatted line.
+    """
 
-    def publish(self, event: LogEvent) -> None:
-        """Log an event. In ``log_kept`` it may note what only its time does not change."""
+    _before_date: bytes
+    _after_date: bytes
+    record: RequestRecord
+    unreported: int = 0
+    _records: dict[str, RequestRecord] = attrs.field(factory=dict)
+
+    def to_bytes(self) -> bytes:
+        """Return the response as it is sent now."""
+        return b"".join((self._before_date, http_date(), self._after_date))
+
+    def record_for(self, client: str) -> RequestRecord:
+        """Return what the access log says when this client gets the response."""
+        record = self._records.get(client)
+        if record is None:
+            if len(self._records) >= _MOST_CLIENTS:
+                self._records.clear()
+            record = self._records[client] = self.record.for_client(client)
+        return record
 
 
-@attrs.frozen
-class _Answer:
-    """An answer's bytes before and after its date, and what the log says to whom it went."""
+class Observer(Protocol):
+    """Who is told how often cached responses were sent."""
 
-    before: bytes
-    after: bytes
-    description: Mapping[str, object]
-    events: dict[str, LogEvent] = attrs.field(factory=dict)
+    def __call__(self, record: RequestRecord, times: int) -> None:
+        """Count a request that was answered so many times."""
 
 
 class ResponseCache:
-    """Remembers answers by the bytes of the requests that they were given to.
+    """Caches responses by the bytes of the requests that got them.
 
     Args:
-        clock: Measures how long ago an answer was given.
-        log: Takes the lines of requests that are answered this way.
-        capacity: How much may be remembered, in bytes.
+        clock: Measures how long ago a response was used.
+        observer: Is told how often responses were sent: now and then, and by ``report``.
+        capacity: Bytes that may be cached.
     """
 
-    def __init__(self, clock: IReactorTime, log: Log, capacity: int = CAPACITY) -> None:
-        self._log = log
-        self._answers: ValidatedCache[bytes, _Answer] = ValidatedCache(clock, capacity)
+    def __init__(self, clock: IReactorTime, observer: Observer, capacity: int = CAPACITY) -> None:
+        self._responses: ValidatedCache[bytes, CachedResponse] = ValidatedCache(clock, capacity)
+        self._observer = observer
+        self._unreported: list[CachedResponse] = []
 
-    def find(self, asked: bytes, client: IAddress) -> bytes | None:
-        """Find the answer to a request that has been answered before, and log it.
+    def find(self, received: bytes) -> CachedResponse | None:
+        """Return the response to a request, and count it; None if it is not cached.
 
         Args:
-            asked: All that has arrived on a connection at rest.
-            client: Whose connection it is.
+            received: All that has arrived on a connection that was between requests.
         """
-        answer = self._answers.find(asked)
-        if answer is None:
+        response = self._responses.get(received)
+        if response is None:
             return None
-        name = name_client(client)
-        event = answer.events.get(name)
-        if event is None:
-            if len(answer.events) >= _MOST_EVENTS:
-                answer.events.clear()
-            event = answer.events[name] = self._log.make_event(name, answer.description, 0.0)
-            event["log_kept"] = {}
-        self._log.publish({**event, "log_time": time()})
-        return b"".join((answer.before, http_date(), answer.after))
+        if not response.unreported:
+            self._unreported.append(response)
+        response.unreported += 1
+        if len(self._unreported) > _MOST_UNREPORTED:
+            self.report()
+        return response
 
-    def keep(self, request: RegistryRequest, body: bytes, is_current: Callable[[], bool]) -> None:
-        """Remember the answer that a request has just got, if it may be given again.
+    def report(self) -> None:
+        """Tell the observer how often responses were sent since the last report."""
+        responses, self._unreported = self._unreported, []
+        for response in responses:
+            self._observer(response.record, response.unreported)
+            response.unreported = 0
+
+    def store(
+        self,
+        received: bytes,
+        sent: bytes,
+        record: RequestRecord,
+        is_current: Callable[[], bool],
+    ) -> None:
+        """Cache a response.
 
         Args:
-            request: The request; its answer is finished.
-            body: The body that was sent.
-            is_current: Tells whether the answer would still be the same.
+            received: The bytes of the request.
+            sent: The bytes of the response.
+            record: What the access log says about the request.
+            is_current: Returns whether the response would still be the same.
         """
-        if not request.asked or request.code != 200 or request.clientproto != b"HTTP/1.1":
-            return
-        names = (name.lower() for name, _ in request.requestHeaders.getAllRawHeaders())
-        if not _UNUSUAL.isdisjoint(names):
-            return
-        before, date, after = request.head.partition(b"\r\nDate: ")
-        body = after[len(http_date()) :] + body
-        answer = _Answer(before + date, body, request.describe())
-        cost = len(request.asked) + len(before) + len(body) + _OVERHEAD
-        self._answers.keep(request.asked, answer, is_current, cost)
+        before, date, after = sent.partition(b"\r\nDate: ")
+        after = after[len(http_date()) :]
+        response = CachedResponse(before + date, after, attrs.evolve(record, seconds=0.0))
+        self._responses.put(received, response, is_current, len(received) + len(sent) + _OVERHEAD)
+
+
+def is_cacheable(headers: Headers) -> bool:
+    """Return whether a request with these header fields may be answered from the cache."""
+    names = (name.lower() for name, _ in headers.getAllRawHeaders())
+    return _UNCACHEABLE.isdisjoint(names)

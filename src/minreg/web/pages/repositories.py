@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.template import Tag, tags
 
-from minreg.oci.manifests import Platform
+from minreg.oci.platforms import Platform
 from minreg.store.interfaces import IRegistryStore, RepositorySummary
 from minreg.text import count, format_size
 from minreg.web.disk import DiskIO

@@ -92,7 +92,7 @@ class NameIndex:
     async def _go_through(self, names: Names) -> Names:
         walk = await self._disk.run(self._store.iterate_repositories, "")
         while len(names.known) < MOST_NAMES:
-            few = await self._disk.take(walk, _AT_A_TIME)
+            few = await self._disk.fetch_batch(walk, _AT_A_TIME)
             names.known += few
             if len(few) < _AT_A_TIME:
                 names.are_all = True
@@ -161,7 +161,7 @@ class Listing:
             StoreUnavailable: The disk does not answer.
         """
         walk = await self._disk.run(self._store.iterate_repositories, after)
-        return _cut(await self._disk.take(walk, size + 1), size)
+        return _cut(await self._disk.fetch_batch(walk, size + 1), size)
 
     def make_ready(self) -> None:
         """Have names at hand: who looks at a list may search it next."""
@@ -181,7 +181,7 @@ class Listing:
         names = await self._index.recall()
         if not names.reach_behind(after):
             walk = await self._disk.run(self._store.iterate_repositories, after)
-            few = await self._disk.take(walk, _NAMES_AT_A_TIME)
+            few = await self._disk.fetch_batch(walk, _NAMES_AT_A_TIME)
             names = Names(names.begun, few, are_all=len(few) < _NAMES_AT_A_TIME)
         return await self._disk.run(_search, names, text.lower().split(), after, size)
 

@@ -69,7 +69,7 @@ class Rows(Generic[Found]):
         except TooLarge:
             return self._bare_row(name, "quiet", "too much to sum up: look at its tags")
         except ContentInvalid as error:
-            self._log.warn("{reason}", event="broken", reason=str(error))
+            self._log.warn("{reason}", event="content_invalid", reason=str(error))
             return self._bare_row(name, "flag", "cannot be read: see the log")
         except StoreUnavailable as error:
             self._log.error("cannot look at {name}: {reason}", name=name, reason=str(error))

@@ -32,9 +32,9 @@ from minreg.web.pages.overview import INCOMPLETE, describe_registry, explain_fil
 from minreg.web.pages.search import Listing, cut_names
 from minreg.web.pages.tags import skip_to, sort_tags
 from minreg.web.request import RegistryRequest
+from minreg.web.status.context import StatusContext, StatusOptions
 from minreg.web.status.health import check_readiness
 from minreg.web.status.not_found import NotFoundEntry, image_of, join_reference
-from minreg.web.status.plan import StatusContext, StatusOptions
 from minreg.web.status.totals import RegistryTotals
 
 _HEADINGS = (

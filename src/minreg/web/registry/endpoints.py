@@ -1,4 +1,9 @@
-"""``/v2/<name>/blobs/<digest>``."""
+"""The endpoints of the registry API, below ``/v2/``.
+
+A repository's name may itself contain ``/blobs/`` or ``/manifests/``, so the endpoint is decided
+by the part of the path before the last one. Source: OCI distribution-spec, "Endpoints"; the
+catalog is from the distribution project.
+"""
 
 import json
 from collections.abc import Iterable
@@ -31,85 +36,130 @@ from minreg.oci.names import (
 from minreg.store.index import referrers_index
 from minreg.store.interfaces import ContentNotFound, IRegistryStore
 from minreg.web.disk import DiskIO
-from minreg.web.registry.content import ASK_AGAIN, FOR_EVER, ContentResource, RepositoryRequest
+from minreg.web.registry.content import (
+    IMMUTABLE,
+    REVALIDATE,
+    RepositoryAddress,
+    send_content,
+)
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RefusingResource, RegistryResource
 
 
-class BlobResource(ContentResource):
-    """A config, a layer, or other content that is no manifest."""
+class BlobResource(RegistryResource):
+    """``/v2/<name>/blobs/<digest>``: a config, a layer, or other content.
+
+    Args:
+        repository: The repository.
+        text: The digest, as the request has it.
+    """
+
+    isLeaf = True
+
+    def __init__(self, repository: RepositoryAddress, text: str) -> None:
+        super().__init__()
+        self._repository = repository
+        self._text = text
 
     def render_GET(self, request: RegistryRequest) -> int:
-        """Send the blob, or the part of it that the client still lacks."""
+        """Send the blob, or the part of it that the client asks for."""
+        return self.answer_later(request, self._send(request, _parse_digest(self._text)))
+
+    async def _send(self, request: RegistryRequest, digest: Digest) -> None:
+        repository = self._repository
         try:
-            digest = Digest.parse(self.text)
-        except DigestInvalid as error:
-            raise digest_invalid(str(error)) from None
-        return self.answer_with(
-            request,
-            f"blobs/{digest}",
-            lambda repository: repository.open_blob(digest),
-            FOR_EVER,
-        )
-
-    def not_found(self, error: ContentNotFound) -> RegistryError:
-        """Say that there is no such blob."""
-        return blob_unknown(str(error), {"name": self.repository.name, "digest": self.text})
+            content = await repository.fetch(request, repository.store.open_blob, digest)
+        except ContentNotFound as error:
+            detail = {"name": repository.name, "digest": self._text}
+            raise blob_unknown(str(error), detail) from None
+        await send_content(request, content, IMMUTABLE, repository.disk)
 
 
-class ManifestResource(ContentResource):
-    """A manifest or an index, by tag or by digest: the stored bytes as they are."""
+class ManifestResource(RegistryResource):
+    """``/v2/<name>/manifests/<reference>``: a manifest or an index, by tag or by digest.
+
+    Args:
+        repository: The repository.
+        text: The tag or digest, as the request has it.
+    """
+
+    isLeaf = True
+
+    def __init__(self, repository: RepositoryAddress, text: str) -> None:
+        super().__init__()
+        self._repository = repository
+        self._text = text
 
     def render_GET(self, request: RegistryRequest) -> int:
-        """Send the manifest."""
+        """Send the stored bytes as they are."""
         try:
-            reference = parse_reference(self.text)
+            reference = parse_reference(self._text)
         except DigestInvalid as error:
             raise digest_invalid(str(error)) from None
         except NameInvalid as error:
-            raise manifest_unknown(str(error), {"reference": self.text}) from None
-        return self.answer_with(
-            request,
-            f"manifests/{reference}",
-            lambda repository: repository.open_manifest(reference),
-            FOR_EVER if isinstance(reference, Digest) else ASK_AGAIN,
-        )
+            raise manifest_unknown(str(error), {"reference": self._text}) from None
+        return self.answer_later(request, self._send(request, reference))
 
-    def not_found(self, error: ContentNotFound) -> RegistryError:
-        """Say that there is no such manifest, and for which platform it would be."""
-        detail: dict[str, Any] = {"name": self.repository.name, "reference": self.text}
+    async def _send(self, request: RegistryRequest, reference: str | Digest) -> None:
+        repository = self._repository
+        try:
+            content = await repository.fetch(request, repository.store.open_manifest, reference)
+        except ContentNotFound as error:
+            raise self._unknown(error) from None
+        cache_control = IMMUTABLE if isinstance(reference, Digest) else REVALIDATE
+        await send_content(request, content, cache_control, repository.disk)
+
+    def _unknown(self, error: ContentNotFound) -> RegistryError:
+        """Return the error for a missing manifest, with its platform if an index names it."""
+        detail: dict[str, Any] = {"name": self._repository.name, "reference": self._text}
         if error.platform is not None:
             detail["platform"] = error.platform.as_json()
         return manifest_unknown(str(error), detail)
 
 
+def _parse_digest(text: str) -> Digest:
+    try:
+        return Digest.parse(text)
+    except DigestInvalid as error:
+        raise digest_invalid(str(error)) from None
+
+
 LARGEST_PAGE = 10_000
-"""Items of one page, whatever the client asks for."""
+"""The largest number of items in a page, whatever the client requests."""
 
 
 @attrs.frozen
 class ListPage:
-    """How many items a client wants, and behind which one."""
+    """The pagination parameters of a request.
+
+    Attributes:
+        size: How many items the page may have.
+        last: The item after which the page begins; empty for the first page.
+    """
 
     size: int
     last: str
 
     def cut(self, items: Iterable[str]) -> tuple[list[str], bool]:
-        """Take the page out of items that begin behind ``last``; tell whether more are left."""
-        taken = list(islice(items, self.size + 1))
-        return taken[: self.size], len(taken) > self.size
+        """Return the page, and whether more items follow it.
+
+        Args:
+            items: The items after ``last``.
+        """
+        first = list(islice(items, self.size + 1))
+        return first[: self.size], len(first) > self.size
 
 
 def parse_page(request: RegistryRequest) -> ListPage:
-    """Read ``n`` and ``last`` from a request's query.
+    """Parse ``n`` and ``last`` in a request's query.
 
     Raises:
-        RegistryError: ``n`` is no number.
+        RegistryError: ``n`` is not a number.
     """
     last = request.args.get(b"last", [b""])[-1].decode("utf-8", "replace")
     size = request.args.get(b"n", [b"%d" % LARGEST_PAGE])[-1]
     if not size.isdigit():
-        raise page_invalid("n is how many items a page may have: 0, 1, 2 and so on")
+        raise page_invalid("n is the number of items in a page: use 0, 1, 2 and so on")
     return ListPage(LARGEST_PAGE if len(size) > 5 else min(int(size), LARGEST_PAGE), last)
 
 
@@ -123,11 +173,11 @@ def send_page(
     """Send a page as JSON.
 
     Args:
-        request: The request, whose namespace the next page shares.
-        path: The list's path.
-        document: What the page says.
-        page: What was asked for.
-        following: The last item of this page, if more are left behind it.
+        request: The request. The link to the next page has the same namespace.
+        path: The path of the list.
+        document: The page.
+        page: The pagination parameters.
+        following: The last item of this page, if more items follow it.
     """
     if following is not None and page.size:
         query = {"n": str(page.size), "last": following}
@@ -139,11 +189,11 @@ def send_page(
 
 
 class TagsResource(RegistryResource):
-    """The tags of a repository, in the order of their bytes, in pages."""
+    """``/v2/<name>/tags/list``: the tags of a repository, in the order of their bytes."""
 
     isLeaf = True
 
-    def __init__(self, repository: RepositoryRequest) -> None:
+    def __init__(self, repository: RepositoryAddress) -> None:
         super().__init__()
         self._repository = repository
 
@@ -153,49 +203,45 @@ class TagsResource(RegistryResource):
 
     async def _send(self, request: RegistryRequest, page: ListPage) -> None:
         try:
-            tags = await self._repository.ask(request, lambda repository: repository.list_tags())
+            tags = await self._repository.fetch(request, self._repository.store.list_tags)
         except ContentNotFound:
             raise name_unknown(self._repository.name) from None
-        taken, more = page.cut(tag for tag in tags if tag > page.last)
+        items, has_more = page.cut(tag for tag in tags.items if tag > page.last)
         name = self._repository.name
-        following = taken[-1] if more and taken else None
-        send_page(request, f"/v2/{name}/tags/list", {"name": name, "tags": taken}, page, following)
+        following = items[-1] if has_more and items else None
+        send_page(request, f"/v2/{name}/tags/list", {"name": name, "tags": items}, page, following)
 
 
 class ReferrersResource(RegistryResource):
-    """The manifests that have another one as their subject: signatures, SBOMs, and such."""
+    """``/v2/<name>/referrers/<digest>``: the manifests whose subject is ``digest``."""
 
     isLeaf = True
 
-    def __init__(self, repository: RepositoryRequest, digest: str) -> None:
+    def __init__(self, repository: RepositoryAddress, digest: str) -> None:
         super().__init__()
         self._repository = repository
         self._text = digest
 
     def render_GET(self, request: RegistryRequest) -> int:
-        """Send an index of the referrers, an empty one if there are none."""
-        try:
-            digest = Digest.parse(self._text)
-        except DigestInvalid as error:
-            raise digest_invalid(str(error)) from None
-        return self.answer_later(request, self._send(request, digest))
+        """Send an index of the referrers, which is empty if there are none."""
+        return self.answer_later(request, self._send(request, _parse_digest(self._text)))
 
     async def _send(self, request: RegistryRequest, digest: Digest) -> None:
+        repository = self._repository
         try:
-            referrers = await self._repository.ask(
-                request, lambda repository: repository.list_referrers(digest)
-            )
+            listing = await repository.fetch(request, repository.store.list_referrers, digest)
         except ContentNotFound:
-            raise name_unknown(self._repository.name) from None
-        wanted = request.args.get(b"artifactType", [b""])[0].decode("utf-8", "replace")
-        if wanted:
-            referrers = [found for found in referrers if found.artifact_type == wanted]
+            raise name_unknown(repository.name) from None
+        referrers = listing.items
+        artifact_type = request.args.get(b"artifactType", [b""])[0].decode("utf-8", "replace")
+        if artifact_type:
+            referrers = [item for item in referrers if item.artifact_type == artifact_type]
             request.setHeader(b"oci-filters-applied", b"artifactType")
         request.respond(referrers_index(referrers), OCI_INDEX.encode("ascii"))
 
 
 class CatalogResource(RegistryResource):
-    """The names of all repositories, in the order of their bytes, in pages."""
+    """``/v2/_catalog``: the names of all repositories, in the order of their bytes."""
 
     isLeaf = True
 
@@ -210,16 +256,16 @@ class CatalogResource(RegistryResource):
 
     async def _send(self, request: RegistryRequest, page: ListPage) -> None:
         names = await self._disk.run(self._store.iterate_repositories, page.last)
-        taken, more = page.cut(await self._disk.take(names, page.size + 1))
-        following = taken[-1] if more and taken else None
-        send_page(request, "/v2/_catalog", {"repositories": taken}, page, following)
+        items, has_more = page.cut(await self._disk.fetch_batch(names, page.size + 1))
+        following = items[-1] if has_more and items else None
+        send_page(request, "/v2/_catalog", {"repositories": items}, page, following)
 
 
 _ENDPOINTS = frozenset({b"manifests", b"blobs", b"tags", b"referrers"})
 
 
 class RegistryAPI(RegistryResource):
-    """``/v2/``: the registry speaks the specification; and everything below."""
+    """``/v2/``, and everything below it."""
 
     def __init__(self, store: IRegistryStore, disk: DiskIO) -> None:
         super().__init__()
@@ -227,11 +273,11 @@ class RegistryAPI(RegistryResource):
         self._disk = disk
 
     def render_GET(self, request: RegistryRequest) -> int:
-        """Say that this is a registry."""
+        """Confirm that this is a registry."""
         return request.respond(b"{}", b"application/json")
 
     def getChild(self, path: bytes, request: RegistryRequest) -> RegistryResource:
-        """Find the repository that a path names, or what else it names."""
+        """Return the resource for the rest of a path."""
         below = [path, *request.postpath]
         if below == [b""]:
             return self
@@ -244,31 +290,33 @@ class RegistryAPI(RegistryResource):
             *name, endpoint, reference = below
             repository = _parse_name(name)
         except RegistryError as error:
-            # The error that was raised here ends here: it holds this request in its traceback.
+            # The exception itself is not kept, because its traceback refers to the request.
             same = (error.status, error.code, error.message, error.detail)
             return RefusingResource(partial(RegistryError, *same))
-        address = RepositoryRequest(self._store, self._disk, namespace, repository)
+        address = RepositoryAddress(self._store, self._disk, namespace, repository)
         return _find_leaf(address, endpoint, reference.decode("utf-8", "backslashreplace"))
 
 
 def make_root(store: IRegistryStore, disk: DiskIO) -> RegistryResource:
-    """Build the tree of URLs over a store."""
+    """Return the root resource of a registry over a store."""
     root = RegistryResource()
     root.putChild(b"v2", RegistryAPI(store, disk))
     return root
 
 
 def parse_namespace(request: RegistryRequest) -> str | None:
-    """Read which upstream registry a client means (distribution-spec, "Registry Proxying").
+    """Return the upstream registry that a client means, None if it names none.
+
+    Source: distribution-spec, "Registry Proxying".
 
     Raises:
-        RegistryError: There are several, or one that is no host.
+        RegistryError: The query names several, or one that is not a host.
     """
-    given = request.args.get(b"ns", [])
-    if not given:
+    values = request.args.get(b"ns", [])
+    if not values:
         return None
-    request.namespace = given[0].decode("utf-8", "backslashreplace")
-    if len(given) > 1:
+    request.namespace = values[0].decode("utf-8", "backslashreplace")
+    if len(values) > 1:
         raise name_invalid("ns is given more than once")
     try:
         return parse_host(request.namespace)
@@ -276,8 +324,8 @@ def parse_namespace(request: RegistryRequest) -> str | None:
         raise name_invalid(f"ns {error}") from None
 
 
-def _find_leaf(address: RepositoryRequest, endpoint: bytes, reference: str) -> RegistryResource:
-    """Find what the last two parts of a path name in a repository."""
+def _find_leaf(address: RepositoryAddress, endpoint: bytes, reference: str) -> RegistryResource:
+    """Return the resource that the last two parts of a path name."""
     if endpoint == b"manifests":
         return ManifestResource(address, reference)
     if endpoint == b"blobs":

@@ -1,4 +1,4 @@
-"""Pages for people. Only a browser is ever shown one: clients of a registry get its JSON."""
+"""Pages for people. Only browsers get them: registry clients get JSON at the same paths."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -14,7 +14,7 @@ CONTENT_SECURITY_POLICY = (
     b"default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; "
     b"base-uri 'none'; frame-ancestors 'none'"
 )
-"""What a page may load: its own style sheet, and its icon, a ``data:`` URL (CSP Level 3)."""
+"""What a page may load: its style sheet, and its icon, a ``data:`` URL (CSP Level 3)."""
 
 _HEADERS = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY),
@@ -25,20 +25,20 @@ _HEADERS = (
 
 
 View = Callable[[RegistryRequest], Awaitable[bytes]]
-"""Writes the page that a request is about, as HTML."""
+"""Returns a page, as HTML."""
 
 
 class Views(Protocol):
     """All pages."""
 
     async def home(self, request: RegistryRequest) -> bytes:
-        """Show the repositories."""
+        """Return the page of all repositories."""
 
     async def image(self, request: RegistryRequest) -> bytes:
-        """Show the repository or image that the path names."""
+        """Return the page of the repository or image that the path names."""
 
     async def missing(self, request: RegistryRequest) -> bytes:
-        """Show what was missed."""
+        """Return the page of what was not found."""
 
     async def not_found(self, request: RegistryRequest) -> bytes:
         """Refuse a path that leads to no page.
@@ -48,23 +48,28 @@ class Views(Protocol):
         """
 
     async def problem(self, request: RegistryRequest, error: RegistryError) -> bytes:
-        """Show why there is nothing to be shown."""
+        """Return the page for an error."""
 
 
 @attrs.frozen
 class PageLoader:
-    """A page: how to come to all of them, and which one it is."""
+    """A page.
+
+    Attributes:
+        load: Returns all pages; the module is loaded at the first call.
+        choose: Returns this one.
+    """
 
     load: Callable[[], Views]
     choose: Callable[[Views], View]
 
 
 class BrowserResource(RegistryResource):
-    """Shows a page to browsers, and to all others what else is there.
+    """A resource that is a page for browsers, and another resource for other clients.
 
     Args:
         page: The page.
-        otherwise: What others get.
+        otherwise: The other resource.
     """
 
     isLeaf = True
@@ -75,7 +80,7 @@ class BrowserResource(RegistryResource):
         self._otherwise = otherwise
 
     def render_GET(self, request: RegistryRequest) -> int:
-        """Show the page, if this is a browser."""
+        """Send the page to a browser."""
         if not is_browser(request):
             return self._otherwise.render(request)
         return self.answer_later(request, self._show(request))
@@ -102,7 +107,7 @@ class BrowserResource(RegistryResource):
 
 
 def is_browser(request: RegistryRequest) -> bool:
-    """Tell whether a client asks for HTML by its name, as browsers do and nothing else does."""
+    """Return whether a client accepts HTML by name, which only browsers do."""
     accepted = (request.header(b"accept") or "").lower()
     offers = (offer.replace(" ", "") for offer in accepted.split(","))
     return any(

@@ -1,6 +1,6 @@
-"""The figures as Prometheus reads them. Imported when they are first asked for.
+"""Writing metrics in the formats of Prometheus and OpenMetrics, with Prometheus' client library.
 
-Source: the text formats of Prometheus and OpenMetrics, which the client library writes.
+A module of its own, because it is loaded lazily: the library is optional, and large.
 """
 
 import platform
@@ -20,12 +20,12 @@ from minreg.web.status.request_metrics import Histogram, RequestMetrics
 
 
 class SiteCollector(Collector):
-    """Hands out the figures of a site.
+    """Collects the metrics of a site.
 
     Args:
         site: The site.
-        figures: What it did so far.
-        misses: What was missed.
+        figures: The counts of its requests.
+        misses: The log of what was not found.
     """
 
     def __init__(self, site: RegistrySite, figures: RequestMetrics, misses: NotFoundLog) -> None:
@@ -34,9 +34,9 @@ class SiteCollector(Collector):
         self._misses = misses
 
     def collect(self) -> Iterable[Metric]:
-        """Make all families anew."""
+        """Return all metric families with their current values."""
         figures = self._figures
-        figures.settle()
+        self._site.update_observers()
         requests = CounterMetricFamily(
             "minreg_requests", "Answered requests.", labels=["endpoint", "method", "status"]
         )
@@ -45,19 +45,23 @@ class SiteCollector(Collector):
         yield requests
         yield _histogram(
             "minreg_request_duration_seconds",
-            "Seconds from the arrival of a request to the end of its answer.",
+            "Seconds from the arrival of a request to the end of its response.",
             figures.seconds,
         )
-        yield _histogram("minreg_response_size_bytes", "Bytes of answers' bodies.", figures.bytes)
+        yield _histogram("minreg_response_size_bytes", "Bytes of response bodies.", figures.bytes)
         yield from self._collect_faults()
         yield from self._collect_state()
 
     def _collect_faults(self) -> Iterator[Metric]:
         figures = self._figures
         for name, text, counted in (
-            ("aborted", "Answers that broke off because the client left.", figures.aborted),
-            ("truncated", "Answers that the registry had to break off.", figures.truncated),
-            ("misses", "Manifests and blobs asked for and not there.", figures.misses),
+            ("aborted", "Responses that the client aborted.", figures.aborted),
+            ("truncated", "Responses that the registry aborted.", figures.truncated),
+            (
+                "not_found",
+                "Requests for manifests and blobs that do not exist.",
+                figures.not_found,
+            ),
         ):
             family = CounterMetricFamily(f"minreg_{name}", text, labels=["endpoint"])
             for endpoint in ("blobs", "manifests", *sorted(counted.keys() - _ALWAYS)):
@@ -66,13 +70,15 @@ class SiteCollector(Collector):
 
     def _collect_state(self) -> Iterator[Metric]:
         for name, text, value in (
-            ("transfers_in_progress", "Answers under way.", self._site.transfers),
+            ("transfers_in_progress", "Responses in progress.", self._site.transfers),
             ("connections", "Open connections.", self._site.connections),
-            ("missing_names", "Names in the record of what was missed.", len(self._misses)),
+            ("not_found_names", "Names in the log of what was not found.", len(self._misses)),
         ):
             yield GaugeMetricFamily(f"minreg_{name}", text, value=value)
         build = GaugeMetricFamily(
-            "minreg_build_info", "What runs here.", labels=["version", "python", "twisted"]
+            "minreg_build_info",
+            "The versions of minreg, Python and Twisted.",
+            labels=["version", "python", "twisted"],
         )
         build.add_metric([__version__, platform.python_version(), twisted.__version__], 1)
         yield build
@@ -82,7 +88,7 @@ _ALWAYS = frozenset({"blobs", "manifests"})
 
 
 class Exposition:
-    """Writes the figures of a site and of its process."""
+    """Writes the metrics of a site and of its process."""
 
     def __init__(self, collector: SiteCollector) -> None:
         self._registry = CollectorRegistry()
@@ -90,7 +96,7 @@ class Exposition:
         ProcessCollector(registry=self._registry)
 
     def write(self, accepted: str) -> tuple[bytes, str]:
-        """Write them in the best format of those that a client accepts, and name that."""
+        """Return the metrics in the best format that a client accepts, and its media type."""
         encode, media_type = choose_encoder(accepted)
         return encode(self._registry), media_type
 

@@ -1,4 +1,7 @@
-"""In which form somebody wants what is served beside the registry."""
+"""The formats of the status documents: JSON, or lines of text.
+
+A module of its own, because the preflight endpoint is loaded lazily and imports it too.
+"""
 
 from minreg.oci.errors import query_invalid
 from minreg.web.request import RegistryRequest
@@ -7,24 +10,24 @@ _FORMATS = ("json", "list")
 
 
 def wants_list(request: RegistryRequest) -> bool:
-    """Tell whether the query, or else ``Accept``, asks for a list of lines and not for JSON.
+    """Return whether the query, or else ``Accept``, requests lines of text instead of JSON.
 
-    The answer's headers say that it depends on that, and that it is of this moment.
+    The header fields ``Vary`` and ``Cache-Control`` of the response are set.
 
     Raises:
-        RegistryError: There is no such format.
+        RegistryError: The format is unknown.
     """
-    wanted: str = request.args.get(b"format", [b""])[-1].decode("utf-8", "replace")
-    if not wanted:
+    name: str = request.args.get(b"format", [b""])[-1].decode("utf-8", "replace")
+    if not name:
         accepted = request.header(b"accept") or ""
-        wanted = "list" if "text/plain" in accepted else "json"
-    if wanted not in _FORMATS:
-        raise query_invalid(f"format is one of {', '.join(_FORMATS)}")
+        name = "list" if "text/plain" in accepted else "json"
+    if name not in _FORMATS:
+        raise query_invalid(f"format is unknown: use {' or '.join(_FORMATS)}")
     request.setHeader(b"cache-control", b"no-store")
     request.setHeader(b"vary", b"accept")
-    return wanted == "list"
+    return name == "list"
 
 
 def send_lines(request: RegistryRequest, lines: bytes) -> int:
-    """Send a list of lines."""
+    """Send lines of text."""
     return request.respond(lines, b"text/plain; charset=utf-8")

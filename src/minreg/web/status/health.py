@@ -1,6 +1,6 @@
-"""``/livez`` and ``/readyz``: whether the daemon lives, and whether to send it clients.
+"""``/livez`` and ``/readyz``: the health endpoints, as Kubernetes' components have them.
 
-As Kubernetes' own components have them: ``ok`` or not, and detail with ``?verbose``.
+They answer ``ok`` or an error, and with ``?verbose`` the result of each check as JSON.
 """
 
 import json
@@ -17,22 +17,22 @@ OK = "ok"
 
 
 class LiveResource(RegistryResource):
-    """It lives if it answers."""
+    """``/livez``: the process answers requests."""
 
     isLeaf = True
 
     def render_GET(self, request: RegistryRequest) -> int:
-        """Answer."""
+        """Send ``ok``."""
         return _send(request, {})
 
 
 class ReadyResource(RegistryResource):
-    """It is ready if its root can be read, a port leads to it, and it is not stopping.
+    """``/readyz``: the root can be read, a port is open, and the daemon is not stopping.
 
     Args:
-        site: The site in question, which need not be the one that is asked.
-        store: What it serves.
-        disk: Where the root is looked at.
+        site: The registry's site. This resource may belong to another one.
+        store: The store that it serves.
+        disk: Runs the check of the store.
     """
 
     isLeaf = True
@@ -44,7 +44,7 @@ class ReadyResource(RegistryResource):
         self._disk = disk
 
     def render_GET(self, request: RegistryRequest) -> int:
-        """Look, and answer."""
+        """Run the checks, and send the result."""
         return self.answer_later(request, self._answer(request))
 
     async def _answer(self, request: RegistryRequest) -> None:
@@ -54,7 +54,7 @@ class ReadyResource(RegistryResource):
 async def check_readiness(
     site: RegistrySite, store: IRegistryStore, disk: DiskIO
 ) -> dict[str, str]:
-    """Return what came of each check: ``ok``, or what is wrong."""
+    """Return the result of each check: ``ok``, or what is wrong."""
     try:
         await disk.run(store.check)
         root = OK
@@ -62,14 +62,14 @@ async def check_readiness(
         root = str(error)
     return {
         "root": root,
-        "listener": OK if site.is_listening else "no port leads here",
+        "listener": OK if site.is_listening else "no port is open",
         "draining": "the registry is stopping" if site.is_draining else OK,
     }
 
 
 def _send(request: RegistryRequest, checks: dict[str, str]) -> int:
-    """Send what came of some checks."""
-    problems = [found for found in checks.values() if found != OK]
+    """Send the results of the checks."""
+    problems = [result for result in checks.values() if result != OK]
     request.setHeader(b"cache-control", b"no-store")
     if _is_verbose(request):
         document = {"ok": not problems, "checks": checks}
@@ -83,6 +83,6 @@ def _send(request: RegistryRequest, checks: dict[str, str]) -> int:
 
 
 def _is_verbose(request: RegistryRequest) -> bool:
-    """Tell whether the query has the word; Twisted leaves out words without a value."""
+    """Return whether the query has ``verbose``. Twisted drops a parameter without a value."""
     words = request.uri.partition(b"?")[2].split(b"&")
     return b"verbose" in request.args or b"verbose" in words

@@ -5,10 +5,10 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from functools import lru_cache
-from typing import Any
 
 import attrs
 
+from minreg.log import RequestRecord
 from minreg.oci.names import (
     Digest,
     DigestInvalid,
@@ -273,17 +273,13 @@ def network_of(address: str) -> str:
 _LOOKED_UP = frozenset({"manifests", "blobs"})
 
 
-def parse_not_found(event: Mapping[str, Any]) -> NotFoundContent | None:
-    """Read what a request wanted and did not find; None if that is no content with a name.
-
-    Args:
-        event: What the log says of the request.
-    """
-    endpoint = endpoint_of(event["path"])
-    if event["status"] != 404 or endpoint not in _LOOKED_UP:
+def parse_not_found(record: RequestRecord) -> NotFoundContent | None:
+    """Return the manifest or blob that a request did not find; None if it names none."""
+    endpoint = endpoint_of(record.path)
+    if record.status != 404 or endpoint not in _LOOKED_UP:
         return None
-    _, *name, _, text = split_path(event["path"])
-    namespace = event["ns"]
+    _, *name, _, text = split_path(record.path)
+    namespace = record.ns
     try:
         return NotFoundContent(
             parse_host(namespace) if namespace else "",
@@ -295,17 +291,18 @@ def parse_not_found(event: Mapping[str, Any]) -> NotFoundContent | None:
         return None
 
 
-def make_not_found_observer(misses: NotFoundLog) -> Callable[[Mapping[str, Any]], None]:
-    """Make what keeps a record of misses, request by request."""
+def make_not_found_observer(log: NotFoundLog) -> Callable[[RequestRecord, int], None]:
+    """Return a ``RequestObserver`` that records what was not found."""
 
-    def note(event: Mapping[str, Any]) -> None:
-        if event["status"] != 404:
+    def observe(record: RequestRecord, times: int) -> None:
+        if record.status != 404:
             return
-        wanted = parse_not_found(event)
-        if wanted is not None:
-            misses.add(wanted, event["user_agent"], event["client"])
+        content = parse_not_found(record)
+        if content is not None:
+            for _ in range(times):
+                log.add(content, record.user_agent, record.client)
 
-    return note
+    return observe
 
 
 def names_registry(wanted: NotFoundContent) -> bool:

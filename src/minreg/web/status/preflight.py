@@ -13,9 +13,9 @@ from minreg.preflight.query import (
     PreflightQuery,
     QueryInvalid,
     ReleaseUnknown,
-    find_images,
+    resolve_images,
 )
-from minreg.preflight.report import PreflightFindings, PreflightReport, find_in, make_report
+from minreg.preflight.report import PreflightFindings, PreflightReport, list_findings, make_report
 from minreg.store.interfaces import IRegistryStore
 from minreg.web.disk import DiskIO
 from minreg.web.request import RegistryRequest
@@ -157,7 +157,9 @@ class PreflightResource(RegistryResource):
             StoreUnavailable: The disk does not answer.
         """
         try:
-            images = await self._disk.run_alone(self._thread, find_images, self._store, question)
+            images = await self._disk.run_alone(
+                self._thread, resolve_images, self._store, question
+            )
         except ReleaseUnknown as error:
             raise release_unknown(str(error)) from None
         except CannotCheck as error:
@@ -168,7 +170,7 @@ class PreflightResource(RegistryResource):
                 checked = await self._disk.run_alone(
                     self._thread, check_image, self._store, wanted, platform
                 )
-                findings.add(find_in(checked, self._aliases))
+                findings.add(list_findings(checked, self._aliases))
         return make_report(len(images), question.platforms, findings)
 
 

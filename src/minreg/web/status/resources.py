@@ -16,11 +16,13 @@ from minreg.oci.errors import RegistryError, not_an_endpoint
 from minreg.store.interfaces import IRegistryStore
 from minreg.text import count, printable
 from minreg.web.disk import DiskIO
+from minreg.web.fastpath.site import FastSite
 from minreg.web.registry.endpoints import make_root
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RefusingResource, RegistryResource
 from minreg.web.site import RegistrySite
 from minreg.web.status.browsers import BrowserResource, PageLoader, Views
+from minreg.web.status.context import StatusContext, StatusOptions
 from minreg.web.status.formats import send_lines, wants_list
 from minreg.web.status.health import LiveResource, ReadyResource
 from minreg.web.status.not_found import (
@@ -31,7 +33,6 @@ from minreg.web.status.not_found import (
     make_not_found_observer,
     names_registry,
 )
-from minreg.web.status.plan import StatusContext, StatusOptions
 from minreg.web.status.request_metrics import RequestMetrics
 from minreg.web.status.running import StatusResource
 from minreg.web.status.totals import TotalsCounter
@@ -179,7 +180,7 @@ def make_sites(
     """
     figures, misses = RequestMetrics(), NotFoundLog(time)
     root = make_root(store, disk)
-    site = RegistrySite(
+    site = FastSite(
         root, clock, most_connections, [figures.count, make_not_found_observer(misses)]
     )
     status_root = RegistryResource() if plan.is_elsewhere else root
@@ -187,7 +188,7 @@ def make_sites(
     put_status(status_root, StatusContext(site, store, disk, clock, figures, misses, totals), plan)
     if not plan.is_elsewhere:
         return site, site
-    return site, RegistrySite(status_root, clock, most_connections)
+    return site, FastSite(status_root, clock, most_connections)
 
 
 def put_status(root: RegistryResource, watched: StatusContext, plan: StatusOptions) -> None:

@@ -175,7 +175,7 @@ class TotalsCounter:
     async def _count(self) -> None:
         sums = _Sums()
         names = await self._disk.run(self._store.iterate_repositories, "")
-        while batch := await self._disk.take(names, _BATCH_SIZE):
+        while batch := await self._disk.fetch_batch(names, _BATCH_SIZE):
             for name in batch:
                 started = self._clock.seconds()
                 await self._add(sums, name)

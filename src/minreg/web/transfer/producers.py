@@ -1,8 +1,12 @@
-"""Producers that read a file, piece by piece, whenever the connection has room for more.
+"""Producers that read a file in pieces, whenever the connection has room for more.
 
-Those of ``twisted.web.static`` do the work. What they lack is an end for files that are cut
-short, or whose disk fails, while they are sent: padding, or waiting for bytes that never come,
-would both be wrong, so the connection is closed.
+They are used where ``minreg.web.transfer.sendfile`` cannot be: on TLS and Unix sockets, and for
+several ranges. ``twisted.web.static`` has the producers; they do not handle a file that is
+truncated, or whose disk fails, while it is sent. Then the connection is closed, so that the client
+cannot take the response for complete.
+
+A module of its own, because it is loaded lazily: ``twisted.web.static`` imports much that a
+daemon on plain TCP never needs.
 """
 
 from typing import BinaryIO
@@ -17,13 +21,14 @@ from minreg.web.request import RegistryRequest
 
 
 class FileTruncated(OSError):
-    """The file ends before its content does."""
+    """The file is shorter than its content should be."""
 
 
 class CheckedFile:
-    """A file that must not end early.
+    """A file whose end is an error.
 
-    Twisted asks for less than no byte where the head of a part has filled a piece.
+    Args:
+        file: The file.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -32,17 +37,22 @@ class CheckedFile:
         self.close = file.close
 
     def read(self, size: int) -> bytes:
-        """Read some bytes, at least one if any are wanted."""
+        """Return up to ``size`` bytes, and at least one if ``size`` is positive.
+
+        Raises:
+            FileTruncated: The file has no more bytes.
+        """
+        # Twisted passes a negative size if the header of a part has filled a piece.
         content = self._file.read(max(size, 0))
         if size > 0 and not content:
-            raise FileTruncated("the file was cut short while it was sent")
+            raise FileTruncated("the file was truncated while it was sent")
         return content
 
 
-class _BreaksOff(StaticProducer):
-    """Ends the connection when the file can no longer be read."""
+class _AbortingProducer(StaticProducer):
+    """Closes the connection if the file cannot be read."""
 
-    request: RegistryRequest  # None once this has stopped; then nothing is read any more
+    request: RegistryRequest  # None after stopProducing, when nothing is read any more
 
     def resumeProducing(self) -> None:
         try:
@@ -52,9 +62,9 @@ class _BreaksOff(StaticProducer):
             self.stopProducing()
 
 
-class RangeProducer(_BreaksOff, SingleRangeStaticProducer):
-    """Sends one stretch of a file."""
+class RangeProducer(_AbortingProducer, SingleRangeStaticProducer):
+    """Sends one range of a file."""
 
 
-class MultipleRangeProducer(_BreaksOff, MultipleRangeStaticProducer):
-    """Sends several stretches of a file, each with a head of its own."""
+class MultipleRangeProducer(_AbortingProducer, MultipleRangeStaticProducer):
+    """Sends several ranges of a file, each after a header of its own."""

@@ -1,4 +1,4 @@
-"""Which bytes of a representation a client asks for (RFC 9110, section 14)."""
+"""Parsing the header field ``Range`` (RFC 9110, section 14)."""
 
 import re
 from collections.abc import Sequence
@@ -11,44 +11,44 @@ _SPEC = re.compile(r"(\d{0,19})-(\d{0,19})", re.ASCII)
 
 
 class RangeNotSatisfiable(ValueError):
-    """No byte of the representation lies in any range that was asked for."""
+    """None of the requested ranges has a byte of the representation."""
 
 
 @attrs.frozen
 class ByteRange:
-    """``size`` bytes from ``offset`` on."""
+    """``size`` bytes, beginning at ``offset``."""
 
     offset: int
     size: int
 
     def content_range(self, complete: int) -> bytes:
-        """Write the ``Content-Range`` of this part of ``complete`` bytes."""
+        """Return the ``Content-Range`` of this part of ``complete`` bytes."""
         return b"bytes %d-%d/%d" % (self.offset, self.offset + self.size - 1, complete)
 
 
 def parse_range(header: str, complete: int) -> Sequence[ByteRange]:
-    """Read a ``Range`` header.
+    """Parse a ``Range`` field.
 
     Args:
-        header: The header's value.
-        complete: The size of the whole representation, in bytes, at least 1.
+        header: The field's value.
+        complete: The size of the complete representation, in bytes, at least 1.
 
     Returns:
-        The ranges in the order asked for, each cut to what is there. None at all means
-        that the whole is to be sent: the header is malformed, of another unit, or asks
-        for more than the whole in many pieces (section 14.2).
+        The ranges in the requested order, limited to the representation. An empty sequence
+        means that the field is to be ignored (section 14.2): it is malformed, has another unit
+        than bytes, has too many ranges, or its ranges together exceed the representation.
 
     Raises:
-        RangeNotSatisfiable: The header is well formed, and no range in it has a byte.
+        RangeNotSatisfiable: The field is well formed, and none of its ranges has a byte.
     """
     specs = _split(header)
     if specs is None:
         return ()
     ranges = [_satisfy(first, last, complete) for first, last in specs]
-    satisfied = [found for found in ranges if found is not None]
+    satisfied = [part for part in ranges if part is not None]
     if not satisfied:
         raise RangeNotSatisfiable
-    if len(satisfied) > 1 and sum(found.size for found in satisfied) > complete:
+    if len(satisfied) > 1 and sum(part.size for part in satisfied) > complete:
         return ()
     return satisfied
 
@@ -66,7 +66,7 @@ def _split(header: str) -> list[tuple[str, str]] | None:
 
 
 def _satisfy(first: str, last: str, complete: int) -> ByteRange | None:
-    """Cut one range to what is there. One that ends before it begins has no byte."""
+    """Return a range limited to the representation; None if it has no byte of it."""
     if not first:
         size = min(int(last), complete)
         return ByteRange(complete - size, size) if size else None

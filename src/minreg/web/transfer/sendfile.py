@@ -1,16 +1,16 @@
-"""Sends a stretch of a file without bringing its bytes into this program.
+"""Sending a range of a file with ``sendfile(2)``, without copying it through this process.
 
-``sendfile(2)`` hands pages of the file to the socket inside the kernel. It is a producer
-like those of ``twisted.web.static``, but it feeds the socket and not the transport's buffer,
-so it also is what the reactor calls when the socket has room (``IWriteDescriptor``). The
-reactor knows one caller for each file descriptor, and the transport is that one: hence
-``dup``. What the transport still has to send goes first.
+The kernel moves pages of the file to the socket. ``FileSender`` is a producer like those of
+``twisted.web.static``, but it writes to the socket and not to the transport's buffer. So it is
+also the object that the reactor calls when the socket is writable (``IWriteDescriptor``). The
+reactor allows one such object for each file descriptor, and the transport is that already; hence
+the ``dup``. What the transport still has to send is sent first.
 
-While it sends, the socket is corked (tcp(7)): the head and the body's beginning share a
-packet, and all packets are full. That alone halves the cost.
+Meanwhile the socket is corked (tcp(7)): the response's head and the beginning of its body share
+a packet, and all packets are full. That alone halves the cost.
 
-Backpressure is the kernel's: a client that takes nothing costs no memory here, for the
-socket is not writable then. It is cut off as anyone who takes nothing is, by the channel.
+Backpressure comes from the kernel: while a client accepts nothing, the socket is not writable and
+no memory is used here. The channel aborts a client that stops accepting, as with any response.
 """
 
 import os
@@ -24,19 +24,19 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from minreg.web.disk import AT_ONCE, DiskIO, cached_size
+from minreg.web.disk import READ_AHEAD, DiskIO, cached_size
 from minreg.web.request import RegistryRequest
-from minreg.web.responses import has_unsent
 from minreg.web.transfer.ranges import ByteRange
+from minreg.web.twisted_private import has_unsent
 
-_PIECE = 16 * 1024 * 1024
-"""Bytes that one call of ``sendfile`` may send. Fewer cost more processor time for each of
-them (1 MiB: by a quarter; 4 MiB: by a fortieth); more let others wait longer (2 ms, for a
-client on the same machine; a network takes less at once)."""
+_MOST_AT_ONCE = 16 * 1024 * 1024
+"""Bytes that one call of ``sendfile`` may send. With fewer, each byte costs more processor time
+(1 MiB: a quarter more; 4 MiB: a fortieth). With more, other connections wait longer (here 2 ms,
+for a client on the same machine; a network accepts less at once)."""
 
 
 def can_send_files(transport: object) -> bool:
-    """Tell whether a connection is plain TCP on a reactor that waits for descriptors."""
+    """Return whether a connection is TCP without TLS, on a reactor that polls descriptors."""
     return (
         isinstance(transport, Connection)
         and not transport.TLS
@@ -47,13 +47,13 @@ def can_send_files(transport: object) -> bool:
 
 @implementer(IPushProducer, IWriteDescriptor)
 class FileSender:
-    """Sends one stretch of a file, and closes it.
+    """Sends one range of a file, and closes the file.
 
     Args:
-        request: Whose body it is; on a connection that ``can_send_files``.
+        request: The request; ``can_send_files`` must hold for its connection.
         file: The file.
-        part: Which bytes of it.
-        disk: Reads what is not in memory.
+        part: The range.
+        disk: Reads what is not in the page cache.
 
     Raises:
         OSError: There are too many open files.
@@ -76,30 +76,30 @@ class FileSender:
         self._is_paused = False
 
     def start(self) -> None:
-        """Send the head, and the stretch as fast as the client takes it."""
+        """Send the head, and then the range as fast as the client accepts it."""
         self._cork(on=True)
         self._request.write(b"")
         self._request.registerProducer(self, streaming=True)
         self._channel.expect_progress()
-        self._go_on()
+        self._wait_until_writable()
 
     def fileno(self) -> int:
-        """Name the descriptor that the reactor waits for."""
+        """Return the descriptor that the reactor polls."""
         return self._descriptor
 
     def logPrefix(self) -> str:
-        """Say who is at work."""
+        """Return the prefix of log lines."""
         return "minreg"
 
     def doWrite(self) -> None:
-        """Send the next piece: the socket has room."""
+        """Send the next bytes: the socket is writable."""
         if has_unsent(self._transport):
             return
         if self._offset >= self._cached_until:
-            size = min(self._end - self._offset, _PIECE)
+            size = min(self._end - self._offset, _MOST_AT_ONCE)
             size = cached_size(self._file, self._offset, size)
             if not size:
-                self._read(min(self._end - self._offset, AT_ONCE))
+                self._read_ahead(min(self._end - self._offset, READ_AHEAD))
                 return
             self._cached_until = self._offset + size
         size = self._cached_until - self._offset
@@ -108,29 +108,29 @@ class FileSender:
         except BlockingIOError:
             return
         except ConnectionError:
-            self._abort()
+            self._abort_connection()
         except OSError as error:
-            self._break_off(str(error))
+            self._abort_response(str(error))
         else:
             self._count(sent)
 
     def connectionLost(self, _reason: Failure) -> None:
-        """Learn from the reactor that nothing more can be sent."""
-        self._abort()
+        """Stop: the reactor found that nothing more can be sent."""
+        self._abort_connection()
 
     def pauseProducing(self) -> None:
-        """Wait: the transport has too much to send of its own."""
+        """Pause: the transport itself has too much to send."""
         self._is_paused = True
         self._reactor.removeWriter(self)
 
     def resumeProducing(self) -> None:
-        """Go on."""
+        """Resume sending."""
         self._is_paused = False
         self._channel.expect_progress()
-        self._go_on()
+        self._wait_until_writable()
 
     def stopProducing(self) -> None:
-        """Send no more, and leave the socket as it was."""
+        """Stop sending, close the file, and uncork the socket."""
         if self._descriptor < 0:
             return
         self._reactor.removeWriter(self)
@@ -142,29 +142,29 @@ class FileSender:
         self._file.close()
         self._cork(on=False)
 
-    def _go_on(self) -> None:
+    def _wait_until_writable(self) -> None:
         if self._descriptor >= 0 and not self._is_paused and not self._is_reading:
             self._reactor.addWriter(self)
 
-    def _read(self, size: int) -> None:
-        """Have a piece read before it is sent; others are served meanwhile."""
+    def _read_ahead(self, size: int) -> None:
+        """Read the next bytes in a thread, while other connections are served."""
         self._reactor.removeWriter(self)
         self._is_reading = True
         try:
             reading = self._disk.read_ahead(self._file, self._offset, size)
         except OSError as error:
-            self._break_off(str(error))
+            self._abort_response(str(error))
         else:
-            reading.addCallback(self._have_read, self._offset + size)
+            reading.addCallback(self._resume_after_reading, self._offset + size)
 
-    def _have_read(self, _read: None, end: int) -> None:
+    def _resume_after_reading(self, _result: None, end: int) -> None:
         self._is_reading = False
         self._cached_until = end
-        self._go_on()
+        self._wait_until_writable()
 
     def _count(self, sent: int) -> None:
         if not sent:
-            self._break_off("the file was cut short while it was sent")
+            self._abort_response("the file was truncated while it was sent")
             return
         self._offset += sent
         self._request.sentLength += sent
@@ -174,11 +174,11 @@ class FileSender:
             self._request.unregisterProducer()
             self._request.finish()
 
-    def _break_off(self, failure: str) -> None:
+    def _abort_response(self, failure: str) -> None:
         self.stopProducing()
         self._request.break_off(failure)
 
-    def _abort(self) -> None:
+    def _abort_connection(self) -> None:
         self.stopProducing()
         self._transport.abortConnection()
 
@@ -187,17 +187,13 @@ class FileSender:
             self._transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, on)
 
 
-SMALL = 64 * 1024
-"""Bytes up to which content goes out in one piece."""
-
-
 def stream_range(request: RegistryRequest, file: BinaryIO, part: ByteRange, disk: DiskIO) -> None:
-    """Send one stretch of a file, and close it."""
+    """Send one range of a file, and close the file."""
     sender = _make_sender(request, file, part, disk)
     if sender is not None:
         sender.start()
         return
-    from minreg.web.transfer.producers import CheckedFile, RangeProducer  # noqa: PLC0415 - see above
+    from minreg.web.transfer.producers import CheckedFile, RangeProducer  # noqa: PLC0415 - lazily
 
     RangeProducer(request, CheckedFile(file), part.offset, part.size).start()
 
@@ -205,17 +201,17 @@ def stream_range(request: RegistryRequest, file: BinaryIO, part: ByteRange, disk
 def stream_parts(
     request: RegistryRequest, file: BinaryIO, parts: Sequence[tuple[bytes, ByteRange]]
 ) -> None:
-    """Send several stretches of a file, each behind some bytes of its own, and close it."""
-    from minreg.web.transfer.producers import CheckedFile, MultipleRangeProducer  # noqa: PLC0415 - see above
+    """Send several ranges of a file, each after some bytes of its own, and close the file."""
+    from minreg.web.transfer.producers import CheckedFile, MultipleRangeProducer  # noqa: PLC0415 - lazily
 
-    stretches = [(head, part.offset, part.size) for head, part in parts]
-    MultipleRangeProducer(request, CheckedFile(file), stretches).start()
+    ranges = [(head, part.offset, part.size) for head, part in parts]
+    MultipleRangeProducer(request, CheckedFile(file), ranges).start()
 
 
 def _make_sender(
     request: RegistryRequest, file: BinaryIO, part: ByteRange, disk: DiskIO
 ) -> FileSender | None:
-    """Make what sends a file inside the kernel, if the connection and the limits allow it."""
+    """Return a ``FileSender``; None if the connection or the limit of open files rules it out."""
     if not isinstance(file, FileIO) or not can_send_files(request.channel.transport):
         return None
     try:

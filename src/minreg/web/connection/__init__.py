@@ -1,1 +1,0 @@
-"""Connections, and the site that they belong to."""

@@ -1,1 +1,0 @@
-"""Pages for people: imported when a browser first asks for one."""

@@ -1,0 +1,169 @@
+"""Tests for ``minreg.store.rooted``: nothing outside of the root is ever opened."""
+
+import os
+import resource
+import stat
+
+from minreg.store.interfaces import ContentInvalid, ContentUnreadable, StoreUnavailable
+from minreg.store.rooted import RootedDirectory
+from tests.store_support import RootedTestCase, open_files, without_privileges
+
+
+class OpenFileTests(RootedTestCase):
+    """Tests for ``RootedDirectory.open_file``."""
+
+    def test_file(self) -> None:
+        """A file is opened, with its status and real path."""
+        opened = self.files.open_file("a/file")
+        with opened.file as file:
+            self.assertEqual(file.read(), b"inside")
+        self.assertEqual(opened.status.st_size, 6)
+        self.assertEqual(opened.path, os.path.join(self.root, "a/file"))
+
+    def test_links_inside(self) -> None:
+        """Links may lead anywhere inside the root, relative or absolute, over any number."""
+        os.symlink("a", self.tree.path("b"))
+        os.symlink(self.tree.path("b", "file"), self.tree.path("c"))
+        os.symlink("../a/../c", self.tree.path("a", "d"))
+        for path in ("b/file", "c", "a/d"):
+            opened = self.files.open_file(path)
+            opened.file.close()
+            self.assertEqual(opened.path, os.path.join(self.root, "a/file"))
+
+    def test_root_is_a_link(self) -> None:
+        """The root may be a link, also to a place that is exchanged later."""
+        link = self.mktemp()
+        os.symlink(self.root, link)
+        self.assertEqual(self.content("a/file", RootedDirectory(link)), b"inside")
+
+    def test_link_out(self) -> None:
+        """A link out of the root is refused, with the link, its target, and what to do."""
+        os.symlink(self.secret, self.tree.path("a", "link"))
+        error = self.refusal(ContentInvalid, self.files.open_file, "a/link")
+        self.assertEqual(
+            str(error),
+            f"{self.root}/a/link leads out of the root, to {self.secret}: copy the content "
+            f"into the root, or give --allow-links-to {self.outside}",
+        )
+
+    def test_directory_link_out(self) -> None:
+        """The error for a directory outside names the link that leads out."""
+        os.symlink(self.outside, self.tree.path("away"))
+        error = self.refusal(ContentInvalid, self.files.open_file, "away/secret")
+        self.assertIn(f"{self.root}/away leads out of the root, to {self.secret}:", str(error))
+
+    def test_sibling(self) -> None:
+        """A directory whose name begins like the root's is not the root."""
+        sibling = f"{self.root}-private"
+        os.makedirs(sibling)
+        with open(os.path.join(sibling, "file"), "wb") as file:
+            file.write(b"secret")
+        os.symlink(f"../{os.path.basename(self.root)}-private/file", self.tree.path("link"))
+        self.refusal(ContentInvalid, self.files.open_file, "link")
+
+    def test_allowed_link(self) -> None:
+        """A link may lead to a directory that was allowed, and below it, but not beside."""
+        os.symlink(self.secret, self.tree.path("link"))
+        self.assertEqual(
+            self.content("link", RootedDirectory(self.root, [self.outside])), b"secret"
+        )
+        above = RootedDirectory(self.root, ["/nowhere", os.path.dirname(self.outside)])
+        self.assertEqual(self.content("link", above), b"secret")
+        for place in (f"{self.outside}/below", self.outside[:-1]):
+            self.refusal(ContentInvalid, RootedDirectory(self.root, [place]).open_file, "link")
+
+    def test_allowed_link_by_another_name(self) -> None:
+        """What is allowed may itself be named by a link."""
+        os.symlink(self.secret, self.tree.path("link"))
+        name = os.path.abspath(self.mktemp())
+        os.symlink(self.outside, name)
+        self.assertEqual(self.content("link", RootedDirectory(self.root, [name])), b"secret")
+
+    def test_link_replaced_meanwhile(self) -> None:
+        """If the link that led out is gone when it is searched for, the path itself is named."""
+        os.symlink(self.secret, self.tree.path("link"))
+        self.patch(os.path, "islink", lambda _path: False)
+        error = self.refusal(ContentInvalid, self.files.open_file, "link")
+        self.assertIn(f"{self.root}/link leads out of the root", str(error))
+
+    def test_absent(self) -> None:
+        """A missing file is not found, whatever the reason."""
+        os.symlink("nowhere", self.tree.path("lost"))
+        for path in ("b", "b/file", "a/file/below", "lost", "a/" + "x" * 256, "a/" * 3000):
+            self.refusal(FileNotFoundError, self.files.open_file, path)
+
+    def test_circle(self) -> None:
+        """A link that leads back to itself is refused."""
+        os.symlink("circle", self.tree.path("circle"))
+        error = self.refusal(ContentInvalid, self.files.open_file, "circle")
+        self.assertEqual(
+            str(error), f"{self.root}/circle is a link that leads back to itself: remove it"
+        )
+
+    def test_empty(self) -> None:
+        """An empty file is one that was not copied."""
+        self.tree.write(b"", "a", "empty")
+        error = self.refusal(ContentInvalid, self.files.open_file, "a/empty")
+        self.assertEqual(str(error), f"{self.root}/a/empty is empty: copy it again")
+
+    def test_special_files(self) -> None:
+        """A directory, fifo, socket or device is never opened: that could wait for ever."""
+        os.makedirs(self.tree.path("directory"))
+        os.mkfifo(self.tree.path("fifo"))
+        os.mknod(self.tree.path("socket"), stat.S_IFSOCK | 0o600)
+        os.symlink("/dev/zero", self.tree.path("device"))
+        files = RootedDirectory(self.root, ["/dev"])
+        for name, place in (
+            ("directory", f"{self.root}/directory"),
+            ("fifo", f"{self.root}/fifo"),
+            ("socket", f"{self.root}/socket"),
+            ("device", "/dev/zero"),
+        ):
+            error = self.refusal(ContentInvalid, files.open_file, name)
+            self.assertEqual(str(error), f"{place} is not a file: remove it")
+
+    def test_not_permitted(self) -> None:
+        """A file without read permission is refused, with the command that fixes it."""
+        os.chmod(self.tree.path("a", "file"), 0)
+        with without_privileges(self.root):
+            error = self.refusal(ContentUnreadable, self.files.open_file, "a/file")
+        self.assertEqual(
+            str(error),
+            f"{self.root}/a/file cannot be read by this user: give it permission (chmod a+rX)",
+        )
+
+    def test_no_root(self) -> None:
+        """Without a root there is no store, which is not the same as an empty one."""
+        for root in (os.path.abspath(self.mktemp()), self.secret):
+            error = self.refusal(StoreUnavailable, RootedDirectory(root).open_file, "a/file")
+            self.assertIn(f"root {root}: ", str(error))
+
+    def test_too_many_files(self) -> None:
+        """With no more files to be had, the store is unavailable and nothing is absent."""
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        free = os.dup(0)
+        os.close(free)
+        for more in range(3):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free + more, limits[1]))
+            with self.assertRaises(StoreUnavailable) as caught:
+                self.files.open_file("a/file")
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            self.assertIn("Too many open files", str(caught.exception))
+
+    def test_removed_while_open(self) -> None:
+        """A file that is removed while it is sent can be read to its end."""
+        with self.files.open_file("a/file").file as file:
+            os.unlink(self.tree.path("a", "file"))
+            self.assertEqual(file.read(), b"inside")
+        self.refusal(FileNotFoundError, self.files.open_file, "a/file")
+
+    def test_closed_on_failure(self) -> None:
+        """A file is closed when what is done with it fails, whatever the failure."""
+        before = open_files()
+        for failure in (ValueError, KeyboardInterrupt):
+            opened = self.files.open_file("a/file")
+            with self.assertRaises(failure):
+                with opened.closed_on_failure():
+                    raise failure
+            self.assertEqual(open_files(), before)

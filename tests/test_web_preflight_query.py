@@ -1,0 +1,44 @@
+"""Tests for ``minreg.web.status.preflight``: the query of a preflight."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from minreg.oci.errors import RegistryError
+from minreg.web.status.preflight import parse_query_string
+
+
+class QuestionTests(SynchronousTestCase):
+    """Tests for ``parse_query_string``."""
+
+    def reason(self, query: str) -> str:
+        """Say why a query is refused."""
+        error = self.assertRaises(RegistryError, parse_query_string, query.encode("latin-1"))
+        self.assertEqual((error.status, error.code), (400, "UNSUPPORTED"))
+        return str(error.message)
+
+    def test_refused(self) -> None:
+        """What could be a mistake is none that is passed over."""
+        for query, reason in {
+            "": "k3s is missing",
+            "k3s": "k3s is missing",
+            "k3s=a&k3s=b": "k3s is given more than once",
+            "k3s=a&platfrom=linux/arm64": "'platfrom' is unknown here: these are known: ",
+            "k3s=a&deep": "'deep' is unknown here",
+            "k3s=a&upgrade=maybe": "upgrade is yes or no",
+            "k3s=a&platform=": "'' is not a platform",
+            "k3s=a&upgrade&controller=x/A": "'x/A' is not a repository",
+            "k3s=a&kubectl=x/a:1": "controller and kubectl go with upgrade=yes",
+            "k3s=%ff": "the query is no query in UTF-8",
+            "k3s=\xff": "the query is no query in UTF-8",
+            "k3s=a" + "&disable=x" * 40: "at most 32 words",
+        }.items():
+            self.assertIn(reason, self.reason(query), query)
+
+    @given(st.text(st.characters(max_codepoint=255), max_size=100))
+    def test_anything(self, query: str) -> None:
+        """Whatever the query, it is read or refused."""
+        try:
+            parse_query_string(query.encode("latin-1"))
+        except RegistryError as error:
+            self.assertEqual(error.status, 400)
