@@ -37,7 +37,7 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "daemon": _SERVING - {"daemon"},
     "tap": _SERVING | {"options"},
     "fill": _READING | {"atomic"},
-    "k3s": _READING | {"settings", "preflight", "prefix"},
+    "k3s": _READING | {"settings", "options", "preflight", "prefix"},
     # What node puts on a node is what k3s knows of K3s.
     "node": _READING | {"settings", "preflight", "prefix", "atomic", "k3s"},
     "commands": _SERVING | {"tap", "fill", "k3s", "node", "options", "prefix", "atomic"},

@@ -26,7 +26,7 @@ _PATH = re.compile(r"/v2/(.+)/manifests/([^/]+)")
 
 
 @attrs.frozen
-class RequiredImage:
+class NodeImage:
     """An image that the node will pull, and why."""
 
     image: ImageName
@@ -43,14 +43,14 @@ class Resolution:
     ``others`` is true if a mirror other than minreg may have the image.
     """
 
-    required: RequiredImage
+    required: NodeImage
     request: Request | None
     served: ServedManifest | None
     before: tuple[str, ...] = ()
     others: bool = False
 
 
-def find_pause_image(setup: K3sInstallation) -> RequiredImage | None:
+def find_pause_image(setup: K3sInstallation) -> NodeImage | None:
     """Return the pause image; None if it is not known before the distribution has run."""
     written = _SANDBOX.search(setup.containerd_config.text) if setup.containerd_config else None
     name = setup.settings.setting("pause-image").text
@@ -58,7 +58,7 @@ def find_pause_image(setup: K3sInstallation) -> RequiredImage | None:
         name = written[1] if setup.is_agent else _without_host(written[1])
     name = name or ("" if setup.is_agent else _PAUSE.get(setup.distribution.name, ""))
     image = _parse(with_default_registry(setup, name)) if name else None
-    return RequiredImage(image, "the pause image") if image is not None else None
+    return NodeImage(image, "the pause image") if image is not None else None
 
 
 def read_list(file: NodeFile) -> Iterator[ImageName]:
@@ -69,9 +69,9 @@ def read_list(file: NodeFile) -> Iterator[ImageName]:
             yield image
 
 
-def list_required_images(node: Node, setup: K3sInstallation) -> Sequence[RequiredImage]:
+def list_required_images(node: Node, setup: K3sInstallation) -> Sequence[NodeImage]:
     """List the images that a node will pull, each once."""
-    images: dict[str, RequiredImage] = {}
+    images: dict[str, NodeImage] = {}
     for required in _iterate_required(node, setup):
         images.setdefault(str(required.image), required)
     return list(images.values())
@@ -94,13 +94,13 @@ def with_default_registry(setup: K3sInstallation, name: str) -> str:
     return f"{registry}/{name}"
 
 
-def _iterate_required(node: Node, setup: K3sInstallation) -> Iterator[RequiredImage]:
+def _iterate_required(node: Node, setup: K3sInstallation) -> Iterator[NodeImage]:
     pause = find_pause_image(setup)
     if pause is not None:
         yield pause
     for file in setup.lists:
         for image in read_list(file):
-            yield RequiredImage(image, f"it is in {file.path}")
+            yield NodeImage(image, f"it is in {file.path}")
     if node.tree is None or setup.is_agent or setup.distribution.name != "k3s":
         return
     disabled = setup.settings.disabled | setup.skipped
@@ -108,10 +108,10 @@ def _iterate_required(node: Node, setup: K3sInstallation) -> Iterator[RequiredIm
         name = f"{own.image.repository}:{own.image.tag}"
         parsed = _parse(with_default_registry(setup, name))
         if parsed is not None:
-            yield RequiredImage(parsed, f"K3s {node.tree.release} needs it")
+            yield NodeImage(parsed, f"K3s {node.tree.release} needs it")
 
 
-def _resolve(node: Node, required: RequiredImage, requests: Sequence[Request]) -> Resolution:
+def _resolve(node: Node, required: NodeImage, requests: Sequence[Request]) -> Resolution:
     before: list[str] = []
     others = any(
         not request.is_path_known
