@@ -42,7 +42,7 @@ DAEMON_OPTIONS = (
     DaemonOption("interface", "The IP address to listen on.", "ADDRESS", "i", DEFAULT_INTERFACE),
     DaemonOption(
         "listen",
-        "A Twisted endpoint to listen on, instead of port and interface. Repeatable.",
+        "A Twisted endpoint to listen on, instead of --port and --interface. Repeatable.",
         "ENDPOINT",
         is_repeatable=True,
     ),
@@ -55,13 +55,13 @@ DAEMON_OPTIONS = (
     ),
     DaemonOption(
         "registry-alias",
-        "NAME=HOST: serve the images of HOST to clients that pull from NAME. Repeatable.",
+        "NAME=HOST: serve the images of HOST also under the registry name NAME. Repeatable.",
         "NAME=HOST",
         is_repeatable=True,
     ),
     DaemonOption(
         "allow-links-to",
-        "A directory outside the root that symbolic links in the tree may lead to. Repeatable.",
+        "A directory outside the root that links in the tree may lead to. Repeatable.",
         "DIR",
         is_repeatable=True,
     ),

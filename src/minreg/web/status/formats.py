@@ -1,7 +1,9 @@
-"""The formats of the status documents: JSON, or lines of text.
+"""The formats of the status documents: JSON or lines of text, and times.
 
 A module of its own, because the preflight endpoint is loaded lazily and imports it too.
 """
+
+from datetime import UTC, datetime
 
 from minreg.oci.errors import query_invalid
 from minreg.web.request import RegistryRequest
@@ -31,3 +33,8 @@ def wants_list(request: RegistryRequest) -> bool:
 def send_lines(request: RegistryRequest, lines: bytes) -> int:
     """Send lines of text."""
     return request.respond(lines, b"text/plain; charset=utf-8")
+
+
+def format_time(seconds: float) -> str:
+    """Format a Unix time, in seconds, as in RFC 3339, in UTC."""
+    return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")

@@ -5,7 +5,6 @@ Its client library is not loaded before somebody asks.
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import cache, partial
 from time import time
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ from minreg.web.resource import RefusingResource, RegistryResource
 from minreg.web.site import RegistrySite
 from minreg.web.status.browsers import BrowserResource, PageLoader, Views
 from minreg.web.status.context import StatusContext, StatusOptions
-from minreg.web.status.formats import send_lines, wants_list
+from minreg.web.status.formats import format_time, send_lines, wants_list
 from minreg.web.status.health import LiveResource, ReadyResource
 from minreg.web.status.not_found import (
     NotFoundEntry,
@@ -138,11 +137,6 @@ class MissingResource(RegistryResource):
         missed = self._misses.list()
         lines = (_as_line(miss, image_of(miss.wanted, self._aliases)) for miss in missed)
         return "".join(lines).encode("utf-8")
-
-
-def format_time(seconds: float) -> str:
-    """Write a time, in seconds since the epoch, as RFC 3339 does, in UTC."""
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
 
 
 def _as_line(miss: NotFoundEntry, image: str) -> str:

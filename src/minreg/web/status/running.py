@@ -17,8 +17,8 @@ from minreg.store.interfaces import (
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
 from minreg.web.status.context import StatusContext, StatusOptions
+from minreg.web.status.formats import format_time
 from minreg.web.status.health import OK, check_readiness
-from minreg.web.status.resources import format_time
 
 COUNT_SECONDS = 0.5
 """Seconds that counting may take. Ten thousand repositories on a fast disk take one."""
