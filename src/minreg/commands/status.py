@@ -136,7 +136,7 @@ def _images(document: Mapping[str, Any]) -> str:
         return "not known"
     least = "" if document.get("counts_complete") else "at least "
     names = "repository" if repositories == 1 else "repositories"
-    return f"{least}{count(images, 'tag')} in {repositories} {names}"
+    return f"{least}{count(images, 'image')} in {repositories} {names}"
 
 
 def _missing(number: object, url: str) -> str:

@@ -3,6 +3,8 @@
 A module of its own, because the preflight endpoint is loaded lazily and imports it too.
 """
 
+from datetime import UTC, datetime
+
 from minreg.oci.errors import query_invalid
 from minreg.web.request import RegistryRequest
 
@@ -31,3 +33,12 @@ def wants_list(request: RegistryRequest) -> bool:
 def send_lines(request: RegistryRequest, lines: bytes) -> int:
     """Send lines of text."""
     return request.respond(lines, b"text/plain; charset=utf-8")
+
+
+def format_time(seconds: float) -> str:
+    """Return a time as RFC 3339 text in UTC.
+
+    Args:
+        seconds: The time, in seconds since the epoch.
+    """
+    return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
