@@ -26,7 +26,7 @@ HOSTILE = (
 class StatusTestCase(WebTestCase):
     """A registry over an empty tree, and its status on the same site."""
 
-    plan = StatusOptions(ALIASES)
+    options = StatusOptions(ALIASES)
 
     def setUp(self) -> None:
         """Build both."""
@@ -36,7 +36,7 @@ class StatusTestCase(WebTestCase):
     def serve(self, store: RegistryTree, in_thread: ThreadRunner = execute) -> None:
         """Serve a store, and its status."""
         disk = DiskIO(self.clock, in_thread)
-        self.registry, self.site = make_sites(store, disk, self.clock, 10, self.plan)
+        self.registry, self.site = make_sites(store, disk, self.clock, 10, self.options)
 
     def ask_registry(self, path: str, headers: dict[str, str] | None = None) -> int:
         """Ask the registry, wherever its status is; return the answer's status."""

@@ -67,7 +67,7 @@ class StatusCommandTests(SynchronousTestCase):
             "  listens on  http://127.0.0.1:9080, unix:/run/minreg/registry.sock\n"
             "  uptime      1 day 2 hours, since 2026-11-24T03:31:57Z\n"
             "  processes   2\n"
-            "  images      123 tags in 45 repositories\n"
+            "  images      123 images in 45 repositories\n"
             "  not found   2 names that clients requested (list them: minreg missing)\n",
         )
         self.assertEqual(result.exit_code, 0)
@@ -85,7 +85,7 @@ class StatusCommandTests(SynchronousTestCase):
         """A tree that is too large to be counted has at least so many images."""
         self.document |= {"counts_complete": False, "missing": 0, "uptime_seconds": 0}
         output = self.status().stdout
-        self.assertIn("at least 123 tags in 45 repositories\n", output)
+        self.assertIn("at least 123 images in 45 repositories\n", output)
         self.assertIn("  0 names that clients requested\n", output)
         self.assertIn("  0 seconds, since", output)
 

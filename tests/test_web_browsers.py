@@ -134,7 +134,7 @@ class BrowserTests(PageTestCase):
 class NoPageTests(PageTestCase):
     """Tests for a registry without a page."""
 
-    plan = StatusOptions(ALIASES, has_page=False)
+    options = StatusOptions(ALIASES, has_page=False)
 
     def test_none(self) -> None:
         """Browsers see what clients see."""

@@ -72,7 +72,7 @@ class HealthTests(StatusTestCase):
 class ApartTests(StatusTestCase):
     """Tests for status that has a place of its own."""
 
-    plan = StatusOptions(ALIASES, is_elsewhere=True)
+    options = StatusOptions(ALIASES, is_elsewhere=True)
 
     def test_apart(self) -> None:
         """The registry does not show its status, and the other place is no registry."""

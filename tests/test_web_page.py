@@ -24,7 +24,7 @@ class HomeTests(PageTestCase):
             "This registry is empty. Fill its directory in one of these ways:", page.text
         )
         self.assertNotIn("table", page.elements)
-        self.plan = StatusOptions(ALIASES, root="/srv/a registry")
+        self.options = StatusOptions(ALIASES, root="/srv/a registry")
         self.serve(RegistryTree(self.root, ALIASES))
         page = self.show("/")
         self.assertIn("Fill /srv/a registry in one of these ways:", page.text)
@@ -145,7 +145,7 @@ class ImagePageTests(PageTestCase):
         """It shows digests, layers, and how to pull it."""
         self.tree.add_image("rancher/pause", "3.6", b"layer")
         page = self.show("/minreg/images/rancher/pause:3.6")
-        self.assertIn("Complete: all of its parts are here.", page.text)
+        self.assertIn("Complete: all manifests, configs and layers are stored.", page.text)
         self.assertRegex(page.text, rf"layer {Digest.of(b'layer').encoded[:12]} \S+ 5 B")
         image = "localhost/rancher/pause:3.6"
         skopeo, *commands = page.pastes[:4]
@@ -195,7 +195,9 @@ class ImagePageTests(PageTestCase):
             page = self.show_at(host)
             self.assertEqual(page.pastes[2], f"docker pull {image_host}/a:1")
             self.assertEqual(page.pastes[3], f'{{"insecure-registries": ["{image_host}"]}}')
-            self.assertIn("Docker pulls without TLS only if /etc/docker/daemon.json", page.text)
+            self.assertIn(
+                "Docker pulls without TLS only with this in /etc/docker/daemon.json", page.text
+            )
             self.assertIn(f'- "http://{host}"', page.pastes[-1])
 
     def test_loopback(self) -> None:
@@ -212,7 +214,7 @@ class ImagePageTests(PageTestCase):
         os.unlink(self.tree.path("blobs", str(digest)))
         page = self.show("/minreg/images/a:1")
         self.assertIn(f"layer {digest} is missing", page.text)
-        self.assertIn(f"layer {digest.encoded[:12]} not here", page.text)
+        self.assertIn(f"layer {digest.encoded[:12]} missing", page.text)
 
     def test_senseless(self) -> None:
         """An image is not complete where it names parts that nobody can look for."""
@@ -236,7 +238,7 @@ class ImagePageTests(PageTestCase):
     def test_senseless_subject(self) -> None:
         """What an image says it is about is no part of it."""
         self.tree.add_manifest("a", self.tree.image(subject={"digest": "x"}), "1")
-        self.assertIn("Complete: all of its parts", self.show("/minreg/images/a:1").text)
+        self.assertIn("Complete: all manifests", self.show("/minreg/images/a:1").text)
 
     def test_sparse(self) -> None:
         """Platforms that the index names and nobody stored are told."""
@@ -245,7 +247,7 @@ class ImagePageTests(PageTestCase):
         self.tree.add_manifest("a", index([here, absent]), "1")
         page = self.show("/minreg/images/a:1")
         self.assertIn("linux/amd64", page.text)
-        self.assertIn("The index also names linux/arm/v7: not stored here", page.text)
+        self.assertIn("Not stored: linux/arm/v7, which the index also lists.", page.text)
 
     def test_artifact(self) -> None:
         """What no container runtime takes is not pulled with one."""
@@ -271,7 +273,7 @@ class ImagePageTests(PageTestCase):
             ),
         )
         page = self.show("/minreg/images/a:1")
-        self.assertIn("What refers to it application/x-signature", page.text)
+        self.assertIn("Referrers application/x-signature", page.text)
         self.assertIn("signed.by somebody", page.text)
         self.assertIn("linux/amd64", page.text)
         target = page.links["application/x-signature"]
@@ -282,7 +284,7 @@ class ImagePageTests(PageTestCase):
 class ElsewhereTests(PageTestCase):
     """Tests for pages that are not where the registry is."""
 
-    plan = StatusOptions(ALIASES, is_elsewhere=True)
+    options = StatusOptions(ALIASES, is_elsewhere=True)
 
     def test_endpoint(self) -> None:
         """The lines to paste lead to the registry, wherever it really listens."""
@@ -302,9 +304,7 @@ class MissingPageTests(PageTestCase):
 
     def test_nothing(self) -> None:
         """At first, nothing is."""
-        self.assertIn(
-            "Nothing is missing: all that clients asked for", self.show("/minreg/missing").text
-        )
+        self.assertIn("All requested images were found", self.show("/minreg/missing").text)
 
     def test_missed(self) -> None:
         """What was missed stands there, and its number on every page."""
@@ -313,9 +313,9 @@ class MissingPageTests(PageTestCase):
         self.request(f"/v2/b/blobs/{digest}", headers=NODE)
         page = self.show("/minreg/missing")
         self.assertRegex(page.text, r"quay\.io/a:1 1 × 20\S+ \S+ 20\S+ \S+ containerd/v2")  # noqa: RUF001
-        self.assertIn(f"b@sha256:{digest.encoded[:12]}… a blob", page.text)
+        self.assertIn(f"b@sha256:{digest.encoded[:12]}… blob", page.text)
         self.assertEqual(page.pastes[0], "minreg missing --url http://localhost > missing.txt")
-        self.assertIn("Missing 2", self.show("/").text)
+        self.assertIn("Not found 2", self.show("/").text)
 
     def test_formats(self) -> None:
         """A browser may ask for the other formats."""

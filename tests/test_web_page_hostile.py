@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.template import flattenString
 
 from minreg.oci.names import OCI_MANIFEST
-from minreg.web.pages.html import facts, image_path, query, shown
+from minreg.web.pages.html import escape, facts, image_path, query
 from tests.page_support import PageTestCase, ShownPage
 from tests.status_support import HOSTILE
 from tests.trees import descriptor, index
@@ -131,7 +131,7 @@ class PartsTests(SynchronousTestCase):
     @settings(max_examples=200)
     def test_any_text(self, name: str, text: str) -> None:
         """Whatever the text, the page that has it is made of the same elements."""
-        html = self.successResultOf(flattenString(None, facts([(shown(name), shown(text))])))
+        html = self.successResultOf(flattenString(None, facts([(escape(name), escape(text))])))
         page = ShownPage(html.decode("utf-8"))
         self.assertEqual(page.elements, ["dl", "div", "dt", "dd"])
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from minreg.store.interfaces import StoreUnavailable
 from minreg.store.tree import RegistryTree
-from minreg.web.pages import search as index
-from minreg.web.pages import search as listing
-from minreg.web.pages.search import FRESH, USABLE
+from minreg.web.pages import search
+from minreg.web.pages.search import LONGEST_AGE, REFRESH_INTERVAL
 from tests.page_support import PageTestCase
 from tests.status_support import BROWSER
 from tests.stores import ManualThreads
@@ -57,10 +56,10 @@ class SearchTests(PageTestCase):
         self.tree.add_repository("new")
         self.assertEqual(self.found("/?q=r7"), ["r7/x"])
         self.assertEqual((self.store.walks, self.found("/?q=new")), (0, []))
-        self.clock.advance(FRESH + 1)
+        self.clock.advance(REFRESH_INTERVAL + 1)
         self.assertEqual(self.found("/?q=new"), ["new"])
         self.tree.add_repository("newer")
-        self.clock.advance(USABLE + 1)
+        self.clock.advance(LONGEST_AGE + 1)
         self.assertEqual(self.found("/?q=newer"), ["newer"])
 
     def test_list_is_of_now(self) -> None:
@@ -86,7 +85,7 @@ class SearchTests(PageTestCase):
 
     def test_takes_long(self) -> None:
         """A search that takes long shows what it has, and can go on from there."""
-        self.patch(index, "_AT_A_TIME", 3)
+        self.patch(search, "_BATCH_SIZE", 3)
         threads = ManualThreads()
         self.serve(self.store, threads)
         connection = self.connect()
@@ -100,21 +99,21 @@ class SearchTests(PageTestCase):
             connection.pump()
         self.assertIn(b"r5/x", received)
         self.assertNotIn(b"r6/x", received)
-        self.assertIn(b"Search on", received)
+        self.assertIn(b"Continue the search", received)
         self.assertIn(b"after=r5%2Fx", received)
 
     def test_more_than_is_kept(self) -> None:
         """Names that are not kept are found as well, a few at a time."""
-        self.patch(index, "MOST_NAMES", 4)
-        self.patch(index, "_AT_A_TIME", 2)
-        self.patch(listing, "_NAMES_AT_A_TIME", 3)
+        self.patch(search, "MOST_NAMES", 4)
+        self.patch(search, "_BATCH_SIZE", 2)
+        self.patch(search, "_UNCACHED_NAMES", 3)
         page = self.show("/?q=r7")
-        self.assertIn("Nothing so far", page.text)
-        page = self.show(page.links["Search on →"])
-        self.assertIn("Nothing so far", page.text)
-        page = self.show(page.links["Search on →"])
+        self.assertIn("No match so far", page.text)
+        page = self.show(page.links["Continue the search →"])
+        self.assertIn("No match so far", page.text)
+        page = self.show(page.links["Continue the search →"])
         self.assertIn("r7/x", page.links)
-        self.assertNotIn("Search on →", page.links)
+        self.assertNotIn("Continue the search →", page.links)
 
     def test_nothing(self) -> None:
         """An empty registry has nothing to be found."""
@@ -134,7 +133,7 @@ class SearchTests(PageTestCase):
     def test_unavailable_meanwhile(self) -> None:
         """If it does not answer while nobody searches, that is no matter yet."""
         self.found("/?q=r")
-        self.clock.advance(FRESH + 1)
+        self.clock.advance(REFRESH_INTERVAL + 1)
         self.store.failure = StoreUnavailable("the disk sleeps")
         self.assertEqual(self.found("/?q=r7"), ["r7/x"])
         gc.collect()

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, execute
 from minreg.oci.names import Digest
 from minreg.store.summary import MOST_MANIFESTS
 from minreg.store.tree import RegistryTree
-from minreg.web.pages import repositories as home
+from minreg.web.pages import repositories
 from minreg.web.status.context import StatusOptions
 from minreg.web.status.totals import SHORTEST_INTERVAL
 from tests.page_support import PageTestCase
@@ -20,7 +20,7 @@ from tests.support import ALIASES, write_request
 class OverviewTests(PageTestCase):
     """Tests for ``minreg.web.pages.overview``."""
 
-    plan = StatusOptions(ALIASES, host_name="node1")
+    options = StatusOptions(ALIASES, host_name="node1")
 
     def setUp(self) -> None:
         """Let the registry listen, as far as it knows."""
@@ -43,7 +43,7 @@ class OverviewTests(PageTestCase):
 
     def test_sums(self) -> None:
         """It counts all repositories, not those of the part that is shown."""
-        self.patch(home, "PAGE", 2)
+        self.patch(repositories, "PAGE_SIZE", 2)
         for number in range(5):
             self.tree.add_image(f"r{number}", "1")
             self.tree.add_image(f"r{number}", "2", b"other")
@@ -64,7 +64,7 @@ class OverviewTests(PageTestCase):
 
     def test_incomplete(self) -> None:
         """What is incomplete can be listed, in parts."""
-        self.patch(home, "PAGE", 2)
+        self.patch(repositories, "PAGE_SIZE", 2)
         for name in ("b", "d", "e"):
             self.add_incomplete(name)
         for name in ("a", "c"):
@@ -129,12 +129,12 @@ class OverviewTests(PageTestCase):
         connection.pump()
         self.assertIn("counting…".encode(), connection.received())
         page = self.show("/?show=incomplete")
-        self.assertIn("The repositories are still being counted", page.text)
+        self.assertIn("The repositories are being counted", page.text)
 
     def test_host_name(self) -> None:
         """The name of the machine is text."""
-        self.plan = StatusOptions(ALIASES, host_name="<b>\x1b")
+        self.options = StatusOptions(ALIASES, host_name="<b>\x1b")
         self.serve(RegistryTree(self.root, ALIASES))
         page = self.show("/")
-        self.assertIn(r"<b>\x1b · not ready: no port leads here", page.text)
+        self.assertIn(r"<b>\x1b · not ready: no port is open", page.text)
         self.assertNotIn("b", page.elements)

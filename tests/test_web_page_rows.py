@@ -8,7 +8,7 @@ from minreg.store.interfaces import ContentInvalid, StoreUnavailable
 from minreg.store.repository import TreeRepository
 from minreg.store.summary import MOST_MANIFESTS
 from minreg.store.tree import RegistryTree
-from minreg.web.pages.tables import PATIENCE
+from minreg.web.pages.tables import TABLE_TIMEOUT
 from tests.page_support import PageTestCase
 from tests.status_support import BROWSER
 from tests.stores import ManualThreads
@@ -48,7 +48,7 @@ class RowsTests(PageTestCase):
             self.tree.write(b"{}", "b", "manifests", str(Digest.of(b"%d" % number)))
         page = self.show("/")
         self.assertRegex(
-            page.text, r"a 1 amd64.* b too much to sum up: look at its tags c 1 amd64"
+            page.text, r"a 1 amd64.* b too large for a summary: open its tags c 1 amd64"
         )
         self.assertIn("1", self.show(page.links["b"]).links)
 
@@ -63,8 +63,8 @@ class RowsTests(PageTestCase):
         """What cannot be read, or not in time, is named, and the log says why."""
         self.store.named = "b"
         for failure, text in (
-            (ContentInvalid("it is broken: mend it"), "cannot be read: see the log"),
-            (StoreUnavailable("the disk sleeps"), "took too long to read: see the log"),
+            (ContentInvalid("it is corrupt: replace it"), "cannot be read: see the log"),
+            (StoreUnavailable("the disk sleeps"), "cannot be read in time: see the log"),
         ):
             self.store.failure = failure
             self.assertRegex(self.show("/").text, rf"a 1 amd64.* b {text} c 1 amd64")
@@ -72,8 +72,8 @@ class RowsTests(PageTestCase):
 
     def test_patience(self) -> None:
         """Where all takes long, the page comes nevertheless: late rows have only names."""
-        self.store.pass_time = lambda: self.clock.advance(PATIENCE * 0.6)
-        self.assertRegex(self.show("/").text, "b 1 amd64.* c not looked at: the disk is slow")
+        self.store.pass_time = lambda: self.clock.advance(TABLE_TIMEOUT * 0.6)
+        self.assertRegex(self.show("/").text, "b 1 amd64.* c not read: the disk is slow")
 
     def test_a_fault(self) -> None:
         """A fault of our own ends the page, and is in the log once."""
@@ -88,7 +88,7 @@ class RowsTests(PageTestCase):
         self.serve(self.store, threads)
         connection = self.connect()
         connection.send(write_request("/", headers=BROWSER))
-        while threads.names() != ["look"]:
+        while threads.names() != ["read_row"]:
             threads.run()
             connection.pump()
         connection.leave()
@@ -108,7 +108,7 @@ class RowsTests(PageTestCase):
         connections.pop(2).leave()
         most = 0
         while len(threads):
-            most = max(most, threads.names().count("look"))
+            most = max(most, threads.names().count("read_row"))
             threads.run()
             for connection in connections:
                 connection.pump()

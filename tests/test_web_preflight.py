@@ -206,7 +206,7 @@ class CrowdTests(PreflightTestCase):
         waiting = [self.ask() for _ in range(9)]
         refused = parse_response(self.ask().received())
         self.assertEqual(refused.code, 503)
-        self.assertIn("ask again a little later", refused.body.decode())
+        self.assertIn("too many preflights are waiting: retry in a minute", refused.body.decode())
         self.assertEqual(self.finish(waiting[0]), 200)
         waiting[0].leave()
         self.assertEqual(self.ask().received(), b"")

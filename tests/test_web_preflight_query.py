@@ -22,16 +22,16 @@ class QuestionTests(SynchronousTestCase):
         for query, reason in {
             "": "k3s is missing",
             "k3s": "k3s is missing",
-            "k3s=a&k3s=b": "k3s is given more than once",
-            "k3s=a&platfrom=linux/arm64": "'platfrom' is unknown here: these are known: ",
-            "k3s=a&deep": "'deep' is unknown here",
-            "k3s=a&upgrade=maybe": "upgrade is yes or no",
+            "k3s=a&k3s=b": "k3s is repeated: give it once",
+            "k3s=a&platfrom=linux/arm64": "'platfrom' is unknown: use controller, disable, ",
+            "k3s=a&deep": "'deep' is unknown: use ",
+            "k3s=a&upgrade=maybe": "upgrade is invalid: use yes or no",
             "k3s=a&platform=": "'' is not a platform",
             "k3s=a&upgrade&controller=x/A": "'x/A' is not a repository",
-            "k3s=a&kubectl=x/a:1": "controller and kubectl go with upgrade=yes",
-            "k3s=%ff": "the query is no query in UTF-8",
-            "k3s=\xff": "the query is no query in UTF-8",
-            "k3s=a" + "&disable=x" * 40: "at most 32 words",
+            "k3s=a&kubectl=x/a:1": "controller and kubectl need upgrade=yes",
+            "k3s=%ff": "the query is invalid: it must be UTF-8",
+            "k3s=\xff": "the query is invalid: it must be UTF-8",
+            "k3s=a" + "&disable=x" * 40: "at most 32 parameters",
         }.items():
             self.assertIn(reason, self.reason(query), query)
 

@@ -4,21 +4,20 @@ import os
 
 from minreg import __version__
 from minreg.store.tree import RegistryTree
-from minreg.web.status import running
 from minreg.web.status.context import StatusOptions
-from minreg.web.status.running import COUNT_INTERVAL, TreeCount, count_tree
+from minreg.web.status.totals import SHORTEST_INTERVAL
 from tests.status_support import NODE, StatusTestCase
 from tests.stores import ManualThreads
-from tests.support import ALIASES
+from tests.support import ALIASES, parse_response, write_request
 
 
 class StatusResourceTests(StatusTestCase):
     """Tests for ``StatusResource``."""
 
-    plan = StatusOptions(ALIASES, root="/srv/registry", workers=2)
+    options = StatusOptions(ALIASES, root="/srv/registry", workers=2)
 
     def setUp(self) -> None:
-        """Let a port lead to the registry, and put images into it."""
+        """Open a port of the registry, and add images."""
         super().setUp()
         self.registry.doStart()
         self.registry.listeners.append("http://127.0.0.1:9080")
@@ -26,7 +25,7 @@ class StatusResourceTests(StatusTestCase):
         self.tree.add_image("b/c", "1")
 
     def test_ready(self) -> None:
-        """The document says what runs, where, how long, and what it has."""
+        """The document has all fields."""
         self.request("/v2/a/manifests/3?ns=quay.io", headers=NODE)
         self.clock.advance(61.5)
         response = self.request("/minreg/status")
@@ -46,7 +45,7 @@ class StatusResourceTests(StatusTestCase):
                 "ready": True,
                 "checks": {"root": "ok", "listener": "ok", "draining": "ok"},
                 "repositories": 2,
-                "images": 3,
+                "images": 2,
                 "counts_complete": True,
                 "missing": 1,
                 "connections": 1,
@@ -55,7 +54,7 @@ class StatusResourceTests(StatusTestCase):
         )
 
     def test_no_root(self) -> None:
-        """Without its root the registry runs, is not ready, and nothing is counted."""
+        """Without its root, the registry is not ready, and the numbers are null."""
         os.rename(self.root, f"{self.root}.gone")
         response = self.request("/minreg/status")
         self.assertEqual(response.code, 200)
@@ -66,17 +65,41 @@ class StatusResourceTests(StatusTestCase):
         self.assertFalse(document["counts_complete"])
         self.assertIn("No such file or directory", document["checks"]["root"])
 
-    def test_counted_seldom(self) -> None:
-        """The tree is counted once for all who ask within some seconds."""
-        self.assertEqual(self.request("/minreg/status").json["images"], 3)
+    def test_interval(self) -> None:
+        """The numbers are those of the page: counted at most once a minute."""
+        self.assertEqual(self.request("/minreg/status").json["images"], 2)
         self.tree.add_image("d", "1")
-        self.clock.advance(COUNT_INTERVAL)
+        self.clock.advance(SHORTEST_INTERVAL - 1)
+        self.assertEqual(self.request("/minreg/status").json["images"], 2)
+        self.clock.advance(2)
+        self.request("/minreg/status")
         self.assertEqual(self.request("/minreg/status").json["images"], 3)
+
+    def test_first_count(self) -> None:
+        """After a second, the numbers so far are sent, marked as incomplete."""
+        threads = ManualThreads()
+        self.serve(RegistryTree(self.root), threads)
+        connection = self.connect()
+        connection.send(write_request("/minreg/status"))
+        while threads.names() != ["_summarize"]:
+            threads.run()
+            connection.pump()
+        threads.run()
         self.clock.advance(1)
-        self.assertEqual(self.request("/minreg/status").json["images"], 4)
+        connection.pump()
+        document = parse_response(connection.received()).json
+        self.assertEqual((document["repositories"], document["images"]), (1, 1))
+        self.assertFalse(document["counts_complete"])
+
+    def test_uncounted(self) -> None:
+        """The numbers are incomplete if a repository cannot be read."""
+        self.tree.link_out("c")
+        document = self.request("/minreg/status").json
+        self.assertEqual((document["repositories"], document["images"]), (3, 2))
+        self.assertFalse(document["counts_complete"])
 
     def test_slow_disk(self) -> None:
-        """A disk that does not answer holds the answer up for some seconds only."""
+        """If the disk does not answer, the response is sent after its timeout."""
         self.serve(RegistryTree(self.root), ManualThreads())
         connection = self.connect()
         connection.send(b"GET /minreg/status HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -88,46 +111,17 @@ class StatusResourceTests(StatusTestCase):
         self.assertIn(b"the disk has not answered", received)
 
     def test_methods(self) -> None:
-        """It is asked with GET and HEAD, and has no page."""
+        """GET and HEAD are allowed."""
         self.assertEqual(self.request("/minreg/status", "HEAD").body, b"")
         self.assertEqual(self.request("/minreg/status", "POST").code, 405)
 
 
 class ApartTests(StatusTestCase):
-    """Tests for status that has a place of its own, and no page."""
+    """Tests for a status on its own site, without pages."""
 
-    plan = StatusOptions(ALIASES, is_elsewhere=True, has_page=False)
+    options = StatusOptions(ALIASES, is_elsewhere=True, has_page=False)
 
     def test_apart(self) -> None:
-        """The status is there, and not where the registry is."""
+        """The status is on its own site, and not on the registry's."""
         self.assertEqual(self.ask_registry("/minreg/status"), 404)
         self.assertEqual(self.request("/minreg/status").json["ready"], False)
-
-
-class CountTreeTests(StatusTestCase):
-    """Tests for ``count_tree``."""
-
-    def test_in_time(self) -> None:
-        """All is counted, if there is time."""
-        self.tree.add_image("a", "1")
-        self.assertEqual(count_tree(RegistryTree(self.root), 1), TreeCount(1, 1, is_complete=True))
-
-    def test_too_much(self) -> None:
-        """Counting ends when its time does, and says so."""
-        for name in "abc":
-            self.tree.add_image(name, "1")
-        times = iter((0.0, 0.1, 0.2, 0.6))
-        counted = count_tree(RegistryTree(self.root), 0.5, lambda: next(times))
-        self.assertEqual(counted, TreeCount(2, 2, is_complete=False))
-
-    def test_bounded(self) -> None:
-        """A status request counts for half a second at most."""
-        asked: list[float] = []
-
-        def count(_store: object, seconds: float) -> TreeCount:
-            asked.append(seconds)
-            return TreeCount(0, 0, is_complete=False)
-
-        self.patch(running, "count_tree", count)
-        self.assertFalse(self.request("/minreg/status").json["counts_complete"])
-        self.assertEqual(asked, [0.5])

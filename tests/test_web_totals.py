@@ -25,7 +25,7 @@ CONFIG = b'{"architecture": "amd64", "os": "linux"}'
 
 
 class FailingTree(RegistryTree):
-    """A tree that may fail, and counts how often its names are read."""
+    """A tree that can fail, and that counts how often its names are listed."""
 
     failure: Exception | None = None
     walks = 0
@@ -42,25 +42,25 @@ class TotalsTests(WebTestCase):
     """Tests for ``TotalsCounter``."""
 
     def setUp(self) -> None:
-        """Have a store over the tree."""
+        """Make a counter for a store over the tree."""
         super().setUp()
         self.store = FailingTree(self.root)
         self.counter = self.make_counter()
 
     def make_counter(self, in_thread: ThreadRunner = execute) -> TotalsCounter:
-        """Make a counter."""
+        """Return a counter."""
         disk = DiskIO(self.clock, in_thread)
         return TotalsCounter(self.store, disk, self.clock, lambda: 86400.0)
 
     def fetch(self, timeout: float = 1.0) -> RegistryTotals | None:
-        """Let the counter do all that needs no time, and fetch what it has."""
+        """Run the counter as far as it needs no time, and fetch its result."""
         fetched = Deferred.fromCoroutine(self.counter.fetch(timeout))
         for _ in range(100):
             self.clock.advance(0)
         return self.successResultOf(fetched)
 
     def test_counts(self) -> None:
-        """Content that repositories share is in the size once."""
+        """Content that several repositories have is in the size once."""
         for name in ("a", "b/c"):
             self.tree.add_image(name, "1")
         self.tree.add_image("b/c", "2", b"other layer")
@@ -76,7 +76,7 @@ class TotalsTests(WebTestCase):
         self.assertEqual(totals, RegistryTotals(3, 2, size, (), 0, 86400.0))
 
     def test_incomplete(self) -> None:
-        """Repositories that lack something, or cannot be read, are named."""
+        """Repositories that are incomplete or cannot be read are listed."""
         for name in ("a", "b"):
             self.tree.add_image(name, "1", name.encode())
         os.unlink(self.tree.path("blobs", str(Digest.of(b"b"))))
@@ -87,15 +87,16 @@ class TotalsTests(WebTestCase):
         self.assertEqual(totals.uncounted, 1)
 
     def test_too_much(self) -> None:
-        """A repository with too many manifests is not counted, and that is told."""
+        """A repository with too many manifests is counted in ``uncounted`` only."""
         for number in range(MOST_MANIFESTS + 1):
             self.tree.write(b"{}", "a", "manifests", str(Digest.of(b"%d" % number)))
         totals = self.fetch()
         assert totals is not None
         self.assertEqual((totals.uncounted, totals.incomplete), (1, ()))
+        self.assertFalse(totals.is_complete)
 
     def test_interval(self) -> None:
-        """A result is kept for a minute."""
+        """A result is used for a minute."""
         self.tree.add_image("a", "1")
         first = self.fetch()
         self.clock.advance(SHORTEST_INTERVAL - 1)
@@ -107,7 +108,7 @@ class TotalsTests(WebTestCase):
         self.assertEqual(self.store.walks, 2)
 
     def test_long_count(self) -> None:
-        """A count that takes long pauses for longer than it reads, and is made less often."""
+        """A long count pauses for longer than it reads, and is repeated less often."""
         self.tree.add_image("a", "1")
         threads = ManualThreads()
         self.counter = self.make_counter(threads)
@@ -131,7 +132,7 @@ class TotalsTests(WebTestCase):
         self.assertEqual(len(threads), 1)
 
     def test_timeout(self) -> None:
-        """The first count is waited for, but not for long; it goes on."""
+        """A request waits for the first count until a timeout; the count continues."""
         threads = ManualThreads()
         self.counter = self.make_counter(threads)
         fetched = [Deferred.fromCoroutine(self.counter.fetch(0.5)) for _ in range(2)]
@@ -143,24 +144,28 @@ class TotalsTests(WebTestCase):
         self.clock.advance(0.2)
         self.assertIsNone(self.successResultOf(fetched[0]))
         late = Deferred.fromCoroutine(self.counter.fetch(0.5))
-        self.assertIsNone(self.successResultOf(late), "no page waits for it any more")
+        self.assertIsNone(self.successResultOf(late), "no request waits for it any more")
+        progress = self.counter.progress
+        assert progress is not None
+        self.assertEqual((progress.repositories, progress.is_complete), (0, False))
         while len(threads):
             threads.run()
         self.assertIsNotNone(self.counter.totals)
+        self.assertIsNone(self.counter.progress)
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_unavailable(self) -> None:
-        """While the disk does not answer, the last result stays; there is none at first."""
+        """While the disk does not answer, there is no new result."""
         self.store.failure = StoreUnavailable("the disk sleeps")
         self.assertIsNone(self.fetch())
         self.assertIsNone(self.fetch())
-        self.assertEqual(self.store.walks, 1, "it is not asked again at once")
+        self.assertEqual(self.store.walks, 1, "it is not retried at once")
         self.store.failure = None
         self.clock.advance(RETRY_INTERVAL)
         self.assertIsNotNone(self.fetch())
 
     def test_fault(self) -> None:
-        """A fault of our own is logged, and ends neither the page nor later counts."""
+        """An unexpected error is logged, and the count is retried later."""
         self.store.failure = ZeroDivisionError()
         self.assertIsNone(self.fetch())
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

@@ -141,7 +141,7 @@ def _images(document: Mapping[str, Any]) -> str:
         return "not known"
     prefix = "" if document.get("counts_complete") else "at least "
     names = "repository" if repositories == 1 else "repositories"
-    return f"{prefix}{count(images, 'tag')} in {repositories} {names}"
+    return f"{prefix}{count(images, 'image')} in {repositories} {names}"
 
 
 def _missing(number: object, url: str) -> str:

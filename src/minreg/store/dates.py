@@ -1,4 +1,4 @@
-"""When an image was made, and when it came into the tree."""
+"""The date of an image: when it was created or, if that is unknown, stored."""
 
 import json
 from contextlib import suppress
@@ -12,18 +12,19 @@ from minreg.store.images import LARGEST_CONFIG, StoredImage
 from minreg.store.interfaces import ContentNotFound, IRepository
 
 _EARLIEST = 86400.0 * 365
-"""Seconds since the epoch. Builds that are to be reproducible state 1970-01-01, or year 1."""
+"""Seconds since the epoch. Reproducible builds state 1970-01-01, or year 1, as the date."""
 
 _LONGEST_DATE = 64
 
 
 @attrs.frozen
 class ImageDate:
-    """A date of an image, in seconds since the epoch.
+    """The date of an image.
 
-    ``is_stated`` is True if the image's config states it (OCI image-spec, config.md,
-    "created"), and False if it is the modification time of the manifest's file: when it came into
-    the tree.
+    Attributes:
+        seconds: The date, in seconds since the epoch.
+        is_stated: True if it is the date in the image's config (OCI image-spec, config.md,
+            "created"); False if it is the modification time of the manifest's file.
     """
 
     seconds: float
@@ -31,16 +32,16 @@ class ImageDate:
 
 
 def find_date(repository: IRepository, image: StoredImage) -> ImageDate | None:
-    """Find when an image was made or, if it does not say that, when it came into the tree.
+    """Return when an image was created or, if its config does not state that, when it was stored.
 
-    Of an index, the config of the first platform that is here counts.
+    For an index, the config of the first platform that is stored is read.
 
     Returns:
-        None if neither can be told.
+        None if the image cannot be read.
     """
-    for held in image.manifests:
-        config = held.manifest.config
-        if held.platform is None or config is None or config.size > LARGEST_CONFIG:
+    for stored in image.manifests:
+        config = stored.manifest.config
+        if stored.platform is None or config is None or config.size > LARGEST_CONFIG:
             continue
         with suppress(ContentNotFound), repository.open_blob(config.digest).file as file:
             created = read_created(file)
@@ -51,10 +52,10 @@ def find_date(repository: IRepository, image: StoredImage) -> ImageDate | None:
 
 
 def read_created(config: BinaryIO) -> float | None:
-    """Read when an image was made, in seconds since the epoch, from its config.
+    """Return when an image was created, in seconds since the epoch, from its config.
 
     Returns:
-        None if the config does not say, or says what cannot be.
+        None if the config has no date, or one that cannot be right.
     """
     try:
         document: Any = json.loads(config.read(LARGEST_CONFIG))

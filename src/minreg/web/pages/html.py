@@ -1,7 +1,7 @@
-"""Small parts of pages.
+"""Elements that the pages share.
 
-What came from outside is escaped twice: here what is not printable, and by
-``twisted.web.template`` what means something in HTML.
+Text from requests and from the tree is escaped twice: ``escape`` replaces characters that are not
+printable, and ``twisted.web.template`` escapes characters with a meaning in HTML.
 """
 
 import importlib.resources
@@ -24,80 +24,84 @@ from minreg.web.status.not_found import join_reference
 Part = Tag | str
 
 IMAGES = "/minreg/images/"
-MISSING = "/minreg/missing"
-_LONGEST = 400
-_DIGEST_SHOWN = 12
+NOT_FOUND = "/minreg/missing"
+_LONGEST_TEXT = 400
+_DIGEST_LENGTH = 12
 
 
-def shown(text: str) -> str:
-    """Make text from elsewhere fit to be shown."""
-    return printable(text, _LONGEST)
+def escape(text: str) -> str:
+    """Return a text from elsewhere with only printable characters, cut to a length that fits."""
+    return printable(text, _LONGEST_TEXT)
 
 
 def link(target: str, text: Part, **attributes: str) -> Tag:
-    """Link to a place on this site."""
+    """Return a link to a path of this site."""
     return tags.a(text, href=target, **attributes)
 
 
 def image_path(repository: str, reference: str | Digest = "") -> str:
-    """Name the place of an image's page, or of its repository's."""
+    """Return the path of the page of an image or, without a reference, of a repository."""
     name = join_reference(repository, reference) if reference else repository
     return IMAGES + quote(name, safe="/:@")
 
 
 def query(path: str, values: Mapping[str, str]) -> str:
-    """Write a path with those values of a query that are not empty."""
+    """Return a path with a query of those values that are not empty."""
     given = {name: text for name, text in values.items() if text}
     return f"{path}?{urlencode(given)}" if given else path
 
 
 def short_digest(digest: Digest) -> Tag:
-    """Show the beginning of a digest; the rest is there when it is pointed at."""
-    return tags.code(digest.encoded[:_DIGEST_SHOWN], title=str(digest))
+    """Return the beginning of a digest; its tooltip has the whole digest."""
+    return tags.code(digest.encoded[:_DIGEST_LENGTH], title=str(digest))
 
 
-def time_of(seconds: float) -> Tag:
-    """Show a time, given in seconds since the epoch."""
+def format_date(seconds: float) -> Tag:
+    """Return a date and time in UTC, to the minute; the tooltip has the seconds.
+
+    Args:
+        seconds: The time, in seconds since the epoch.
+    """
     try:
-        when = datetime.fromtimestamp(int(seconds), UTC)
+        moment = datetime.fromtimestamp(int(seconds), UTC)
     except (ValueError, OverflowError, OSError):
         return tags.span("—")
     return tags.time(
-        when.strftime("%Y-%m-%d"),
-        tags.span(when.strftime(" %H:%M"), class_="minute"),
-        datetime=when.isoformat(),
-        title=when.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        moment.strftime("%Y-%m-%d"),
+        tags.span(moment.strftime(" %H:%M"), class_="minute"),
+        datetime=moment.isoformat(),
+        title=moment.strftime("%Y-%m-%d %H:%M:%S UTC"),
     )
 
 
 def to_paste(text: str) -> Tag:
-    """Show lines that are all selected by one click."""
+    """Return lines to copy: one click selects all of them."""
     return tags.pre(text, class_="paste")
 
 
 def table(headings: Iterable[tuple[str, str]], rows: Any) -> Tag:
-    """Make a table.
+    """Return a table.
 
     Args:
-        headings: Of each column, with its class.
-        rows: Tags of rows, or whatever gives these.
+        headings: The heading of each column, with its CSS class.
+        rows: The rows: tags, or anything that the template renders as tags.
     """
     head = [tags.th(text, scope="col", class_=kind) for text, kind in headings]
     return tags.table(tags.thead(tags.tr(head)), tags.tbody(rows))
 
 
 def cell(kind: str, *content: Any) -> Tag:
-    """Make a cell of a table."""
+    """Return a cell of a table with a CSS class."""
     return tags.td(*content, class_=kind)
 
 
 def facts(pairs: Iterable[tuple[str, Part]]) -> Tag:
-    """List what is known of something."""
+    """Return a list of names with their values."""
     return tags.dl([tags.div(tags.dt(name), tags.dd(value)) for name, value in pairs])
 
 
 STYLE = f"/minreg/style.css?{__version__}"
-"""Browsers keep the style sheet for a while; that of another version is another one."""
+"""The version is in the URL because browsers cache the style sheet for an hour."""
 
 ICON = "data:image/svg+xml," + quote(
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
@@ -105,29 +109,29 @@ ICON = "data:image/svg+xml," + quote(
     '<path d="M3 4h10v2H3zm0 3.5h10v2H3zM3 11h6v2H3z" fill="#fff"/></svg>',
     safe="/:=' ",
 )
-"""Three layers. It is a part of each page, so that no browser asks for ``/favicon.ico``."""
+"""It is part of each page, so that browsers do not request ``/favicon.ico``."""
 
 _DOCTYPE = b"<!DOCTYPE html>\n"
 
 
-async def write_page(title: str, missed: int, *content: Any, here: str = "") -> bytes:
-    """Write a page as HTML.
+async def write_page(title: str, not_found: int, *content: Any, here: str = "") -> bytes:
+    """Return a page as HTML.
 
     Args:
-        title: What it is about.
-        missed: How many names are in the record of misses.
-        content: What it says. Parts that come later are waited for, one after the other.
-        here: The place of the page that the head links to, if this is one.
+        title: The title.
+        not_found: The number of names in the not-found log, for the page's header.
+        content: The content. Coroutines in it are awaited one after the other.
+        here: The page's path if the header links to it.
     """
     page = tags.html(
         tags.head(
             tags.meta(charset="utf-8"),
             tags.meta(name="viewport", content="width=device-width, initial-scale=1"),
-            tags.title(f"{shown(title)} · minreg"),
+            tags.title(f"{escape(title)} · minreg"),
             tags.link(rel="stylesheet", href=STYLE),
             tags.link(rel="icon", href=ICON),
         ),
-        tags.body(_header(missed, here), Tag("main")(*content), _footer()),
+        tags.body(_header(not_found, here), Tag("main")(*content), _footer()),
         lang="en",
     )
     return _DOCTYPE + await _flatten(page)
@@ -136,16 +140,16 @@ async def write_page(title: str, missed: int, *content: Any, here: str = "") -> 
 async def _flatten(page: Tag) -> bytes:
     try:
         return await flattenString(None, page)
-    except FlattenerError as failed:
-        # What went wrong while a part was made is what matters, and who may handle it.
-        raise failed.args[0] from None
+    except FlattenerError as error:
+        # Callers handle the error that a part of the page raised, not the template's wrapper.
+        raise error.args[0] from None
 
 
-def _header(missed: int, here: str) -> Tag:
+def _header(not_found: int, here: str) -> Tag:
     return tags.header(
         link("/", "minreg", class_="mark"),
         _entry("/", "Repositories", here),
-        _entry(MISSING, ["Missing ", tags.span(str(missed), class_="count")], here),
+        _entry(NOT_FOUND, ["Not found ", tags.span(str(not_found), class_="count")], here),
     )
 
 

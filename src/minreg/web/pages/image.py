@@ -1,4 +1,4 @@
-"""How an image of this registry is named by those who pull it, and the commands that do."""
+"""The page of an image: its state, the commands that pull it, and its content."""
 
 import ipaddress
 from collections.abc import Iterator, Mapping
@@ -14,13 +14,13 @@ from minreg.text import count, format_size
 from minreg.web.pages.html import (
     Part,
     cell,
+    escape,
     facts,
+    format_date,
     image_path,
     link,
     short_digest,
-    shown,
     table,
-    time_of,
     to_paste,
 )
 from minreg.web.request import RegistryRequest
@@ -31,9 +31,11 @@ _PORTS = {"http": 80, "https": 443}
 
 @attrs.frozen
 class RegistryAddress:
-    """Where the registry is reached.
+    """The address of the registry.
 
-    ``scheme`` is ``http`` or ``https``; ``host`` has a port if it is not the scheme's own.
+    Attributes:
+        scheme: ``http`` or ``https``.
+        host: A host name or IP address, with a port unless it is the scheme's default.
     """
 
     scheme: str
@@ -41,7 +43,7 @@ class RegistryAddress:
 
     @classmethod
     def parse(cls, url: str) -> "RegistryAddress":
-        """Read the URL of a registry."""
+        """Parse the URL of a registry."""
         scheme, _, host = url.partition("://")
         return cls(scheme, host)
 
@@ -52,17 +54,20 @@ class RegistryAddress:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the registry is reached without TLS."""
+        """Whether it is without TLS."""
         return self.scheme == "http"
 
     @property
     def image_host(self) -> str:
-        """The host as the first part of an image's name, where one without a dot needs a port."""
+        """The host as the first part of an image's name.
+
+        A host name without a dot needs a port: Docker takes it for a part of the path.
+        """
         return self.host if is_host(self.host) else f"{self.host}:{_PORTS[self.scheme]}"
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only clients on the same machine reach it; Docker trusts such a registry."""
+        """Whether only clients on the same machine can use it. Docker trusts such a registry."""
         name = self.host.rpartition("]")[0].removeprefix("[") or self.host.partition(":")[0]
         try:
             return ipaddress.ip_address(name).is_loopback
@@ -72,10 +77,16 @@ class RegistryAddress:
 
 @attrs.frozen
 class PullNames:
-    """The registry's host and the repository there, and where this registry listens.
+    """The names under which a repository can be pulled.
 
-    A repository that is kept without its registry's host is pulled by this registry's own
-    name: nobody knows any more which host it came from. ``repository`` is its name in the store.
+    A repository that is stored without the host of its upstream registry is pulled under an alias
+    of this registry: the host that it came from is unknown.
+
+    Attributes:
+        repository: Its name in the store.
+        host: The host that K3s needs a mirror for.
+        path: Its name below that host.
+        address: The address of this registry.
     """
 
     repository: str
@@ -85,22 +96,22 @@ class PullNames:
 
     @property
     def registries_yaml(self) -> str:
-        """The entry that K3s needs to look here."""
+        """The entry of ``registries.yaml`` with which K3s pulls from this registry."""
         return f'mirrors:\n  "{self.host}":\n    endpoint:\n      - "{self.address.url}"'
 
     @property
     def docker_daemon_json(self) -> str:
-        """What Docker needs in its configuration to pull without TLS; empty if nothing."""
+        """The setting with which Docker pulls without TLS; empty if it needs none."""
         if not self.address.is_plain or self.address.is_loopback:
             return ""
         return f'{{"insecure-registries": ["{self.address.image_host}"]}}'
 
     def commands(self, reference: str | Digest, *, is_artifact: bool) -> Iterator[str]:
-        """Write the commands that pull an image by this registry's address.
+        """Yield the commands that pull an image from this registry's address.
 
         Args:
             reference: Its tag or digest.
-            is_artifact: Whether it is no image that a container runtime takes.
+            is_artifact: Whether it is an artifact that container runtimes cannot pull.
         """
         image = f"{self.address.image_host}/{join_reference(self.repository, reference)}"
         file = f"{self.repository.rpartition('/')[2]}.tar"
@@ -114,12 +125,12 @@ class PullNames:
 
 
 def pull_names(repository: str, aliases: Mapping[str, str], address: RegistryAddress) -> PullNames:
-    """Name a repository as it is pulled.
+    """Return the names under which a repository can be pulled.
 
     Args:
         repository: Its name in the store.
-        aliases: Names of this registry, each with the host that is meant by it.
-        address: Where this registry listens.
+        aliases: Names of this registry, each with the upstream host that it stands for.
+        address: The address of this registry.
     """
     first, _, rest = repository.partition("/")
     if rest and is_host(first):
@@ -129,11 +140,11 @@ def pull_names(repository: str, aliases: Mapping[str, str], address: RegistryAdd
 
 
 def address_of(request: RegistryRequest, otherwise: str) -> RegistryAddress:
-    """Find the address by which a browser came here, if that is one that others can use as well.
+    """Return the address that a browser used, which other clients can probably use as well.
 
     Args:
         request: The browser's request.
-        otherwise: The URL to use if the request's ``Host`` is no host name or address.
+        otherwise: The URL to return if the request's ``Host`` is not a host name or IP address.
     """
     host = request.header(b"host") or ""
     try:
@@ -145,29 +156,29 @@ def address_of(request: RegistryRequest, otherwise: str) -> RegistryAddress:
 
 _LAYERS = (("", "role"), ("Digest", "digest"), ("Media type", "type"), ("Size", "number"))
 _IMAGE_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
-_MOST_LAYERS = 500
+_MOST_BLOBS = 500
 _MOST_ANNOTATIONS = 50
 
 
 def describe_image(image: StoredImage, date: ImageDate | None, names: PullNames) -> Iterator[Part]:
-    """Write all that there is to say about an image.
+    """Yield the content of an image's page.
 
     Args:
         image: The image.
-        date: When it was made, or stored, if that is known.
-        names: How it is pulled.
+        date: When it was created or stored; None if that is unknown.
+        names: The names under which it can be pulled.
     """
     yield _state(image)
     yield from _identity(image, date)
-    yield from _lines_to_paste(image, names)
+    yield from _pull_commands(image, names)
     yield tags.h2("Content" if _is_artifact(image) else "Platforms")
-    for held in image.manifests:
-        if not (held.manifest.is_index or held.is_referrer):
-            yield from _platform(image, held)
+    for stored in image.manifests:
+        if not (stored.manifest.is_index or stored.is_referrer):
+            yield from _platform(image, stored)
     if image.absent:
-        absent = ", ".join(shown(str(platform)) for platform in image.absent)
+        absent = ", ".join(escape(str(platform)) for platform in image.absent)
         yield tags.p(
-            f"The index also names {absent}: not stored here, so a pull for that platform fails.",
+            f"Not stored: {absent}, which the index also lists. Pulls for these platforms fail.",
             class_="quiet note",
         )
     yield from _referrers(image)
@@ -175,33 +186,33 @@ def describe_image(image: StoredImage, date: ImageDate | None, names: PullNames)
 
 def _state(image: StoredImage) -> Tag:
     if not image.problems:
-        return tags.p("Complete: all of its parts are here.", class_="fine")
+        return tags.p("Complete: all manifests, configs and layers are stored.", class_="fine")
     return tags.div(
         tags.strong("Incomplete. "),
-        "Download or copy it again.",
-        tags.ul([tags.li(shown(problem)) for problem in image.problems]),
+        "Download or import it again.",
+        tags.ul([tags.li(escape(problem)) for problem in image.problems]),
         class_="notice",
     )
 
 
 def _identity(image: StoredImage, date: ImageDate | None) -> Iterator[Tag]:
-    root = next((held for held in image.manifests if held.digest == image.root), None)
+    root = _find_root(image)
     if root is None:
         return
-    known: list[tuple[str, Part]] = [
+    rows: list[tuple[str, Part]] = [
         ("Digest", tags.code(str(root.digest))),
-        ("Media type", tags.code(shown(root.manifest.media_type))),
+        ("Media type", tags.code(escape(root.manifest.media_type))),
         ("Size", f"{format_size(image.size)} in {count(len(image.blobs), 'blob')}"),
     ]
     if date is not None:
-        known.append(("Created" if date.is_stated else "Stored", time_of(date.seconds)))
-    yield facts(known)
+        rows.append(("Created" if date.is_stated else "Stored", format_date(date.seconds)))
+    yield facts(rows)
     yield from _annotations(root.manifest.annotations)
 
 
-def _lines_to_paste(image: StoredImage, names: PullNames) -> Iterator[Tag]:
-    yield tags.h2("Pull it")
-    yield tags.p("At the address of this registry:", class_="quiet")
+def _pull_commands(image: StoredImage, names: PullNames) -> Iterator[Tag]:
+    yield tags.h2("Pull")
+    yield tags.p("From the address of this registry:", class_="quiet")
     is_artifact = _is_artifact(image)
     for command in names.commands(image.reference, is_artifact=is_artifact):
         yield to_paste(command)
@@ -209,89 +220,94 @@ def _lines_to_paste(image: StoredImage, names: PullNames) -> Iterator[Tag]:
         return
     if names.docker_daemon_json:
         yield tags.p(
-            "Docker pulls without TLS only if ",
+            "Docker pulls without TLS only with this in ",
             tags.code("/etc/docker/daemon.json"),
-            " allows it:",
+            ":",
             class_="quiet",
         )
         yield to_paste(names.docker_daemon_json)
-    yield from _lines_for_k3s(image, names)
+    yield from _k3s_commands(image, names)
 
 
-def _lines_for_k3s(image: StoredImage, names: PullNames) -> Iterator[Tag]:
-    yield tags.h2("Pull it on a K3s node")
+def _k3s_commands(image: StoredImage, names: PullNames) -> Iterator[Tag]:
+    yield tags.h2("Pull on a K3s node")
     yield to_paste(f"crictl pull {names.host}/{join_reference(names.path, image.reference)}")
     if image.root is not None and not isinstance(image.reference, Digest):
-        yield tags.p("Or by digest, which always names the same content:", class_="quiet")
+        yield tags.p("Or by digest, which never changes:", class_="quiet")
         yield to_paste(f"crictl pull {names.host}/{names.path}@{image.root}")
     yield tags.p(
-        "K3s needs this in ",
+        "Before K3s starts, it needs this in ",
         tags.code("/etc/rancher/k3s/registries.yaml"),
-        " before it starts:",
+        ":",
         class_="quiet",
     )
     yield to_paste(names.registries_yaml)
 
 
+def _find_root(image: StoredImage) -> StoredManifest | None:
+    return next((stored for stored in image.manifests if stored.digest == image.root), None)
+
+
 def _is_artifact(image: StoredImage) -> bool:
-    """Return whether it is something else than an image for containers, such as a Helm chart."""
-    root = next((held.manifest for held in image.manifests if held.digest == image.root), None)
-    if root is None or root.is_index:
+    """Return whether it is not an image for containers but, for example, a Helm chart."""
+    root = _find_root(image)
+    if root is None or root.manifest.is_index:
         return False
-    return root.config is None or root.config.media_type not in _IMAGE_CONFIGS
+    config = root.manifest.config
+    return config is None or config.media_type not in _IMAGE_CONFIGS
 
 
-def _kind(manifest: Manifest) -> str:
-    """Name the kind of an artifact; empty if it does not say."""
+def _artifact_type(manifest: Manifest) -> str:
+    """Return the type of an artifact; empty if the manifest does not state one."""
     config = manifest.config
     return manifest.artifact_type or (config.media_type if config is not None else "")
 
 
-def _platform(image: StoredImage, held: StoredManifest) -> Iterator[Tag]:
-    platform = str(held.platform or _kind(held.manifest) or "no platform")
-    size = sum(blob.size for blob in held.manifest.blobs)
+def _platform(image: StoredImage, stored: StoredManifest) -> Iterator[Tag]:
+    platform = str(stored.platform or _artifact_type(stored.manifest) or "no platform")
+    size = sum(blob.size for blob in stored.manifest.blobs)
     yield tags.h3(
-        shown(platform),
+        escape(platform),
         " ",
-        tags.span(format_size(size), " ", short_digest(held.digest), class_="quiet"),
+        tags.span(format_size(size), " ", short_digest(stored.digest), class_="quiet"),
     )
-    blobs = list(held.manifest.blobs)
-    yield table(_LAYERS, [_blob(image, held, blob) for blob in blobs[:_MOST_LAYERS]])
-    if len(blobs) > _MOST_LAYERS:
-        yield tags.p(f"and {len(blobs) - _MOST_LAYERS} more", class_="quiet")
-    if held.digest != image.root:
-        yield from _annotations(held.manifest.annotations)
+    blobs = list(stored.manifest.blobs)
+    yield table(_LAYERS, [_blob(image, stored, blob) for blob in blobs[:_MOST_BLOBS]])
+    if len(blobs) > _MOST_BLOBS:
+        yield tags.p(f"and {len(blobs) - _MOST_BLOBS} more", class_="quiet")
+    if stored.digest != image.root:
+        yield from _annotations(stored.manifest.annotations)
 
 
-def _blob(image: StoredImage, held: StoredManifest, blob: Descriptor) -> Tag:
-    role = "config" if blob is held.manifest.config else "layer"
-    flag = tags.span(" not here", class_="flag") if blob.digest in image.faulty else ""
+def _blob(image: StoredImage, stored: StoredManifest, blob: Descriptor) -> Tag:
+    role = "config" if blob is stored.manifest.config else "layer"
+    flag = tags.span(" missing", class_="flag") if blob.digest in image.faulty else ""
     return tags.tr(
         cell("role quiet", role),
         cell("digest", short_digest(blob.digest), flag),
-        cell("type quiet", shown(blob.media_type)),
+        cell("type quiet", escape(blob.media_type)),
         cell("number", format_size(blob.size)),
     )
 
 
 def _referrers(image: StoredImage) -> Iterator[Tag]:
-    referrers = [held for held in image.manifests if held.is_referrer]
+    referrers = [stored for stored in image.manifests if stored.is_referrer]
     if not referrers:
         return
-    yield tags.h2("What refers to it")
-    for held in referrers:
-        kind = _kind(held.manifest)
-        path = image_path(image.repository_path, held.digest)
-        size = held.size + sum(blob.size for blob in held.manifest.blobs)
+    yield tags.h2("Referrers")
+    for stored in referrers:
+        kind = _artifact_type(stored.manifest)
+        path = image_path(image.repository_path, stored.digest)
+        size = stored.size + sum(blob.size for blob in stored.manifest.blobs)
         yield tags.h3(
-            link(path, shown(kind) or "an artifact"),
+            link(path, escape(kind) or "artifact"),
             " ",
-            tags.span(format_size(size), " ", short_digest(held.digest), class_="quiet"),
+            tags.span(format_size(size), " ", short_digest(stored.digest), class_="quiet"),
         )
-        yield from _annotations(held.manifest.annotations)
+        yield from _annotations(stored.manifest.annotations)
 
 
 def _annotations(annotations: Mapping[str, str]) -> Iterator[Tag]:
-    known = [(shown(name), shown(text)) for name, text in sorted(annotations.items())]
-    if known:
-        yield facts(known[:_MOST_ANNOTATIONS])(class_="annotations")
+    rows = [(escape(name), escape(text)) for name, text in sorted(annotations.items())]
+    if rows:
+        yield facts(rows[:_MOST_ANNOTATIONS])(class_="annotations")

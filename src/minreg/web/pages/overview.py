@@ -1,4 +1,4 @@
-"""What the first page says of the registry as a whole, and how an empty one is filled."""
+"""The state of the registry on the first page, and how to fill an empty registry."""
 
 import shlex
 from collections.abc import Mapping
@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from twisted.web.template import Tag, tags
 
 from minreg.text import count, format_size
-from minreg.web.pages.html import Part, link, query, shown, to_paste
+from minreg.web.pages.html import Part, escape, link, query, to_paste
 from minreg.web.status.health import OK
 from minreg.web.status.totals import RegistryTotals
 
 INCOMPLETE = "incomplete"
-"""What ``show`` is in the query for the list of incomplete repositories."""
+"""The value of the parameter ``show`` that lists incomplete repositories."""
 
 INCOMPLETE_PATH = query("/", {"show": INCOMPLETE})
 
@@ -20,15 +20,15 @@ INCOMPLETE_PATH = query("/", {"show": INCOMPLETE})
 def describe_registry(
     host_name: str, checks: Mapping[str, str], totals: RegistryTotals | None
 ) -> Tag:
-    """Say in one line where this is, whether it is ready, and how much it holds.
+    """Return a line with the machine, whether the registry is ready, and its totals.
 
     Args:
         host_name: The name of the machine; empty if it is not to be shown.
-        checks: What came of the checks for readiness.
-        totals: How much there is; None if that is not known yet.
+        checks: The results of ``check_readiness``.
+        totals: The totals; None while they are counted for the first time.
     """
-    parts: list[Part] = [tags.strong(shown(host_name))] if host_name else []
-    problems = [shown(found) for found in checks.values() if found != OK]
+    parts: list[Part] = [tags.strong(escape(host_name))] if host_name else []
+    problems = [escape(result) for result in checks.values() if result != OK]
     if problems:
         parts.append(tags.span(f"not ready: {'; '.join(problems)}", class_="flag"))
     else:
@@ -39,14 +39,14 @@ def describe_registry(
 
 
 def time_of_count(totals: RegistryTotals) -> Tag:
-    """Say when something was counted: to the minute, with the date for those who point at it."""
-    when = datetime.fromtimestamp(int(totals.counted_at), UTC)
+    """Return the time of the count, to the minute; the tooltip has the date."""
+    moment = datetime.fromtimestamp(int(totals.counted_at), UTC)
     return tags.span(
         "as of ",
         tags.time(
-            when.strftime("%H:%M UTC"),
-            datetime=when.isoformat(),
-            title=when.strftime("%Y-%m-%d %H:%M:%S UTC"),
+            moment.strftime("%H:%M UTC"),
+            datetime=moment.isoformat(),
+            title=moment.strftime("%Y-%m-%d %H:%M:%S UTC"),
         ),
         class_="quiet",
     )
@@ -70,17 +70,17 @@ def _describe_totals(totals: RegistryTotals) -> list[Part]:
 
 
 def explain_filling(root: str) -> list[Tag]:
-    """Say how a registry that is empty is filled.
+    """Return instructions for filling an empty registry.
 
     Args:
-        root: The directory of its tree; empty if that is not to be shown.
+        root: The root directory; empty if it is not to be shown.
     """
-    directory = shlex.quote(shown(root)) if root else "DIRECTORY"
-    root_shown: Part = tags.code(shown(root)) if root else "its directory"
+    directory = shlex.quote(escape(root)) if root else "DIRECTORY"
+    root_part: Part = tags.code(escape(root)) if root else "its directory"
     return [
-        tags.p("This registry is empty. Fill ", root_shown, " in one of these ways:"),
+        tags.p("This registry is empty. Fill ", root_part, " in one of these ways:"),
         tags.h2("From image archives"),
-        tags.p("On this machine, with K3s' air-gap tarball for example:", class_="quiet"),
+        tags.p("On this machine, for example from K3s' air-gap tarball:", class_="quiet"),
         to_paste(f"minreg import --directory {directory} k3s-airgap-images-amd64.tar.zst"),
         tags.h2("From the internet"),
         tags.p(
@@ -90,10 +90,10 @@ def explain_filling(root: str) -> list[Tag]:
         to_paste("minreg download --version stable --platform linux/amd64"),
         tags.p("Pack them:", class_="quiet"),
         to_paste("tar -czf registry-content.tar.gz -C registry ."),
-        tags.p("Carry the file to this machine and unpack it:", class_="quiet"),
+        tags.p("Copy the file to this machine and unpack it:", class_="quiet"),
         to_paste(f"tar -xzf registry-content.tar.gz -C {directory}"),
         tags.h2("With a sample"),
-        tags.p("A small image that runs, to try the registry:", class_="quiet"),
+        tags.p("A small image that runs, for trying out the registry:", class_="quiet"),
         to_paste(f"minreg sample {directory}"),
         tags.p(
             "Then reload this page. The registry does not need a restart.", class_="quiet note"

@@ -1,7 +1,7 @@
-"""The names of all repositories, as they were not long ago: for searches.
+"""Finding repositories by name, with a cache of the names.
 
-To go through ten thousand directories takes a second. A page that is shown has them gone
-through once more, so that the names are at hand when somebody searches.
+Listing ten thousand directories takes a second. So the names are read in the background whenever
+a list is shown, and a search usually has them.
 """
 
 from bisect import bisect_right
@@ -17,41 +17,51 @@ from twisted.python.failure import Failure
 from minreg.store.interfaces import IRegistryStore, StoreUnavailable
 from minreg.web.disk import DiskIO
 
-FRESH = 30.0
-"""Seconds that names are left as they are."""
+REFRESH_INTERVAL = 30.0
+"""Seconds after which cached names are read again in the background, if they are used."""
 
-USABLE = 60.0
-"""Seconds after which names are too old to be searched; younger ones serve meanwhile."""
+LONGEST_AGE = 60.0
+"""Seconds after which cached names are no longer used."""
 
 MOST_NAMES = 50_000
-"""Names that are kept: some 5 MB."""
+"""The largest number of cached names. They take about 5 MB."""
 
-_PATIENCE = 2.0
-"""Seconds that a search waits for names before it makes do with those that are there."""
+_TIMEOUT = 2.0
+"""Seconds after which a search uses the names that have been read so far."""
 
-_AT_A_TIME = 1000
+_BATCH_SIZE = 1000
+"""Names that are read from the tree in one call."""
+
+_UNCACHED_NAMES = 2000
+"""Names that one search reads and compares behind the cached ones."""
 
 
 @attrs.define
-class Names:
-    """Names of repositories, in order: all, or the first ones if there are more."""
+class CachedNames:
+    """Names of repositories.
 
-    begun: float
-    known: list[str] = attrs.field(factory=list)
+    Attributes:
+        started: When reading them started, in seconds of the clock.
+        names: The names, in byte order.
+        are_all: Whether the registry had no more.
+    """
+
+    started: float
+    names: list[str] = attrs.field(factory=list)
     are_all: bool = False
 
-    def reach_behind(self, name: str) -> bool:
-        """Tell whether they say anything of what sorts behind a name."""
-        return self.are_all or (bool(self.known) and self.known[-1] > name)
+    def covers(self, after: str) -> bool:
+        """Return whether the next name after ``after`` can be found here."""
+        return self.are_all or (bool(self.names) and self.names[-1] > after)
 
 
-class NameIndex:
-    """Keeps the names of a store's repositories.
+class NameCache:
+    """A cache of the names of a store's repositories.
 
     Args:
-        store: Whose names.
-        disk: Where they are looked at.
-        clock: Measures how old they are.
+        store: The store.
+        disk: Runs the store's methods in threads.
+        clock: Measures the age of the names.
     """
 
     _log = Logger(namespace="minreg.store")
@@ -60,147 +70,147 @@ class NameIndex:
         self._store = store
         self._disk = disk
         self._clock = clock
-        self._names: Names | None = None
-        self._coming: Names | None = None
-        self._waiting: list[Deferred[Names]] = []
+        self._cached: CachedNames | None = None
+        self._reading: CachedNames | None = None
+        self._waiting: list[Deferred[CachedNames]] = []
 
     def refresh(self) -> None:
-        """Have the names gone through, unless that was done lately, or is under way."""
-        if self._coming is None and self._age() > FRESH:
-            self._coming = Names(self._clock.seconds())
-            walk = Deferred.fromCoroutine(self._go_through(self._coming))
-            walk.addCallbacks(self._arrive, self._give_up)
+        """Start reading the names, unless they are fresh or being read already."""
+        if self._reading is None and self._age() > REFRESH_INTERVAL:
+            self._reading = CachedNames(self._clock.seconds())
+            deferred = Deferred.fromCoroutine(self._read(self._reading))
+            deferred.addCallbacks(self._succeed, self._fail)
 
-    async def recall(self) -> Names:
-        """Return the names; those that are known so far, if it takes long to get all.
+    async def fetch(self) -> CachedNames:
+        """Return the names; if reading them takes long, those that have been read so far.
 
         Raises:
             StoreUnavailable: The disk does not answer.
         """
-        if self._names is not None and self._age() <= USABLE:
+        if self._cached is not None and self._age() <= LONGEST_AGE:
             self.refresh()
-            return self._names
-        names: Deferred[Names] = Deferred()
-        self._waiting.append(names)
+            return self._cached
+        deferred: Deferred[CachedNames] = Deferred()
+        self._waiting.append(deferred)
         self.refresh()
-        return await names.addTimeout(_PATIENCE, self._clock, self._make_do)
+        return await deferred.addTimeout(_TIMEOUT, self._clock, self._return_partial)
 
     def _age(self) -> float:
-        """How old the names are, in seconds."""
-        return inf if self._names is None else self._clock.seconds() - self._names.begun
+        """Return the age of the cached names, in seconds."""
+        return inf if self._cached is None else self._clock.seconds() - self._cached.started
 
-    async def _go_through(self, names: Names) -> Names:
-        walk = await self._disk.run(self._store.iterate_repositories, "")
-        while len(names.known) < MOST_NAMES:
-            few = await self._disk.fetch_batch(walk, _AT_A_TIME)
-            names.known += few
-            if len(few) < _AT_A_TIME:
-                names.are_all = True
+    async def _read(self, cached: CachedNames) -> CachedNames:
+        iterator = await self._disk.run(self._store.iterate_repositories, "")
+        while len(cached.names) < MOST_NAMES:
+            batch = await self._disk.fetch_batch(iterator, _BATCH_SIZE)
+            cached.names += batch
+            if len(batch) < _BATCH_SIZE:
+                cached.are_all = True
                 break
-        return names
+        return cached
 
-    def _arrive(self, names: Names) -> None:
-        self._names, self._coming = names, None
-        for waiting in self._take_waiting():
-            waiting.callback(names)
+    def _succeed(self, cached: CachedNames) -> None:
+        self._cached, self._reading = cached, None
+        for deferred in self._take_waiting():
+            deferred.callback(cached)
 
-    def _give_up(self, failure: Failure) -> None:
-        self._coming = None
+    def _fail(self, failure: Failure) -> None:
+        self._reading = None
         if not failure.check(StoreUnavailable):
             self._log.failure("cannot list the repositories", failure)
-        for each in self._take_waiting():
-            each.errback(StoreUnavailable(failure.getErrorMessage()))
+        for deferred in self._take_waiting():
+            deferred.errback(StoreUnavailable(failure.getErrorMessage()))
 
-    def _take_waiting(self) -> list[Deferred[Names]]:
-        """Take those that still wait: neither too long, nor for a client that has left."""
+    def _take_waiting(self) -> list[Deferred[CachedNames]]:
+        """Return the searches that still wait: a timeout or a lost client ends the wait."""
         waiting, self._waiting = self._waiting, []
-        return [each for each in waiting if not each.called]
+        return [deferred for deferred in waiting if not deferred.called]
 
-    def _make_do(self, _result: object, _seconds: float) -> Names:
-        return self._coming or Names(self._clock.seconds())
-
-
-_NAMES_AT_A_TIME = 2000
-"""Names that one page looks through where none are kept."""
+    def _return_partial(self, _result: object, _seconds: float) -> CachedNames:
+        return self._reading or CachedNames(self._clock.seconds())
 
 
 @attrs.frozen
-class Listed:
-    """A part of the list: names, and the name after which the next part begins, if there is one.
+class SearchResult:
+    """A page of names.
 
-    ``is_exhausted`` is False where the search ended for want of names, not of room.
+    Attributes:
+        names: The names.
+        next_after: The name after which the next page begins; empty if this is the last page.
+        is_exhausted: False if the search stopped before it found enough names or reached the end.
     """
 
     names: Sequence[str]
-    following: str
+    next_after: str
     is_exhausted: bool
 
 
-class Listing:
-    """Finds the names of a store's repositories.
+class RepositorySearch:
+    """Lists and finds the names of a store's repositories.
 
     Args:
-        store: Whose names.
-        disk: Where they are looked at.
-        clock: Measures how old they are.
+        store: The store.
+        disk: Runs the store's methods in threads.
+        clock: Measures the age of cached names.
     """
 
     def __init__(self, store: IRegistryStore, disk: DiskIO, clock: IReactorTime) -> None:
         self._store = store
         self._disk = disk
-        self._index = NameIndex(store, disk, clock)
+        self._cache = NameCache(store, disk, clock)
 
-    async def list(self, after: str, size: int) -> Listed:
-        """Find the first names behind ``after``, as they are at this moment.
+    async def list(self, after: str, size: int) -> SearchResult:
+        """Return the first names after ``after``, read from the store.
 
         Args:
-            after: The name behind which to begin; empty for the beginning.
-            size: How many names to find at most.
+            after: A name; empty for the beginning.
+            size: The largest number of names.
 
         Raises:
             StoreUnavailable: The disk does not answer.
         """
-        walk = await self._disk.run(self._store.iterate_repositories, after)
-        return _cut(await self._disk.fetch_batch(walk, size + 1), size)
+        iterator = await self._disk.run(self._store.iterate_repositories, after)
+        return _first(await self._disk.fetch_batch(iterator, size + 1), size)
 
-    def make_ready(self) -> None:
-        """Have names at hand: who looks at a list may search it next."""
-        self._index.refresh()
+    def prefetch(self) -> None:
+        """Start reading the names for a search that may follow."""
+        self._cache.refresh()
 
-    async def search(self, text: str, after: str, size: int) -> Listed:
-        """Find the first names behind ``after`` that have all words of ``text`` in them.
+    async def search(self, text: str, after: str, size: int) -> SearchResult:
+        """Return the first names after ``after`` that contain all words of ``text``.
 
         Args:
-            text: Words, of which case does not matter.
+            text: Words. Upper and lower case are the same.
             after: As for ``list``.
             size: As for ``list``.
 
         Raises:
             StoreUnavailable: The disk does not answer.
         """
-        names = await self._index.recall()
-        if not names.reach_behind(after):
-            walk = await self._disk.run(self._store.iterate_repositories, after)
-            few = await self._disk.fetch_batch(walk, _NAMES_AT_A_TIME)
-            names = Names(names.begun, few, are_all=len(few) < _NAMES_AT_A_TIME)
-        return await self._disk.run(_search, names, text.lower().split(), after, size)
+        cached = await self._cache.fetch()
+        if not cached.covers(after):
+            iterator = await self._disk.run(self._store.iterate_repositories, after)
+            batch = await self._disk.fetch_batch(iterator, _UNCACHED_NAMES)
+            cached = CachedNames(cached.started, batch, are_all=len(batch) < _UNCACHED_NAMES)
+        return await self._disk.run(_search, cached, text.lower().split(), after, size)
 
 
-def cut_names(names: Sequence[str], after: str, size: int) -> Listed:
-    """Take the first names behind ``after`` of names in order; see ``Listing.list``."""
-    return _cut(names[bisect_right(names, after) :], size)
+def page_of_names(names: Sequence[str], after: str, size: int) -> SearchResult:
+    """Return the first of some sorted names after ``after``; see ``RepositorySearch.list``."""
+    return _first(names[bisect_right(names, after) :], size)
 
 
-def _cut(names: Sequence[str], size: int) -> Listed:
-    following = names[size - 1] if len(names) > size else ""
-    return Listed(names[:size], following, is_exhausted=True)
+def _first(names: Sequence[str], size: int) -> SearchResult:
+    next_after = names[size - 1] if len(names) > size else ""
+    return SearchResult(names[:size], next_after, is_exhausted=True)
 
 
-def _search(names: Names, words: Sequence[str], after: str, size: int) -> Listed:
-    known, are_all = list(names.known), names.are_all
-    found = known[bisect_right(known, after) :]
+def _search(cached: CachedNames, words: Sequence[str], after: str, size: int) -> SearchResult:
+    # A copy, because this runs in a thread while more names may be added.
+    names, are_all = list(cached.names), cached.are_all
+    matches = names[bisect_right(names, after) :]
     for word in words:
-        found = [name for name in found if word in name]
-    if len(found) > size or are_all:
-        return _cut(found, size)
-    return Listed(found, known[-1] if known else after, is_exhausted=False)
+        matches = [name for name in matches if word in name]
+    if len(matches) > size or are_all:
+        return _first(matches, size)
+    return SearchResult(matches, names[-1] if names else after, is_exhausted=False)

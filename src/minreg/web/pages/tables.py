@@ -1,6 +1,6 @@
-"""Tables whose rows are looked up one after the other, each when the page comes to it.
+"""Tables whose rows are read from the store one by one, while the page is written.
 
-Nothing that a row is about takes the page away: a row that cannot be made says why.
+A row that cannot be read shows the reason, and the page continues with the next one.
 """
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
@@ -13,89 +13,94 @@ from twisted.web.template import Tag, tags
 
 from minreg.store.interfaces import ContentInvalid, RepositoryNotFound, StoreUnavailable, TooLarge
 from minreg.web.disk import DiskIO
-from minreg.web.pages.html import Part, cell, image_path, link, shown, table
+from minreg.web.pages.html import Part, cell, escape, image_path, link, table
 
-Found = TypeVar("Found")
+Item = TypeVar("Item")
 
-PATIENCE = 5.0
-"""Seconds that all rows together may take; those that come later have only their names."""
+TABLE_TIMEOUT = 5.0
+"""Seconds for reading all rows. Rows after that have only their names."""
 
 
 @attrs.frozen
-class Subject(Generic[Found]):
-    """What the rows of a table are about.
+class RowFormat(Generic[Item]):
+    """How the rows of a table are read and written.
 
-    ``headings`` are those of the columns, each with its class; ``repository`` is the one
-    whose tags the names are, empty if they are repositories themselves; ``look`` finds out
-    about a name, in a thread; ``write`` makes a row's cells behind the first one; ``flag``
-    what the first one has beside the name.
+    Attributes:
+        headings: The heading of each column, with its CSS class.
+        repository: The repository whose tags the rows are about; empty if the rows are about
+            repositories.
+        read: Reads what a row shows, by its name. It is called in a thread.
+        write: Returns the cells of a row after the first one.
+        flag: Returns a warning to show beside the name, or an empty text.
     """
 
     headings: Sequence[tuple[str, str]]
     repository: str
-    look: Callable[[str], Found]
-    write: Callable[[str, Found], list[Tag]]
-    flag: Callable[[Found], str]
+    read: Callable[[str], Item]
+    write: Callable[[str, Item], list[Tag]]
+    flag: Callable[[Item], str]
 
 
-class Rows(Generic[Found]):
-    """The rows of a table.
+class LazyTable(Generic[Item]):
+    """A table whose rows are read while the page is written.
 
     Args:
-        subject: What they are about.
-        disk: Where that is looked at.
-        clock: Measures how long it takes.
+        row_format: How rows are read and written.
+        disk: Runs the reading in threads.
+        clock: Measures the timeout.
     """
 
     _log = Logger(namespace="minreg.store")
 
-    def __init__(self, subject: Subject[Found], disk: DiskIO, clock: IReactorTime) -> None:
-        self._subject = subject
+    def __init__(self, row_format: RowFormat[Item], disk: DiskIO, clock: IReactorTime) -> None:
+        self._format = row_format
         self._disk = disk
         self._clock = clock
-        self._begun = clock.seconds()
+        self._started = clock.seconds()
 
-    def table(self, names: Sequence[str]) -> Tag:
-        """Make the table that has a row for each name."""
-        return table(self._subject.headings, in_turn(names, self._row))
+    def render(self, names: Sequence[str]) -> Tag:
+        """Return the table with a row for each name."""
+        return table(self._format.headings, render_each(names, self._row))
 
     async def _row(self, name: str) -> Part:
-        if self._clock.seconds() - self._begun > PATIENCE:
-            return self._bare_row(name, "quiet", "not looked at: the disk is slow")
+        if self._clock.seconds() - self._started > TABLE_TIMEOUT:
+            return self._bare_row(name, "quiet", "not read: the disk is slow")
         try:
-            found = await self._disk.run(self._subject.look, name)
+            item = await self._disk.run(self._format.read, name)
         except RepositoryNotFound:
+            # It was removed after its name was listed.
             return ""
         except TooLarge:
-            return self._bare_row(name, "quiet", "too much to sum up: look at its tags")
+            return self._bare_row(name, "quiet", "too large for a summary: open its tags")
         except ContentInvalid as error:
             self._log.warn("{reason}", event="content_invalid", reason=str(error))
             return self._bare_row(name, "flag", "cannot be read: see the log")
         except StoreUnavailable as error:
-            self._log.error("cannot look at {name}: {reason}", name=name, reason=str(error))
-            return self._bare_row(name, "flag", "took too long to read: see the log")
-        flag = self._subject.flag(found)
+            self._log.error("cannot read {name}: {reason}", name=name, reason=str(error))
+            return self._bare_row(name, "flag", "cannot be read in time: see the log")
+        flag = self._format.flag(item)
         first = cell("name", self._link(name), " ", tags.span(flag, class_="flag") if flag else "")
-        return tags.tr(first, self._subject.write(name, found))
+        return tags.tr(first, self._format.write(name, item))
 
     def _bare_row(self, name: str, kind: str, reason: str) -> Tag:
-        columns = len(self._subject.headings) - 1
+        columns = len(self._format.headings) - 1
         return tags.tr(
             cell("name", self._link(name)), tags.td(reason, class_=kind, colspan=f"{columns}")
         )
 
     def _link(self, name: str) -> Tag:
-        repository = self._subject.repository
-        return link(image_path(repository, name) if repository else image_path(name), shown(name))
+        repository = self._format.repository
+        path = image_path(repository, name) if repository else image_path(name)
+        return link(path, escape(name))
 
 
-def in_turn(
-    names: Iterable[str], make: Callable[[str], Coroutine[Any, Any, Part]]
+def render_each(
+    names: Iterable[str], render: Callable[[str], Coroutine[Any, Any, Part]]
 ) -> Iterator[Coroutine[Any, Any, Part]]:
-    """Make a part for each name, one after the other, when the page comes to it.
+    """Yield a coroutine for each name. The template awaits each before it requests the next.
 
-    A part that cannot be made ends the page with its error. Twisted awaits a coroutine
-    itself; of a Deferred it would await a copy, and log the error of the original as unhandled.
+    An exception of a coroutine ends the page. These are coroutines and not Deferreds: of a
+    Deferred, Twisted awaits a copy, and logs the error of the original as unhandled.
     """
     for name in names:
-        yield make(name)
+        yield render(name)

@@ -1,9 +1,9 @@
-"""The order of tags: by version, the newest first.
+"""Sorting tags by version, newest first.
 
-Tags have no order of their own. Those that begin with a number, with or without a ``v``, are
+Tags that begin with a number, with or without a ``v``, are
 compared as versions: ``v1.10.0`` is newer than ``v1.9.2``, and as in Semantic Versioning 2.0.0,
 section 11, ``v1.10.0-rc2`` is older than ``v1.10.0``. Other suffixes, such as ``-k3s2`` or
-``-alpine``, do not make a version older. All other tags, such as ``latest``, stand behind the
+``-alpine``, do not make a version older. All other tags, such as ``latest``, come after the
 versions, in alphabetical order.
 """
 
@@ -19,18 +19,18 @@ _PRE_RELEASE = re.compile(
 
 
 def sort_tags(tags: Sequence[str]) -> list[str]:
-    """Return tags in order, the newest first."""
+    """Return tags sorted by version, newest first."""
     versions = {tag for tag in tags if _VERSION.fullmatch(tag)}
     others = sorted(tag for tag in tags if tag not in versions)
     return sorted(versions, key=_version_key, reverse=True) + others
 
 
 def skip_to(tags: Sequence[str], after: str) -> Sequence[str]:
-    """Return the tags behind one of them, or behind the place that it would have.
+    """Return the tags after a given one.
 
     Args:
-        tags: Tags in order.
-        after: The tag; empty for the beginning.
+        tags: Sorted tags.
+        after: The tag; empty for the beginning. It need not be one of ``tags``.
     """
     if not after:
         return tags
@@ -38,7 +38,7 @@ def skip_to(tags: Sequence[str], after: str) -> Sequence[str]:
 
 
 def _version_key(tag: str) -> Any:
-    """Return what versions are compared by."""
+    """Return the sort key of a tag that is a version."""
     match = _VERSION.fullmatch(tag)
     numbers, suffix = match.groups() if match is not None else ("", tag)
     release = [int(number) for number in numbers.split(".")]
@@ -49,7 +49,7 @@ def _version_key(tag: str) -> Any:
 
 
 def _natural_key(text: str) -> list[tuple[int, str]]:
-    """Return what texts are compared by in which numbers count as such."""
-    # Every second part is a number.
+    """Return a sort key by which numbers in a text are compared as numbers."""
+    # Split with a group, every second part is a number.
     parts = enumerate(_NUMBER.split(text))
-    return [(int(part), "") if place % 2 else (-1, part) for place, part in parts]
+    return [(int(part), "") if index % 2 else (-1, part) for index, part in parts]

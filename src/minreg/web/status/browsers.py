@@ -1,4 +1,4 @@
-"""Pages for people. Only browsers get them: registry clients get JSON at the same paths."""
+"""Pages for browsers. All other clients get JSON at the same paths."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -14,7 +14,7 @@ CONTENT_SECURITY_POLICY = (
     b"default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; "
     b"base-uri 'none'; frame-ancestors 'none'"
 )
-"""What a page may load: its style sheet, and its icon, a ``data:`` URL (CSP Level 3)."""
+"""A page may load only its style sheet and its icon, a ``data:`` URL (CSP Level 3)."""
 
 _HEADERS = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY),
@@ -25,39 +25,39 @@ _HEADERS = (
 
 
 View = Callable[[RegistryRequest], Awaitable[bytes]]
-"""Returns a page, as HTML."""
+"""Returns a page as HTML."""
 
 
 class Views(Protocol):
-    """All pages."""
+    """All pages. A view that cannot return a page raises ``RegistryError``."""
 
     async def home(self, request: RegistryRequest) -> bytes:
-        """Return the page of all repositories."""
+        """Return the page with the list of repositories."""
 
     async def image(self, request: RegistryRequest) -> bytes:
         """Return the page of the repository or image that the path names."""
 
-    async def missing(self, request: RegistryRequest) -> bytes:
-        """Return the page of what was not found."""
-
     async def not_found(self, request: RegistryRequest) -> bytes:
-        """Refuse a path that leads to no page.
+        """Return the page with the not-found log."""
+
+    async def unknown_path(self, request: RegistryRequest) -> bytes:
+        """Refuse a path that has no page.
 
         Raises:
             RegistryError: Always.
         """
 
-    async def problem(self, request: RegistryRequest, error: RegistryError) -> bytes:
-        """Return the page for an error."""
+    async def error(self, request: RegistryRequest, error: RegistryError) -> bytes:
+        """Return the page about an error."""
 
 
 @attrs.frozen
 class PageLoader:
-    """A page.
+    """Loads a page.
 
     Attributes:
-        load: Returns all pages; the module is loaded at the first call.
-        choose: Returns this one.
+        load: Returns all pages. The first call imports their module.
+        choose: Returns one of them.
     """
 
     load: Callable[[], Views]
@@ -65,11 +65,11 @@ class PageLoader:
 
 
 class BrowserResource(RegistryResource):
-    """A resource that is a page for browsers, and another resource for other clients.
+    """A page for browsers, and another resource at the same path for all other clients.
 
     Args:
         page: The page.
-        otherwise: The other resource.
+        otherwise: The resource for other clients.
     """
 
     isLeaf = True
@@ -80,34 +80,34 @@ class BrowserResource(RegistryResource):
         self._otherwise = otherwise
 
     def render_GET(self, request: RegistryRequest) -> int:
-        """Send the page to a browser."""
+        """Send the page if the client is a browser, else the other resource's response."""
         if not is_browser(request):
             return self._otherwise.render(request)
-        return self.answer_later(request, self._show(request))
+        return self.answer_later(request, self._send_page(request))
 
-    async def _show(self, request: RegistryRequest) -> None:
+    async def _send_page(self, request: RegistryRequest) -> None:
         views = self._page.load()
         try:
             html = await self._page.choose(views)(request)
         except StoreUnavailable as error:
-            html = await self._show_problem(views, request, unavailable(str(error)))
+            html = await self._write_error(views, request, unavailable(str(error)))
         except RegistryError as error:
-            html = await self._show_problem(views, request, error)
+            html = await self._write_error(views, request, error)
         for name, content in _HEADERS:
             request.setHeader(name, content)
         request.setHeader(b"vary", b"accept")
         request.respond(html, b"text/html; charset=utf-8")
 
-    async def _show_problem(
+    async def _write_error(
         self, views: Views, request: RegistryRequest, error: RegistryError
     ) -> bytes:
         request.failure = str(error)
         request.setResponseCode(error.status)
-        return await views.problem(request, error)
+        return await views.error(request, error)
 
 
 def is_browser(request: RegistryRequest) -> bool:
-    """Return whether a client accepts HTML by name, which only browsers do."""
+    """Return whether ``Accept`` has ``text/html``, which only browsers send."""
     accepted = (request.header(b"accept") or "").lower()
     offers = (offer.replace(" ", "") for offer in accepted.split(","))
     return any(

@@ -18,15 +18,15 @@ from minreg.web.status.totals import TotalsCounter
 
 @attrs.frozen
 class StatusOptions:
-    """How the status is served.
+    """How the daemon was started, as far as the status shows or needs it.
 
     Attributes:
         aliases: Names of the registry, each with the upstream host that it stands for.
         is_elsewhere: Whether the status has a site of its own (``--status-listen``).
-        has_page: Whether there are pages for people.
-        root: The directory that is served.
-        workers: How many processes serve it.
-        host_name: The name of this machine, for people; empty if it is not to be shown.
+        has_page: Whether browsers get pages.
+        root: The root directory of the registry.
+        workers: The number of processes.
+        host_name: The name of this machine, for the page; empty if it is not to be shown.
     """
 
     aliases: Mapping[str, str]
@@ -39,22 +39,22 @@ class StatusOptions:
 
 @attrs.frozen
 class StatusContext:
-    """What the status is about.
+    """The registry whose status is served.
 
     Attributes:
         site: The registry's site.
         store: The store that it serves.
-        disk: Runs the store's methods.
+        disk: Runs the store's methods in threads.
         clock: Measures time.
-        figures: The counts of the site's requests.
-        misses: The log of what was not found.
-        totals: Counts what the store holds.
+        metrics: The metrics of the site's requests.
+        not_found: The not-found log of the site.
+        totals: Counts the content of the store.
     """
 
     site: RegistrySite
     store: IRegistryStore
     disk: DiskIO
     clock: IReactorTime
-    figures: RequestMetrics
-    misses: NotFoundLog
+    metrics: RequestMetrics
+    not_found: NotFoundLog
     totals: TotalsCounter

@@ -24,55 +24,57 @@ class SiteCollector(Collector):
 
     Args:
         site: The site.
-        figures: The counts of its requests.
-        misses: The log of what was not found.
+        metrics: The metrics of its requests.
+        not_found: Its not-found log.
     """
 
-    def __init__(self, site: RegistrySite, figures: RequestMetrics, misses: NotFoundLog) -> None:
+    def __init__(
+        self, site: RegistrySite, metrics: RequestMetrics, not_found: NotFoundLog
+    ) -> None:
         self._site = site
-        self._figures = figures
-        self._misses = misses
+        self._metrics = metrics
+        self._not_found = not_found
 
     def collect(self) -> Iterable[Metric]:
         """Return all metric families with their current values."""
-        figures = self._figures
+        metrics = self._metrics
         self._site.update_observers()
         requests = CounterMetricFamily(
             "minreg_requests", "Answered requests.", labels=["endpoint", "method", "status"]
         )
-        for labels, number in sorted(figures.requests.items()):
+        for labels, number in sorted(metrics.requests.items()):
             requests.add_metric(labels, number)
         yield requests
         yield _histogram(
             "minreg_request_duration_seconds",
             "Seconds from the arrival of a request to the end of its response.",
-            figures.seconds,
+            metrics.seconds,
         )
-        yield _histogram("minreg_response_size_bytes", "Bytes of response bodies.", figures.bytes)
+        yield _histogram("minreg_response_size_bytes", "Bytes of response bodies.", metrics.bytes)
         yield from self._collect_faults()
         yield from self._collect_state()
 
     def _collect_faults(self) -> Iterator[Metric]:
-        figures = self._figures
-        for name, text, counted in (
-            ("aborted", "Responses that the client aborted.", figures.aborted),
-            ("truncated", "Responses that the registry aborted.", figures.truncated),
+        metrics = self._metrics
+        for name, text, counter in (
+            ("aborted", "Responses that the client aborted.", metrics.aborted),
+            ("truncated", "Responses that the registry aborted.", metrics.truncated),
             (
                 "not_found",
                 "Requests for manifests and blobs that do not exist.",
-                figures.not_found,
+                metrics.not_found,
             ),
         ):
             family = CounterMetricFamily(f"minreg_{name}", text, labels=["endpoint"])
-            for endpoint in ("blobs", "manifests", *sorted(counted.keys() - _ALWAYS)):
-                family.add_metric([endpoint], counted[endpoint])
+            for endpoint in sorted(counter.keys() | _CONTENT_ENDPOINTS):
+                family.add_metric([endpoint], counter[endpoint])
             yield family
 
     def _collect_state(self) -> Iterator[Metric]:
         for name, text, value in (
             ("transfers_in_progress", "Responses in progress.", self._site.transfers),
             ("connections", "Open connections.", self._site.connections),
-            ("not_found_names", "Names in the log of what was not found.", len(self._misses)),
+            ("not_found_names", "Names in the not-found log.", len(self._not_found)),
         ):
             yield GaugeMetricFamily(f"minreg_{name}", text, value=value)
         build = GaugeMetricFamily(
@@ -84,11 +86,16 @@ class SiteCollector(Collector):
         yield build
 
 
-_ALWAYS = frozenset({"blobs", "manifests"})
+# These have a value from the start, so that an alert can see the first increase.
+_CONTENT_ENDPOINTS = frozenset({"blobs", "manifests"})
 
 
 class Exposition:
-    """Writes the metrics of a site and of its process."""
+    """Writes the metrics of a site and of its process.
+
+    Args:
+        collector: Collects the metrics of the site.
+    """
 
     def __init__(self, collector: SiteCollector) -> None:
         self._registry = CollectorRegistry()
@@ -96,7 +103,11 @@ class Exposition:
         ProcessCollector(registry=self._registry)
 
     def write(self, accepted: str) -> tuple[bytes, str]:
-        """Return the metrics in the best format that a client accepts, and its media type."""
+        """Return the metrics, and the media type of their format.
+
+        Args:
+            accepted: The header field ``Accept``, which selects the format.
+        """
         encode, media_type = choose_encoder(accepted)
         return encode(self._registry), media_type
 

@@ -36,5 +36,9 @@ def send_lines(request: RegistryRequest, lines: bytes) -> int:
 
 
 def format_time(seconds: float) -> str:
-    """Format a Unix time, in seconds, as in RFC 3339, in UTC."""
+    """Return a time as RFC 3339 text in UTC.
+
+    Args:
+        seconds: The time, in seconds since the epoch.
+    """
     return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")

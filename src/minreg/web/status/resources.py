@@ -1,6 +1,8 @@
-"""``/metrics``: the figures for Prometheus.
+"""The resources beside the registry: health, status, metrics, the not-found log and the pages.
 
-Its client library is not loaded before somebody asks.
+Many daemons never serve the pages, the preflight or the metrics. Their modules, and Prometheus'
+client library, are loaded at the first request for them, to keep the start short and the memory of
+an idle daemon small.
 """
 
 import json
@@ -43,28 +45,30 @@ _LIBRARY = "prometheus_client"
 
 
 class MetricsResource(RegistryResource):
-    """The figures of a site.
+    """``/metrics``: the metrics of a site, for Prometheus.
 
     Args:
         site: The site.
-        figures: What it did so far.
-        misses: What was missed.
+        metrics: The metrics of its requests.
+        not_found: Its not-found log.
     """
 
     isLeaf = True
 
-    def __init__(self, site: RegistrySite, figures: RequestMetrics, misses: NotFoundLog) -> None:
+    def __init__(
+        self, site: RegistrySite, metrics: RequestMetrics, not_found: NotFoundLog
+    ) -> None:
         super().__init__()
         self._site = site
-        self._figures = figures
-        self._misses = misses
+        self._metrics = metrics
+        self._not_found = not_found
         self._exposition: Exposition | None = None
 
     def render_GET(self, request: RegistryRequest) -> int:
-        """Send the figures.
+        """Send the metrics.
 
         Raises:
-            RegistryError: The library that writes them is not installed.
+            RegistryError: Prometheus' client library is not installed.
         """
         if self._exposition is None:
             self._exposition = self._load()
@@ -84,29 +88,29 @@ class MetricsResource(RegistryResource):
                 "prometheus-client is not installed: reinstall minreg; where there is no network, "
                 "from its wheels: pip install --no-index --find-links wheels minreg",
             ) from None
-        return Exposition(SiteCollector(self._site, self._figures, self._misses))
+        return Exposition(SiteCollector(self._site, self._metrics, self._not_found))
 
 
-class MissingResource(RegistryResource):
-    """What was missed: as JSON, or as a list of images.
+class NotFoundResource(RegistryResource):
+    """``/minreg/missing``: the not-found log, as JSON or as a list for ``minreg download``.
 
     Args:
-        misses: The record.
-        aliases: Names of this registry, each with the host that is meant by it.
+        log: The not-found log.
+        aliases: Names of this registry, each with the upstream host that it stands for.
     """
 
     isLeaf = True
 
-    def __init__(self, misses: NotFoundLog, aliases: Mapping[str, str]) -> None:
+    def __init__(self, log: NotFoundLog, aliases: Mapping[str, str]) -> None:
         super().__init__()
-        self._misses = misses
+        self._log_entries = log
         self._aliases = aliases
 
     def render_GET(self, request: RegistryRequest) -> int:
-        """Send the record, in the format that the query or ``Accept`` names.
+        """Send the log in the format that the query or ``Accept`` names.
 
         Raises:
-            RegistryError: There is no such format.
+            RegistryError: The format is unknown.
         """
         if wants_list(request):
             return send_lines(request, self._as_list())
@@ -116,44 +120,46 @@ class MissingResource(RegistryResource):
         document = {
             "missing": [
                 {
-                    "namespace": miss.wanted.namespace,
-                    "repository": miss.wanted.repository,
-                    "reference": miss.wanted.reference,
-                    "kind": "blob" if miss.wanted.is_blob else "manifest",
-                    "image": image_of(miss.wanted, self._aliases),
-                    "count": miss.count,
-                    "attempts": miss.occasions,
-                    "first": format_time(miss.first),
-                    "last": format_time(miss.last),
-                    "user_agent": miss.user_agent,
+                    "namespace": entry.content.registry,
+                    "repository": entry.content.repository,
+                    "reference": entry.content.reference,
+                    "kind": "blob" if entry.content.is_blob else "manifest",
+                    "image": image_of(entry.content, self._aliases),
+                    "count": entry.count,
+                    "attempts": entry.attempts,
+                    "first": format_time(entry.first),
+                    "last": format_time(entry.last),
+                    "user_agent": entry.user_agent,
                 }
-                for miss in self._misses.list()
+                for entry in self._log_entries.list()
             ],
-            "dropped": self._misses.dropped,
+            "dropped": self._log_entries.dropped,
         }
         return json.dumps(document, indent=1).encode("ascii") + b"\n"
 
     def _as_list(self) -> bytes:
-        missed = self._misses.list()
-        lines = (_as_line(miss, image_of(miss.wanted, self._aliases)) for miss in missed)
+        lines = (
+            _as_line(entry, image_of(entry.content, self._aliases))
+            for entry in self._log_entries.list()
+        )
         return "".join(lines).encode("utf-8")
 
 
-def _as_line(miss: NotFoundEntry, image: str) -> str:
-    """Write an image that can be downloaded, or a comment on what cannot."""
+def _as_line(entry: NotFoundEntry, image: str) -> str:
+    """Return an image for ``minreg download``, or a comment about what it cannot download."""
     remark = (
-        f"# {count(miss.count, 'time')}, last {format_time(miss.last)}, "
-        f"by {printable(miss.user_agent)}"
+        f"# {count(entry.count, 'time')}, last {format_time(entry.last)}, "
+        f"by {printable(entry.user_agent)}"
     )
-    if image and not names_registry(miss.wanted) and miss.occasions == 1:
-        # Whoever tries names at random says no registry, and does not come back.
-        return f"# of no registry that was named, perhaps: {image}  {remark}\n"
+    content = entry.content
+    if image and not names_registry(content) and entry.attempts == 1:
+        # Scanners try names without a registry, once each. Nodes name it, and retry.
+        return f"# no registry named, perhaps: {image}  {remark}\n"
     if image:
         return f"{image}  {remark}\n"
-    wanted = miss.wanted
-    name = join_reference(wanted.repository, wanted.reference)
-    what = "blob" if wanted.is_blob else "of an unknown registry"
-    return f"# {what}: {wanted.namespace or '-'} {name}  {remark}\n"
+    kind = "blob" if content.is_blob else "unknown registry"
+    name = join_reference(content.repository, content.reference)
+    return f"# {kind}: {content.registry or '-'} {name}  {remark}\n"
 
 
 def make_sites(
@@ -161,58 +167,70 @@ def make_sites(
     disk: DiskIO,
     clock: IReactorTime,
     most_connections: int,
-    plan: StatusOptions,
+    options: StatusOptions,
 ) -> tuple[RegistrySite, RegistrySite]:
-    """Make what serves the registry and what serves its status; they may be the same.
+    """Return the site of the registry and the site of its status, which may be the same.
 
     Args:
-        store: What the registry serves.
-        disk: Where the store is looked at.
+        store: The store to serve.
+        disk: Runs the store's methods in threads.
         clock: Measures time.
-        most_connections: How many may be open at once, on each site.
-        plan: What is served.
+        most_connections: The largest number of open connections, for each site.
+        options: How the daemon was started.
     """
-    figures, misses = RequestMetrics(), NotFoundLog(time)
+    metrics, not_found = RequestMetrics(), NotFoundLog(time)
     root = make_root(store, disk)
-    site = FastSite(
-        root, clock, most_connections, [figures.count, make_not_found_observer(misses)]
-    )
-    status_root = RegistryResource() if plan.is_elsewhere else root
+    observers = [metrics.count, make_not_found_observer(not_found)]
+    site = FastSite(root, clock, most_connections, observers)
+    status_root = RegistryResource() if options.is_elsewhere else root
     totals = TotalsCounter(store.uncached(), disk, clock)
-    put_status(status_root, StatusContext(site, store, disk, clock, figures, misses, totals), plan)
-    if not plan.is_elsewhere:
+    context = StatusContext(site, store, disk, clock, metrics, not_found, totals)
+    add_status(status_root, context, options)
+    if not options.is_elsewhere:
         return site, site
     return site, FastSite(status_root, clock, most_connections)
 
 
-def put_status(root: RegistryResource, watched: StatusContext, plan: StatusOptions) -> None:
-    """Put health, figures, misses and pages below a root."""
-    site, misses = watched.site, watched.misses
-    below = RegistryResource()
-    root.putChild(b"minreg", below)
+def add_status(root: RegistryResource, context: StatusContext, options: StatusOptions) -> None:
+    """Add health, metrics, status, the not-found log and the pages to a root resource."""
+    minreg = RegistryResource()
+    root.putChild(b"minreg", minreg)
     root.putChild(b"livez", LiveResource())
-    root.putChild(b"readyz", ReadyResource(site, watched.store, watched.disk))
-    root.putChild(b"metrics", MetricsResource(site, watched.figures, misses))
-    below.putChild(b"preflight", LazyResource(partial(_load_preflight, watched, plan)))
-    below.putChild(b"status", StatusResource(watched, plan, time))
-    missing = MissingResource(misses, plan.aliases)
-    if not plan.has_page:
-        below.putChild(b"missing", missing)
-        return
-    load = cache(partial(_load_views, watched, plan))
-    nothing = RefusingResource(not_an_endpoint)
-    root.putChild(b"", BrowserResource(PageLoader(load, lambda views: views.home), nothing))
-    below.putChild(
-        b"images", BrowserResource(PageLoader(load, lambda views: views.image), nothing)
-    )
-    below.putChild(b"missing", MissingPage(PageLoader(load, lambda views: views.missing), missing))
-    below.putChild(b"style.css", LazyResource(_load_style))
-    root.fallback = BrowserResource(PageLoader(load, lambda views: views.not_found), nothing)
-    below.fallback = root.fallback
+    root.putChild(b"readyz", ReadyResource(context.site, context.store, context.disk))
+    root.putChild(b"metrics", MetricsResource(context.site, context.metrics, context.not_found))
+    minreg.putChild(b"preflight", LazyResource(partial(_load_preflight, context, options)))
+    minreg.putChild(b"status", StatusResource(context, options, time))
+    not_found = NotFoundResource(context.not_found, options.aliases)
+    if options.has_page:
+        _add_pages(root, minreg, not_found, cache(partial(_load_views, context, options)))
+    else:
+        minreg.putChild(b"missing", not_found)
+
+
+def _add_pages(
+    root: RegistryResource,
+    minreg: RegistryResource,
+    not_found: NotFoundResource,
+    load: Callable[[], Views],
+) -> None:
+    refusal = RefusingResource(not_an_endpoint)
+    home = PageLoader(load, lambda views: views.home)
+    image = PageLoader(load, lambda views: views.image)
+    missing = PageLoader(load, lambda views: views.not_found)
+    unknown = PageLoader(load, lambda views: views.unknown_path)
+    root.putChild(b"", BrowserResource(home, refusal))
+    minreg.putChild(b"images", BrowserResource(image, refusal))
+    minreg.putChild(b"missing", NotFoundPageResource(missing, not_found))
+    minreg.putChild(b"style.css", LazyResource(_load_style))
+    root.fallback = minreg.fallback = BrowserResource(unknown, refusal)
 
 
 class LazyResource(RegistryResource):
-    """A resource that is loaded, with all that it needs, when it is first asked for."""
+    """A resource whose modules are loaded at the first request for it.
+
+    Args:
+        load: Returns the resource.
+    """
 
     isLeaf = True
 
@@ -221,36 +239,33 @@ class LazyResource(RegistryResource):
         self._load = cache(load)
 
     def render(self, request: RegistryRequest) -> int:
-        """Have it answer."""
+        """Respond to a request with the resource."""
         return self._load().render(request)
 
 
-class MissingPage(BrowserResource):
-    """The page about what was missed, unless the query asks for a format of its own."""
+class NotFoundPageResource(BrowserResource):
+    """``/minreg/missing`` for browsers: a page, unless the query names a format."""
 
     def render_GET(self, request: RegistryRequest) -> int:
-        """Show the page, or send the record."""
+        """Send the page, or the log in the format that the query names."""
         if b"format" in request.args:
             return self._otherwise.render(request)
         return super().render_GET(request)
 
 
-# What few ask for is loaded when somebody does.
+def _load_preflight(context: StatusContext, options: StatusOptions) -> RegistryResource:
+    from minreg.web.status.preflight import PreflightResource  # noqa: PLC0415 - see above
 
-
-def _load_preflight(watched: StatusContext, plan: StatusOptions) -> RegistryResource:
-    from minreg.web.status.preflight import PreflightResource  # noqa: PLC0415
-
-    return PreflightResource(watched.store, watched.disk, plan.aliases)
+    return PreflightResource(context.store, context.disk, options.aliases)
 
 
 def _load_style() -> RegistryResource:
-    from minreg.web.pages.html import StyleResource  # noqa: PLC0415
+    from minreg.web.pages.html import StyleResource  # noqa: PLC0415 - see above
 
     return StyleResource()
 
 
-def _load_views(watched: StatusContext, plan: StatusOptions) -> Views:
-    from minreg.web.pages.views import PageViews  # noqa: PLC0415
+def _load_views(context: StatusContext, options: StatusOptions) -> Views:
+    from minreg.web.pages.views import PageViews  # noqa: PLC0415 - see above
 
-    return PageViews(watched, plan)
+    return PageViews(context, options)

@@ -1,9 +1,9 @@
-"""How much the registry holds in all: counted in the background, one repository at a time.
+"""Counting the content of the registry in the background, one repository at a time.
 
-A count of ten thousand repositories takes half a minute or more of a thread's time. So it is
-never made for a request: a request starts a count if the last one is old, and gets the result
-of the last one. Between two repositories the count pauses for longer than it worked, so that pulls
-find the disk and the interpreter free.
+The page and ``/minreg/status`` show these totals. A count of ten thousand repositories takes half
+a minute or more of a thread's time. So a request gets the last result, and starts a count if that
+is old; only for the first count it waits up to a second. After each repository, the count pauses
+for longer than it worked, so that pulls get the disk and the interpreter.
 """
 
 import time
@@ -27,31 +27,39 @@ from minreg.store.interfaces import (
 from minreg.web.disk import DiskIO
 
 SHORTEST_INTERVAL = 60.0
-"""Seconds from the end of a count to the next one, at least."""
+"""Seconds between the end of a count and the next one, at least."""
 
 INTERVAL_FACTOR = 20.0
-"""The interval in multiples of what the count took, where that is longer: counts take at most
-a twentieth of the time, however large the registry is."""
+"""The interval as a multiple of the duration of the count, if that is longer: however large the
+registry is, counts take at most a twentieth of the time."""
 
 RETRY_INTERVAL = 5.0
-"""Seconds from the end of a count that failed to the next one, at least."""
+"""Seconds between a count that failed and the next one, at least."""
 
 PAUSE_FACTOR = 2.0
-"""The pause behind each repository, in multiples of the time that it took."""
+"""The pause after each repository, as a multiple of the time that reading it took."""
+
+FIRST_COUNT_TIMEOUT = 1.0
+"""Seconds that a request waits for the first count."""
 
 _BATCH_SIZE = 250
-"""Names that are read from the tree at once."""
+"""Names that are read from the tree in one call."""
 
 
 @attrs.frozen
 class RegistryTotals:
-    """What the registry holds in all.
+    """The content of the whole registry in numbers.
 
-    ``images`` and ``repositories`` are numbers; ``size`` is that of all manifests and blobs in
-    bytes, each counted once; ``incomplete`` are the names of the repositories that lack
-    something, or that cannot be read, in the order of their bytes; ``uncounted`` is the number of
-    repositories whose content is not in the other numbers because they cannot be read or have
-    too many manifests; ``counted_at`` is when the count ended, in seconds since the epoch.
+    Attributes:
+        images: The number of images; see ``RepositorySummary.images``.
+        repositories: The number of repositories.
+        size: Bytes of all manifests and blobs, each counted once.
+        incomplete: The names of the repositories that are incomplete or cannot be read, in byte
+            order.
+        uncounted: The number of repositories that are in no other number than ``repositories``,
+            because they cannot be read or have too many manifests.
+        counted_at: When the count ended, in seconds since the epoch.
+        has_ended: False for the numbers of a count that is still in progress.
     """
 
     images: int
@@ -60,14 +68,20 @@ class RegistryTotals:
     incomplete: tuple[str, ...]
     uncounted: int
     counted_at: float
+    has_ended: bool = True
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the numbers include all repositories."""
+        return self.has_ended and not self.uncounted
 
 
 @attrs.define
 class _Sums:
-    """The sums of a count that is under way.
+    """The sums of a count in progress.
 
-    ``contents`` are the hashes of the digests that are in ``size``: 64 bits of each are enough
-    to tell them apart, and take a fifth of the memory.
+    ``contents`` has the hashes of the digests that are in ``size``. Python's hash has 64 bits,
+    which are enough to distinguish them, and takes a fifth of the memory of the digests.
     """
 
     images: int = 0
@@ -77,27 +91,27 @@ class _Sums:
     uncounted: int = 0
     contents: set[int] = attrs.field(factory=set)
 
-    def add(self, name: str, overview: RepositorySummary) -> None:
+    def add(self, name: str, summary: RepositorySummary) -> None:
         """Add a repository."""
         self.repositories += 1
-        self.images += overview.images
-        if not overview.is_complete:
+        self.images += summary.images
+        if not summary.is_complete:
             self.incomplete.append(name)
-        for digest, size in overview.sizes.items():
+        for digest, size in summary.sizes.items():
             content = hash(digest)
             if content not in self.contents:
                 self.contents.add(content)
                 self.size += size
 
     def add_uncounted(self, name: str, *, is_readable: bool) -> None:
-        """Add a repository of which nothing but the name is known."""
+        """Add a repository whose content cannot be counted."""
         self.repositories += 1
         self.uncounted += 1
         if not is_readable:
             self.incomplete.append(name)
 
-    def freeze(self, counted_at: float) -> RegistryTotals:
-        """Return the totals."""
+    def freeze(self, counted_at: float, *, has_ended: bool) -> RegistryTotals:
+        """Return the totals so far."""
         return RegistryTotals(
             self.images,
             self.repositories,
@@ -105,16 +119,17 @@ class _Sums:
             tuple(self.incomplete),
             self.uncounted,
             counted_at,
+            has_ended,
         )
 
 
 class TotalsCounter:
-    """Counts what a store holds, and keeps the result.
+    """Counts the content of a store in the background, and keeps the last result.
 
     Args:
         store: The store.
-        disk: Runs the reading in threads.
-        clock: Measures intervals and makes the pauses.
+        disk: Runs the store's methods in threads.
+        clock: Measures intervals and pauses.
         now: Returns the time in seconds since the epoch.
     """
 
@@ -132,8 +147,9 @@ class TotalsCounter:
         self._clock = clock
         self._now = now
         self._totals: RegistryTotals | None = None
+        self._sums: _Sums | None = None
         self._next = 0.0
-        self._begun = 0.0
+        self._started = 0.0
         self._is_counting = False
         self._waiting: list[Deferred[None]] = []
 
@@ -142,12 +158,18 @@ class TotalsCounter:
         """The result of the last count; None if no count has ended yet."""
         return self._totals
 
+    @property
+    def progress(self) -> RegistryTotals | None:
+        """The numbers so far of the count in progress; None if none is in progress."""
+        sums = self._sums
+        return None if sums is None else sums.freeze(self._now(), has_ended=False)
+
     def refresh(self) -> None:
-        """Start a count if the last one is old and none is under way."""
+        """Start a count if the last result is old and no count is in progress."""
         if self._is_counting or self._clock.seconds() < self._next:
             return
         self._is_counting = True
-        self._begun = self._clock.seconds()
+        self._started = self._clock.seconds()
         counting = Deferred.fromCoroutine(self._count())
         counting.addErrback(self._fail)
         counting.addCallback(self._end)
@@ -156,16 +178,16 @@ class TotalsCounter:
         self,
         timeout: float,  # noqa: ASYNC109 - that is about asyncio
     ) -> RegistryTotals | None:
-        """Return the result of the last count, and start a new one if that is old.
+        """Return the result of the last count, and start a count if that is old.
 
         Args:
-            timeout: For how many seconds from the start of the first count to wait for its end.
+            timeout: How long to wait for the first count, in seconds since it started.
 
         Returns:
-            None if the first count has not ended within that time, or has failed.
+            None if the first count has not ended in time, or has failed.
         """
         self.refresh()
-        remaining = self._begun + timeout - self._clock.seconds()
+        remaining = self._started + timeout - self._clock.seconds()
         if self._totals is None and self._is_counting and remaining > 0:
             ended: Deferred[None] = Deferred()
             self._waiting.append(ended)
@@ -173,7 +195,7 @@ class TotalsCounter:
         return self._totals
 
     async def _count(self) -> None:
-        sums = _Sums()
+        self._sums = sums = _Sums()
         names = await self._disk.run(self._store.iterate_repositories, "")
         while batch := await self._disk.fetch_batch(names, _BATCH_SIZE):
             for name in batch:
@@ -181,13 +203,13 @@ class TotalsCounter:
                 await self._add(sums, name)
                 pause = (self._clock.seconds() - started) * PAUSE_FACTOR
                 await deferLater(self._clock, pause)
-        self._totals = sums.freeze(self._now())
-        taken = self._clock.seconds() - self._begun
-        self._next = self._clock.seconds() + max(SHORTEST_INTERVAL, taken * INTERVAL_FACTOR)
+        self._totals = sums.freeze(self._now(), has_ended=True)
+        duration = self._clock.seconds() - self._started
+        self._next = self._clock.seconds() + max(SHORTEST_INTERVAL, duration * INTERVAL_FACTOR)
 
     async def _add(self, sums: _Sums, name: str) -> None:
         try:
-            overview = await self._disk.run(self._summarize, name)
+            summary = await self._disk.run(self._summarize, name)
         except RepositoryNotFound:
             return
         except TooLarge:
@@ -195,20 +217,21 @@ class TotalsCounter:
         except ContentInvalid:
             sums.add_uncounted(name, is_readable=False)
         else:
-            sums.add(name, overview)
+            sums.add(name, summary)
 
     def _summarize(self, name: str) -> RepositorySummary:
-        overview: RepositorySummary = self._store.find_repository(None, name).summarize()
-        return overview
+        summary: RepositorySummary = self._store.find_repository(None, name).summarize()
+        return summary
 
     def _fail(self, failure: Failure) -> None:
-        """Keep the last result; a page that needs the disk itself says what is wrong."""
+        """Keep the last result. The page itself shows why the store is unavailable."""
         self._next = self._clock.seconds() + RETRY_INTERVAL
         if failure.check(StoreUnavailable) is None:
-            self._log.failure("cannot count what the registry holds", failure)
+            self._log.failure("cannot count the content of the registry", failure)
 
     def _end(self, _result: object) -> None:
         self._is_counting = False
+        self._sums = None
         waiting, self._waiting = self._waiting, []
         for ended in waiting:
             if not ended.called:
@@ -216,4 +239,4 @@ class TotalsCounter:
 
 
 def _ignore_timeout(_result: object, _timeout: float) -> None:
-    """Return without a result."""
+    """End the wait without an error."""
