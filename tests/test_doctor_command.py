@@ -138,7 +138,7 @@ class DoctorCommandTests(RulesTestCase):
         verdict, _, _, image, _, *left_out = self.doctor().stdout.splitlines()
         self.assertIn(_PAUSE, image)
         self.assertEqual(verdict, "nothing to fix in what could be checked")
-        self.assertIn("k3s/v1.33.4+k3s1.txt:1: '!' names no image", " ".join(left_out))
+        self.assertIn("k3s/v1.33.4+k3s1.txt:1: '!' is not an image name", " ".join(left_out))
 
     def test_fix(self) -> None:
         """What to change in files is a diff; what else there is to do is said beside it."""

@@ -191,11 +191,11 @@ class UnknownTests(SynchronousTestCase):
         self.assertEqual((names(result), result.errors), ([], []))
 
     def test_no_name(self) -> None:
-        """What names no image is complained of, with file and line."""
+        """Text that is not an image name is reported with its file and line."""
         result = find(resource("Pod", "containers:\n- image: 'A B:1'\n- image: 'a:1'"))
         self.assertEqual(names(result), ["docker.io/library/a:1"])
-        [complaint] = result.errors
-        self.assertIn("0.yaml:6, Pod y/x: 'A B:1' is not an image: ", complaint)
+        [error] = result.errors
+        self.assertIn("0.yaml:6, Pod y/x: 'A B:1' is not an image name: ", error)
 
     def test_broken(self) -> None:
         """A file that is no YAML is complained of; the others are read all the same."""

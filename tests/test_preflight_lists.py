@@ -28,8 +28,8 @@ class ListTests(PreflightCommandTestCase):
         self.assertEqual(self.lacking("-f", "-", given=printed), [f"docker.io/{PAUSE}"])
 
     def test_wrong_list(self) -> None:
-        """What names no image is named, with its line."""
-        self.assertIn("-:2: 'A' names no image", self.refusal("-f", "-", given="a\nA\n"))
+        """Text that is not an image name is reported with its line."""
+        self.assertIn("-:2: 'A' is not an image name", self.refusal("-f", "-", given="a\nA\n"))
         self.assertIn("nothing was checked", self.refusal("-f", "-", given=""))
 
     def test_manifests(self) -> None:

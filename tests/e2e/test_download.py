@@ -84,7 +84,7 @@ class DownloadTests(SynchronousTestCase):
         """A second run fetches nothing."""
         self.download("-s", self.image("one"), "-p", "all")
         said = self.download("-s", self.image("one"), "-p", "all")
-        self.assertIn(f"{self.image('one')}: complete already\n", said)
+        self.assertIn(f"{self.image('one')}: already complete\n", said)
         self.assertIn("fetched 0 blobs (0 B)", said)
 
     def test_resume(self) -> None:

@@ -76,7 +76,7 @@ class StatusTests(EndToEndTestCase):
         told = self.assertRaises(
             ProgramFailed, run, installed("minreg"), "download", "--dry-run", *options
         )
-        self.assertNotIn("names no image", str(told))
+        self.assertNotIn("is not an image name", str(told))
 
 
 class ApartTests(EndToEndTestCase):

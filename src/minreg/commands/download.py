@@ -123,7 +123,7 @@ class _RetryReports:
 def _make_network(options: DownloadOptions, show: Show) -> Network:
     transport = Transport(options.ca_file, options.jobs)
     stop = Event()
-    retries = Retries(options.retries, stop, tell=_RetryReports(show))
+    retries = Retries(options.retries, stop, notify=_RetryReports(show))
     try:
         plain_http = [parse_host(host) for host in options.plain_http]
     except NameInvalid as error:
@@ -167,7 +167,7 @@ def _download(
     with TreeWriter(root, "minreg download") as tree:
         try:
             if release is not None:
-                tree.keep_file(release.path, release.content)
+                tree.write_file_if_changed(release.path, release.content)
             with display:
                 return download.run(references, tree).failed
         except (KeyboardInterrupt, RuntimeError) as error:
@@ -179,13 +179,13 @@ def _download(
 def _describe_plan(plan: Plan) -> None:
     for image in plan.images:
         sizes = [
-            claim.blob.size
+            request.blob.size
             for missing in plan.missing.values()
-            for claim in missing.claims
-            if claim.image is image
+            for request in missing.requests
+            if request.image is image
         ]
         blobs = f"{count(len(sizes), 'blob')} to download, {format_size(sum(sizes))}"
-        click.echo(f"{image.image}: {blobs}")
+        click.echo(f"{image.reference}: {blobs}")
     click.echo(
         f"would download {count(len(plan.missing), 'blob')} ({format_size(plan.fetch_bytes)}), "
         f"resume {format_size(plan.partial_bytes)} of earlier downloads, "

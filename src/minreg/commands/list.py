@@ -58,7 +58,7 @@ def _make_rows(images: Sequence[StoredImage]) -> list[_Row]:
     roots: dict[tuple[str, Digest | None], StoredImage] = {}
     for image in images:
         # Two tags of one image are one image, which is not shared.
-        if roots.setdefault((image.place, image.root), image) is image:
+        if roots.setdefault((image.repository_path, image.root), image) is image:
             uses.update(image.blobs.keys())
         sizes |= {digest: blob.size for digest, blob in image.blobs.items()}
     return [
@@ -70,7 +70,7 @@ def _make_rows(images: Sequence[StoredImage]) -> list[_Row]:
 def _as_json(row: _Row) -> dict[str, object]:
     image = row.image
     return {
-        "repository": image.place,
+        "repository": image.repository_path,
         "tag": image.reference if isinstance(image.reference, str) else None,
         "digest": str(image.root) if image.root is not None else None,
         "platforms": [str(platform) for platform in image.present],
@@ -85,7 +85,7 @@ def _as_text(row: _Row) -> tuple[str, ...]:
     image = row.image
     tag = f":{image.reference}" if isinstance(image.reference, str) else ""
     cells = (
-        f"{image.place}{tag}",
+        f"{image.repository_path}{tag}",
         str(image.root)[:_DIGEST_WIDTH] if image.root is not None else "missing",
         ",".join(map(str, image.present)) or "-",
         ",".join(map(str, image.absent)) or "-",

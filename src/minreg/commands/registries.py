@@ -210,12 +210,11 @@ def _select(options: _Options) -> tuple[MirrorSelection, list[str]]:
 def _names(options: _Options, registry: str) -> tuple[list[str], list[str]]:
     arguments = [check_registry(text) for text in options.registries]
     directory = find_root(options.directory)
-    notes = []
+    notes: list[str] = []
     hosts: list[str] = []
     if directory is not None:
-        walk = TreeReader(directory).walk()
-        hosts, has_others = list_hosts(walk.iterate_places())
-        notes += walk.unread
+        repositories = TreeReader(directory).iterate_repositories(notes.append)
+        hosts, has_others = list_hosts(repositories)
         if not hosts and not has_others:
             notes.append(f"{directory} has no repository")
         elif has_others and not arguments:

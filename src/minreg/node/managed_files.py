@@ -7,11 +7,13 @@ or remove the file; a file that was changed by hand is not touched.
 import difflib
 import hashlib
 import os
+import stat
 from contextlib import suppress
 from enum import Enum
 
 import attrs
 
+from minreg.atomic import write_file_atomically
 from minreg.prefix import resolve_below
 
 _STAMP = "# Installed by minreg node install, which leaves it alone once it is changed. sha256:"
@@ -156,21 +158,8 @@ def write_file(path: str, text: str, mode: int = 0o644) -> None:
     Raises:
         OSError: The file cannot be written. An existing one is unchanged.
     """
+    content = text.encode()
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     with suppress(FileNotFoundError):
         mode &= os.stat(path).st_mode
-    temporary = f"{path}.minreg-new"
-    with suppress(FileNotFoundError):
-        os.unlink(temporary)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        # open(2) applies the umask to the mode; fchmod(2) does not.
-        os.fchmod(descriptor, mode)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_file_atomically(path, content, temporary=f"{path}.minreg-new", mode=stat.S_IMODE(mode))

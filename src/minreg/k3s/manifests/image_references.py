@@ -62,7 +62,7 @@ class ManifestImages:
         try:
             image = ImageReference.parse(name)
         except (NameInvalid, DigestInvalid) as error:
-            self.add_error(text, location, f"{name[:160]!r} is not an image: {error}")
+            self.add_error(text, location, f"{name[:160]!r} is not an image name: {error}")
         else:
             self.images.append(RequiredImage(image, location.at(text)))
 

@@ -281,7 +281,7 @@ def _referrers(image: StoredImage) -> Iterator[Tag]:
     yield tags.h2("What refers to it")
     for held in referrers:
         kind = _kind(held.manifest)
-        path = image_path(image.place, held.digest)
+        path = image_path(image.repository_path, held.digest)
         size = held.size + sum(blob.size for blob in held.manifest.blobs)
         yield tags.h3(
             link(path, shown(kind) or "an artifact"),

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.fill.tree.atomic``."""
+"""Tests for ``minreg.fill.tree.staging``."""
 
 import os
 
@@ -12,22 +12,22 @@ CONTENT = b"a layer"
 DIGEST = Digest.of(CONTENT)
 
 
-class NewBlobTests(SynchronousTestCase):
-    """Tests for ``StagedBlob``, as a writer gives it."""
+class StagedBlobTests(SynchronousTestCase):
+    """Tests for ``StagedBlob``, as ``TreeWriter.new_blob`` returns it."""
 
     def setUp(self) -> None:
-        """Begin to write a tree."""
+        """Open a tree for writing."""
         self.root = self.mktemp()
         self.tree = TreeWriter(self.root, "a test").__enter__()
         self.addCleanup(self.tree.__exit__, None, None, None)
 
     def list_files(self) -> list[str]:
-        """List the files of the tree but the lock's, by what they are called."""
+        """Return the names of the tree's files without the lock."""
         found = [name for _, _, names in os.walk(self.root) for name in names]
         return sorted(name for name in found if name != "lock")
 
     def test_commit(self) -> None:
-        """A blob appears under the digest that it turns out to have."""
+        """A blob is committed under the digest of its bytes."""
         blob = self.tree.new_blob("sha256")
         blob.write(CONTENT[:3])
         blob.write(CONTENT[3:])
@@ -43,7 +43,7 @@ class NewBlobTests(SynchronousTestCase):
         self.assertEqual(self.list_files(), [str(DIGEST)])
 
     def test_open(self) -> None:
-        """It can be read before it is committed, and after."""
+        """It can be read before and after it is committed."""
         blob = self.tree.new_blob("sha512")
         blob.write(CONTENT)
         blob.finish()
@@ -55,7 +55,7 @@ class NewBlobTests(SynchronousTestCase):
             self.assertEqual(file.read(), CONTENT)
 
     def test_discard(self) -> None:
-        """Nothing stays of what is discarded, at whatever moment."""
+        """A discarded blob is removed, finished or not."""
         begun, finished = self.tree.new_blob("sha256"), self.tree.new_blob("sha256")
         begun.write(CONTENT)
         finished.finish()
@@ -65,21 +65,21 @@ class NewBlobTests(SynchronousTestCase):
         self.assertEqual(self.list_files(), [])
 
     def test_killed(self) -> None:
-        """What a process left behind is gone when the next one begins."""
+        """What a killed process staged is removed when the next one begins."""
         self.tree.new_blob("sha256").write(CONTENT)
         self.tree.__exit__(None, None, None)
         with TreeWriter(self.root, "another test"):
             self.assertEqual(self.list_files(), [])
 
     def test_full_disk(self) -> None:
-        """A disk that takes no more is told, with what to do."""
+        """A full disk is reported with what to do."""
         blob = self.tree.new_blob("sha256")
         blob.finish()
         blob._file = open("/dev/full", "wb", buffering=0)  # noqa: SIM115 - discard closes it
         failure = self.assertRaises(TreeNotWritable, blob.write, CONTENT)
-        self.assertIn("No space left on device; make room on the disk", str(failure))
+        self.assertIn("No space left on device; free disk space", str(failure))
         blob.discard()
 
     def test_room(self) -> None:
-        """The tree knows how much room it has."""
-        self.assertGreater(self.tree.measure_room(), 0)
+        """The free space is measured."""
+        self.assertGreater(self.tree.measure_free_space(), 0)

@@ -14,7 +14,7 @@ MANIFEST = b'{"schemaVersion":2,"config":{},"layers":[]}'
 DIGEST = Digest.of(MANIFEST)
 
 
-class TreeContentsTests(SynchronousTestCase):
+class TreeReaderTests(SynchronousTestCase):
     """Tests for ``TreeReader``."""
 
     def setUp(self) -> None:
@@ -26,21 +26,21 @@ class TreeContentsTests(SynchronousTestCase):
                 tree.write_manifest(place, MANIFEST)
                 tree.tag(place, "1", DIGEST)
 
-    def test_places(self) -> None:
-        """All repositories are found, in order, those of a host with a port too."""
-        places = list(self.contents.walk().iterate_places())
+    def test_repositories(self) -> None:
+        """All repositories are listed, sorted, those of a host with a port too."""
+        places = list(self.contents.iterate_repositories(self.fail))
         self.assertEqual(places, ["a/b", "b", "localhost:5000/c"])
 
     def test_circle(self) -> None:
-        """A link that leads back is not followed without end."""
+        """A link back to a parent directory is not followed endlessly."""
         os.symlink("..", os.path.join(self.root, "a", "up"))
-        self.assertEqual(next(self.contents.walk().iterate_places()), "a/b")
-        self.assertLess(len(list(self.contents.walk().iterate_places())), 20)
+        self.assertEqual(next(self.contents.iterate_repositories(self.fail)), "a/b")
+        self.assertLess(len(list(self.contents.iterate_repositories(self.fail))), 20)
 
     def test_no_tree(self) -> None:
-        """Where there is no tree there is nothing in it, and nothing to walk through."""
+        """A missing root has no manifests and blobs; listing its repositories fails."""
         contents = TreeReader(self.mktemp())
-        self.assertRaises(StoreUnavailable, next, contents.walk().iterate_places())
+        self.assertRaises(StoreUnavailable, contents.iterate_repositories, self.fail)
         self.assertIsNone(contents.read_manifest("a", "1"))
         self.assertFalse(contents.has_blob("a", DIGEST, 1))
         self.assertEqual(contents.partial_size(DIGEST), 0)
@@ -52,33 +52,33 @@ class TreeContentsTests(SynchronousTestCase):
         self.assertIsNone(self.contents.read_manifest("a/b", "2"))
 
     def test_broken_manifest(self) -> None:
-        """A manifest whose bytes were damaged counts as missing."""
+        """A manifest with damaged bytes counts as missing."""
         path = os.path.join(self.root, "b", "manifests", str(DIGEST))
         with open(path, "ab") as file:
             file.write(b" ")
         self.assertIsNone(self.contents.read_manifest("b", "1"))
 
 
-class OriginsTests(SynchronousTestCase):
+class ProvenanceTests(SynchronousTestCase):
     """Tests for ``Provenance``."""
 
     def test_recorded(self) -> None:
-        """Where a tag came from is known, and which digests were asked for by themselves."""
+        """The upstream of a tag is recorded, and the digests that were requested by digest."""
         root = self.mktemp()
         tagged = ImageReference.parse("quay.io/a:1")
         untagged = ImageReference.parse(f"quay.io/a@{DIGEST}")
         with TreeWriter(root, "a test") as tree:
             record_provenance(tree, "a", tagged)
             record_provenance(tree, "a", untagged)
-        origins = Provenance(root)
-        self.assertEqual(origins.find("a", "1"), "quay.io/a")
+        provenance = Provenance(root)
+        self.assertEqual(provenance.find("a", "1"), "quay.io/a")
         self.assertEqual(provenance_of(tagged), "quay.io/a")
-        self.assertEqual(origins.list_digests("a"), [DIGEST])
+        self.assertEqual(provenance.list_digests("a"), [DIGEST])
 
     def test_unknown(self) -> None:
-        """Of a tree that others made, nothing is known."""
+        """A tree without records has no provenance."""
         root = self.mktemp()
         os.mkdir(root)
-        origins = Provenance(root)
-        self.assertIsNone(origins.find("a", "1"))
-        self.assertEqual(origins.list_digests("a"), [])
+        provenance = Provenance(root)
+        self.assertIsNone(provenance.find("a", "1"))
+        self.assertEqual(provenance.list_digests("a"), [])
