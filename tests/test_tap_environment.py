@@ -112,7 +112,7 @@ class EnvironmentTests(OptionsTestCase):
         self.assertEqual(listen("--port=2", LISTEN="tcp:3"), ["tcp:2"])
         self.assertEqual(listen("--port=2", INTERFACE="::1", LISTEN="tcp:3"), ["tcp:2"])
         self.assertIn(
-            "MINREG_LISTEN takes the place of MINREG_PORT: drop MINREG_PORT",
+            "MINREG_LISTEN replaces MINREG_PORT: drop MINREG_PORT",
             self.refusal("--root", self.root, LISTEN="tcp:1", PORT="2"),
         )
 
