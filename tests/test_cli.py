@@ -43,6 +43,14 @@ class CommandLineTests(SynchronousTestCase):
         self.assertIn("No such command 'lst'. Did you mean 'list'?", run("lst").output)
         self.assertIn("'install'", run("node", "instal").output)
 
+    def test_directory_without_option(self) -> None:
+        """The error names the option if a tree is named without it."""
+        for command in ("list", "verify", "prune", "preflight"):
+            result = run(command, "registry")
+            self.assertEqual(result.exit_code, 2)
+            self.assertIn("(registry): name the tree with --directory\n", result.output)
+        self.assertNotIn("--directory", run("status", "registry").output)
+
     def test_unknown_option(self) -> None:
         """So is an option that is none."""
         self.assertEqual(run("sample", "--frobnicate").exit_code, 2)

@@ -67,6 +67,12 @@ class ImportCommandTests(SynchronousTestCase):
         self.assertEqual(result.exit_code, 0)
         self.assertTrue(os.path.lexists(f"{self.root}/rancher/mirrored-pause/manifests/3.6"))
 
+    def test_standard_input_refused(self) -> None:
+        """An error about standard input names it."""
+        result = self.run_import("-", standard_input=b"x")
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn("Error: standard input: ", result.stderr)
+
     def test_options(self) -> None:
         """The options select platforms, keep hosts, and name images."""
         result = self.run_import(self.archive, "-p", "linux/amd64", "-n")

@@ -40,7 +40,10 @@ class RefusalTests(ImporterTestCase):
         members[at] = (path, content.replace(b"etc/a", b"etc/x"))
         said = self.refuse(members)
         self.assertTrue(
-            said.startswith(f"-: '{path}' is damaged, its bytes have the digest sha256:"), said
+            said.startswith(
+                f"standard input: '{path}' is damaged, its bytes have the digest sha256:"
+            ),
+            said,
         )
 
     def test_damaged_layer(self) -> None:
@@ -70,7 +73,7 @@ class RefusalTests(ImporterTestCase):
         members = [one for one in make_image_layout(AMD64) if one != blob(AMD64.layers[0])]
         self.assertEqual(
             self.refuse(members),
-            f"-: {NAME} is incomplete: blob {Digest.of(AMD64.layers[0])} of "
+            f"standard input: {NAME} is incomplete: blob {Digest.of(AMD64.layers[0])} of "
             f"{Digest.of(AMD64.manifest)}, of {len(AMD64.layers[0])} bytes, "
             "is not in the archive; export the image again",
         )
@@ -93,7 +96,7 @@ class RefusalTests(ImporterTestCase):
         layout = make_layout(list(dict.fromkeys(contents)), descriptors)
         self.assertEqual(
             self.refuse(layout),
-            "-: docker.io/x/y:1 and quay.io/x/y:1 are different images for the "
+            "standard input: docker.io/x/y:1 and quay.io/x/y:1 are different images for the "
             "same tag; keep the hosts with --no-trim",
         )
         self.assertEqual(len(self.import_members(layout, trimmed=False)), 2)
@@ -120,7 +123,8 @@ class RefusalTests(ImporterTestCase):
         other = make_image_layout(AMD64, {CONTAINERD_NAME: "quay.io/a/b:1"})
         self.assertEqual(
             self.refuse(other),
-            "-: the tree has a/b:1 from docker.io/a/b, and quay.io/a/b:1 is another image; "
+            "standard input: the tree has a/b:1 from docker.io/a/b, and quay.io/a/b:1 is "
+            "another image; "
             "keep the hosts with --no-trim",
         )
         newer = make_image_layout(AMD64, {CONTAINERD_NAME: "docker.io/a/b:1"})

@@ -37,6 +37,16 @@ class ListCommandTests(SynchronousTestCase):
         self.assertEqual(lines[2][2:4], ["linux/arm64", "-"])
         self.assertEqual([line[-2:] for line in lines[1:]], [["4", "B"]] * 3)
 
+    def test_no_image(self) -> None:
+        """For a tree without images, the command says how to fill it."""
+        root = self.mktemp()
+        os.makedirs(os.path.join(root, ".minreg"))
+        result = CliRunner().invoke(cli, ["list", "-d", root])
+        self.assertEqual(result.exit_code, 0)
+        self.assertEqual(
+            result.stderr, f"{root} has no image: fill it with minreg download or minreg import\n"
+        )
+
     def test_json(self) -> None:
         """The same as JSON, with whole digests and bytes."""
         first = json.loads(self.run_list("--json"))[0]

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
-from minreg.commands.client import choose_url
+from minreg.commands.client import check_url, choose_url
 from minreg.commands.reports import WrongUsage
 
 
@@ -92,6 +92,17 @@ class MissingCommandTests(SynchronousTestCase):
             self.assertEqual(choose_url({}, path), f"unix:{path}")
         error = self.assertRaises(WrongUsage, choose_url, {"MINREG_PORT": "x"}, path)
         self.assertIn("MINREG_PORT 'x' is not a port", error.message)
+
+    def test_check_url(self) -> None:
+        """A URL whose port is invalid is refused."""
+        for url in ("http://127.0.0.1:99999", "http://a:0", "http://a:b", "http://[::1"):
+            error = self.assertRaises(WrongUsage, check_url, url)
+            self.assertIn(f"--url {url} is not a URL", error.message)
+        self.assertEqual(check_url("https://[::1]:9080/"), "https://[::1]:9080")
+        for environment in ({"MINREG_PORT": "0"}, {"MINREG_PORT": "65536"}):
+            self.assertRaises(WrongUsage, choose_url, environment)
+        error = self.assertRaises(WrongUsage, choose_url, {"MINREG_URL": "a:1"})
+        self.assertIn("MINREG_URL a:1 is not a URL", error.message)
 
     def test_refused(self) -> None:
         """So is one that has no such record."""

@@ -7,6 +7,7 @@ works even if a library is missing.
 Exit status: 0 success, 1 failure (with one line on standard error), 2 invalid usage.
 """
 
+import errno
 import importlib
 import sys
 from collections.abc import Mapping
@@ -16,7 +17,10 @@ import click
 from click.shell_completion import CompletionItem
 
 from minreg import __version__
-from minreg.commands.groups import SuggestingGroup
+from minreg.commands.groups import SuggestingGroup, add_directory_hint
+
+_OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Errors of writing to a file or device that standard output was redirected to."""
 
 
 class _CommandEntry(NamedTuple):
@@ -75,8 +79,20 @@ class _Commands(SuggestingGroup):
         except click.ClickException as error:
             from minreg.commands.terminal import show_exception
 
-            show_exception(error)
+            show_exception(add_directory_hint(error))
             sys.exit(error.exit_code)
+        except OSError as error:
+            # Errors about a named file are reported by the command itself.
+            if error.filename is not None or error.errno not in _OUTPUT_ERRORS:
+                raise
+            from minreg.commands.terminal import discard_output, echo_error
+
+            discard_output()
+            echo_error(
+                f"cannot write the output: {error.strerror}: "
+                "free some space, or write it elsewhere"
+            )
+            sys.exit(1)
         except click.Abort:
             click.echo("Aborted!", err=True)
             sys.exit(1)

@@ -6,8 +6,9 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException, InvalidURL
+from urllib.parse import urlsplit
 
 import attrs
 import click
@@ -58,12 +59,14 @@ def choose_url(
         is_announced: Whether to write the URL to standard error.
 
     Raises:
-        WrongUsage: ``MINREG_PORT`` is not a port.
+        WrongUsage: ``MINREG_PORT`` is not a port, or ``MINREG_URL`` is not a URL.
     """
     port = environment.get("MINREG_PORT") or str(DEFAULT_PORT)
-    if not (port.isascii() and port.isdigit()):
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
         raise WrongUsage(f"MINREG_PORT {port!r} is not a port: use a number from 1 to 65535")
     url = environment.get("MINREG_URL", "")
+    if url:
+        check_url(url, "MINREG_URL")
     if not url and os.access(status_socket, os.W_OK):
         url = f"{_SOCKET}{status_socket}"
     url = url or f"http://{DEFAULT_INTERFACE}:{port}"
@@ -73,15 +76,24 @@ def choose_url(
     return url
 
 
-def check_url(url: str) -> str:
-    """Check a URL, and return it without a slash at its end.
+def check_url(url: str, name: str = "--url") -> str:
+    """Check a registry's URL, and return it without a trailing slash.
+
+    Args:
+        url: The URL.
+        name: The option or variable that it comes from, for the error.
 
     Raises:
         WrongUsage: It is not a URL.
     """
-    if not url.startswith(("http://", "https://", _SOCKET)):
+    is_url = url.startswith(_SOCKET)
+    if url.startswith(("http://", "https://")):
+        with suppress(ValueError):
+            # Reading the port raises an error if it is invalid.
+            is_url = urlsplit(url).port != 0
+    if not is_url:
         raise WrongUsage(
-            f"--url {url} is not a URL: write it like {ENDPOINT} or {_SOCKET}/run/x.sock"
+            f"{name} {url} is not a URL: write it like {ENDPOINT} or {_SOCKET}/run/x.sock"
         )
     return url.rstrip("/")
 

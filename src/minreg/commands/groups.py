@@ -12,6 +12,21 @@ class LibraryMissing(click.ClickException):
     exit_code = 2
 
 
+def add_directory_hint(error: click.ClickException) -> click.ClickException:
+    """Return an error that says how to name the tree, if it was named without its option.
+
+    Any other error is returned unchanged.
+    """
+    if (
+        isinstance(error, click.UsageError)
+        and error.ctx is not None
+        and error.message.startswith("Got unexpected extra argument")
+        and any(parameter.name == "directory" for parameter in error.ctx.command.params)
+    ):
+        return click.UsageError(f"{error.message}: name the tree with --directory", error.ctx)
+    return error
+
+
 class SuggestingGroup(click.Group):
     """A group that suggests a similar command for an unknown one.
 

@@ -50,6 +50,9 @@ def run(*, directory: str | None, as_json: bool, allow_links_to: tuple[str, ...]
         echo(colorize(f"not checked: {reason}", Style.WARNING), err=True)
     if inventory.unread:
         sys.exit(1)
+    if not rows:
+        line = f"{root} has no image: fill it with minreg download or minreg import"
+        echo(printable(line), err=True)
 
 
 def _make_rows(images: Sequence[StoredImage]) -> list[_Row]:

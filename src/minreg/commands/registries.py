@@ -36,6 +36,9 @@ def reported_problems() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.filename is None:
+            # Standard output cannot be written.
+            raise
         raise click.ClickException(f"{error.filename}: {error.strerror}") from None
 
 

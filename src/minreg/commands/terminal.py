@@ -12,7 +12,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import TYPE_CHECKING, TextIO
 
@@ -70,6 +70,15 @@ def echo(line: str = "", *, err: bool = False) -> None:
         err: Whether to write to standard error instead of standard output.
     """
     click.echo(line, err=err, color=has_color(sys.stderr if err else sys.stdout))
+
+
+def discard_output() -> None:
+    """Discard what is buffered for standard output, which cannot be written.
+
+    Otherwise Python tries again at exit, prints a second error, and exits with status 120.
+    """
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def echo_error(text: str) -> None:

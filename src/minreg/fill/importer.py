@@ -18,7 +18,12 @@ from minreg.fill.archives.import_plan import ImagePlan, plan_image
 from minreg.fill.archives.members import FileMember
 from minreg.fill.archives.naming import ArchivedImage, NamedImage, name_images
 from minreg.fill.archives.oci_layout import has_all_layers, is_oci_layout, list_oci_images
-from minreg.fill.archives.source import ProgressCallback, ignore_progress, open_members
+from minreg.fill.archives.source import (
+    STANDARD_INPUT,
+    ProgressCallback,
+    ignore_progress,
+    open_members,
+)
 from minreg.fill.errors import ArchiveInvalid
 from minreg.fill.platforms import is_requested
 from minreg.fill.tree.layout import parse_repository_path
@@ -199,7 +204,8 @@ class Importer:
                 planned = self._plan(contents, self._select_images(contents))
                 return [self._publish(contents, image) for image in planned]
         except ArchiveInvalid as error:
-            raise ArchiveInvalid(f"{source}: {error}") from None
+            name = "standard input" if source == STANDARD_INPUT else source
+            raise ArchiveInvalid(f"{name}: {error}") from None
 
     def _select_images(self, contents: ArchiveContents) -> list[NamedImage]:
         images = list_images(contents)

@@ -10,6 +10,7 @@ from minreg.fill.errors import ArchiveInvalid
 from minreg.oci.manifests import Manifest, ManifestInvalid, parse_manifest
 from minreg.oci.names import Digest, DigestInvalid, ImageReference, NameInvalid
 from minreg.oci.platforms import Platform
+from minreg.text import describe_json_error
 
 
 @attrs.frozen
@@ -57,7 +58,9 @@ def parse_json(name: str, content: bytes) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise ArchiveInvalid(f"{name!r} is not JSON ({error}); copy the archive again") from None
+        raise ArchiveInvalid(
+            f"{name!r} is not JSON ({describe_json_error(error)}); copy the archive again"
+        ) from None
 
 
 def read_diff_ids(name: str, config: bytes) -> list[Digest]:
