@@ -57,7 +57,6 @@ RECURRING_BASENAMES: Mapping[str, str] = {
     "platforms": "what a platform is, and which ones a tree is filled with",
     "preflight": "the command, and the endpoint",
     "prune": "the command, and what it does",
-    "repository": "the one in a tree, and its page",
     "sample": "the command, and what it does",
     "site": "the plain one, and the fast one",
     "tls": "whether the daemon needs it, and the doctor's rules about it",

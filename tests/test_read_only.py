@@ -10,7 +10,14 @@ from tests.modules import read_modules
 
 # The modules that may change files: those that fill trees, and those
 # that install files on a node.
-WRITERS = ("minreg.atomic", "minreg.fill", "minreg.node.install", "minreg.node.managed_files")
+# minreg.commands.terminal opens /dev/null, in place of a standard output that cannot be written.
+WRITERS = (
+    "minreg.atomic",
+    "minreg.commands.terminal",
+    "minreg.fill",
+    "minreg.node.install",
+    "minreg.node.managed_files",
+)
 
 # What ``os`` and ``shutil`` offer to change a disk, and the flags that ask for it.
 CHANGES = re.compile(

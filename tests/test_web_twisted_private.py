@@ -11,9 +11,15 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.logfile import LogFile
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import HTTPChannel, Request, _GenericHTTPChannelProtocol
+from twisted.web.http_headers import Headers, _nameEncoder
 from zope.interface import implementer
 
-from minreg.web.twisted_private import TwistedChannel, has_unsent, log_descriptor
+from minreg.web.twisted_private import (
+    MOST_HEADER_NAMES,
+    TwistedChannel,
+    has_unsent,
+    log_descriptor,
+)
 
 HEAD = b"GET /v2/ HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -142,3 +148,15 @@ class TwistedChannelTests(SynchronousTestCase):
         """A factory's ``protocol`` is used as it is, without Twisted's HTTP/2 wrapper."""
         self.assertFalse(issubclass(TwistedChannel, _GenericHTTPChannelProtocol))
         self.assertTrue(issubclass(TwistedChannel, HTTPChannel))
+
+
+class HeaderNamesTests(SynchronousTestCase):
+    """Tests for the header names that Twisted remembers."""
+
+    def test_bounded(self) -> None:
+        """Invented header names do not fill the memory; all names are still read."""
+        headers = Headers()
+        for number in range(2 * MOST_HEADER_NAMES):
+            headers.addRawHeader(b"X-Invented-%d" % number, b"x")
+        self.assertLessEqual(len(_nameEncoder._canonicalHeaderCache), MOST_HEADER_NAMES)
+        self.assertEqual(headers.getRawHeaders(b"x-invented-511"), [b"x"])

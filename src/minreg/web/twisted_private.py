@@ -9,6 +9,16 @@ from typing import Any
 from twisted.internet.tcp import Connection
 from twisted.python.logfile import LogFile
 from twisted.web.http import HTTPChannel
+from twisted.web.http_headers import _NameEncoder
+
+MOST_HEADER_NAMES = 256
+"""Names of header fields that Twisted remembers for the whole process.
+
+Twisted's own limit is 10,000, of up to 16 KiB each: a client could fill hundreds of megabytes with
+invented names. Requests and responses of real clients have some fifty.
+"""
+
+_NameEncoder._MAX_CACHED_HEADERS = MOST_HEADER_NAMES  # noqa: SLF001
 
 
 def has_unsent(transport: Connection) -> bool:

@@ -399,7 +399,11 @@ def ever_new_loads() -> Iterator[Load]:
             OK,
         ),
         ("new query", lambda n: write(f"{base}/manifests/2?x={n}"), OK),
-        ("new header field", lambda n: write(f"{base}/manifests/2", fields={f"X-{n}": "x"}), OK),
+        (
+            "new header field",
+            lambda n: write(f"{base}/manifests/2", fields={f"X-{n}-{'x' * 500}": "x"}),
+            OK,
+        ),
         ("new Host", lambda n: write("/v2/").replace(b"registry", b"host-%d" % n), OK),
         ("new unknown tag", lambda n: write(f"{base}/manifests/new-{n}"), NOT_FOUND),
         ("new unknown digest", lambda n: write(f"{base}/blobs/sha256:{n:064x}"), NOT_FOUND),
