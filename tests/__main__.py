@@ -1,8 +1,8 @@
 """Runs the tests with trial: ``python -m tests unit`` or ``python -m tests e2e``.
 
 ``unit`` stands for the modules of unit tests, which run in one process per processor; ``e2e``
-for those that start the daemon, which measure time and memory and run one after the other.
-Everything else is handed to trial as it is: its options, and the names of tests.
+for those that start the daemon, of which two run at once. Everything else is handed to trial as
+it is: its options, and the names of tests.
 """
 
 import os
@@ -22,18 +22,24 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _expand(arguments: Sequence[str]) -> Iterator[str]:
+    processors = len(os.sched_getaffinity(0))
     for argument in arguments:
         if argument == "unit":
-            processors = len(os.sched_getaffinity(0))
-            if processors > 1:
-                yield f"--jobs={processors}"
+            yield from _jobs(processors)
             for name in sorted(os.listdir(_HERE)):
                 if name.startswith("test_") and name.endswith(".py"):
                     yield f"tests.{name.removesuffix('.py')}"
         elif argument == "e2e":
+            yield from _jobs(min(processors, 2))
             yield "tests.e2e"
         else:
             yield argument
+
+
+def _jobs(count: int) -> Iterator[str]:
+    # One process needs no other one that starts it.
+    if count > 1:
+        yield f"--jobs={count}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A spool in memory, for tests of what an archive says without a tree to put it in."""
+"""Staging in memory, for tests of archives without a tree."""
 
 import io
 from collections.abc import Mapping
@@ -8,7 +8,6 @@ import attrs
 
 from minreg.fill.archives.contents import ArchiveContents
 from minreg.fill.archives.members import FileMember
-from minreg.fill.archives.reading import read_contents
 from minreg.fill.archives.tar import read_tar
 from minreg.oci.names import Digest
 from tests.image_archives import Members, make_tar
@@ -36,26 +35,26 @@ class MemoryBlob:
         self.is_committed = True
 
 
-class MemorySpool:
-    """Keeps files in memory; checks no digests.
+class MemoryStaging:
+    """Stores files in memory; verifies no digests.
 
     Args:
-        held: Blobs, with their sizes, that are where they belong already.
+        blobs: The blobs of the tree, with their sizes.
     """
 
-    def __init__(self, held: Mapping[Digest, int] | None = None) -> None:
-        self._held = held or {}
+    def __init__(self, blobs: Mapping[Digest, int] | None = None) -> None:
+        self._blobs = blobs or {}
 
-    def keep(self, file: FileMember, digest: Digest | None) -> MemoryBlob:
+    def add(self, file: FileMember, digest: Digest | None) -> MemoryBlob:
         """Keep a file."""
         content = b"".join(iter(lambda: file.content.read(1000), b""))
         return MemoryBlob(content, digest or Digest.of(content))
 
-    def holds(self, digest: Digest, size: int) -> bool:
-        """Tell whether a blob is one of those that were named."""
-        return self._held.get(digest) == size
+    def has_blob(self, digest: Digest, size: int) -> bool:
+        """Return whether a blob is one of ``blobs``."""
+        return self._blobs.get(digest) == size
 
 
-def read_members(members: Members, held: Mapping[Digest, int] | None = None) -> ArchiveContents:
+def read_members(members: Members, blobs: Mapping[Digest, int] | None = None) -> ArchiveContents:
     """Read an archive with these members."""
-    return read_contents(read_tar(io.BytesIO(make_tar(members))), MemorySpool(held))
+    return ArchiveContents.read(read_tar(io.BytesIO(make_tar(members))), MemoryStaging(blobs))

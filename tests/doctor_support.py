@@ -29,7 +29,7 @@ class RulesTestCase(SynchronousTestCase):
         self.node.restart_k3s()
 
     def assert_found(self, *golden: tuple[str, str, str, str]) -> None:
-        """Check all that is found, to the letter: the rule, where, the problem, the mend."""
+        """Compare all findings exactly: rule, file and line, problem, fix."""
         found = [
             (
                 finding.rule.id,

@@ -1,4 +1,4 @@
-"""What tests of downloads share: two registries in memory, and an empty tree."""
+"""Two registries in memory and an empty tree, for tests of downloads."""
 
 import os
 from typing import Any
@@ -21,7 +21,7 @@ class DownloadTestCase(SynchronousTestCase):
     """A download from two registries in memory into an empty tree."""
 
     def setUp(self) -> None:
-        """Have two images that share a layer, and one of the same name elsewhere."""
+        """Create two images that share a layer, and one of the same name in another registry."""
         self.registry, self.other = MemoryRegistry(), MemoryRegistry()
         self.a = self.registry.add_index(
             "a", self.registry.add_image("a", "amd64", b"base", b"a's own"), tag="1"
@@ -35,12 +35,12 @@ class DownloadTestCase(SynchronousTestCase):
         self.events: list[Event] = []
 
     def answer(self, request: Sent) -> Canned:
-        """Answer as the registry whose host is asked."""
+        """Answer as the registry of the requested host."""
         is_other = request.url.startswith("https://other.example/")
         return (self.other if is_other else self.registry)(request)
 
     def make_download(self, **selection: Any) -> Download:
-        """Make a download."""
+        """Return a download."""
         retries: Retries = quick_retries(0)
         upstreams = Upstreams(self.transport, retries, {})
         network = Network(self.transport, upstreams, retries, retries._stop, 4)
@@ -52,19 +52,19 @@ class DownloadTestCase(SynchronousTestCase):
         with TreeWriter(self.root, "a test") as tree:
             return self.make_download(**selection).run(references, tree)
 
-    def plan(self, *images: str, room: int | None = None) -> Plan:
+    def plan(self, *images: str, free_space: int | None = None) -> Plan:
         """Plan without writing."""
         references = [ImageReference.parse(image) for image in images]
-        return self.make_download().plan(references, room)
+        return self.make_download().plan(references, free_space)
 
     def ended(self) -> dict[str, str]:
-        """Tell, for each image that ended, why it failed."""
+        """Return the reason of each image that ended; empty if it is complete."""
         return {e.image: e.reason for e in self.events if isinstance(e, ImageEnded)}
 
     def tags(self, name: str) -> list[str]:
-        """List the tags that the registry would serve."""
+        """Return the tags of a repository in the tree."""
         return RegistryTree(self.root).find_repository(None, name).list_tags()
 
     def blob_requests(self) -> list[str]:
-        """List the requests for blobs."""
+        """Return the paths of the requests for blobs."""
         return [request.path for request in self.transport.sent if "/blobs/" in request.path]

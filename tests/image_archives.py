@@ -21,7 +21,7 @@ Members = Sequence[tuple[str, bytes] | tarfile.TarInfo]
 def make_tar(members: Members, form: int = tarfile.GNU_FORMAT) -> bytes:
     """Pack files, and members that are no files, in the order given."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=form) as tar:
+    with tarfile.open(fileobj=packed, mode="w", format=form, encoding="utf-8") as tar:
         for member in members:
             if isinstance(member, tarfile.TarInfo):
                 tar.addfile(member)

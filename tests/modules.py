@@ -20,9 +20,9 @@ class Module:
     syntax: ast.Module = attrs.field(repr=False)
 
     @property
-    def room(self) -> str:
-        """The part of the house that it belongs to, empty for the package itself."""
-        return room_of(self.name)
+    def component(self) -> str:
+        """The top-level module or folder that it belongs to; empty for the package itself."""
+        return component_of(self.name)
 
     @property
     def lines(self) -> int:
@@ -48,8 +48,8 @@ class Module:
         return frozenset(names)
 
 
-def room_of(name: str) -> str:
-    """Tell which part of the house a module belongs to."""
+def component_of(name: str) -> str:
+    """Return the component that a module belongs to."""
     return name.removeprefix(PACKAGE).lstrip(".").partition(".")[0]
 
 

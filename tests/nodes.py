@@ -4,15 +4,16 @@ import os
 import shutil
 from collections.abc import Sequence
 
+from minreg.defaults import DEFAULT_ROOT
 from minreg.k3s.doctor.diagnosis import diagnose
-from minreg.k3s.doctor.files import NodeFiles
 from minreg.k3s.doctor.findings import Finding
 from minreg.k3s.doctor.installation import K3sInstallation, inspect_installation
-from minreg.k3s.doctor.node import Node, inspect_node
+from minreg.k3s.doctor.node_files import NodeFiles
+from minreg.k3s.doctor.node_state import Node, inspect_node
 from minreg.k3s.doctor.services import K3S
 from minreg.node.install import Installation
 from minreg.node.k3s_files import find_k3s_files
-from minreg.node.units import DEFAULT_ROOT, make_links, make_units
+from minreg.node.units import make_links, make_units
 from tests.filled_tree import FilledTree
 
 CONTAINERD = "/var/lib/rancher/k3s/agent/etc/containerd"

@@ -35,6 +35,15 @@ def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+def last_change(root: str) -> int:
+    """Tell when anything below a directory changed last, in nanoseconds since the epoch."""
+    return max(
+        os.lstat(os.path.join(parent, name)).st_ctime_ns
+        for parent, directories, files in os.walk(root)
+        for name in (".", *directories, *files)
+    )
+
+
 class StoreTestCase(SynchronousTestCase):
     """A store over an empty tree, and ways to fill and to ask it."""
 
@@ -44,6 +53,7 @@ class StoreTestCase(SynchronousTestCase):
         os.chmod(os.path.dirname(self.root), 0o755)
         self.tree = TreeBuilder(self.root)
         self.passed = 0
+        self.stopped_at: int | None = None
         self.store = RegistryTree(
             self.root, {"bootstrap-registry.airgap": "docker.io"}, now=self.now
         )
@@ -52,11 +62,15 @@ class StoreTestCase(SynchronousTestCase):
 
     def now(self) -> int:
         """Tell the time, in nanoseconds since the epoch."""
-        return time.time_ns() + self.passed
+        return time.time_ns() + self.passed if self.stopped_at is None else self.stopped_at
 
     def settle(self) -> None:
         """Let the time pass after which the fingerprint of a file is trusted."""
         self.passed += LATER
+
+    def stop_time(self) -> None:
+        """Have no time pass since the last change of the tree, however slow this machine is."""
+        self.stopped_at = last_change(self.root)
 
     def find(self, name: str = "rancher/pause", namespace: str | None = None) -> TreeRepository:
         """Find a repository in the store."""

@@ -5,14 +5,14 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.errors import UpstreamRefused
-from minreg.fill.upstream.url_policy import base_url, check_realm, is_same_origin, redirected
+from minreg.fill.upstream.url_policy import base_url, check_realm, is_same_origin, resolve_redirect
 
 
 class AddressTests(SynchronousTestCase):
     """Tests for addresses of registries."""
 
     def test_base_url(self) -> None:
-        """A registry is asked by https, unless it is on this machine or said to be plain."""
+        """A registry is requested by https, unless it is a loopback address or in plain_http."""
         plain = frozenset({"plain.example:5000", "usual.example"})
         for host, url in {
             "docker.io": "https://registry-1.docker.io",
@@ -31,7 +31,7 @@ class AddressTests(SynchronousTestCase):
             self.assertEqual(base_url(host, plain), url)
 
     def test_origin(self) -> None:
-        """Scheme, host and port make the origin, and a default port is a port."""
+        """An origin is scheme, host and port; the default port can be omitted."""
         self.assertTrue(is_same_origin("https://a/x", "https://a:443/y"))
         for other in (
             "https://a:0/x",
@@ -43,18 +43,20 @@ class AddressTests(SynchronousTestCase):
             self.assertFalse(is_same_origin("https://a/x", other))
 
 
-class RedirectedTests(SynchronousTestCase):
-    """Tests for ``redirected``."""
+class ResolveRedirectTests(SynchronousTestCase):
+    """Tests for ``resolve_redirect``."""
 
     def test_allowed(self) -> None:
-        """A redirect may be relative, and may lead to another host."""
+        """A redirect can be relative, and lead to another host."""
         url = "https://example.com/v2/a"
-        self.assertEqual(redirected(url, "/b?c"), "https://example.com/b?c")
-        self.assertEqual(redirected(url, "https://cdn.example/x"), "https://cdn.example/x")
-        self.assertEqual(redirected("http://10.0.0.1/", "http://10.0.0.2/x"), "http://10.0.0.2/x")
+        self.assertEqual(resolve_redirect(url, "/b?c"), "https://example.com/b?c")
+        self.assertEqual(resolve_redirect(url, "https://cdn.example/x"), "https://cdn.example/x")
+        self.assertEqual(
+            resolve_redirect("http://10.0.0.1/", "http://10.0.0.2/x"), "http://10.0.0.2/x"
+        )
 
     def test_refused(self) -> None:
-        """It leads neither to plain HTTP, nor into a private network, nor to a file."""
+        """Redirects to plain HTTP, private networks and files are refused."""
         for location in (
             "http://example.com/b",
             "https://127.0.0.1/b",
@@ -66,13 +68,15 @@ class RedirectedTests(SynchronousTestCase):
             "https://cdn.example:99999/x",
             "https://cdn.example:0/x",
         ):
-            self.assertRaises(UpstreamRefused, redirected, "https://example.com/v2/a", location)
+            self.assertRaises(
+                UpstreamRefused, resolve_redirect, "https://example.com/v2/a", location
+            )
 
     @given(st.text())
     def test_anything(self, location: str) -> None:
-        """Whatever a server sends, it is followed on the web or refused."""
+        """Any Location is resolved to an https URL or refused."""
         try:
-            target = redirected("https://example.com/v2/a", location)
+            target = resolve_redirect("https://example.com/v2/a", location)
         except UpstreamRefused:
             return
         self.assertTrue(target.startswith("https://"))
@@ -82,7 +86,7 @@ class CheckRealmTests(SynchronousTestCase):
     """Tests for ``check_realm``."""
 
     def test_trusted(self) -> None:
-        """A token server with TLS may be told a password, one beside the registry too."""
+        """A token server with TLS, or one beside a private registry, may receive credentials."""
         check_realm("https://example.com", "https://auth.example.com/token?x=y")
         check_realm("http://127.0.0.1:5000", "http://127.0.0.1:5001/token")
         check_realm("https://10.0.0.1", "https://10.0.0.2/token")

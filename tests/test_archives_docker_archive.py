@@ -21,22 +21,22 @@ LAYERS = [("0.tar", IMAGE.layers[0]), ("1.tar", IMAGE.layers[1])]
 
 
 def make_archive(**changes: Any) -> Members:
-    """List the members of an archive whose entry has other fields."""
+    """Return the members of an archive whose entry has other fields."""
     entry = {key: value for key, value in (ENTRY | changes).items() if value is not ...}
     return [*LAYERS, (CONFIG, IMAGE.config), ("manifest.json", to_json([entry]))]
 
 
 def read_manifests(members: Members) -> list[bytes]:
-    """Read the manifests that are made for the images of an archive."""
+    """Return the manifests that are generated for the images of an archive."""
     contents = read_members(members)
-    return [contents.read(image.digest) for image in list_docker_images(contents)]
+    return [contents.read_file(image.digest) for image in list_docker_images(contents)]
 
 
 class DockerArchiveTests(SynchronousTestCase):
     """Tests for ``list_docker_images``."""
 
     def test_manifest(self) -> None:
-        """The manifest is made as containerd makes it, to the byte."""
+        """The generated manifest is that of containerd, byte for byte."""
         (manifest,) = read_manifests(make_docker_archive(IMAGE))
         first, second = IMAGE.layers
         expected = (
@@ -52,7 +52,7 @@ class DockerArchiveTests(SynchronousTestCase):
         self.assertEqual(manifest, expected)
 
     def test_names(self) -> None:
-        """An image has all the names that the archive gives it, or none."""
+        """An image has all names that the archive gives it, or none."""
         (image,) = list_docker_images(read_members(make_archive()))
         self.assertEqual(image.names, ("a:1", "b:2"))
         missing: tuple[Any, ...] = (None, [], ...)
@@ -68,7 +68,7 @@ class DockerArchiveTests(SynchronousTestCase):
         )
 
     def test_compressed(self) -> None:
-        """A compressed layer stays so, and is checked against what is in it."""
+        """A compressed layer stays compressed, and its decompressed digest is checked."""
         packed = [("0.tar", gzip.compress(IMAGE.layers[0]))]
         packed.append(("1.tar", zstandard.compress(IMAGE.layers[1])))
         members = [*packed, *make_archive()[2:]]
@@ -85,24 +85,24 @@ class DockerArchiveTests(SynchronousTestCase):
 
 
 class RefusedDockerArchiveTests(SynchronousTestCase):
-    """Tests for ``list_docker_images`` with what is damaged or hostile."""
+    """Tests for ``list_docker_images`` with damaged or hostile archives."""
 
     def refuse(self, members: Members) -> str:
-        """List the images of an archive that is refused, and return what was said."""
+        """List the images of an archive that is refused, and return the error."""
         contents = read_members(members)
         return str(self.assertRaises(ArchiveInvalid, list_docker_images, contents))
 
     def test_no_archive(self) -> None:
-        """Without a list of images, a tar is no archive of images."""
+        """A tar file without manifest.json is no image archive."""
         self.assertIn("so it is no image archive", self.refuse([("README", b"hello")]))
 
     def test_malformed(self) -> None:
-        """A list that is not as it should be is refused, and named."""
+        """A malformed manifest.json is refused."""
         for content in (b"", b"\xff", b"[" * 100_000):
             said = self.refuse([("manifest.json", content)])
             self.assertIn("'manifest.json' is not JSON", said)
         for content in (b"{}", b"null"):
-            self.assertIn("lists no images", self.refuse([("manifest.json", content)]))
+            self.assertIn("has no list of images", self.refuse([("manifest.json", content)]))
         entries: tuple[dict[str, Any], ...] = (
             {"Config": ...},
             {"Config": 1},
@@ -114,7 +114,7 @@ class RefusedDockerArchiveTests(SynchronousTestCase):
         )
         for changes in entries:
             said = self.refuse(make_archive(**changes))
-            self.assertIn("'manifest.json' has an image without a Config, Layers and", said)
+            self.assertIn("'manifest.json' has an image without valid Config, Layers and", said)
         self.assertIn("has an image without", self.refuse([("manifest.json", b"[3]")]))
 
     def test_paths(self) -> None:
@@ -123,48 +123,49 @@ class RefusedDockerArchiveTests(SynchronousTestCase):
         self.assertIn("'/etc/a' is an absolute", self.refuse(make_archive(Config="/etc/a")))
 
     def test_lost(self) -> None:
-        """A config or layer that is not there is named, with its image."""
+        """A missing config or layer is named, with its image."""
         said = self.refuse(make_archive()[1:])
         self.assertEqual(
             said,
-            "'manifest.json' names '0.tar' for a:1, which is not in the archive: "
-            "export the image anew",
+            "'manifest.json' names '0.tar' for a:1, which is not in the archive; "
+            "export the image again",
         )
         self.assertIn(f"names {CONFIG!r} for a:1", self.refuse(make_archive()[3:]))
 
     def test_damaged_config(self) -> None:
-        """A config that is not what its name says is named."""
+        """A config without the digest in its path is refused."""
         members = [*LAYERS, (CONFIG, IMAGE.config + b" "), *make_archive()[3:]]
         said = self.refuse(members)
         digest = Digest.of(IMAGE.config + b" ")
         self.assertEqual(
-            said, f"{CONFIG!r} is damaged, it is really {digest}: copy the archive again"
+            said,
+            f"{CONFIG!r} is damaged, its bytes have the digest {digest}; copy the archive again",
         )
 
     def test_foreign_config(self) -> None:
-        """A config must say what layers it is for."""
+        """A config must list the diff_ids of its layers."""
         for config in (b"[]", b"{}", b'{"rootfs":[]}', b'{"rootfs":{}}'):
             members = [*LAYERS, ("c", config), *make_archive(Config="c")[3:]]
-            self.assertIn("has 2 layers, and its config 'c' names 0", self.refuse(members))
+            self.assertIn("has 2 layers, but its config 'c' names 0", self.refuse(members))
         for config in (b'{"rootfs":{"diff_ids":["a"]}}', b'{"rootfs":{"diff_ids":1}}'):
             members = [*LAYERS, ("c", config), *make_archive(Config="c")[3:]]
-            self.assertIn("'c' has a config that names its layers in no", self.refuse(members))
+            self.assertIn("the config 'c' has no valid list of layers", self.refuse(members))
         members = [*LAYERS, ("c", b"{"), *make_archive(Config="c")[3:]]
         self.assertIn("'c' is not JSON", self.refuse(members))
 
     def test_swapped_layers(self) -> None:
         """Layers in another order than the config's are refused."""
         said = self.refuse(make_archive(Layers=["1.tar", "0.tar"]))
-        self.assertIn("'1.tar' is not the layer that the config names", said)
+        self.assertIn("the config names the layer '1.tar' by the diff_id", said)
 
     def test_compressed_layers(self) -> None:
-        """A compressed layer that is damaged is named, and one that no node unpacks."""
+        """A damaged layer is refused, and one with a compression that no node supports."""
         cut = ("0.tar", gzip.compress(IMAGE.layers[0])[:-9])
         said = self.refuse([cut, *make_archive()[1:]])
-        self.assertIn("'0.tar': its gzip stream is cut short", said)
+        self.assertIn("the layer '0.tar': the gzip stream is truncated", said)
         packed = ("0.tar", bz2.compress(IMAGE.layers[0]))
         said = self.refuse([packed, *make_archive()[1:]])
-        self.assertIn("'0.tar' is a layer compressed with bzip2, which no node", said)
+        self.assertIn("the layer '0.tar' is compressed with bzip2, which no node", said)
         other = ("0.tar", gzip.compress(b"other"))
         said = self.refuse([other, *make_archive()[1:]])
-        self.assertIn(f"but {Digest.of(b'other')}", said)
+        self.assertIn(f"but the layer has {Digest.of(b'other')}", said)

@@ -10,7 +10,7 @@ DIGEST = Digest.of(b"manifest")
 
 
 def make_image(*names: str, tag: str = "") -> ArchivedImage:
-    """Make an image with names."""
+    """Return an image with names."""
     return ArchivedImage(DIGEST, names, tag)
 
 
@@ -18,15 +18,15 @@ class NameImagesTests(SynchronousTestCase):
     """Tests for ``name_images``."""
 
     def names(self, *images: ArchivedImage, name: str = "") -> list[str]:
-        """Name images, and write their names out."""
+        """Name images, and return the names in full."""
         return [str(named.reference) for named in name_images(images, name)]
 
     def refuse(self, *images: ArchivedImage, name: str = "") -> str:
-        """Name images that cannot be named, and return what was said."""
+        """Name images that are refused, and return the error."""
         return str(self.assertRaises(ArchiveInvalid, name_images, images, name))
 
     def test_all_names(self) -> None:
-        """An image goes by each of its names, written in full."""
+        """An image has each of its names, in full."""
         self.assertEqual(
             self.names(make_image("busybox", "rancher/a:1"), make_image("quay.io/b:2", tag="9")),
             ["docker.io/library/busybox:latest", "docker.io/rancher/a:1", "quay.io/b:2"],
@@ -39,17 +39,17 @@ class NameImagesTests(SynchronousTestCase):
         )
 
     def test_digest(self) -> None:
-        """A name with a digest must have the image's; without a tag it sets none."""
+        """A digest in a name must be that of the image; a name without a tag sets none."""
         (named,) = name_images([make_image(f"a/b@{DIGEST}")])
         self.assertEqual(named.reference.tag, "")
         other = Digest.of(b"other")
         self.assertEqual(
             self.refuse(make_image(f"a/b@{other}")),
-            f"'a/b@{other}' stands for {DIGEST}: export the image anew",
+            f"the image 'a/b@{other}' has the digest {DIGEST}; export the image again",
         )
 
     def test_given_name(self) -> None:
-        """A name that is given is for what has none, and the archive's tag completes it."""
+        """--name is for images without a name, and is completed by the archive's tag."""
         self.assertEqual(self.names(make_image(), name="a/b:1"), ["docker.io/a/b:1"])
         self.assertEqual(self.names(make_image(), name="a/b"), ["docker.io/a/b:latest"])
         self.assertEqual(
@@ -63,37 +63,36 @@ class NameImagesTests(SynchronousTestCase):
         )
 
     def test_given_name_not_wanted(self) -> None:
-        """It does not rename what has a name, and does not name two images."""
+        """--name does not rename an image, nor name two."""
         self.assertEqual(
             self.refuse(make_image("x:1"), name="a"),
-            "it names its images itself, such as x:1: leave out --name",
+            "the archive names its images, such as x:1; leave out --name",
         )
         said = self.refuse(make_image(), make_image(), name="a")
-        self.assertIn("it has 2 images without a name, and --name names one", said)
+        self.assertIn("the archive has 2 images without a name, and --name names only one", said)
         said = self.refuse(make_image(tag="1"), make_image(tag="2"), name="a:1")
-        self.assertIn("it has 2 images without a name", said)
+        self.assertIn("the archive has 2 images without a name", said)
 
     def test_no_name(self) -> None:
-        """Without any name, the archive is refused, and what helps is said."""
+        """An archive without any name is refused, and the error says what to do."""
         self.assertEqual(
             self.refuse(make_image()),
-            "it does not say what its image is called: give --name REPOSITORY:TAG",
+            "the archive has no name for its image; give --name REPOSITORY:TAG",
         )
         self.assertEqual(
             self.refuse(make_image(tag="3.6")),
-            "it does not say what its image is called: give --name REPOSITORY, "
-            "for it has only the tag '3.6'",
+            "the archive has no name for its image; give --name REPOSITORY (its tag is '3.6')",
         )
 
     def test_unnamed_beside_named(self) -> None:
-        """An image without a name beside others that have one is left out."""
+        """An image without a name is left out if others have one."""
         self.assertEqual(self.names(make_image(), make_image("a/b:1")), ["docker.io/a/b:1"])
 
     def test_malformed(self) -> None:
-        """A name that is none is refused."""
+        """A malformed name is refused."""
         for text in ("A/b", "a/../b", "a:", f"a@sha256:{'G' * 64}", "a b", ""):
-            self.assertIn(f"{text!r} names no image: ", self.refuse(make_image(text)))
+            self.assertIn(f"{text!r} is not an image name: ", self.refuse(make_image(text)))
 
     def test_nothing(self) -> None:
         """An archive without images is refused."""
-        self.assertEqual(self.refuse(), "it holds no image: export the image anew")
+        self.assertEqual(self.refuse(), "the archive has no image; export the image again")

@@ -5,8 +5,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.archives.naming import ArchivedImage
-from minreg.fill.archives.reading import list_images
 from minreg.fill.errors import ArchiveInvalid
+from minreg.fill.importer import list_images
 from minreg.oci.names import OCI_MANIFEST, Digest
 from minreg.oci.platforms import Platform
 from tests.archives_support import read_members
@@ -29,12 +29,12 @@ IMAGE = Image()
 
 
 def list_members(members: Members) -> list[ArchivedImage]:
-    """List the images of an archive with these members."""
+    """Return the images of an archive with these members."""
     return list_images(read_members(members))
 
 
 def name(annotations: dict[str, str]) -> tuple[tuple[str, ...], str]:
-    """Tell what an image with these annotations is called."""
+    """Return the name of an image with these annotations."""
     (image,) = list_members(make_image_layout(IMAGE, annotations))
     return image.names, image.tag
 
@@ -43,11 +43,11 @@ class LayoutTests(SynchronousTestCase):
     """Tests for ``list_images`` with OCI layouts."""
 
     def refuse(self, members: Members) -> str:
-        """List the images of an archive that is refused, and return what was said."""
+        """List the images of an archive that is refused, and return the error."""
         return str(self.assertRaises(ArchiveInvalid, list_members, members))
 
     def test_names(self) -> None:
-        """The annotation that says most names the image; a bare tag is no name."""
+        """The most specific annotation names the image; a bare tag is no name."""
         self.assertEqual(name({CONTAINERD_NAME: NAME, REFERENCE_NAME: "3.6"}), ((NAME,), "3.6"))
         self.assertEqual(name({REFERENCE_NAME: "3.6"}), ((), "3.6"))
         self.assertEqual(name({}), ((), ""))
@@ -55,7 +55,7 @@ class LayoutTests(SynchronousTestCase):
             self.assertEqual(name({REFERENCE_NAME: whole}), ((whole,), ""))
 
     def test_platform(self) -> None:
-        """What the index says of an image's platform is kept."""
+        """The platform in the index is kept."""
         described = describe(
             OCI_MANIFEST, IMAGE.manifest, platform={"os": "linux", "architecture": "arm"}
         )
@@ -63,7 +63,7 @@ class LayoutTests(SynchronousTestCase):
         self.assertEqual(image.platform, Platform("linux", "arm"))
 
     def test_other_content(self) -> None:
-        """What is no image and has no name is passed over."""
+        """Content that is no image and has no name is skipped."""
         other = describe("text/plain", b"hello")
         self.assertEqual(list_members(make_layout([b"hello"], [other])), [])
 
@@ -77,17 +77,18 @@ class LayoutTests(SynchronousTestCase):
         ):
             said = self.refuse([*members, ("oci-layout", content)])
             self.assertEqual(
-                said, f"'oci-layout' states the version {version}: export the image as 1.0.0"
+                said,
+                f"'oci-layout' states the unknown version {version}; export the image as 1.0.0",
             )
         self.assertIn("'oci-layout' is not JSON", self.refuse([*members, ("oci-layout", b"")]))
 
     def test_no_index(self) -> None:
         """A layout without an index is refused."""
         said = self.refuse([("oci-layout", LAYOUT)])
-        self.assertIn("it has an 'oci-layout', but no 'index.json'", said)
+        self.assertIn("the archive has an 'oci-layout', but no 'index.json'", said)
 
     def test_damaged_index(self) -> None:
-        """An index with a descriptor that makes no sense is refused."""
+        """An index with an invalid descriptor is refused."""
         for index, expected in (
             (b"{", "'index.json' is not JSON"),
             (b"[1]", "index.json is no manifest: it is not a JSON object"),
@@ -101,7 +102,7 @@ class LayoutTests(SynchronousTestCase):
             self.assertIn(expected, said)
 
     def test_lost_manifest(self) -> None:
-        """A manifest that is not there, or has another size, is named with its image."""
+        """A manifest that is missing or has another size is named with its image."""
         members = [
             member
             for member in make_image_layout(IMAGE)
@@ -110,25 +111,25 @@ class LayoutTests(SynchronousTestCase):
         digest, size = Digest.of(IMAGE.manifest), len(IMAGE.manifest)
         self.assertEqual(
             self.refuse(members),
-            f"'index.json' names {digest}, of {NAME}, with {size} bytes, which is not in it: "
-            "export the image anew",
+            f"'index.json' names {digest}, of {NAME}, with {size} bytes, which is not in the "
+            "archive; export the image again",
         )
         other: dict[str, Any] = describe(OCI_MANIFEST, IMAGE.manifest) | {"size": 3}
         said = self.refuse(make_layout([IMAGE.manifest], [other]))
-        self.assertIn(f"with 3 bytes, which has {size} bytes in it", said)
+        self.assertIn(f"with 3 bytes, which has {size} bytes; ", said)
 
 
 class HybridTests(SynchronousTestCase):
-    """Tests for ``list_images`` with archives that are of both kinds."""
+    """Tests for ``list_images`` with archives that are OCI layout and docker-archive."""
 
     def test_original_digests(self) -> None:
-        """The manifests that are there are preferred to one that would be made."""
+        """Existing manifests are preferred to generated ones."""
         members = [*make_docker_archive(IMAGE), *make_image_layout(IMAGE)]
         (image,) = list_members(members)
         self.assertEqual(image.digest, Digest.of(IMAGE.manifest))
 
     def test_empty_index(self) -> None:
-        """An index without manifests, as Docker 25.0 wrote it, says nothing."""
+        """An empty index, as Docker 25.0 wrote it, is ignored."""
         for index in (b'{"schemaVersion":2,"manifests":null}', b'{"manifests":[]}'):
             members = [
                 *make_docker_archive(IMAGE),
@@ -140,7 +141,7 @@ class HybridTests(SynchronousTestCase):
             self.assertEqual(list_members(members[-2:]), [])
 
     def test_artifact(self) -> None:
-        """What is no image has layers that no config counts."""
+        """An artifact has layers that its config does not list."""
         artifact = IMAGE.manifest.replace(b"image.config.v1", b"empty.v1")
         described = describe(OCI_MANIFEST, artifact, annotations={CONTAINERD_NAME: NAME})
         layout = make_layout([*IMAGE.blobs, artifact], [described])

@@ -23,7 +23,7 @@ def make_plan(top: bytes, contents: Sequence[bytes], *platforms: Platform) -> Im
 
 
 def digests(*contents: bytes) -> tuple[Digest, ...]:
-    """Tell the digests of contents."""
+    """Return the digests of contents."""
     return tuple(Digest.of(content) for content in contents)
 
 
@@ -31,11 +31,11 @@ class PlanTests(SynchronousTestCase):
     """Tests for ``plan_image``."""
 
     def refuse(self, top: bytes, contents: Sequence[bytes], *platforms: Platform) -> str:
-        """Plan an image that is refused, and return what was said."""
+        """Plan an image that is refused, and return the error."""
         return str(self.assertRaises(ArchiveInvalid, make_plan, top, contents, *platforms))
 
     def test_order(self) -> None:
-        """Children come before their parents, through indexes within indexes."""
+        """Children come before their parents, in nested indexes too."""
         inner = make_index([ARM64.descriptor])
         outer = make_index([describe(OCI_INDEX, inner), AMD64.descriptor])
         contents = [inner, ARM64.manifest, AMD64.manifest, *ARM64.blobs, *AMD64.blobs]
@@ -47,24 +47,24 @@ class PlanTests(SynchronousTestCase):
         self.assertEqual(plan.missing, ())
 
     def test_incomplete_child(self) -> None:
-        """A child that lacks a layer is as good as one that is not there."""
+        """A child without one of its layers counts as missing."""
         index = make_index([AMD64.descriptor, ARM64.descriptor])
         plan = make_plan(index, [*AMD64.blobs, AMD64.manifest, ARM64.manifest, ARM64.config])
         self.assertNotIn(Digest.of(ARM64.manifest), plan.manifests)
         self.assertEqual([child.digest for child in plan.missing], [Digest.of(ARM64.manifest)])
 
     def test_nothing_whole(self) -> None:
-        """An index none of whose children is whole is refused, with one reason."""
+        """An index without a complete child is refused, with one reason."""
         index = make_index([AMD64.descriptor, ARM64.descriptor])
         layer = Digest.of(AMD64.layers[0])
         self.assertEqual(
             self.refuse(index, [AMD64.manifest, AMD64.config]),
-            f"a:1 is not whole: blob {layer} of {Digest.of(AMD64.manifest)} is not in the "
-            f"archive, with {len(AMD64.layers[0])} bytes; export the image anew",
+            f"a:1 is incomplete: blob {layer} of {Digest.of(AMD64.manifest)}, of "
+            f"{len(AMD64.layers[0])} bytes, is not in the archive; export the image again",
         )
 
     def test_attestation_alone(self) -> None:
-        """A statement about an image that is not there is no image."""
+        """An attestation without its image is no image."""
         platform = {"os": "unknown", "architecture": "unknown"}
         about = describe(OCI_MANIFEST, ARM64.manifest, platform=platform)
         index = make_index([AMD64.descriptor, about])
@@ -72,7 +72,7 @@ class PlanTests(SynchronousTestCase):
         self.assertIn(f"manifest {Digest.of(AMD64.manifest)} (linux/amd64) is not in", said)
 
     def test_empty_index(self) -> None:
-        """An index that names nothing is whole."""
+        """An index that names nothing is complete."""
         index = make_index([])
         self.assertEqual(make_plan(index, []).manifests, digests(index))
 
@@ -80,10 +80,10 @@ class PlanTests(SynchronousTestCase):
         """A manifest of another size than its index states is refused."""
         index = make_index([AMD64.descriptor | {"size": 7}])
         said = self.refuse(index, [AMD64.manifest, *AMD64.blobs])
-        self.assertIn(f"has {len(AMD64.manifest)} bytes, and 7 are stated", said)
+        self.assertIn(f"has {len(AMD64.manifest)} bytes, but its index states 7", said)
 
     def test_schema_1(self) -> None:
-        """Docker's schema 1 is refused in words."""
+        """Docker's schema 1 is refused, and the error says why."""
         old = to_json({"schemaVersion": 1, "fsLayers": []})
         said = self.refuse(old, [])
         self.assertIn("is no manifest: it is a Docker schema 1 manifest", said)
@@ -91,13 +91,13 @@ class PlanTests(SynchronousTestCase):
         self.assertIn(f"{Digest.of(old)} is no manifest", self.refuse(index, [old]))
 
     def test_damaged_manifest(self) -> None:
-        """A descriptor that makes no sense is not passed over."""
+        """An invalid descriptor is not skipped."""
         damaged = AMD64.manifest.replace(b'"size"', b'"length"', 1)
         said = self.refuse(damaged, [*AMD64.blobs])
         self.assertIn("is damaged: config has no size", said)
 
     def test_deep_indexes(self) -> None:
-        """Indexes within indexes end somewhere."""
+        """The nesting of indexes is limited."""
         contents = [AMD64.manifest, *AMD64.blobs]
         top = make_index([AMD64.descriptor])
         for _ in range(5):
@@ -106,7 +106,7 @@ class PlanTests(SynchronousTestCase):
         self.assertIn("is an index within 4 others", self.refuse(top, contents))
 
     def test_wide_indexes(self) -> None:
-        """What many indexes name is looked at once, be it there or not."""
+        """A child that many indexes name is read once, missing or not."""
         top = make_index([ARM64.descriptor])
         contents = []
         for _ in range(3):
@@ -115,7 +115,7 @@ class PlanTests(SynchronousTestCase):
         self.assertIn(f"manifest {Digest.of(ARM64.manifest)}", self.refuse(top, contents))
 
     def test_platforms(self) -> None:
-        """Only children for a wanted platform are taken, and those that name none."""
+        """Only children for a selected platform are planned, and those without one."""
         attestation = Image("unknown")
         children = [AMD64, ARM64, attestation]
         anonymous = Image("s390x")

@@ -29,7 +29,7 @@ class OpenMembersTests(SynchronousTestCase):
     """Tests for ``open_members``."""
 
     def setUp(self) -> None:
-        """Make a directory that is an archive."""
+        """Create a directory that is an archive."""
         self.directory = self.mktemp()
         os.makedirs(os.path.join(self.directory, "blobs", "sha256"))
         self.write("index.json", b"{}")
@@ -40,21 +40,21 @@ class OpenMembersTests(SynchronousTestCase):
             file.write(content)
 
     def refuse(self, source: str) -> str:
-        """Read what is refused, and return what was said."""
+        """Read a source that is refused, and return the error."""
         return str(self.assertRaises(ArchiveInvalid, read, source))
 
     def test_file(self) -> None:
-        """A file is read, and what it is called does not matter."""
+        """A file is read, whatever its name."""
         self.write("holiday.jpg", ARCHIVE)
         members = read(os.path.join(self.directory, "holiday.jpg"))
         self.assertEqual(members, [("index.json", b"{}")])
 
     def test_standard_input(self) -> None:
-        """A dash is standard input."""
+        """``-`` is standard input."""
         self.assertEqual(read("-", ARCHIVE), [("index.json", b"{}")])
 
     def test_directory(self) -> None:
-        """A directory is read in the order of its names, links being links."""
+        """A directory is read sorted by name, links as links."""
         self.write("blobs/sha256/b", b"b")
         self.write("a", b"a")
         os.symlink("../blobs/sha256/b", os.path.join(self.directory, "blobs", "c"))
@@ -69,17 +69,17 @@ class OpenMembersTests(SynchronousTestCase):
         )
 
     def test_link_out_of_directory(self) -> None:
-        """A link out of the directory is refused, and nothing behind it read."""
+        """A link out of the directory is refused, and its target not read."""
         os.symlink("/etc", os.path.join(self.directory, "a"))
         self.assertIn("'a' is a link out of the archive, to '/etc'", self.refuse(self.directory))
 
     def test_fifo_in_directory(self) -> None:
-        """What is no file is refused, and not waited for."""
+        """A pipe is refused, and does not block."""
         os.mkfifo(os.path.join(self.directory, "a"))
-        self.assertIn("'a' is neither a file, nor a directory", self.refuse(self.directory))
+        self.assertIn("'a' is neither a file, a directory", self.refuse(self.directory))
 
     def test_deep_directory(self) -> None:
-        """Directories without end are refused by their path."""
+        """Endlessly nested directories are refused by the length of their path."""
         self.write("index.json", b"{}")
         below = self.directory
         for _ in range(1200):
@@ -93,11 +93,11 @@ class OpenMembersTests(SynchronousTestCase):
         """A directory that is no archive is refused before it is read."""
         self.assertEqual(
             self.refuse(os.path.join(self.directory, "blobs")),
-            "it has neither an index.json nor a manifest.json, so it is no image archive: "
-            "name the archives that lie in it",
+            "the directory has neither an index.json nor a manifest.json, so it is no image "
+            "archive; name the archives in it",
         )
 
     def test_absent(self) -> None:
-        """What is not there, or must not be read, is told by its path."""
+        """A missing or unreadable source is reported by its path."""
         path = os.path.join(self.directory, "absent")
         self.assertEqual(self.refuse(path), f"cannot read {path}: No such file or directory")

@@ -50,7 +50,7 @@ class PlatformTests(SynchronousTestCase):
         """What is like none has no suggestion."""
         error = self.assertRaises(WrongUsage, parse_platforms, ["toaster"])
         self.assertEqual(
-            error.message, "'toaster' is no platform such as linux/amd64 or linux/arm/v7"
+            error.message, "'toaster' is not a platform such as linux/amd64 or linux/arm/v7"
         )
 
     def test_of_nodes(self) -> None:

@@ -11,7 +11,7 @@ class ParseChallengesTests(SynchronousTestCase):
     """Tests for ``parse_challenges``."""
 
     def test_bearer(self) -> None:
-        """The Docker Hub's challenge is read, the comma within quotes too."""
+        """Docker Hub's challenge is parsed, with its comma within quotes."""
         line = (
             'Bearer realm="https://auth.docker.io/token",service="registry.docker.io",'
             'scope="repository:a/b:pull,push"'
@@ -24,11 +24,11 @@ class ParseChallengesTests(SynchronousTestCase):
         self.assertEqual(parse_challenges([line]), [Challenge("bearer", parameters)])
 
     def test_names_in_any_case(self) -> None:
-        """Names of schemes and parameters have no case."""
+        """The names of schemes and parameters are not case-sensitive."""
         self.assertEqual(parse_challenges(["BASIC Realm=x"]), [Challenge("basic", {"realm": "x"})])
 
     def test_several(self) -> None:
-        """A line may hold several challenges, and a response several lines."""
+        """A header can have several challenges, and a response several headers."""
         lines = ['Basic realm="a, b", Bearer realm="c" , scope=d', "Negotiate"]
         self.assertEqual(
             parse_challenges(lines),
@@ -40,12 +40,12 @@ class ParseChallengesTests(SynchronousTestCase):
         )
 
     def test_quoted_characters(self) -> None:
-        """A backslash takes the next character as it is."""
+        """A backslash escapes the next character."""
         [challenge] = parse_challenges([r'Basic realm="a \"b\" \\c"'])
         self.assertEqual(challenge.parameters["realm"], r'a "b" \c')
 
     def test_long(self) -> None:
-        """What is as long as a header can be is read as fast as any other."""
+        """A header of the maximal length is parsed in linear time."""
         blanks = " " * 60_000
         for line in (f"Basic{blanks}=", f"Basic a{blanks}", f'Basic a="{blanks}', f"{blanks}="):
             parse_challenges([line] * 100)
@@ -53,6 +53,6 @@ class ParseChallengesTests(SynchronousTestCase):
 
     @given(st.lists(st.text()))
     def test_anything(self, lines: list[str]) -> None:
-        """Nothing that a server sends makes it fail."""
+        """No header raises an exception."""
         for challenge in parse_challenges(lines):
             self.assertEqual(challenge.scheme, challenge.scheme.lower())

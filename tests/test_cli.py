@@ -29,7 +29,7 @@ class CommandLineTests(SynchronousTestCase):
             result = run(option)
             self.assertEqual(result.exit_code, 0)
             self.assertIn("sample  ", result.output)
-            self.assertIn("Write a small tree with an image that runs.", result.output)
+            self.assertIn("Write a small tree to try minreg with.", result.output)
 
     def test_unknown_command(self) -> None:
         """A command that is none is wrong usage."""
@@ -42,6 +42,14 @@ class CommandLineTests(SynchronousTestCase):
         """The near command is suggested, of a group too."""
         self.assertIn("No such command 'lst'. Did you mean 'list'?", run("lst").output)
         self.assertIn("'install'", run("node", "instal").output)
+
+    def test_directory_without_option(self) -> None:
+        """The error names the option if a tree is named without it."""
+        for command in ("list", "verify", "prune", "preflight"):
+            result = run(command, "registry")
+            self.assertEqual(result.exit_code, 2)
+            self.assertIn("(registry): name the tree with --directory\n", result.output)
+        self.assertNotIn("--directory", run("status", "registry").output)
 
     def test_unknown_option(self) -> None:
         """So is an option that is none."""
@@ -64,7 +72,7 @@ class CommandLineTests(SynchronousTestCase):
     def test_missing_library(self) -> None:
         """A command whose library is not there says how to get it."""
         program = (
-            "import sys; sys.modules['ruamel'] = None; from minreg.cli import main; "
+            "import sys; sys.modules['yaml'] = None; from minreg.cli import main; "
             "sys.argv[0] = 'minreg'; main()"
         )
         missing = subprocess.run(
@@ -74,8 +82,8 @@ class CommandLineTests(SynchronousTestCase):
             text=True,
         )
         message = (
-            "Error: minreg registries needs ruamel.yaml, which is not installed: reinstall "
-            "minreg; where there is no network, from its wheels: "
+            "Error: minreg registries needs yaml, which is not installed: reinstall "
+            "minreg; without a network, from its wheels: "
             "pip install --no-index --find-links wheels minreg\n"
         )
         self.assertEqual((missing.returncode, missing.stderr), (2, message))
@@ -89,10 +97,10 @@ class SampleCommandTests(SynchronousTestCase):
         root = self.mktemp()
         first, second = run("sample", root), run("sample", root)
         images = "minreg/sample:1.0 and minreg/sample:latest"
-        self.assertEqual((first.exit_code, first.output), (0, f"{root} now holds {images}\n"))
+        self.assertEqual((first.exit_code, first.output), (0, f"{root} now has {images}\n"))
         self.assertEqual(
             (second.exit_code, second.output),
-            (0, f"{root} holds {images} already: nothing to do\n"),
+            (0, f"{root} already has {images}\n"),
         )
 
     def test_not_writable(self) -> None:

@@ -18,12 +18,12 @@ class FindCredentialsTests(SynchronousTestCase):
     """Tests for ``find_credentials``."""
 
     def setUp(self) -> None:
-        """Make a home."""
+        """Create a home directory."""
         self.home = os.path.abspath(self.mktemp())
         self.environment = {"HOME": self.home, "PATH": os.environ["PATH"]}
 
     def write(self, path: str, document: Any) -> None:
-        """Write a file of accounts below the home."""
+        """Write a file below the home directory."""
         path = os.path.join(self.home, path)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="ascii") as file:
@@ -43,28 +43,28 @@ class FindCredentialsTests(SynchronousTestCase):
         self.patch(os, "environ", {**os.environ, "PATH": f"{self.home}:{os.environ['PATH']}"})
 
     def find(self, host: str = "quay.io", repository: str = "a/b") -> Credentials | None:
-        """Find the account for a repository."""
+        """Find the credentials for a repository."""
         return find_credentials(host, repository, self.environment)
 
     def test_none(self) -> None:
-        """Without any file nobody has an account."""
+        """Without any file there are no credentials."""
         self.assertIsNone(self.find())
 
     def test_docker(self) -> None:
-        """Docker's file has name and password in one."""
+        """Docker's file has user name and password in one field."""
         self.write_auths(**{"quay.io": ALICE_ENTRY})
         self.assertEqual(self.find(), ALICE)
         self.assertIsNone(self.find("ghcr.io"))
 
     def test_usual_port(self) -> None:
-        """The usual port of TLS, if it is named, is the same registry; another is not."""
+        """Port 443 is the same registry as no port; another port is not."""
         self.write_auths(**{"quay.io": ALICE_ENTRY, "ghcr.io:443": ALICE_ENTRY})
         self.assertEqual(self.find("quay.io:443"), ALICE)
         self.assertEqual(self.find("ghcr.io:443"), ALICE)
         self.assertIsNone(self.find("quay.io:80"))
 
     def test_docker_hub(self) -> None:
-        """The Docker Hub's account stands under its old address."""
+        """Docker Hub's credentials are stored under its old address."""
         self.write_auths(**{"https://index.docker.io/v1/": ALICE_ENTRY})
         self.assertEqual(self.find("docker.io", "library/busybox"), ALICE)
 
@@ -75,7 +75,7 @@ class FindCredentialsTests(SynchronousTestCase):
         self.assertEqual(self.find(), ALICE)
 
     def test_fields(self) -> None:
-        """Name, password and tokens may stand by themselves."""
+        """User name, password and tokens can be in fields of their own."""
         self.write_auths(
             **{
                 "a.io": {"username": "alice", "password": "secret"},
@@ -90,7 +90,7 @@ class FindCredentialsTests(SynchronousTestCase):
         self.assertIsNone(self.find("d.io"))
 
     def test_podman(self) -> None:
-        """Podman's file is read too, and the narrowest entry counts."""
+        """Podman's file is read too, and the most specific entry is used."""
         bob = {"auth": base64.b64encode(b"bob:other").decode("ascii")}
         self.write(
             ".config/containers/auth.json", {"auths": {"quay.io": bob, "quay.io/a": ALICE_ENTRY}}
@@ -107,16 +107,16 @@ class FindCredentialsTests(SynchronousTestCase):
         self.assertEqual([self.find("quay.io"), self.find("ghcr.io")], [ALICE, ALICE])
 
     def test_not_json(self) -> None:
-        """A broken file is reported by its name."""
+        """A file that is not JSON is reported by its path."""
         path = os.path.join(self.home, ".docker", "config.json")
         os.makedirs(os.path.dirname(path))
         with open(path, "w", encoding="ascii") as file:
             file.write("{")
         failure = self.assertRaises(FillError, self.find)
-        self.assertIn(f"{path} is not JSON", str(failure))
+        self.assertIn(f"cannot read {path}: it is not JSON", str(failure))
 
     def test_helper(self) -> None:
-        """A credential helper is asked with the host on its input."""
+        """A credential helper receives the host on its standard input."""
         self.write_helper(
             'read -r server; [ "$1 $server" = "get quay.io" ] && '
             'echo \'{"Username":"alice","Secret":"secret"}\''
@@ -124,24 +124,27 @@ class FindCredentialsTests(SynchronousTestCase):
         self.assertEqual(self.find(), ALICE)
 
     def test_helper_with_identity_token(self) -> None:
-        """The name <token> says that the secret is an identity token."""
+        """The user name <token> means that the secret is an identity token."""
         self.write_helper('echo \'{"Username":"<token>","Secret":"i"}\'')
         self.assertEqual(self.find(), Credentials(identity_token="i"))
 
     def test_helper_knows_nobody(self) -> None:
-        """A helper without the account is no failure."""
+        """A helper without credentials for the host is no error."""
         self.write_helper("echo credentials not found in native keychain; exit 1")
         self.assertIsNone(self.find())
 
     def test_helper_fails(self) -> None:
-        """A helper that fails, or makes no sense, is reported by its name."""
+        """A helper that fails, or returns nonsense, is reported by its name."""
         for script in ("echo locked >&2; exit 1", "echo nonsense", "echo '[]'"):
             self.write_helper(script)
             failure = self.assertRaises(FillError, self.find)
             self.assertIn("credential helper docker-credential-test", str(failure))
 
     def test_helper_missing(self) -> None:
-        """So is a helper that is not installed."""
+        """A helper that is not installed is reported."""
         self.write(".docker/config.json", {"credsStore": "minreg-test-missing"})
         failure = self.assertRaises(FillError, self.find)
-        self.assertIn("docker-credential-minreg-test-missing does not work", str(failure))
+        self.assertIn(
+            "cannot run the credential helper docker-credential-minreg-test-missing: ",
+            str(failure),
+        )

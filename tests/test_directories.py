@@ -5,14 +5,14 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.errors import TreeNotWritable
-from minreg.fill.tree.directories import Directories, writing
+from minreg.fill.tree.directories import Directories, translate_os_errors
 
 
 class DirectoriesTestCase(SynchronousTestCase):
     """A tree with a directory, and a directory outside of it."""
 
     def setUp(self) -> None:
-        """Have a tree, and a directory beside it."""
+        """Create a tree, and a directory beside it."""
         above = os.path.abspath(self.mktemp())
         self.root = os.path.join(above, "tree")
         self.outside = os.path.join(above, "outside")
@@ -22,7 +22,7 @@ class DirectoriesTestCase(SynchronousTestCase):
         self.directories = Directories(self.root)
 
     def path(self, *names: str) -> str:
-        """Name a path in the tree."""
+        """Return a path in the tree."""
         return os.path.join(self.root, *names)
 
 
@@ -30,7 +30,7 @@ class DirectoriesTests(DirectoriesTestCase):
     """Tests for ``Directories``."""
 
     def where(self, path: str) -> str:
-        """Open a directory, and tell which it is by what is made in it."""
+        """Open a directory, and return which one it is, judged by what is created in it."""
         with self.directories.open(path) as directory:
             directory.make_directory("made")
         [made] = [place for place, names, _ in os.walk(self.root) if "made" in names]
@@ -38,11 +38,11 @@ class DirectoriesTests(DirectoriesTestCase):
         return os.path.relpath(made, self.root)
 
     def refusal(self, path: str) -> str:
-        """Tell why a directory is not opened."""
+        """Return why a directory is not opened."""
         return str(self.assertRaises(TreeNotWritable, self.directories.open(path).__enter__))
 
     def test_within(self) -> None:
-        """Directories of the tree are opened, by links that stay in it, too."""
+        """Directories of the tree are opened, also by links that stay in it."""
         os.symlink("a/b", self.path("link"))
         os.symlink(self.path("a"), self.path("absolute"))
         for path, place in (("", "."), ("a/b", "a/b"), ("link", "a/b"), ("absolute/b", "a/b")):
@@ -56,45 +56,48 @@ class DirectoriesTests(DirectoriesTestCase):
         self.assertEqual(self.where("a"), "a")
 
     def test_out_of_the_tree(self) -> None:
-        """A link that leads out is told with where it leads, however it does."""
+        """A link out of the tree is reported with its target, absolute or relative."""
         for name, target in (("up", "../../outside"), ("far", self.outside)):
             os.symlink(target, self.path("a", name))
             self.assertEqual(
                 self.refusal(f"a/{name}"),
-                f"{self.path('a', name)} leads out of the tree, to {self.outside}: "
-                "put the content in its place, or fill another directory",
+                f"cannot write {self.path('a', name)}: it is a link out of the tree, "
+                f"to {self.outside}; replace the link by a copy of the directory, or use "
+                "another tree",
             )
 
     def test_beside_the_tree(self) -> None:
-        """A directory whose name only begins as the tree's does is outside."""
+        """A directory whose name has the tree's name as a prefix is outside."""
         os.mkdir(f"{self.root}-other")
         os.symlink(f"{self.root}-other", self.path("other"))
-        self.assertIn("leads out of the tree", self.refusal("other"))
+        self.assertIn("it is a link out of the tree", self.refusal("other"))
 
     def test_private(self) -> None:
-        """No link leads into what is minreg's own, nor out of it, nor around in it."""
+        """No link may lead into, out of, or within the private directory."""
         os.symlink(".minreg/new", self.path("in"))
         os.symlink("../a", self.path(".minreg", "out"))
         os.symlink("new", self.path(".minreg", "around"))
         os.symlink(self.outside, self.path(".minreg", "away"))
-        self.assertIn("leads out", self.refusal("in"))
+        self.assertIn("it is a link out of the tree", self.refusal("in"))
         for name in ("out", "around", "away"):
             place = self.path(".minreg", name)
             self.assertEqual(
                 self.refusal(f".minreg/{name}"),
-                f"{place} is a link, or below one, and leads to {os.path.realpath(place)}: "
+                f"cannot write {place}: it is a link to {os.path.realpath(place)}, or below one; "
                 "remove the link",
             )
 
     def test_absent(self) -> None:
-        """A directory that is not there is no fault of the tree, unless it must be there."""
+        """A missing directory is FileNotFoundError; a broken link in a path is reported."""
         self.assertRaises(FileNotFoundError, self.directories.open("b").__enter__)
         os.symlink("gone", self.path("lost"))
         failure = self.assertRaises(TreeNotWritable, self.directories.make, "lost/x")
-        self.assertEqual(str(failure), f"{self.path('lost')} leads to no directory: remove it")
+        self.assertEqual(
+            str(failure), f"cannot write {self.path('lost')}: it is a broken link; remove it"
+        )
 
     def test_make(self) -> None:
-        """All that is missing is made, but not behind a link that leads out."""
+        """All missing directories are created, but not behind a link out of the tree."""
         self.directories.make("a/c/d")
         self.assertTrue(os.path.isdir(self.path("a", "c", "d")))
         os.symlink(self.outside, self.path("away"))
@@ -102,7 +105,7 @@ class DirectoriesTests(DirectoriesTestCase):
         self.assertEqual(os.listdir(self.outside), [])
 
     def test_in_the_way(self) -> None:
-        """What is no directory is told, and a pipe is never waited for."""
+        """A file in place of a directory is reported, and opening a pipe does not block."""
         with open(self.path("file"), "wb"):
             pass
         os.mkfifo(self.path("pipe"))
@@ -110,8 +113,7 @@ class DirectoriesTests(DirectoriesTestCase):
         for name in ("file", "pipe"):
             self.assertEqual(
                 self.refusal(name),
-                f"cannot write {self.path(name)}: Not a directory; "
-                "remove the file that is in the way",
+                f"cannot write {self.path(name)}: Not a directory; remove the file",
             )
         self.assertIn("remove the link", self.refusal("circle"))
 
@@ -127,13 +129,13 @@ class OpenFileTests(DirectoriesTestCase):
             os.close(descriptor)
 
     def test_file(self) -> None:
-        """A file is made, or opened as it is."""
+        """A file is created, or opened as it is."""
         self.open_file("file")
         self.open_file("file")
         self.assertEqual(os.path.getsize(self.path("a", "file")), 1)
 
     def test_foreign(self) -> None:
-        """What is no file of its own is not written into, and not waited for."""
+        """A link, a pipe or a file with another hard link is neither written nor waited for."""
         victim = os.path.join(self.outside, "victim")
         with open(victim, "wb") as file:
             file.write(b"precious")
@@ -145,22 +147,22 @@ class OpenFileTests(DirectoriesTestCase):
             failure = self.assertRaises(TreeNotWritable, self.open_file, name)
             self.assertEqual(
                 str(failure),
-                f"{self.path('a', name)} is no plain file of its own, but a link, a pipe or the "
-                "like, or a file that has another name, too: remove it",
+                f"cannot write {self.path('a', name)}: it is no regular file, or has more than "
+                "one hard link; remove it",
             )
         self.assertEqual(os.listdir(self.outside), ["victim"])
         with open(victim, "rb") as file:
             self.assertEqual(file.read(), b"precious")
 
 
-class WritingTests(SynchronousTestCase):
-    """Tests for ``writing``."""
+class TranslateOsErrorsTests(SynchronousTestCase):
+    """Tests for ``translate_os_errors``."""
 
     def test_full_disk(self) -> None:
-        """A full disk is reported as that, with what to do."""
+        """A full disk is reported with what to do."""
 
         def fill_disk() -> None:
-            with writing("/srv/registry/blobs/x"):
+            with translate_os_errors("/srv/registry/blobs/x"):
                 # What the kernel says is what is under test, and /dev/full says it.
                 with open("/dev/full", "wb", buffering=0) as full:
                     full.write(b"x")
@@ -169,5 +171,5 @@ class WritingTests(SynchronousTestCase):
         self.assertEqual(
             str(failure),
             "cannot write /srv/registry/blobs/x: No space left on device; "
-            "make room on the disk, then start again: what is complete stays",
+            "free disk space, then start again: what is complete stays",
         )

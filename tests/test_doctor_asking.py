@@ -2,10 +2,10 @@
 
 import attrs
 
+from minreg.defaults import DEFAULT_ROOT
 from minreg.k3s.doctor.findings import Finding
-from minreg.k3s.doctor.images import resolve_images
+from minreg.k3s.doctor.image_resolution import resolve_images
 from minreg.k3s.doctor.probe import Reply, ask, check_registry
-from minreg.node.units import DEFAULT_ROOT
 from tests.doctor_support import RulesTestCase
 
 _SOCKET = "/etc/systemd/system/minreg.socket"
@@ -53,14 +53,14 @@ class AskingTests(RulesTestCase):
             (
                 "registry-silent",
                 _SOCKET,
-                "http://127.0.0.1:9080 does not answer: [Errno 111] Connection refused",
+                "http://127.0.0.1:9080 does not respond: [Errno 111] Connection refused",
                 "systemctl status minreg.socket minreg.service",
             ),
         )
         self.assertEqual(self.asked, [_BASE])
 
     def test_no_port(self) -> None:
-        """What is no address is asked in vain, and nothing is raised."""
+        """An invalid address is a failure, not an exception."""
         for url in ("http://127.0.0.1:http/v2/", "https://[vsock::1]:1/", "http://a b:1/"):
             self.assertTrue(ask(url).failure, url)
 
@@ -72,18 +72,19 @@ class AskingTests(RulesTestCase):
             (found.rule.id, found.problem, found.fix),
             (
                 "port-taken",
-                "http://127.0.0.1:9080 is answered by nginx/1.22",
-                "stop that, or let minreg listen elsewhere",
+                "another program responds at http://127.0.0.1:9080: nginx/1.22",
+                "stop that program, or let minreg listen on another port",
             ),
         )
 
     def test_rule_registry_differs(self) -> None:
         """One that serves another tree says so by its digests, or by having nothing."""
-        fix = "systemctl restart minreg, which serves the directory that was there at its start"
-        for reply, what in (
-            (Reply(200, "minreg/1.0", "sha256:00"), "has sha256:00 for"),
-            (Reply(404, "minreg/1.0"), "answers 404 for"),
-            (Reply(failure="timed out"), "answers timed out for"),
+        fix = "systemctl restart minreg; it serves the directory that existed when it started"
+        image = "bootstrap-registry.airgap/rancher/mirrored-pause:3.6"
+        for reply, response in (
+            (Reply(200, "minreg/1.0", "sha256:00"), f"serves sha256:00 as {image}"),
+            (Reply(404, "minreg/1.0"), f"does not serve {image} (status 404)"),
+            (Reply(failure="timed out"), f"does not serve {image} (timed out)"),
         ):
             self.replies[_PAUSE] = reply
             (found,) = self.found()
@@ -92,11 +93,7 @@ class AskingTests(RulesTestCase):
                 (
                     "registry-differs",
                     DEFAULT_ROOT,
-                    (
-                        f"the running registry {what} "
-                        "bootstrap-registry.airgap/rancher/mirrored-pause:3.6, and in the tree "
-                        f"there is {self.digest}"
-                    ),
+                    f"the running registry {response}, but the tree has {self.digest}",
                     fix,
                 ),
             )

@@ -1,9 +1,9 @@
 """Tests for ``minreg.k3s.doctor.patches``."""
 
-from minreg.k3s.doctor.files import NodeFiles
 from minreg.k3s.doctor.findings import Addition, Change, Edit, LineRemoval, Move
+from minreg.k3s.doctor.node_files import NodeFiles
 from minreg.k3s.doctor.patches import make_patch
-from minreg.k3s.registries.yaml_reader import Position
+from minreg.k3s.yaml_reader import Position
 from tests.doctor_support import RulesTestCase
 from tests.nodes import CONFIG
 

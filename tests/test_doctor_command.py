@@ -5,8 +5,9 @@ import os
 
 from click.testing import Result
 
-from minreg.commands.doctor import CouldNotLook, limited_time
-from minreg.node.units import DEFAULT_ROOT
+from minreg.commands.doctor import limited_time
+from minreg.commands.reports import CouldNotLook
+from minreg.defaults import DEFAULT_ROOT
 from tests.doctor_support import MIRRORS, RulesTestCase, another_user
 from tests.nodes import CONFIG, CONTAINERD, REGISTRIES, SERVICE
 from tests.test_cli import run
@@ -28,23 +29,23 @@ class DoctorCommandTests(RulesTestCase):
         result = self.doctor()
         self.assertEqual(result.exit_code, 0, result.output)
         verdict, _, heading, row = result.output.splitlines()
-        self.assertEqual(heading, "images that this node will ask for:")
+        self.assertEqual(heading, "images that this node will pull:")
         self.assertRegex(row, rf"\A +\d+ B  {_PAUSE}\Z")
         self.assertEqual(verdict, "nothing to fix")
 
     def test_new_agent(self) -> None:
-        """What an agent will ask for nobody knows before it has run, and that is said."""
+        """The images of an agent that has never run are listed as not known."""
         self.node.replace(SERVICE, "server \\", "agent \\")
         self.node.write(CONFIG, "disable-default-registry-endpoint: true\n")
         self.node.restart_k3s()
         self.node.remove(f"{CONTAINERD}/config.toml")
         result = self.doctor()
         words = " ".join(result.output.split())
-        self.assertIn("the images of this K3s agent: its server says which", words)
-        self.assertIn("nothing to fix in what could be looked at", result.output)
+        self.assertIn("the images of this K3s agent: they are not known before", words)
+        self.assertIn("nothing to fix in what could be checked", result.output)
 
     def test_findings(self) -> None:
-        """What is found has its place, its rule, what will happen, and the mend."""
+        """A finding is printed with its position, rule, problem and fix."""
         self.set_registries(MIRRORS.replace("http:", "https:"))
         self.node.write(CONFIG, "system-default-registry: bootstrap-registry.airgap\n")
         os.utime(self.node.place(CONFIG), (4_000_000_000, 4_000_000_000))
@@ -52,22 +53,21 @@ class DoctorCommandTests(RulesTestCase):
         self.assertEqual(result.exit_code, 1)
         lines = result.output.splitlines()
         self.assertEqual(
-            lines[:11],
+            lines[:10],
             [
                 "1 error, 1 warning",
                 "",
-                "error: http where https is spoken, or the reverse [endpoint-scheme]",
+                "error: http instead of https, or the reverse [endpoint-scheme]",
                 f"    in {REGISTRIES}:4",
-                "    https://127.0.0.1:9080 is spoken to by https, and minreg speaks http: each",
-                "    pull fails here",
+                "    https://127.0.0.1:9080 means https, but minreg uses http: each pull fails",
                 "    fix: write http://127.0.0.1:9080",
                 "",
-                "warning: a change has no effect yet [restart]",
+                "warning: a change has no effect before a restart [restart]",
                 f"    in {CONFIG}",
-                "    it was changed after the last start of K3s, which reads it only then",
+                "    the file was changed after K3s was started, which reads it only then",
             ],
         )
-        self.assertEqual(lines[11], "    fix: systemctl restart k3s.service")
+        self.assertEqual(lines[10], "    fix: systemctl restart k3s.service")
 
     def test_suggestion(self) -> None:
         """A node that only has suggestions is healthy: the exit status is 0."""
@@ -89,7 +89,7 @@ class DoctorCommandTests(RulesTestCase):
         """Severities and the verdict have colours where the terminal has."""
         self.set_registries(MIRRORS.replace("http:", "https:"))
         self.patch(os, "environ", {**os.environ, "FORCE_COLOR": "1", "NO_COLOR": ""})
-        self.assertIn("\x1b[31m\x1b[1merror:\x1b[0m http where", self.doctor().stdout)
+        self.assertIn("\x1b[31m\x1b[1merror:\x1b[0m http instead", self.doctor().stdout)
         self.assertIn('\x1b[32m+      - "http://', self.doctor("--fix").stdout)
 
     def test_json(self) -> None:
@@ -99,7 +99,7 @@ class DoctorCommandTests(RulesTestCase):
         result = self.doctor("--json")
         self.assertEqual(result.exit_code, 1)
         document = json.loads(result.output)
-        self.assertEqual(sorted(document), ["findings", "images", "not_looked_at"])
+        self.assertEqual(sorted(document), ["findings", "images", "not_checked"])
         (finding,) = document["findings"]
         self.assertEqual(
             {key: finding[key] for key in ("rule", "severity", "file", "line")},
@@ -119,16 +119,16 @@ class DoctorCommandTests(RulesTestCase):
         self.assertEqual(image["digest"][:7], "sha256:")
 
     def test_images(self) -> None:
-        """An image that nobody has, and one that nobody is asked for here, are shown as such."""
+        """The table marks images that are missing, and images that are pulled from elsewhere."""
         self.node.write(
             f"{_IMAGES}/a.txt", f"{_PAUSE.replace('3.6', '9')}\nquay.io/a/b:1\nno image\n\n"
         )
         output = self.doctor().output
         self.assertIn(
-            f"     not here  {_PAUSE.replace('3.6', '9')}\n"
-            "               asked for at http://127.0.0.1:9080\n"
+            f"      missing  {_PAUSE.replace('3.6', '9')}\n"
+            "               requested from http://127.0.0.1:9080\n"
             "    elsewhere  quay.io/a/b:1\n"
-            "               asked for at https://quay.io\n",
+            "               requested from https://quay.io\n",
             output,
         )
 
@@ -137,8 +137,8 @@ class DoctorCommandTests(RulesTestCase):
         self.node.write(f"{DEFAULT_ROOT}/k3s/v1.33.4+k3s1.txt", "!\n")
         verdict, _, _, image, _, *left_out = self.doctor().stdout.splitlines()
         self.assertIn(_PAUSE, image)
-        self.assertEqual(verdict, "nothing to fix in what could be looked at")
-        self.assertIn("k3s/v1.33.4+k3s1.txt:1: '!' names no image", " ".join(left_out))
+        self.assertEqual(verdict, "nothing to fix in what could be checked")
+        self.assertIn("k3s/v1.33.4+k3s1.txt:1: '!' is not an image name", " ".join(left_out))
 
     def test_fix(self) -> None:
         """What to change in files is a diff; what else there is to do is said beside it."""
@@ -166,46 +166,46 @@ class DoctorCommandTests(RulesTestCase):
         self.assertIn("diff", json.loads(self.doctor("--fix", "--json").output))
 
     def test_nothing_there(self) -> None:
-        """Where there is neither K3s nor minreg, it says that it could not look."""
+        """Without K3s and minreg the exit status is 2."""
         empty = self.mktemp()
         os.makedirs(empty)
         result = run("doctor", "--root-prefix", empty)
         self.assertEqual(result.exit_code, 2)
         self.assertEqual(result.stdout, "")
-        self.assertIn("Error: there is neither K3s nor RKE2 nor minreg here", result.stderr)
+        self.assertIn("Error: neither K3s nor RKE2 nor minreg is installed here", result.stderr)
 
     def test_no_file(self) -> None:
-        """So it does where what matters most cannot be read, whatever else is found."""
+        """If the configuration cannot be read, the exit status is 2, even with findings."""
         self.node.remove(REGISTRIES)
         os.mkfifo(self.node.place(REGISTRIES))
         result = self.doctor()
         self.assertEqual(result.exit_code, 2)
-        self.assertIn(f"not looked at: {REGISTRIES}: it is no plain file\n", result.stdout)
-        self.assertIn("nothing to fix in what could be looked at\n", result.stdout)
+        self.assertIn(f"not checked: {REGISTRIES}: it is not a regular file\n", result.stdout)
+        self.assertIn("nothing to fix in what could be checked\n", result.stdout)
         self.assertEqual(
             result.stderr,
-            f"Error: {REGISTRIES} could not be read, as it is no plain file: have a plain file "
-            "read instead\n",
+            f"Error: {REGISTRIES} cannot be read: it is not a regular file: replace it "
+            "with a regular file\n",
         )
 
     def test_another_user(self) -> None:
-        """Who may not read all is told what was left out, and nothing that is not so."""
+        """A user without permissions gets a list of what was not read, and no wrong findings."""
         for path in ("/var/lib/rancher/k3s/server", "/var/lib/rancher/k3s/agent"):
             os.chmod(self.node.place(path), 0o700)
         with another_user(self.node.prefix, "/var/lib/rancher/k3s"):
             result = self.doctor()
         self.assertEqual((result.exit_code, result.stderr), (0, ""), result.output)
         verdict, _, *lines, more = result.stdout.splitlines()
-        left_out = " ".join(" ".join(lines).split()).split("not looked at: ")[1:]
+        left_out = " ".join(" ".join(lines).split()).split("not checked: ")[1:]
         self.assertEqual(len(left_out), 3)
         for line in left_out:
             self.assertTrue(line.startswith("/var/lib/rancher/k3s/"), line)
             self.assertTrue(line.strip().endswith(": this user may not read it"), line)
-        self.assertRegex(more, r"\Anot looked at: \d+ more like these: run this as root\Z")
-        self.assertEqual(verdict, "nothing to fix in what could be looked at")
+        self.assertRegex(more, r"\Anot checked: \d+ more like these: run this as root\Z")
+        self.assertEqual(verdict, "nothing to fix in what could be checked")
 
     def test_closed(self) -> None:
-        """What K3s is told has to be read, each file of it."""
+        """Each configuration file of K3s must be readable."""
         for path in (REGISTRIES, CONFIG, f"{CONFIG}.d/a.yaml"):
             self.node.write(path, "")
             os.chmod(self.node.place(path), 0o600)
@@ -214,8 +214,7 @@ class DoctorCommandTests(RulesTestCase):
             self.assertEqual(result.exit_code, 2)
             self.assertEqual(
                 result.stderr,
-                f"Error: {path} could not be read, as this user may not read it: run this as "
-                "root\n",
+                f"Error: {path} cannot be read: this user may not read it: run this as root\n",
             )
             self.node.remove(path)
 
@@ -229,8 +228,8 @@ class DoctorCommandTests(RulesTestCase):
         self.assertIn("\\x1b[31m\\u202ex", self.doctor().output)
 
     def test_limited_time(self) -> None:
-        """Whatever takes for ever is given up in the end."""
+        """A command that takes too long is aborted."""
         with self.assertRaises(CouldNotLook) as raised, limited_time(0.01):
             while True:
                 pass
-        self.assertIn("it takes more than 0.01 seconds", str(raised.exception))
+        self.assertIn("not finished after 0.01 seconds", str(raised.exception))

@@ -23,10 +23,10 @@ class ConfigRulesTests(RulesTestCase):
                 "config-name",
                 f"{REGISTRIES}:9",
                 (
-                    "these settings are for quay.io itself, and its images are asked for at "
-                    "registry.example:5000, to which they do not apply"
+                    "these settings apply to quay.io itself, but its images are pulled from "
+                    "registry.example:5000"
                 ),
-                "name them registry.example:5000, as the endpoint is",
+                "move them to registry.example:5000, the host of the endpoint",
             )
         )
 
@@ -38,10 +38,10 @@ class ConfigRulesTests(RulesTestCase):
                 "config-name",
                 f"{REGISTRIES}:9",
                 (
-                    "these settings are for registry.example, and the endpoint is "
+                    "these settings apply to registry.example, but the endpoint is "
                     "registry.example:5000"
                 ),
-                "name them registry.example:5000, as the endpoint is",
+                "move them to registry.example:5000, the host of the endpoint",
             )
         )
 
@@ -52,8 +52,8 @@ class ConfigRulesTests(RulesTestCase):
             (
                 "config-name",
                 f"{REGISTRIES}:9",
-                "https://registry.example:5000 is no host: these settings are for nobody",
-                "name them registry.example:5000, as the endpoint is",
+                ("https://registry.example:5000 is not a host: these settings apply to nothing"),
+                "move them to registry.example:5000, the host of the endpoint",
             )
         )
 
@@ -94,10 +94,13 @@ class ConfigRulesTests(RulesTestCase):
                 "tls-on-http",
                 f"{REGISTRIES}:6",
                 (
-                    "127.0.0.1:9080 is spoken to by http, and has settings for TLS: containerd "
-                    "tries TLS there first, and plain http only when that has failed"
+                    "127.0.0.1:9080 is an http endpoint with TLS settings: containerd tries "
+                    "https there first, and http only after that has failed"
                 ),
-                "remove the tls section, or write https in the endpoint if it speaks that",
+                (
+                    "remove the tls section, or write https in the endpoint if the server "
+                    "supports TLS"
+                ),
             )
         )
 
@@ -113,6 +116,6 @@ class ConfigRulesTests(RulesTestCase):
             (
                 "tls-on-http",
                 8,
-                "a.example:80 is spoken to by http, and has settings for TLS: they do nothing",
+                "a.example:80 is an http endpoint with TLS settings: they have no effect",
             ),
         )

@@ -1,6 +1,6 @@
 """Tests for what the doctor says of images that are there, and asked for under other names."""
 
-from minreg.node.units import DEFAULT_ROOT
+from minreg.defaults import DEFAULT_ROOT
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONFIG, PAUSE, REGISTRIES
 from tests.test_doctor_mirrors import rewrite
@@ -14,16 +14,16 @@ class DetoursTests(RulesTestCase):
         self.node.restart_k3s()
         (found,) = self.node.diagnose()
         self.assertEqual(found.rule.id, "pause-image")
-        is_there = f"and is in the tree as {PAUSE}; " in found.problem
+        is_there = f", but is in the tree as {PAUSE}; " in found.problem
         self.assertEqual(is_there, found.path != DEFAULT_ROOT)
         return f"{found.path}:{found.line}", found.fix
 
     def assert_download(self) -> None:
-        """Check that what is not there is to be downloaded by the name that it has there."""
+        """Check that the fix for a missing image is to download it by its upstream name."""
         self.node.remove(f"{DEFAULT_ROOT}/{PAUSE}/manifests/3.6")
         where, fix = self.fix()
         self.assertEqual(where, f"{DEFAULT_ROOT}:0")
-        self.assertTrue(fix.startswith(f"minreg download docker.io/{PAUSE}:3.6 where"), fix)
+        self.assertTrue(fix.startswith(f"minreg download docker.io/{PAUSE}:3.6, "), fix)
 
     def test_path(self) -> None:
         """The registry has no path before its own."""
@@ -36,12 +36,12 @@ class DetoursTests(RulesTestCase):
     def test_rewrite(self) -> None:
         """Images have their own names."""
         self.set_registries(MIRRORS + rewrite("^rancher/(.*)", "mirror/rancher/$1"))
-        fix = "remove the rewrite: images are kept under their own names there"
+        fix = "remove the rewrite: the tree has images under their original names"
         self.assertEqual(self.fix(), (f"{REGISTRIES}:0", fix))
         self.assert_download()
 
     def test_default_registry(self) -> None:
-        """Nor has the registry for K3s' own images a path."""
+        """A path in system-default-registry changes the names of images."""
         self.node.replace(CONFIG, ".airgap", ".airgap/proj")
         fix = "write bootstrap-registry.airgap for system-default-registry, without a path"
         self.assertEqual(self.fix(), (f"{CONFIG}:1", fix))

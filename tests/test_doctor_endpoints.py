@@ -13,7 +13,7 @@ class EndpointRulesTests(RulesTestCase):
             f"{MIRRORS}  docker.io:\n    endpoint:\n      - {endpoint}\n"
             "      - http://127.0.0.1:9080\n"
         )
-        problem = f"{problem}: nobody is asked by it"
+        problem = f"{problem}: no registry is asked"
         self.assert_found(("endpoint-invalid", f"{REGISTRIES}:7", problem, fix))
 
     def test_slash(self) -> None:
@@ -21,7 +21,7 @@ class EndpointRulesTests(RulesTestCase):
         for endpoint in ("http:/127.0.0.1:9080", "http:127.0.0.1:9080", "http/127.0.0.1:9080"):
             self.assert_invalid(
                 endpoint,
-                f"{endpoint} names http as its host",
+                f"{endpoint} has the host http",
                 "write http:// or https://, with both slashes",
             )
 
@@ -31,4 +31,4 @@ class EndpointRulesTests(RulesTestCase):
         for item in ("", '""'):
             self.assert_invalid(item, "this endpoint is empty", fix)
         for item in ("http:///v2", "/127.0.0.1:9080"):
-            self.assert_invalid(item, f"{item} names no host", fix)
+            self.assert_invalid(item, f"{item} has no host", fix)

@@ -1,12 +1,13 @@
-"""Tests for ``minreg.k3s.doctor.files``: nobody vouches for what lies on a node."""
+"""Tests for ``minreg.k3s.doctor.node_files``: files of a node are not trusted."""
 
+import errno
 import os
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from minreg.k3s.doctor.files import CLOSED, MOST_BYTES, MOST_TOGETHER, NodeFiles
+from minreg.k3s.doctor.node_files import CLOSED, MAX_FILE_BYTES, MAX_TOTAL_BYTES, NodeFiles
 from tests.doctor_support import another_user
 
 _NAMES = st.sampled_from(["a", "b", "..", ".", "", "../..", "/etc", "/a/b", "\n"])
@@ -62,7 +63,7 @@ class NodeFilesTests(SynchronousTestCase):
         self.link("/etc/b", "c")
         self.link("/etc/c", "b")
         self.assertIsNone(self.read("/etc/b"))
-        self.assertIn("leads in a circle", self.files.unread["/etc/b"])
+        self.assertEqual(self.files.unread["/etc/b"], os.strerror(errno.ELOOP))
         self.assertIsNone(self.files.status("/etc/c"))
         self.assertEqual(self.files.names("/etc/c"), [])
 
@@ -75,13 +76,13 @@ class NodeFilesTests(SynchronousTestCase):
         os.symlink("/".join(target) or ".", place)
         for path in ("/".join(names), f"/link/{'/'.join(names)}", f"../link/{'/'.join(names)}"):
             try:
-                located = os.path.realpath(self.files.locate(path))
+                located = os.path.realpath(self.files.resolve(path))
             except OSError:
                 continue
             self.assertEqual(os.path.commonpath([located, self.prefix]), self.prefix)
 
     def test_no_file(self) -> None:
-        """A fifo, a device and a directory are not opened, so that nobody waits for them."""
+        """FIFOs, devices and directories are not opened, because that might block."""
         os.mkfifo(self.prefix + "/fifo")
         try:
             os.mknod(self.prefix + "/device", 0o20600, os.makedev(1, 5))
@@ -89,7 +90,7 @@ class NodeFilesTests(SynchronousTestCase):
             raise SkipTest("needs root: only root makes devices") from None
         for path in ("/fifo", "/device", "/etc"):
             self.assertIsNone(self.read(path))
-            self.assertEqual(self.files.unread[path], "it is no plain file")
+            self.assertEqual(self.files.unread[path], "it is not a regular file")
             self.assertFalse(self.files.is_file(path))
 
     def test_no_names(self) -> None:
@@ -98,22 +99,22 @@ class NodeFilesTests(SynchronousTestCase):
             self.assertIsNone(self.read(path))
             self.assertEqual(self.files.names(path), [])
             self.assertFalse(self.files.is_file(path))
-            self.assertEqual(self.files.unread[path], "no file can be called that")
+            self.assertEqual(self.files.unread[path], "no file can have this name")
 
     def test_large(self) -> None:
         """Of a large file no more is read than shows that it is too large."""
         self.write("node/etc/large", b"")
         os.truncate(self.prefix + "/etc/large", 1 << 40)
-        self.assertEqual(len(self.read("/etc/large") or b""), MOST_BYTES + 1)
+        self.assertEqual(len(self.read("/etc/large") or b""), MAX_FILE_BYTES + 1)
 
     def test_much(self) -> None:
-        """Nor is more read of many than anybody has in memory to spare; what is left is noted."""
+        """The total size of all files is limited; the reason for others is recorded."""
         self.write("node/etc/large", b"")
         os.truncate(self.prefix + "/etc/large", 1 << 20)
         for number in range(100):
             self.link(f"/etc/{number}", "/etc/large")
         read = [self.files.read(f"/etc/{number}") for number in range(100)]
-        self.assertLessEqual(len(read) - read.count(None), MOST_TOGETHER // MOST_BYTES + 1)
+        self.assertLessEqual(len(read) - read.count(None), MAX_TOTAL_BYTES // MAX_FILE_BYTES + 1)
         self.assertIn("were read before it", self.files.unread["/etc/99"])
 
     def test_closed(self) -> None:

@@ -2,10 +2,10 @@
 
 import os
 
-from minreg.k3s.doctor.files import MOST_BYTES, NodeFiles
 from minreg.k3s.doctor.findings import Addition, Edit, Move
+from minreg.k3s.doctor.node_files import MAX_FILE_BYTES, NodeFiles
 from minreg.k3s.doctor.patches import Patch, make_patch
-from minreg.k3s.registries.yaml_reader import Position
+from minreg.k3s.yaml_reader import Position
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONFIG, REGISTRIES, SERVICE
 from tests.test_cli import run
@@ -54,7 +54,7 @@ class FixTests(RulesTestCase):
 
     def test_switch_elsewhere(self) -> None:
         """On a command line, or without a value, that is for people."""
-        hand = f"write true for {_SWITCH}, which is"
+        hand = f"set {_SWITCH} to true: it is"
         self.node.write(CONFIG, f"{_SYSTEM}{_SWITCH}:\n")
         self.node.restart_k3s()
         changed = f"by hand: {CONFIG}: {hand} empty here [default-endpoint]"
@@ -79,7 +79,7 @@ class FixTests(RulesTestCase):
         self.assertEqual(self.make(_ADDITION).left, frozenset())
 
     def test_edit_in_flow(self) -> None:
-        """Nor is a text put where it would be something else."""
+        """A change is left out if it would be read in another way than intended."""
         self.set_registries("mirrors: {quay.io: {endpoint: [localhost:5000]}}\n")
         edit = Edit(REGISTRIES, Position(1, 32), "localhost:5000", "http://[::1]:9080")
         self.assertEqual(self.make(edit), Patch([], frozenset({edit})))
@@ -90,7 +90,7 @@ class FixTests(RulesTestCase):
         names = ("registries.yml", "registry.yaml")
         for name in names:
             self.node.write(f"/etc/rancher/k3s/{name}", MIRRORS)
-        fix = f"call the right one of these files {REGISTRIES}, and remove the others"
+        fix = f"rename the right one of these files to {REGISTRIES}, and remove the others"
         changed, by_hand = self.fix()
         self.assertEqual(changed, [])
         self.assertEqual(
@@ -101,12 +101,12 @@ class FixTests(RulesTestCase):
     def test_moves(self) -> None:
         """A file that is empty, or was not read to its end, moves in no difference."""
         move = Move("/etc/a", "/etc/b")
-        for text in ("", "#" * MOST_BYTES + "\n"):
+        for text in ("", "#" * MAX_FILE_BYTES + "\n"):
             self.node.write("/etc/a", text)
             self.assertEqual(self.make(move), Patch([], frozenset({move})))
 
     def test_unread(self) -> None:
-        """What is there and could not be read is not made anew."""
+        """A file that exists and cannot be read is not created."""
         self.node.remove(CONFIG)
         os.mkfifo(self.node.place(CONFIG))
         self.assertEqual(self.make(_ADDITION), Patch([], frozenset({_ADDITION})))

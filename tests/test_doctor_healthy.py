@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.doctor.images import resolve_images
+from minreg.k3s.doctor.image_resolution import resolve_images
 from minreg.k3s.doctor.services import RKE2
 from tests.doctor_support import MIRRORS
 from tests.nodes import CONFIG, SERVICE, NodeBuilder, make_healthy_node
@@ -29,7 +29,7 @@ class HealthyTests(SynchronousTestCase):
         self.assertEqual(node.diagnose(), [])
 
     def test_rke2(self) -> None:
-        """So it is with RKE2, and what there is for K3s besides is none of its business."""
+        """A healthy RKE2 node has no findings, even with files of K3s."""
         node = NodeBuilder(self.mktemp())
         node.install_minreg()
         node.write("/usr/local/lib/systemd/system/rke2-server.service", _RKE2)
@@ -43,7 +43,7 @@ class HealthyTests(SynchronousTestCase):
         self.assertEqual(setup.distribution, RKE2)
 
     def test_agent(self) -> None:
-        """An agent's images are those that its server told it of, as it wrote them down."""
+        """The pause image of an agent is the one in its containerd configuration."""
         node = make_healthy_node(self.mktemp())
         node.replace(SERVICE, "server \\", "agent \\")
         node.write(CONFIG, "disable-default-registry-endpoint: true\n")
@@ -51,7 +51,7 @@ class HealthyTests(SynchronousTestCase):
         self.assertEqual(node.diagnose(), [])
         state = node.look()
         (answer,) = resolve_images(state, state.setups[0])
-        self.assertEqual(answer.wanted.image.host, "bootstrap-registry.airgap")
+        self.assertEqual(answer.required.image.host, "bootstrap-registry.airgap")
 
     def test_bare(self) -> None:
         """Before K3s is there, a node with minreg is as it should be, its settings included."""
@@ -66,7 +66,7 @@ class HealthyTests(SynchronousTestCase):
         self.assertEqual(node.diagnose(), [])
 
     def test_others(self) -> None:
-        """Nor has one of K3s without minreg, be it with a network."""
+        """K3s without minreg, on a node with a network, has no findings."""
         node = NodeBuilder(self.mktemp())
         node.write(SERVICE, "[Service]\nExecStart=/usr/local/bin/k3s server\n")
         self.assertEqual(node.diagnose(), [])

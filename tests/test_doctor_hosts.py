@@ -1,7 +1,7 @@
 """Tests for the doctor's rule about ``hosts.toml``."""
 
 from minreg.k3s.doctor.findings import Edit
-from minreg.k3s.registries.yaml_reader import Position
+from minreg.k3s.yaml_reader import Position
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONTAINERD, REGISTRIES
 
@@ -27,9 +27,9 @@ class HostsRulesTests(RulesTestCase):
                 "hosts-invalid",
                 f"{REGISTRIES}:7",
                 (
-                    r"K3s writes ^rancher/mirrored\-(.*) as it stands into "
-                    f"{_CERTS_D}/docker.io/hosts.toml, which is no TOML then: containerd reads "
-                    "nothing of it, and asks https://registry-1.docker.io only"
+                    "K3s writes ^rancher/mirrored\\-(.*) unquoted into "
+                    f"{_CERTS_D}/docker.io/hosts.toml, which is then not TOML: containerd "
+                    "ignores the file, and asks only https://registry-1.docker.io"
                 ),
                 "write ^rancher/mirrored[-](.*)",
             )
@@ -54,7 +54,7 @@ class HostsRulesTests(RulesTestCase):
             self.assertEqual(
                 found.fix, r"write it without backslashes and quotes: [.] for \., [0-9] for \d"
             )
-            self.assertTrue(found.problem.endswith("asks the registry itself only"))
+            self.assertTrue(found.problem.endswith("asks only the registry itself"))
 
     def test_endpoint(self) -> None:
         """An endpoint can do the same."""
@@ -63,17 +63,17 @@ class HostsRulesTests(RulesTestCase):
         self.assertEqual((found.rule.id, found.line), ("hosts-invalid", 5))
 
     def test_written_by_somebody(self) -> None:
-        """A file that somebody wrote is found itself."""
+        """An invalid file that was written by hand is reported itself."""
         self.node.write(f"{_CERTS_D}/quay.io/hosts.toml", "[host.a]\nskip_verify = 1\n")
         self.assert_found(
             (
                 "hosts-invalid",
                 f"{_CERTS_D}/quay.io/hosts.toml",
                 (
-                    "skip_verify must be of another type: see docs/hosts.md of containerd; "
-                    "containerd reads nothing of it, and asks https://quay.io only"
+                    "skip_verify has the wrong type: see docs/hosts.md of containerd; "
+                    "containerd ignores the file, and asks only https://quay.io"
                 ),
-                "correct it, as docs/hosts.md of containerd has it",
+                "correct the file: see docs/hosts.md of containerd",
             )
         )
 

@@ -3,7 +3,7 @@
 import json
 import os
 
-from minreg.k3s.doctor.rules.k3s import IMPORT_RATE, WORTH_SAVING
+from minreg.k3s.doctor.rules.k3s_configuration import IMPORT_RATE, WORTH_SAVING
 from minreg.oci.names import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Digest
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONFIG, CONTAINERD, REGISTRIES, SERVICE
@@ -26,13 +26,13 @@ class K3sRulesTests(RulesTestCase):
             (
                 "restart",
                 REGISTRIES,
-                "it was changed after the last start of K3s, which reads it only then",
+                "the file was changed after K3s was started, which reads it only then",
                 "systemctl restart k3s.service",
             )
         )
 
     def test_configuration_changed(self) -> None:
-        """So it is with K3s' own configuration."""
+        """A changed configuration of K3s needs a restart too."""
         self.change_later(CONFIG)
         (found,) = self.node.diagnose()
         self.assertEqual((found.rule.id, found.path), ("restart", CONFIG))
@@ -43,7 +43,7 @@ class K3sRulesTests(RulesTestCase):
         self.assert_nothing_found()
 
     def test_rule_default_endpoint(self) -> None:
-        """k3s-io/k3s#8975: the default endpoint, which nobody can reach, is asked as well."""
+        """k3s-io/k3s#8975: the default endpoint, which is not reachable, is asked as well."""
         self.node.write(CONFIG, "system-default-registry: bootstrap-registry.airgap\n")
         self.node.restart_k3s()
         self.assert_found(
@@ -51,9 +51,9 @@ class K3sRulesTests(RulesTestCase):
                 "default-endpoint",
                 CONFIG,
                 (
-                    "an image that no endpoint has is asked for at "
-                    "https://bootstrap-registry.airgap as well: without a network each such pull "
-                    "takes as long as it takes to give up, and the error that is shown is of that"
+                    "an image that no endpoint has is then requested from "
+                    "https://bootstrap-registry.airgap: without a network that only takes "
+                    "time, and hides the error that says which image is missing"
                 ),
                 "add disable-default-registry-endpoint: true",
             )
@@ -79,8 +79,8 @@ class K3sRulesTests(RulesTestCase):
                 "system-default-registry",
                 f"{CONFIG}:1",
                 (
-                    "K3s asks for all its own images at registry.example, and no mirror is for "
-                    "that: only https://registry.example is asked"
+                    "K3s pulls all its system images from registry.example, which has no "
+                    "mirror: only https://registry.example is asked"
                 ),
                 (
                     "add a mirror registry.example with the endpoint http://127.0.0.1:9080 to "
@@ -104,14 +104,14 @@ class K3sRulesTests(RulesTestCase):
         self.node.replace(CONFIG, ".airgap", ".airgap/")
         self.node.restart_k3s()
         problem = (
-            "bootstrap-registry.airgap/ ends with a slash, and K3s adds its own: no image can be "
-            "called that"
+            "bootstrap-registry.airgap/ ends with a slash, and K3s appends another one: no image "
+            "name is then valid"
         )
         fix = "write bootstrap-registry.airgap"
         self.assert_found(("system-default-registry", f"{CONFIG}:1", problem, fix))
 
     def test_system_registry_covered(self) -> None:
-        """The wildcard is for it as well."""
+        """The wildcard applies to it as well."""
         self.set_registries(MIRRORS.replace("bootstrap-registry.airgap", '"*"'))
         self.assert_nothing_found()
 
@@ -125,7 +125,7 @@ class K3sRulesTests(RulesTestCase):
                 f"{CONFIG}:1",
                 (
                     "K3s does not start as an agent: flag provided but not defined: "
-                    "-system-default-registry; agents have it from their server"
+                    "-system-default-registry; it gets this setting from its server"
                 ),
                 (
                     "remove system-default-registry, or run minreg node install --start if "
@@ -145,15 +145,15 @@ class K3sRulesTests(RulesTestCase):
             (
                 "containerd-template",
                 template,
-                "it stands for K3s' own template, and has no config_path: certs.d is not read",
-                'begin it with {{ template "base" . }}, and leave out what that has already',
+                ("it replaces K3s' own template, but has no config_path: certs.d is not read"),
+                ('begin it with {{ template "base" . }}, and remove what that already contains'),
             )
         )
         self.node.write(template, '{{ template "base" . }}\n')
         self.assert_nothing_found()
 
     def test_rule_archives(self) -> None:
-        """k3s-io/k3s#9242: archives that are imported at each start are told of."""
+        """k3s-io/k3s#9242: archives that are imported at each start are reported."""
         archive = f"{_IMAGES}/k3s-airgap-images-amd64.tar.zst"
         self.node.write(archive, "")
         os.truncate(self.node.place(archive), 10 * IMPORT_RATE)
@@ -162,10 +162,10 @@ class K3sRulesTests(RulesTestCase):
                 "archives",
                 _IMAGES,
                 (
-                    "each start imports 1 archive of 770.0 MB before the kubelet starts, which "
-                    "takes at least 10 seconds; and the disk holds these images twice"
+                    "each start imports 1 archive of 770.0 MB before the kubelet starts, "
+                    "which takes at least 10 seconds; and these images are on the disk twice"
                 ),
-                f"minreg import -d {_TREE} {archive}, and then move them away",
+                f"minreg import -d {_TREE} {archive}; then move the archives away",
             )
         )
 
@@ -206,20 +206,20 @@ class LayersRuleTests(RulesTestCase):
         self.node.write(f"{_BLOBS}/{digest.encoded}", content)
 
     def test_rule_discard_layers(self) -> None:
-        """k3s-io/k3s#11801: what is kept for nothing is told of, and how to be rid of it."""
+        """k3s-io/k3s#11801: layers that are stored twice are reported, with the fix."""
         self.assert_found(
             (
                 "discard-layers",
                 CONTAINERD,
                 (
-                    "containerd keeps 1 layer of 100.0 MB that it has unpacked; if one is needed "
-                    "again, the registry has it"
+                    "containerd keeps 1 layer of 100.0 MB that it has already unpacked, and "
+                    "could pull again from minreg"
                 ),
                 (
                     "set discard_unpacked_layers = true below "
                     "[plugins.'io.containerd.cri.v1.images'] in "
-                    f"{CONTAINERD}/config-v3.toml.d/discard-layers.toml; what is there already "
-                    "goes with its images (k3s crictl rmi --prune)"
+                    f"{CONTAINERD}/config-v3.toml.d/discard-layers.toml; existing layers are "
+                    "deleted with their images (k3s crictl rmi --prune)"
                 ),
             )
         )
@@ -230,7 +230,7 @@ class LayersRuleTests(RulesTestCase):
         self.node.write(config, "version = 3\n")
         (found,) = self.node.diagnose()
         line = f'imports = ["{CONTAINERD}/config-v3.toml.d/*.toml"]'
-        self.assertIn(f"{CONTAINERD}/config-v3.toml.tmpl begins with {line}", found.fix)
+        self.assertIn(f"{CONTAINERD}/config-v3.toml.tmpl with {line}", found.fix)
         self.assertEqual(len(found.changes), 2)
         self.node.write(f"{CONTAINERD}/config-v3.toml.tmpl", '{{ template "base" . }}\n')
         (found,) = self.node.diagnose()
@@ -244,8 +244,8 @@ class LayersRuleTests(RulesTestCase):
         self.node.write(f"{CONTAINERD}/config.toml", "version = 2\n")
         (found,) = self.node.diagnose()
         self.assertIn(
-            'below [plugins."io.containerd.grpc.v1.cri".containerd] add '
-            "discard_unpacked_layers = true",
+            "add discard_unpacked_layers = true below "
+            '[plugins."io.containerd.grpc.v1.cri".containerd]',
             found.fix,
         )
         self.assertEqual(found.changes, ())

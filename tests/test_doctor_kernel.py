@@ -5,7 +5,7 @@ import platform
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.node_files import NodeFiles
 from minreg.k3s.doctor.procfs import ListeningPort, find_architecture, inspect_kernel
 from tests.nodes import NodeBuilder, elf
 
@@ -42,7 +42,7 @@ class KernelTests(SynchronousTestCase):
         self.assertTrue(inspect_kernel(self.proc).has_default_route)
 
     def test_listeners(self) -> None:
-        """Who listens is told by the socket that a program holds open."""
+        """The listening program is found by the socket that it has open."""
         four, six = "0100007F:2378", "00000000000000000000000001000000:2378"
         rest = "00:00000000 00000000     0        0"
         self.write(

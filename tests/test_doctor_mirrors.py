@@ -26,26 +26,26 @@ class MirrorRulesTests(RulesTestCase):
                 "mirror-name",
                 f"{REGISTRIES}:5",
                 (
-                    "no image belongs to a registry https://registry.example:5000: this mirror is "
-                    "never asked"
+                    "no image name begins with https://registry.example:5000/: this mirror "
+                    "is never used"
                 ),
                 "write registry.example:5000",
             )
         )
 
     def test_names_of_nobody(self) -> None:
-        """Nor is there a registry without a dot, or the Docker Hub by another name."""
+        """A name without a dot, or an alias of the Docker Hub, is not a registry."""
         for name, fix in (
-            ("customreg", "write the registry's host, as images begin with it"),
+            ("customreg", "write the host of the registry, as in image names"),
             ("index.docker.io", "write docker.io"),
             ("registry.example/project", "write registry.example"),
             (
                 "http://bootstrap-registry.airgap",
-                "remove it: there is a mirror bootstrap-registry.airgap already",
+                "remove it: there already is a mirror bootstrap-registry.airgap",
             ),
         ):
             self.set_registries(mirror(name, "http://127.0.0.1:9080"))
-            problem = f"no image belongs to a registry {name}: this mirror is never asked"
+            problem = f"no image name begins with {name}/: this mirror is never used"
             self.assert_found(("mirror-name", f"{REGISTRIES}:5", problem, fix))
 
     def test_rule_endpoint_invalid(self) -> None:
@@ -55,7 +55,7 @@ class MirrorRulesTests(RulesTestCase):
             (
                 "endpoint-invalid",
                 f"{REGISTRIES}:7",
-                "http//127.0.0.1:9080 names http as its host: nobody is asked by it",
+                "http//127.0.0.1:9080 has the host http: no registry is asked",
                 "write http:// or https://, with both slashes",
             )
         )
@@ -65,14 +65,14 @@ class MirrorRulesTests(RulesTestCase):
         for endpoint, problem, fix in (
             (
                 "http://a b/",
-                "'http://a b/' has no host: nobody is asked by it",
+                "'http://a b/' has no host: no registry is asked",
                 "write https://HOST, or http://HOST:PORT",
             ),
             (
                 "ftp://a.example",
                 (
-                    "ftp://a.example is spoken to by ftp, which no registry does: nobody is "
-                    "asked by it"
+                    "ftp://a.example has the scheme ftp, which no registry uses: no registry "
+                    "is asked"
                 ),
                 "write http:// or https://",
             ),
@@ -81,37 +81,34 @@ class MirrorRulesTests(RulesTestCase):
             self.assert_found(("endpoint-invalid", f"{REGISTRIES}:7", problem, fix))
 
     def test_rule_endpoint_scheme(self) -> None:
-        """This node's registry speaks http, and is to be spoken to by it."""
+        """An endpoint of minreg must use http, as minreg does."""
         self.set_registries(MIRRORS.replace("http:", "https:"))
         self.assert_found(
             (
                 "endpoint-scheme",
                 f"{REGISTRIES}:4",
-                (
-                    "https://127.0.0.1:9080 is spoken to by https, and minreg speaks http: each "
-                    "pull fails here"
-                ),
+                ("https://127.0.0.1:9080 means https, but minreg uses http: each pull fails"),
                 "write http://127.0.0.1:9080",
             )
         )
 
     def test_schemes(self) -> None:
-        """So it is the other way round, and with ports that are for one of the two."""
+        """The reverse is reported too, and the wrong scheme for ports 443 and 80."""
         socket = "/etc/systemd/system/minreg.service.d/tls.conf"
         options = "--listen=ssl:9443:interface=127.0.0.1"
         self.node.write(socket, f"[Service]\nEnvironment=MINREG_OPTIONS={options}\n")
-        for endpoint, spoken, fix in (
-            ("http://127.0.0.1:9443", "http, and minreg speaks https", "https://127.0.0.1:9443"),
-            ("http://a.example:443", "http, and that port speaks https", "https://a.example:443"),
-            ("https://a.example:80", "https, and that port speaks http", "http://a.example:80"),
+        for endpoint, schemes, fix in (
+            ("http://127.0.0.1:9443", "http, but minreg uses https", "https://127.0.0.1:9443"),
+            ("http://a.example:443", "http, but that port uses https", "https://a.example:443"),
+            ("https://a.example:80", "https, but that port uses http", "http://a.example:80"),
             (
                 "a.example:80",
-                "https, as no scheme is named, and that port speaks http",
+                "https by default, but that port uses http",
                 "http://a.example:80",
             ),
         ):
             self.set_registries(mirror("docker.io", endpoint))
-            problem = f"{endpoint} is spoken to by {spoken}: each pull fails here"
+            problem = f"{endpoint} means {schemes}: each pull fails"
             self.assert_found(
                 ("endpoint-scheme", f"{REGISTRIES}:7", problem, f"write {fix}"),
             )
@@ -127,9 +124,9 @@ class MirrorRulesTests(RulesTestCase):
                 "endpoint-scheme",
                 f"{REGISTRIES}:7",
                 (
-                    "registry.example:5000/app/web:1.0 is asked for by https, as "
-                    "registry.example:5000 has no mirror of its own, and only as a mirror of "
-                    "another is it spoken to by http"
+                    "registry.example:5000/app/web:1.0 is pulled by https, because "
+                    "registry.example:5000 has no mirror of its own: http is used only for "
+                    "an endpoint of a mirror"
                 ),
                 "add a mirror registry.example:5000 with the endpoint http://registry.example:5000",
             )
@@ -147,8 +144,8 @@ class MirrorRulesTests(RulesTestCase):
                 "endpoint-default",
                 f"{REGISTRIES}:5",
                 (
-                    "https://registry-1.docker.io is the default endpoint of docker.io, which is "
-                    "asked last anyway: it does nothing here"
+                    "https://registry-1.docker.io is the default endpoint of docker.io, "
+                    "which is asked last anyway: it has no effect here"
                 ),
                 "remove this line",
             )
@@ -168,10 +165,10 @@ class MirrorRulesTests(RulesTestCase):
             (
                 5,
                 (
-                    "https://registry.example is the default endpoint of registry.example, where "
-                    "rewrites are not applied: those of this mirror have no effect"
+                    "https://registry.example is the default endpoint of registry.example, to "
+                    "which rewrites do not apply: those of this mirror have no effect"
                 ),
-                "write https://registry.example/v2/, which counts as another endpoint",
+                "write https://registry.example/v2/, which is another endpoint to K3s",
             ),
         )
 
@@ -191,7 +188,7 @@ class RewriteRulesTests(RulesTestCase):
             (
                 "rewrite-group",
                 f"{REGISTRIES}:6",
-                "mirror/$1 uses $1, and ^rancher has no such group: it counts as empty",
+                "mirror/$1 uses $1, but ^rancher has no such group: it is empty",
                 "write ^rancher/(.*)",
             )
         )
@@ -203,8 +200,8 @@ class RewriteRulesTests(RulesTestCase):
             (
                 "rewrite-group",
                 f"{REGISTRIES}:6",
-                "mirror/$1_x uses $1_x, and ^rancher/(.*) has no such group: it counts as empty",
-                "write ${1} with braces where letters or digits follow, or add the group",
+                "mirror/$1_x uses $1_x, but ^rancher/(.*) has no such group: it is empty",
+                "write ${1} with braces if letters or digits follow, or add the group",
             )
         )
 
@@ -217,14 +214,14 @@ class RewriteRulesTests(RulesTestCase):
             (
                 "rewrite-syntax",
                 6,
-                "write it without; Go has neither (?! nor (?= nor references to groups",
+                "write another pattern: Go has neither (?! nor (?= nor references to groups",
             ),
         )
         self.assertIn("(?!", found.problem)
-        self.assertTrue(found.problem.endswith("leaves this rewrite out, and says so in its log"))
+        self.assertTrue(found.problem.endswith("containerd ignores this rewrite, and logs that"))
 
     def test_rule_rewrite_unused(self) -> None:
-        """A rewrite of what neither the tree holds nor the node wants does nothing."""
+        """A rewrite that matches nothing in the tree and no image of the node has no effect."""
         self.set_registries(MIRRORS + rewrite("^longhornio/(.*)", "mirror/$1"))
         self.assert_found(
             (
@@ -232,9 +229,9 @@ class RewriteRulesTests(RulesTestCase):
                 f"{REGISTRIES}:6",
                 (
                     "^longhornio/(.*) matches no repository of the tree "
-                    "/var/lib/rancher/k3s/server/registry: it does nothing"
+                    "/var/lib/rancher/k3s/server/registry: it has no effect"
                 ),
-                "remove it: images are kept under their own names there",
+                "remove it: the tree has images under their original names",
             )
         )
 

@@ -15,41 +15,44 @@ class UnitRulesTests(RulesTestCase):
     """Tests for the rules about units, a golden one for each."""
 
     def test_rule_unit_disabled(self) -> None:
-        """A socket that nobody opens at boot refuses the first pulls."""
+        """If the socket is not opened at boot, the first pulls fail."""
         self.node.remove(f"{_UNITS}/sockets.target.wants/minreg.socket")
         self.assert_found(
             (
                 "unit-disabled",
                 _SOCKET,
-                "it is not started at boot: the first pulls are refused",
+                "the unit is not started at boot: the first pulls will fail",
                 "systemctl enable --now minreg.socket",
             )
         )
 
     def test_masked(self) -> None:
-        """So does one that is masked."""
+        """A masked socket is reported."""
         self.node.remove(_SOCKET)
         self.node.link(_SOCKET, "/dev/null")
         self.assertIn(
-            ("unit-disabled", "systemctl unmask minreg.socket, and enable it"),
+            (
+                "unit-disabled",
+                "systemctl unmask minreg.socket && systemctl enable --now minreg.socket",
+            ),
             [(found.rule.id, found.fix) for found in self.node.diagnose()],
         )
 
     def test_no_service(self) -> None:
-        """A socket without its service has nobody who would answer, be it masked or deleted."""
+        """A socket whose service is masked or deleted is reported."""
         service = f"{_UNITS}/minreg.service"
         self.node.remove(service)
         self.assert_found(
             (
                 "unit-disabled",
                 service,
-                "minreg.socket is for this service, which is not there: nobody answers a pull",
+                "minreg.socket is installed without this service: each pull fails",
                 "minreg node install --start",
             )
         )
         self.node.link(service, "/dev/null")
-        problem = "it is masked, and cannot be started"
-        fix = "systemctl unmask minreg.service, and enable it"
+        problem = "the unit is masked, and cannot be started"
+        fix = "systemctl unmask minreg.service && systemctl enable --now minreg.service"
         self.assert_found(("unit-disabled", service, problem, fix))
         self.node.remove(_SOCKET)
         self.assert_found(("unit-disabled", service, problem, fix))
@@ -62,16 +65,13 @@ class UnitRulesTests(RulesTestCase):
             (
                 "unit-disabled",
                 f"{_UNITS}/minreg.service",
-                (
-                    "http://127.0.0.1:9080 is where minreg listens, and minreg's units are not on "
-                    "this node"
-                ),
+                ("http://127.0.0.1:9080 is minreg's address, but its units are not on this node"),
                 "minreg node install --start",
             )
         )
 
     def test_rule_unit_order(self) -> None:
-        """K3s under another name has to be told of."""
+        """K3s with another service name does not wait for minreg."""
         self.node.write(f"{_UNITS}/k3s-edge.service", self.node.read(SERVICE))
         self.node.remove(SERVICE)
         self.node.remove(f"{_UNITS}/multi-user.target.wants/k3s.service")
@@ -79,8 +79,8 @@ class UnitRulesTests(RulesTestCase):
             (
                 "unit-order",
                 f"{_UNITS}/minreg.service",
-                "nothing has k3s-edge.service wait for it: its first pulls may fail",
-                "systemctl edit minreg: below [Unit], Before=k3s-edge.service",
+                "k3s-edge.service does not wait for minreg: its first pulls may fail",
+                "systemctl edit minreg, and add Before=k3s-edge.service below [Unit]",
             )
         )
         drop_in = f"{_UNITS}/minreg.service.d/override.conf"
@@ -93,7 +93,7 @@ class UnitRulesTests(RulesTestCase):
         (found,) = self.node.diagnose()
         self.assertEqual(
             (found.rule.id, found.problem),
-            ("unit-order", "it is started after k3s.service, whose first pulls fail"),
+            ("unit-order", "minreg is started after k3s.service, whose first pulls will fail"),
         )
 
     def test_rule_unit_line(self) -> None:
@@ -103,8 +103,11 @@ class UnitRulesTests(RulesTestCase):
             (
                 "unit-line",
                 f"{SERVICE}:16",
-                "systemd ignores \"'--disable=traefik'\", as it is no NAME=VALUE",
-                "end the line before it with a backslash, if it goes on here; or remove it",
+                "systemd ignores \"'--disable=traefik'\", which is not NAME=VALUE",
+                (
+                    "end the line before with a backslash, if this continues it; or remove "
+                    "this line"
+                ),
             )
         )
 
@@ -120,17 +123,17 @@ class UnitRulesTests(RulesTestCase):
                     "minreg listens on port 6443, which K3s needs for the API server and the "
                     "embedded registry"
                 ),
-                "let it listen on another one, such as 9080",
+                "let minreg listen on another port, such as 9080",
             ),
             [(f.rule.id, f.path, f.line, f.problem, f.fix) for f in self.node.diagnose()],
         )
 
     def test_told_port(self) -> None:
-        """So is a port that K3s is told to listen on, in its file or on its command line."""
+        """A port that K3s is configured for, in its file or on its command line, is reported."""
         config = self.node.read(CONFIG)
         found = (
-            "K3s is told to listen on port 9080, and minreg listens there",
-            "let one of the two listen elsewhere",
+            "K3s is configured for port 9080, on which minreg listens",
+            "change the port of one of them",
         )
         self.node.write(CONFIG, f"{config}https-listen-port: 9080\n")
         self.node.restart_k3s()
@@ -178,8 +181,8 @@ class KernelRulesTests(RulesTestCase):
                     "default-route",
                     "/proc/net/route",
                     (
-                        "this node has no default route, and K3s does not start, or its services "
-                        "cannot be reached"
+                        "this node has no default route: K3s does not start, or its services "
+                        "are not reachable"
                     ),
                     "minreg node install --start --route",
                 )
@@ -196,14 +199,14 @@ class KernelRulesTests(RulesTestCase):
                 (
                     "port-taken",
                     _SOCKET,
-                    "java listens on port 9080: minreg cannot",
-                    "stop java, or let one of the two listen elsewhere",
+                    "java listens on port 9080, so minreg cannot",
+                    "stop java, or change the port of one of them",
                 )
             ],
         )
 
     def test_ports(self) -> None:
-        """It is held for minreg by systemd; another port, or one unseen, is nobody's business."""
+        """A program on another port, and systemd on minreg's, are not reported."""
         for listener in (
             ListeningPort("127.0.0.1", 9080, "systemd"),
             ListeningPort("127.0.0.1", 9081, "java"),

@@ -1,6 +1,6 @@
 """Tests for ``minreg.k3s.doctor.registry_service``."""
 
-from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.node_files import NodeFiles
 from minreg.k3s.doctor.registry_service import InstalledRegistry, inspect_registry_service
 from tests.doctor_support import RulesTestCase
 
@@ -30,7 +30,7 @@ class RegistryServiceTests(RulesTestCase):
         self.assertEqual(registry.aliases, {"bootstrap-registry.airgap": "docker.io"})
 
     def test_options(self) -> None:
-        """So is what was added to it."""
+        """Options from drop-ins are used too."""
         self.set_options(
             "--root=/srv/registry --registry-alias a.example=quay.io --registry-alias nonsense "
             "--listen tcp:5000 --listen ssl:9443:interface=\\\\:\\\\:1 --listen unix:/run/a "
@@ -103,7 +103,7 @@ class RegistryServiceTests(RulesTestCase):
             self.assertIs(self.look().address_for(host) is not None, leads_here, host)
 
     def test_everywhere(self) -> None:
-        """Whoever listens everywhere is reached by each address of the loopback interface."""
+        """A registry that listens on all addresses is reached by every loopback address."""
         socket = "/etc/systemd/system/minreg.socket"
         self.node.replace(socket, "127.0.0.1:9080", "9080")
         for host in ("127.0.0.2:9080", "[::1]:9080", "localhost:9080"):

@@ -35,10 +35,10 @@ class RulesTests(SynchronousTestCase):
         self.assertEqual(wanted - tests, set())
 
     def test_reader(self) -> None:
-        """Whatever the reader of YAML reports is a rule."""
+        """Each diagnostic of the YAML reader is a rule."""
         modules = read_modules()
-        source = modules["minreg.k3s.registries.yaml_reader"].source
-        source += modules["minreg.k3s.registries.file"].source
-        reported = re.findall(r'(?:report|Problem)\(\s*"([a-z0-9-]+)"', source)
+        source = modules["minreg.k3s.yaml_reader"].source
+        source += modules["minreg.k3s.registries.registries_yaml"].source
+        reported = re.findall(r'(?:add_diagnostic|Diagnostic)\(\s*"([a-z0-9-]+)"', source)
         self.assertGreater(len(set(reported)), 8)
         self.assertEqual(set(reported) - set(RULES), set())

@@ -3,7 +3,7 @@
 from tests.doctor_support import RulesTestCase
 from tests.nodes import CONFIG, REGISTRIES, SERVICE
 
-_MEND = "remove this setting, or name the mirrors in what that runtime reads itself"
+_MEND = "remove this setting, or configure the mirrors in that runtime"
 
 
 class RuntimeRuleTests(RulesTestCase):
@@ -13,13 +13,13 @@ class RuntimeRuleTests(RulesTestCase):
         """Check that it is found, as K3s starts with it."""
         self.node.restart_k3s()
         problem = (
-            f"K3s is told to use {name}, and starts no containerd of its own: {REGISTRIES} has no "
+            f"K3s is configured to use {name} instead of its own containerd: {REGISTRIES} has no "
             "effect"
         )
         self.assert_found(("other-runtime", place, problem, _MEND))
 
     def test_rule_other_runtime(self) -> None:
-        """Another containerd reads what it was told by others."""
+        """Another containerd does not read registries.yaml."""
         socket = "/run/containerd/containerd.sock"
         config = self.node.read(CONFIG)
         self.node.write(CONFIG, f"{config}container-runtime-endpoint: {socket}\n")
@@ -30,7 +30,7 @@ class RuntimeRuleTests(RulesTestCase):
         self.assert_told_of(socket, f"{SERVICE}:14")
 
     def test_docker(self) -> None:
-        """So does docker, be the socket named or not."""
+        """Docker is reported, with or without a socket."""
         config = self.node.read(CONFIG)
         self.node.write(CONFIG, f"{config}docker: true\n")
         self.assert_told_of("docker", f"{CONFIG}:3")
@@ -38,7 +38,7 @@ class RuntimeRuleTests(RulesTestCase):
         self.assert_told_of("docker", f"{CONFIG}:4")
 
     def test_own(self) -> None:
-        """Whoever says no to it, or has no mirrors, is told nothing."""
+        """A setting that is false, or a node without mirrors, is not reported."""
         config = self.node.read(CONFIG)
         self.node.write(CONFIG, f"{config}docker: false\n")
         self.node.restart_k3s()

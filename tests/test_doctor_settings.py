@@ -1,10 +1,10 @@
-"""Tests for ``minreg.k3s.doctor.settings``."""
+"""Tests for ``minreg.k3s.doctor.k3s_settings``."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.k3s_settings import K3sSettings, read_settings
+from minreg.k3s.doctor.node_files import NodeFiles
 from minreg.k3s.doctor.services import K3S, RKE2, find_service
-from minreg.k3s.doctor.settings import K3sSettings, read_settings
 from tests.nodes import CONFIG, SERVICE, NodeBuilder
 
 
@@ -70,7 +70,7 @@ class SettingsTests(SynchronousTestCase):
         self.node.write("/etc/systemd/system/k3s.service.env", "K3S_CONFIG_FILE=http://a/c.yaml\n")
         settings = self.settings()
         self.assertEqual(settings.path, "http://a/c.yaml")
-        self.assertEqual(self.files.unread, {"http://a/c.yaml": "it is elsewhere"})
+        self.assertEqual(self.files.unread, {"http://a/c.yaml": "it is not on this node"})
 
     def test_truth(self) -> None:
         """A switch is on by its name alone, or by a word that says so."""
@@ -98,11 +98,11 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual(self.settings().setting("data-dir").text, "/o")
 
     def test_problems(self) -> None:
-        """What cannot be read is told of, with its file; mappings are no settings."""
+        """Mistakes are reported with their file; mappings are not settings."""
         self.node.write(CONFIG, "a: 1\na: 2\nb: {c: 1}\n")
         self.node.write(f"{CONFIG}.d/a.yaml", "a: [\n")
         settings = self.settings()
-        problems = [(path, problem.rule) for path, problem in settings.problems]
+        problems = [(path, diagnostic.rule) for path, diagnostic in settings.diagnostics]
         self.assertEqual(problems, [(CONFIG, "duplicate-key"), (f"{CONFIG}.d/a.yaml", "syntax")])
         self.assertEqual(settings.setting("a").text, "2")
 

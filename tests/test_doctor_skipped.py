@@ -1,6 +1,6 @@
-"""Tests for the doctor with manifests that K3s is told to pass over."""
+"""Tests for the doctor with components that are not deployed because of a .skip file."""
 
-from minreg.node.units import DEFAULT_ROOT
+from minreg.defaults import DEFAULT_ROOT
 from tests.doctor_support import RulesTestCase
 from tests.nodes import SERVICE
 

@@ -1,6 +1,6 @@
 """Tests for the doctor's rules about the form of files."""
 
-from minreg.k3s.doctor.files import MOST_BYTES
+from minreg.k3s.doctor.node_files import MAX_FILE_BYTES
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONFIG, REGISTRIES
 
@@ -16,20 +16,20 @@ class SyntaxRulesTests(RulesTestCase):
             (
                 "file-name",
                 "/etc/rancher/k3s/registries.yml",
-                "K3s reads /etc/rancher/k3s/registries.yaml only: this file has no effect",
-                "call it /etc/rancher/k3s/registries.yaml",
+                "K3s reads only /etc/rancher/k3s/registries.yaml: this file has no effect",
+                "rename it to /etc/rancher/k3s/registries.yaml",
             )
         )
 
     def test_second_file(self) -> None:
-        """Nor is one that lies beside the right one."""
+        """A second file beside the right one is reported."""
         self.node.write("/etc/rancher/k3s/registries.yml", MIRRORS)
         self.assert_found(
             (
                 "file-name",
                 "/etc/rancher/k3s/registries.yml",
-                "K3s reads /etc/rancher/k3s/registries.yaml only: this file has no effect",
-                "move what is needed of it to /etc/rancher/k3s/registries.yaml, and remove it",
+                "K3s reads only /etc/rancher/k3s/registries.yaml: this file has no effect",
+                ("copy what is needed to /etc/rancher/k3s/registries.yaml, and remove this file"),
             )
         )
 
@@ -40,84 +40,90 @@ class SyntaxRulesTests(RulesTestCase):
             (
                 "syntax",
                 f"{REGISTRIES}:3",
-                "this is no YAML: mapping values are not allowed here; K3s does not start with it",
+                (
+                    "this is not YAML: mapping values are not allowed in this context; "
+                    "K3s does not start with it"
+                ),
                 "correct this line, or the one before it",
             )
         )
 
     def test_rule_tab(self) -> None:
-        """So does a tab."""
+        """A tab in the indentation keeps K3s from starting."""
         self.set_registries("mirrors:\n\tdocker.io:\n")
         self.assert_found(
             (
                 "tab",
                 f"{REGISTRIES}:2",
-                "this line is indented with a tab, which YAML forbids; K3s does not start with it",
+                (
+                    "this line is indented with a tab, which YAML does not allow; "
+                    "K3s does not start with it"
+                ),
                 "use spaces",
             )
         )
 
     def test_rule_unquoted_star(self) -> None:
-        """So does an asterisk without quotes."""
+        """An asterisk without quotes keeps K3s from starting."""
         self.set_registries(MIRRORS.replace("bootstrap-registry.airgap", "*"))
         self.assert_found(
             (
                 "unquoted-star",
                 f"{REGISTRIES}:2",
-                "an asterisk must be quoted; K3s does not start with it",
+                "* must be in quotes; K3s does not start with it",
                 'write "*":',
             )
         )
 
     def test_rule_not_utf_8(self) -> None:
-        """So do letters of another encoding."""
+        """Another encoding keeps K3s from starting."""
         self.set_registries(MIRRORS.encode() + b"# f\xfcr K3s\n")
         self.assert_found(
             (
                 "not-utf-8",
                 f"{REGISTRIES}:5",
-                "this is not UTF-8; K3s does not start with it",
-                "save the file as UTF-8",
+                "the file is not UTF-8; K3s does not start with it",
+                "save it as UTF-8",
             )
         )
 
     def test_rule_control_character(self) -> None:
-        """So do control characters."""
+        """Control characters keep K3s from starting."""
         self.set_registries(f"{MIRRORS}# \0\n")
         self.assert_found(
             (
                 "control-character",
                 f"{REGISTRIES}:5",
-                "the character 0x00 has no place in YAML; K3s does not start with it",
-                "take it out",
+                "the character 0x00 is not allowed in YAML; K3s does not start with it",
+                "delete it",
             )
         )
 
     def test_half_a_character(self) -> None:
-        """Nor does half a character, however it is written."""
+        """An escaped surrogate is not a character, and keeps K3s from starting."""
         self.set_registries('mirrors:\n  docker.io:\n    endpoint: ["http://\\ud800"]\n')
         (found,) = self.node.diagnose()
         self.assertEqual(
             (found.rule.id, found.line, found.problem),
             (
-                "control-character",
+                "syntax",
                 3,
-                "the character 0xd800 has no place in YAML; K3s does not start with it",
+                (
+                    "this is not YAML: while parsing a quoted scalar, found invalid Unicode "
+                    "character escape code; K3s does not start with it"
+                ),
             ),
         )
 
     def test_rule_too_large(self) -> None:
-        """A file that nobody wrote by hand is not looked at."""
-        self.set_registries(MIRRORS + "#" * MOST_BYTES)
+        """A file that is too large is not checked."""
+        self.set_registries(MIRRORS + "#" * MAX_FILE_BYTES)
         self.assert_found(
             (
                 "too-large",
                 f"{REGISTRIES}:1",
-                (
-                    "it has more than 1.0 MB or 50000 values: nobody writes that by hand, and it "
-                    "was not looked at"
-                ),
-                "keep what is meant",
+                ("the file has more than 1.0 MB or 50000 values, and was not checked"),
+                "remove what is not needed",
             )
         )
 
@@ -132,7 +138,7 @@ class SyntaxRulesTests(RulesTestCase):
                     "mirrors.docker.io.endpoint must be a list, each item behind '- '; this is a "
                     "single value, and K3s does not start with it"
                 ),
-                "write it in that form",
+                "write a value of that type",
             )
         )
 
@@ -143,8 +149,8 @@ class SyntaxRulesTests(RulesTestCase):
             (
                 "second-document",
                 f"{REGISTRIES}:6",
-                "K3s reads what stands before the line ---, and nothing after it",
-                "make one document of it",
+                "K3s reads only what is above the line ---",
+                "put everything into one document",
             )
         )
 
@@ -155,8 +161,8 @@ class SyntaxRulesTests(RulesTestCase):
             (
                 "too-deep",
                 f"{REGISTRIES}:1",
-                "<< leads in a circle; K3s does not start with it",
-                "write out what is meant",
+                "<< merges a mapping into itself; K3s does not start with it",
+                "write it out",
             )
         )
 
@@ -167,32 +173,35 @@ class SyntaxRulesTests(RulesTestCase):
             (
                 "duplicate-key",
                 f"{REGISTRIES}:5",
-                "bootstrap-registry.airgap stands here and in line 2 of mirrors",
-                "K3s takes the later one and says nothing; make one of them",
+                "bootstrap-registry.airgap is in mirrors twice, here and in line 2",
+                "K3s uses only the second, without a message; keep one",
             )
         )
 
     def test_rule_unknown_key(self) -> None:
-        """A key that K3s does not know does nothing, and nobody says so."""
+        """K3s ignores unknown keys without a message."""
         self.set_registries(MIRRORS.replace("endpoint", "endpoints"))
         self.assert_found(
             (
                 "unknown-key",
                 f"{REGISTRIES}:3",
-                "endpoints does nothing",
-                "write endpoint; K3s knows only endpoint and rewrite here",
+                "K3s ignores endpoints",
+                "write endpoint; only endpoint and rewrite are allowed here",
             )
         )
 
     def test_nested_configs(self) -> None:
-        """Settings that stand below mirrors are told where they belong."""
+        """For settings below mirrors, the fix says where they belong."""
         self.set_registries(f"{MIRRORS}  configs:\n    a.example:\n      auth: {{username: a}}\n")
         self.assert_found(
             (
                 "unknown-key",
                 f"{REGISTRIES}:6",
-                "a.example does nothing",
-                "move configs, and all below it, to the left: it stands beside mirrors",
+                "K3s ignores a.example",
+                (
+                    "indent configs, and all below it, like mirrors: it is beside mirrors, "
+                    "not below"
+                ),
             )
         )
 
@@ -203,7 +212,10 @@ class SyntaxRulesTests(RulesTestCase):
             (
                 "tab",
                 f"{CONFIG}.d/10-node.yaml:2",
-                "this line is indented with a tab, which YAML forbids; K3s does not start with it",
+                (
+                    "this line is indented with a tab, which YAML does not allow; "
+                    "K3s does not start with it"
+                ),
                 "use spaces",
             )
         )

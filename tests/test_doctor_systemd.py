@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.node_files import NodeFiles
 from minreg.k3s.doctor.services import K3S, RKE2, find_service
 from minreg.k3s.doctor.systemd_units import Unit, expand, find_unit, read_environment
 from tests.nodes import NodeBuilder
@@ -37,13 +37,13 @@ class UnitTests(SystemdTestCase):
             "[Service]\nExecStart=/bin/a \\\n\tx\\\n\n\nEnvironment=A=1\n",
         )
         unit = self.unit()
-        self.assertEqual(unit.words("Unit", "Before"), {"b.service", "c.service"})
+        self.assertEqual(unit.list_units("Unit", "Before"), {"b.service", "c.service"})
         self.assertEqual(unit.text("Service", "ExecStart").split(), ["/bin/a", "x"])
         self.assertEqual(unit.text("Service", "Environment"), "A=1")
         entry = unit.entry("Service", "ExecStart")
         assert entry is not None
         self.assertEqual((entry.path, entry.line), (f"{_ETC}/a.service", 7))
-        self.assertEqual(unit.strays, [])
+        self.assertEqual(unit.ignored_lines, [])
 
     def test_drop_ins(self) -> None:
         """Drop-ins count in the order of their names; an empty value takes back what was."""
@@ -51,7 +51,7 @@ class UnitTests(SystemdTestCase):
         self.node.write(f"{_LIB}/a.service.d/b.conf", "[Service]\nExecStart=\nExecStart=/b\n")
         self.node.write(f"{_ETC}/a.service.d/a.conf", "[Service]\nExecStart=/c\n")
         self.node.write(f"{_ETC}/a.service.d/b.txt", "[Service]\nExecStart=/d\n")
-        values = [entry.value for entry in self.unit().listed("Service", "ExecStart")]
+        values = [entry.value for entry in self.unit().list_entries("Service", "ExecStart")]
         self.assertEqual(values, ["/b"])
         self.node.write(f"{_ETC}/a.service.d/b.conf", "[Service]\nType=simple\n")
         self.assertEqual(self.unit().text("Service", "ExecStart"), "/c")
@@ -78,7 +78,7 @@ class UnitTests(SystemdTestCase):
     def test_strays(self) -> None:
         """Lines that are no assignment are kept apart."""
         self.node.write(f"{_ETC}/a.service", "x=1\n[Service]\nnothing\n'--a=b' \\\n\nX-Mine=1\n")
-        strays = [(entry.line, entry.value) for entry in self.unit().strays]
+        strays = [(entry.line, entry.value) for entry in self.unit().ignored_lines]
         self.assertEqual(strays, [(1, "x=1"), (3, "nothing"), (4, "'--a=b'")])
 
     def test_environment(self) -> None:
@@ -109,7 +109,7 @@ class ServicesTests(SystemdTestCase):
         self.node.install_k3s()
         service = find_service(self.files, K3S)
         assert service is not None
-        self.assertEqual(service.words, ["server", "--disable=traefik"])
+        self.assertEqual(service.arguments, ["server", "--disable=traefik"])
         self.assertFalse(service.is_agent)
         self.assertIsNone(find_service(self.files, RKE2))
 
@@ -124,7 +124,7 @@ class ServicesTests(SystemdTestCase):
         self.assertTrue(service.is_agent)
 
     def test_others(self) -> None:
-        """A service of another program is none, whatever it is called."""
+        """A service that runs another program is not minreg's."""
         self.node.write(f"{_ETC}/k3s-backup.service", "[Service]\nExecStart=/bin/tar c k3s\n")
         self.node.write(f"{_ETC}/k3s-x.service", '[Service]\nExecStart=/bin/k3s "server\n')
         service = find_service(self.files, K3S)

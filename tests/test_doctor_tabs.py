@@ -1,6 +1,6 @@
 """Tests for what the doctor makes of tabs that indent."""
 
-from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.node_files import NodeFiles
 from minreg.k3s.doctor.patches import make_patch
 from tests.doctor_support import RulesTestCase
 from tests.nodes import CONFIG

@@ -9,7 +9,7 @@ from tests.nodes import REGISTRIES
 
 _CA = "/etc/rancher/ca.pem"
 _KEY = "/etc/rancher/key.pem"
-_BROKEN = "containerd then asks nobody for images of registries that this endpoint is for"
+_BROKEN = "containerd then pulls nothing from the registries with this endpoint"
 
 
 def secure(endpoint: str = "registry.example:5000", **settings: str) -> str:
@@ -42,8 +42,11 @@ class TLSRulesTests(RulesTestCase):
             (
                 "tls-file",
                 f"{REGISTRIES}:11",
-                f"{_CA} is not there: {_BROKEN}",
-                "put it there, or correct the path",
+                (
+                    f"{_CA} does not exist: containerd then pulls nothing from the registries "
+                    "with this endpoint"
+                ),
+                "copy the file there, or correct the path",
             )
         )
 
@@ -53,45 +56,45 @@ class TLSRulesTests(RulesTestCase):
         for settings, problem, fix in (
             (
                 {"ca_file": _CA},
-                f"{_CA} holds no certificate in PEM: {_BROKEN}",
-                "put one there that begins -----BEGIN",
+                f"{_CA} has no certificate in PEM: {_BROKEN}",
+                "convert it to PEM, which begins with -----BEGIN CERTIFICATE-----",
             ),
             (
                 {"ca_file": "ca.pem"},
-                f"ca.pem is not there: {_BROKEN}",
-                "write the whole path, from / on",
+                f"ca.pem does not exist: {_BROKEN}",
+                "write an absolute path",
             ),
             (
                 {"key_file": _CA},
-                f"{_CA} is a key without cert_file: {_BROKEN}",
-                "add cert_file, or remove it",
+                f"key_file is set, but cert_file is not: {_BROKEN}",
+                "add cert_file, or remove key_file",
             ),
         ):
             self.set_registries(secure(**settings))
             self.assert_found(("tls-file", f"{REGISTRIES}:11", problem, fix))
 
     def test_rule_tls_expired(self) -> None:
-        """Nobody trusts what has run out."""
+        """An expired authority is reported."""
         self.node.write(_CA, make_certificate(is_authority=True, days=-1))
         self.set_registries(secure(ca_file=_CA))
         self.assert_found(
             (
                 "tls-expired",
                 f"{REGISTRIES}:11",
-                f"{_CA} holds no certificate that is valid now: no endpoint is trusted by it",
-                "put the present one in its place",
+                (f"all certificates in {_CA} have expired or are not valid yet: each pull fails"),
+                "replace the file by a current one",
             )
         )
 
     def test_expired_client(self) -> None:
-        """Nor does a server take a client's certificate that has."""
+        """An expired client certificate is reported."""
         self.node.write(_CA, make_certificate(days=-1))
         self.set_registries(secure(cert_file=_CA, key_file=_CA))
         self.assert_found(
             (
                 "tls-expired",
                 f"{REGISTRIES}:11",
-                f"{_CA} is not valid now: the endpoint will refuse it",
+                f"{_CA} has expired or is not valid yet: the endpoint refuses it",
                 "renew it, and restart K3s",
             )
         )
@@ -105,18 +108,18 @@ class TLSRulesTests(RulesTestCase):
                 "tls-name",
                 f"{REGISTRIES}:11",
                 (
-                    f"{_CA} is a server's own certificate, for traefik.example, and the endpoint "
-                    "is registry.example: each pull fails"
+                    f"{_CA} is a server certificate for traefik.example, but the endpoint is "
+                    "registry.example: each pull fails"
                 ),
                 (
-                    "make one with registry.example among its alternative names, or name the "
-                    "endpoint as it does"
+                    "issue one with registry.example among its alternative names, or change "
+                    "the endpoint's host"
                 ),
             )
         )
 
     def test_no_name(self) -> None:
-        """k3s-io/k3s#2429: one that is for no name at all serves nobody."""
+        """k3s-io/k3s#2429: a certificate without alternative names matches no endpoint."""
         self.node.write(_CA, make_certificate())
         self.set_registries(secure("192.0.2.1:5000", ca_file=_CA))
         (found,) = self.node.diagnose()
@@ -125,14 +128,14 @@ class TLSRulesTests(RulesTestCase):
             (
                 "tls-name",
                 (
-                    f"{_CA} is a server's own certificate, for no name at all, and the endpoint "
+                    f"{_CA} is a server certificate without alternative names, but the endpoint "
                     "is 192.0.2.1: each pull fails"
                 ),
             ),
         )
 
     def test_not_verified(self) -> None:
-        """What is not verified need neither be valid nor have the name."""
+        """With insecure_skip_verify, validity and names are not checked."""
         self.node.write(_CA, make_certificate(days=-1))
         self.set_registries(secure(ca_file=_CA, insecure_skip_verify="true"))
         self.assert_nothing_found()
@@ -156,7 +159,7 @@ class TLSRulesTests(RulesTestCase):
             (ours, {}, ""),
             (ours, {"key_file": _KEY}, f"{_KEY} is not the key of {_CA}"),
             (locked, {"key_file": _CA}, f"{_CA} is encrypted"),
-            (alone, {}, f"{_CA} holds no key in PEM"),
+            (alone, {}, f"{_CA} has no private key in PEM"),
         ):
             self.node.write(_CA, content)
             self.set_registries(secure(cert_file=_CA, **settings))

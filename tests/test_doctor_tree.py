@@ -2,7 +2,7 @@
 
 import os
 
-from minreg.node.units import DEFAULT_ROOT
+from minreg.defaults import DEFAULT_ROOT
 from minreg.oci.names import Digest
 from tests.doctor_support import RulesTestCase
 from tests.nodes import CONFIG, CONTAINERD, PAUSE, REGISTRIES, SERVICE, elf
@@ -22,21 +22,21 @@ class TreeRulesTests(RulesTestCase):
             (
                 "root-missing",
                 DEFAULT_ROOT,
-                "there is no such directory: minreg answers 503 until there is",
+                "the directory does not exist: minreg responds with 503 until it does",
                 "unpack the tree there",
             )
         )
 
     def test_one_level_below(self) -> None:
-        """Nor with one that lies elsewhere."""
+        """A tree that was unpacked one level below is not found."""
         self.node.remove(DEFAULT_ROOT)
         os.makedirs(self.node.place(f"{DEFAULT_ROOT}/content"))
         self.assert_found(
             (
                 "root-missing",
                 DEFAULT_ROOT,
-                "there is no repository in it: minreg has no image to serve",
-                "unpack the tree there, not one level below",
+                "the directory has no repositories: minreg has no image to serve",
+                "unpack the tree directly there, not into a directory below",
             )
         )
 
@@ -47,13 +47,13 @@ class TreeRulesTests(RulesTestCase):
             (
                 "root-unreadable",
                 DEFAULT_ROOT,
-                f"the service's user may not read {_MANIFESTS}: what lies there is not served",
+                f"the user of the service may not read {_MANIFESTS}: these are not served",
                 f"chmod -R a+rX {DEFAULT_ROOT}",
             )
         )
 
     def test_other_user(self) -> None:
-        """Whoever gave the service another user knows what that may read."""
+        """If the service has a configured user, permissions are not checked."""
         os.chmod(self.node.place(_MANIFESTS), 0o750)
         self.node.write(
             "/etc/systemd/system/minreg.service.d/user.conf",
@@ -69,14 +69,14 @@ class TreeRulesTests(RulesTestCase):
                 "pause-image",
                 DEFAULT_ROOT,
                 (
-                    "bootstrap-registry.airgap/rancher/mirrored-pause:3.6 is asked for as "
+                    "bootstrap-registry.airgap/rancher/mirrored-pause:3.6 is requested as "
                     "http://127.0.0.1:9080/v2/rancher/mirrored-pause/manifests/3.6"
-                    "?ns=bootstrap-registry.airgap, and is not in the tree; without it no pod "
+                    "?ns=bootstrap-registry.airgap, but is not in the tree; without it no pod "
                     "starts"
                 ),
                 (
-                    "minreg download docker.io/rancher/mirrored-pause:3.6 where there is a "
-                    f"network, and carry it to {DEFAULT_ROOT}"
+                    "minreg download docker.io/rancher/mirrored-pause:3.6, on a machine "
+                    f"with a network; then copy it to {DEFAULT_ROOT}"
                 ),
             )
         )
@@ -90,11 +90,11 @@ class TreeRulesTests(RulesTestCase):
                 "pause-image",
                 REGISTRIES,
                 (
-                    "docker.io/rancher/mirrored-pause:3.6 is asked for at "
-                    "https://registry-1.docker.io only, not at this node's registry; without it "
-                    "no pod starts"
+                    "docker.io/rancher/mirrored-pause:3.6 is pulled from "
+                    "https://registry-1.docker.io only, not from minreg on this node; "
+                    "without it no pod starts"
                 ),
-                f"minreg registries docker.io --merge {REGISTRIES} --output {REGISTRIES}",
+                (f"minreg registries docker.io --merge {REGISTRIES} --output {REGISTRIES}"),
             )
         )
         for path in (REGISTRIES, "/etc/systemd/system/minreg.socket"):
@@ -104,7 +104,7 @@ class TreeRulesTests(RulesTestCase):
         self.assertIn("docker.io --endpoint http://127.0.0.1:9081 --merge", finding.fix)
 
     def test_other_registries(self) -> None:
-        """What another registry may have is not said to be missing."""
+        """Images that another mirror may have are not reported as missing."""
         self.node.remove(f"{_MANIFESTS}/3.6")
         self.node.replace(
             REGISTRIES,
@@ -123,14 +123,14 @@ class TreeRulesTests(RulesTestCase):
                 "images-missing",
                 DEFAULT_ROOT,
                 (
-                    "bootstrap-registry.airgap/rancher/a:1 is asked for as "
+                    "bootstrap-registry.airgap/rancher/a:1 is requested as "
                     "http://127.0.0.1:9080/v2/rancher/a/manifests/1?ns=bootstrap-registry.airgap, "
-                    "and is not in the tree (it belongs to K3s v1.33.4+k3s1), and likewise "
+                    "but is not in the tree (K3s v1.33.4+k3s1 needs it); the same applies to "
                     "bootstrap-registry.airgap/rancher/b:2"
                 ),
                 (
-                    "minreg download docker.io/rancher/a:1 where there is a network, and carry "
-                    f"it to {DEFAULT_ROOT}"
+                    "minreg download docker.io/rancher/a:1, on a machine with a network; then "
+                    f"copy it to {DEFAULT_ROOT}"
                 ),
             )
         )
@@ -142,7 +142,7 @@ class TreeRulesTests(RulesTestCase):
         self.assert_nothing_found()
 
     def test_disabled(self) -> None:
-        """What K3s was told to leave out needs no images."""
+        """Disabled components need no images."""
         self.node.write(_LIST, "docker.io/rancher/mirrored-library-traefik:3\n")
         self.assert_nothing_found()
         self.node.replace(SERVICE, "'--disable=traefik'", "'--debug'")
@@ -157,18 +157,18 @@ class TreeRulesTests(RulesTestCase):
                 "images-broken",
                 DEFAULT_ROOT,
                 (
-                    "1 image of the tree cannot be pulled: rancher/mirrored-pause:3.6 "
-                    f"({digest} is missing, or cut short)"
+                    "1 image in the tree cannot be pulled: rancher/mirrored-pause:3.6 "
+                    f"({digest} is missing or truncated)"
                 ),
                 (
-                    f"carry the tree to {DEFAULT_ROOT} again; minreg verify -d {DEFAULT_ROOT} "
-                    "names all that is wrong"
+                    f"copy the tree to {DEFAULT_ROOT} again; minreg verify -d {DEFAULT_ROOT} "
+                    "lists everything wrong"
                 ),
             )
         )
 
     def test_broken_for_others(self) -> None:
-        """What other processors would need may be missing, and what nobody pulls."""
+        """Content for other architectures, and referrers, may be missing."""
         foreign = self.node.tree.add_image("a/b", "arm64", b"foreign")
         own = self.node.tree.add_image("a/b", "amd64", b"own")
         self.node.tree.add_index("a/b", own, foreign, tag="1")
@@ -191,7 +191,7 @@ class TreeRulesTests(RulesTestCase):
             (finding.rule.id, finding.problem),
             (
                 "images-broken",
-                f"1 image of the tree cannot be pulled: a/b:1 ({path} is empty: copy it again)",
+                f"1 image in the tree cannot be pulled: a/b:1 ({path} is empty: copy it again)",
             ),
         )
 
@@ -207,7 +207,7 @@ class TreeRulesTests(RulesTestCase):
             (finding.problem, finding.fix),
             (
                 (
-                    f"nothing of {PAUSE} can be pulled: {_MANIFESTS} leads out of the root, to "
+                    f"no image of {PAUSE} can be pulled: {_MANIFESTS} leads out of the root, to "
                     "/srv/manifests"
                 ),
                 "copy the content into the root, or give --allow-links-to /srv",
@@ -227,10 +227,10 @@ class TreeRulesTests(RulesTestCase):
                 "platform",
                 DEFAULT_ROOT,
                 (
-                    "1 image of the tree cannot run on this node, which is linux/arm64: "
+                    "1 image in the tree cannot run on this node, which is linux/arm64: "
                     "rancher/mirrored-pause:3.6 (linux/amd64)"
                 ),
-                "minreg download --platform linux/arm64 them, and carry them here",
+                "download them again with --platform linux/arm64, and copy them here",
             )
         )
 

@@ -1,7 +1,7 @@
 """Tests for the doctor's rules about endpoints that lead past the registry, and about links."""
 
+from minreg.defaults import DEFAULT_ROOT
 from minreg.k3s.doctor.findings import LineRemoval
-from minreg.node.units import DEFAULT_ROOT
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONFIG, REGISTRIES
 
@@ -12,14 +12,14 @@ class WhereaboutsTests(RulesTestCase):
     """Tests for endpoints that lead past minreg, a golden one first."""
 
     def test_rule_endpoint_elsewhere(self) -> None:
-        """A port that minreg does not listen on is somebody else's."""
+        """An endpoint with a port on which minreg does not listen is reported."""
         self.set_registries(MIRRORS.replace("9080", "9800"))
         self.assert_found(
             (
                 "endpoint-elsewhere",
                 f"{REGISTRIES}:4",
                 (
-                    "http://127.0.0.1:9800 is on this node, and minreg listens at "
+                    "http://127.0.0.1:9800 is on this node, but minreg listens on "
                     "http://127.0.0.1:9080: it is never asked"
                 ),
                 "write http://127.0.0.1:9080",
@@ -27,7 +27,7 @@ class WhereaboutsTests(RulesTestCase):
         )
 
     def test_other_addresses(self) -> None:
-        """So is another address of the node, in each mirror."""
+        """Another address of the node is reported, and fixed in each mirror."""
         self.set_registries(
             f"{MIRRORS.replace('127.0.0.1', '127.0.0.2')}  quay.io:\n"
             '    endpoint: ["http://[::1]:9080"]\n'

@@ -15,7 +15,7 @@ class DownloadTests(DownloadTestCase):
     """Tests for ``Download``."""
 
     def test_complete(self) -> None:
-        """Images arrive with all their blobs, and those that they share once."""
+        """Images are downloaded with all their blobs, and shared blobs once."""
         summary = self.download("example.com/a:1", "example.com/b:1")
         self.assertEqual((summary.images, summary.failed), (2, ()))
         self.assertEqual((summary.fetched_blobs, summary.reused_blobs), (4, 2))
@@ -29,7 +29,7 @@ class DownloadTests(DownloadTestCase):
             repository.open_blob(Digest.of(b"base")).file.close()
 
     def test_events(self) -> None:
-        """Whoever watches sees the plan, the blobs, the images, and the end."""
+        """The events are the plan, the blobs, the images, and the summary."""
         self.download("example.com/a:1")
         [planned] = [event for event in self.events if isinstance(event, Planned)]
         self.assertEqual((planned.images, planned.blobs, planned.partial_bytes), (1, 3, 0))
@@ -40,7 +40,7 @@ class DownloadTests(DownloadTestCase):
         self.assertIsInstance(self.events[-1], Summary)
 
     def test_again(self) -> None:
-        """The second time no blob is asked for, and nothing in the tree changes."""
+        """The second download requests no blob, and changes nothing in the tree."""
         self.download("example.com/a:1")
         self.transport.sent.clear()
         path = os.path.join(self.root, "a", "manifests")
@@ -51,7 +51,7 @@ class DownloadTests(DownloadTestCase):
         self.assertFalse([e for e in self.events if isinstance(e, ImageEnded)][-1].is_new)
 
     def test_more_platforms_later(self) -> None:
-        """What was left out the first time comes when it is wanted."""
+        """Platforms that were not selected the first time can be added."""
         images = [self.registry.add_image("c", name, b"base") for name in ("amd64", "arm64")]
         self.registry.add_index("c", *images, tag="1")
         self.download("example.com/c:1", platforms=(Platform("linux", "amd64"),))
@@ -63,14 +63,14 @@ class DownloadTests(DownloadTestCase):
         )
 
     def test_one_fails(self) -> None:
-        """An image that fails does not take the others with it."""
+        """An image that fails does not affect the others."""
         summary = self.download("example.com/a:1", "example.com/nope:1")
         self.assertEqual(summary.failed, ("example.com/nope:1",))
         self.assertEqual(self.tags("a"), ["1"])
         self.assertIn("MANIFEST_UNKNOWN", self.ended()["example.com/nope:1"])
 
     def test_blob_fails(self) -> None:
-        """An image without one of its blobs is not tagged; all that need it fail."""
+        """If a blob fails, each image that needs it fails and is not tagged."""
         for name in ("a", "b"):
             shared = f"/v2/{name}/blobs/{Digest.of(b'base')}"
             self.registry.faults[shared] = [Canned(404)]
@@ -84,27 +84,27 @@ class DownloadTests(DownloadTestCase):
         self.assertEqual((again.failed, again.fetched_blobs), ((), 1))
 
     def test_usual_port(self) -> None:
-        """A port that is named is asked, though the registry's name is kept without it."""
+        """A default port is used for requests, but is not part of the path in the tree."""
         self.assertEqual(self.download("example.com:80/a:1", trimmed=False).failed, ())
         self.assertEqual(self.tags("example.com/a"), ["1"])
         urls = {request.url[: len("https://example.com:80/")] for request in self.transport.sent}
         self.assertEqual(urls, {"https://example.com:80/"})
 
     def test_by_digest(self) -> None:
-        """An image without a tag is kept under its digest, and remembered."""
+        """An image without a tag is stored under its digest, and recorded."""
         image = f"example.com/a@{self.a['digest']}"
         self.download(image)
         self.assertEqual(self.tags("a"), [])
-        origin = os.path.join(self.root, ".minreg", "origins", "a", "manifests")
-        self.assertEqual(os.listdir(origin), [self.a["digest"]])
+        records = os.path.join(self.root, ".minreg", "origins", "a", "manifests")
+        self.assertEqual(os.listdir(records), [self.a["digest"]])
 
-    def test_no_room_for_name(self) -> None:
-        """A name that a tree cannot have fails by itself."""
+    def test_invalid_path(self) -> None:
+        """An image whose name cannot be stored in a tree fails alone."""
         summary = self.download("example.com/a/blobs:1", "example.com/a:1")
         self.assertEqual(summary.failed, ("example.com/a/blobs:1",))
 
     def test_not_writable(self) -> None:
-        """An image whose place is taken fails by itself."""
+        """An image whose directory cannot be created fails alone."""
         os.mkdir(self.root)
         with open(os.path.join(self.root, "a"), "wb"):
             pass
@@ -113,11 +113,13 @@ class DownloadTests(DownloadTestCase):
         self.assertIn("Not a directory", self.ended()["example.com/a:1"])
 
     def test_space(self) -> None:
-        """Without room nothing is fetched; what needs none is no worse for it."""
+        """If the disk is full, nothing is downloaded; complete images do not fail."""
         self.download("example.com/b:1")
         self.transport.sent.clear()
         self.patch(download_module, "_RESERVE", 1 << 60)
         summary = self.download("example.com/a:1", "example.com/b:1")
         self.assertEqual(summary.failed, ("example.com/a:1",))
-        self.assertIn("make room, or choose another directory", self.ended()["example.com/a:1"])
+        self.assertIn(
+            "free disk space, or choose another directory", self.ended()["example.com/a:1"]
+        )
         self.assertEqual(self.blob_requests(), [])

@@ -47,7 +47,7 @@ class Hostile:
     raw: bytes | None = None
 
     def pieces(self) -> list[Coming]:
-        """Give the bytes that are sent."""
+        """Return the bytes that are sent."""
         if self.raw is not None:
             return [self.raw]
         lines = [f"HTTP/1.1 {self.status} x"]
@@ -59,7 +59,7 @@ class Hostile:
 
 
 def damage(hostile: Hostile, at: int, content: bytes) -> Hostile:
-    """Put other bytes into an answer."""
+    """Replace bytes of a response."""
     whole = b"".join(piece for piece in hostile.pieces() if isinstance(piece, bytes))
     return Hostile(hostile.stage, raw=whole[:at] + content + whole[at + len(content) :])
 
@@ -89,7 +89,7 @@ class HostileUpstreamTestCase(SynchronousTestCase):
     """A good registry, and an evil one that wants a token, with an account there."""
 
     def setUp(self) -> None:
-        """Fill both registries, with images that share blobs, and log in."""
+        """Fill both registries with images that share blobs, and log in."""
         self.registries = {"good.example": MemoryRegistry(), "evil.example": MemoryRegistry()}
         for host, registry in self.registries.items():
             image = registry.add_image("a", "amd64", b"shared", host.encode("ascii"))
@@ -117,7 +117,7 @@ class HostileUpstreamTestCase(SynchronousTestCase):
         return self.answer_well("evil.example", method, path)
 
     def stage_of(self, request: bytes, path: str) -> str:
-        """Tell what kind of request it is; where a redirect leads it is the same kind."""
+        """Return the kind of a request; the target of a redirect is of the same kind."""
         if b"\r\nHost: evil.example\r\n" not in request:
             return "token" if path.startswith("/token") else self.hostile.stage
         if b"\r\nAuthorization: Bearer " not in request:
@@ -131,7 +131,7 @@ class HostileUpstreamTestCase(SynchronousTestCase):
         return [http_answer(canned.status, canned.body, *headers)]
 
     def reason(self, hostile: Hostile) -> str:
-        """Download both images, expect the good one, and tell why the other failed."""
+        """Download both images, expect the good one, and return why the other failed."""
         self.hostile = hostile
         transport, retries = MemoryTransport(self.answer), quick_retries(1)
         upstreams = Upstreams(transport, retries, self.environment)
@@ -167,12 +167,14 @@ class HostileUpstreamTests(HostileUpstreamTestCase):
         number = NUMBER.decode("ascii")
         for text in (f"bytes {number}-5/6", f"bytes 0-5/{number}", "bytes \xb2-5/6"):
             reason = self.reason(Hostile("blob", 206, b"x", {"Content-Range": text}))
-            self.assertIn("bytes to come", reason)
+            self.assertIn("bytes instead of", reason)
 
     def test_tokens(self) -> None:
         """Nor need a token be one, or end."""
         for body in (DEEP, '{"token":"€uro"}'.encode(), b'{"token":"a\\nb"}'):
-            self.assertIn("answered without a token", self.reason(Hostile("token", body=body)))
+            self.assertIn(
+                "answered without a valid token", self.reason(Hostile("token", body=body))
+            )
         for life in (b"1" * 400, b"1e999", b"-1", b"true"):
             body = b'{"token":"t","expires_in":' + life + b"}"
             self.assertEqual(self.reason(Hostile("token", body=body)), "")
@@ -185,14 +187,14 @@ class HostileUpstreamTests(HostileUpstreamTestCase):
                 self.assertIn("which is no URL", reason)
             realm = {"WWW-Authenticate": f'Bearer realm="{url}"'}
             reason = self.reason(Hostile("challenge", 401, headers=realm))
-            self.assertIn("names a token server that is no URL", reason)
+            self.assertIn("names a token server with an invalid URL", reason)
 
     def test_sizes(self) -> None:
         """Nor need a size be one that a disk could have."""
         for size in (NUMBER, b"1" * 400, b"9223372036854775808", b"-1", b"1.5"):
             layer = b'{"mediaType":"x/y","digest":"sha256:%064d","size":%b}' % (0, size)
             body = b'{"mediaType":"%b","layers":[%b]}' % (OCI_MANIFEST.encode("ascii"), layer)
-            self.assertIn("cannot be used", self.reason(Hostile("manifest", body=body)))
+            self.assertIn("is invalid: ", self.reason(Hostile("manifest", body=body)))
 
     @given(st.data())
     def test_anything(self, data: st.DataObject) -> None:

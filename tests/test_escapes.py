@@ -33,13 +33,13 @@ class EscapesTests(SynchronousTestCase):
     """Tests for platforms and names that would move the cursor, or forge a line."""
 
     def setUp(self) -> None:
-        """Have a tree whose index names such a platform."""
+        """Create a tree whose index names such a platform."""
         self.tree = FilledTree(self.mktemp())
         image = self.tree.add_image("a", "amd64", b"layer")
         self.tree.add_index("a", image, ABSENT, tag="1")
 
     def run_command(self, *arguments: str) -> str:
-        """Run a command, and make sure that it writes only lines of text."""
+        """Run a command, and check that it writes only printable lines."""
         result = CliRunner().invoke(cli, [*arguments, "-d", self.tree.root])
         self.assertIn(type(result.exception), (type(None), SystemExit))
         for line in result.output.split("\n"):
@@ -48,35 +48,35 @@ class EscapesTests(SynchronousTestCase):
         return result.output
 
     def import_archive(self, content: bytes, *arguments: str) -> str:
-        """Import an archive, and tell what was said."""
+        """Import an archive, and return the output."""
         path = os.path.abspath(self.mktemp())
         with open(path, "wb") as file:
             file.write(content)
         return self.run_command("import", path, *arguments)
 
     def test_list(self) -> None:
-        """The table of ``list`` shows what would do something."""
+        """The table of ``list`` escapes control characters."""
         self.assertIn(f"{ESCAPED}/amd64", self.run_command("list"))
         self.assertIn("PWNED", self.run_command("list", "--json"))
 
     def test_verify(self) -> None:
-        """So does each line of ``verify``."""
-        self.assertIn(f"(not here: {ESCAPED}/amd64)", self.run_command("verify"))
+        """``verify`` does too."""
+        self.assertIn(f"(absent: {ESCAPED}/amd64)", self.run_command("verify"))
         said = self.run_command("verify", "-p", "all")
-        self.assertIn(f"a:1: lacks {ESCAPED}/amd64", said)
+        self.assertIn(f"a:1: missing {ESCAPED}/amd64", said)
 
     def test_import(self) -> None:
-        """So does each line of ``import``, be it of success or of refusal."""
+        """``import`` does too, in results and errors."""
         image = Image("amd64")
         index = make_index([image.descriptor, ABSENT])
         described = describe(OCI_INDEX, index, annotations={CONTAINERD_NAME: NAME})
         archive = make_tar(make_layout([*image.blobs, image.manifest, index], [described]))
-        self.assertIn(f"; not there: {ESCAPED}/amd64", self.import_archive(archive))
+        self.assertIn(f"; not in the archive: {ESCAPED}/amd64", self.import_archive(archive))
         said = self.import_archive(archive, "-p", "linux/s390x")
-        self.assertIn(f"but for {ESCAPED}/amd64, linux/amd64", said)
+        self.assertIn(f"only for {ESCAPED}/amd64, linux/amd64", said)
 
     def test_import_names(self) -> None:
-        """Names are shown as they are written, too."""
+        """Printable names are shown unchanged."""
         image = Image("amd64")
         described = describe(OCI_MANIFEST, image.manifest, annotations={CONTAINERD_NAME: HOSTILE})
         layout = make_layout([*image.blobs, image.manifest], [described])

@@ -36,7 +36,7 @@ class BlobFetchTests(SynchronousTestCase):
         self.offsets: list[int] = []
 
     def fetch(self, *faults: Canned, retries: Retries | None = None) -> FetchedBlob:
-        """Fetch the blob, after some responses that are not right."""
+        """Download the blob, after some faulty responses."""
         self.registry.faults[PATH] = list(faults)
         fetch = BlobFetch(
             make_upstream(self.transport),
@@ -48,86 +48,86 @@ class BlobFetchTests(SynchronousTestCase):
         return fetch.run(self.tree)
 
     def check_stored(self) -> None:
-        """Make sure that the tree has the right bytes, and nothing that is half."""
+        """Check that the tree has the right bytes, and no partial blob."""
         with open(os.path.join(self.root, "blobs", str(DIGEST)), "rb") as file:
             self.assertEqual(file.read(), CONTENT)
         self.assertEqual(os.listdir(os.path.join(self.root, ".minreg", "partial")), [])
 
     def check_not_stored(self) -> None:
-        """Make sure that the tree has no such blob."""
+        """Check that the tree does not have the blob."""
         self.assertEqual(os.listdir(os.path.join(self.root, "blobs")), [])
 
     def ranges(self) -> list[str | None]:
-        """List what the requests asked for."""
+        """Return the Range headers of all requests."""
         return [request.headers.get("Range") for request in self.transport.sent]
 
     def leave_partial(self, content: bytes) -> None:
-        """Leave what an earlier run got."""
+        """Store the bytes that an earlier run received."""
         with self.tree.open_partial(DIGEST) as partial:
             partial.write(content)
 
     def test_whole(self) -> None:
-        """A blob is fetched and stored."""
+        """A blob is downloaded and stored."""
         self.assertEqual(self.fetch(), FetchedBlob(10, 0))
         self.assertEqual(self.offsets, [10])
         self.check_stored()
 
     def test_resume(self) -> None:
-        """What an earlier run got is not fetched again."""
+        """Bytes that an earlier run received are not requested again."""
         self.leave_partial(CONTENT[:4])
         self.assertEqual(self.fetch(), FetchedBlob(6, 4))
         self.assertEqual(self.ranges(), ["bytes=4-"])
         self.check_stored()
 
     def test_all_of_it_was_here(self) -> None:
-        """If only the last step was missing, nothing is asked for."""
+        """If an earlier run received all bytes, nothing is requested."""
         self.leave_partial(CONTENT)
         self.assertEqual(self.fetch(), FetchedBlob(0, 10))
         self.assertEqual(self.ranges(), [])
         self.check_stored()
 
     def test_wrong_beginning(self) -> None:
-        """A beginning that turns out to be wrong is fetched again."""
+        """If the earlier bytes are wrong, all are downloaded again."""
         self.leave_partial(b"xxxx")
         self.assertEqual(self.fetch(), FetchedBlob(16, 0))
         self.assertEqual(self.ranges(), ["bytes=4-", None])
         self.check_stored()
 
     def test_beginning_too_long(self) -> None:
-        """A beginning longer than the blob is none."""
+        """A partial blob that is longer than the blob is dropped."""
         self.leave_partial(b"x" * 11)
         self.assertEqual(self.fetch(), FetchedBlob(10, 0))
         self.check_stored()
 
     def test_range_ignored(self) -> None:
-        """A registry that sends all of it again is listened to."""
+        """If the registry ignores Range, the whole body is used."""
         self.leave_partial(CONTENT[:4])
         self.assertEqual(self.fetch(Canned(200, CONTENT)), FetchedBlob(10, 0))
         self.check_stored()
 
     def test_wrong_range(self) -> None:
-        """A part that is not the one asked for does not get into the blob."""
+        """A range other than the requested one is not used."""
         self.leave_partial(CONTENT[:4])
         wrong = Canned(206, CONTENT[5:], {"Content-Range": "bytes 5-9/10"})
         self.fetch(wrong)
         self.check_stored()
 
     def test_range_refused(self) -> None:
-        """A registry that thinks the blob shorter is asked once more for all of it."""
+        """After status 416 the whole blob is requested."""
         self.leave_partial(CONTENT[:4])
         self.fetch(Canned(416))
         self.assertEqual(self.ranges(), ["bytes=4-", None])
         self.check_stored()
 
     def test_broken_off(self) -> None:
-        """After a broken connection the rest is asked for."""
+        """After a broken connection the rest is requested."""
         cut = Canned(200, CONTENT[:4], {"Content-Length": "10"})
         self.assertEqual(self.fetch(cut), FetchedBlob(10, 0))
         self.assertEqual(self.ranges(), [None, "bytes=4-"])
         self.check_stored()
 
     def test_each_byte_counts(self) -> None:
-        """What came before the connection broke is here, however little it was."""
+        """All bytes that were received before the connection broke are kept."""
         offsets: list[int] = []
 
         def answer(request: bytes) -> Iterator[Coming]:
@@ -147,7 +147,7 @@ class BlobFetchTests(SynchronousTestCase):
         self.check_stored()
 
     def test_progress_is_told_now_and_then(self) -> None:
-        """Bytes that come in small pieces are told of ten times a second, and at the end."""
+        """Progress is reported ten times a second at most, and at the end."""
         body = [http_answer(200, CONTENT)[: -len(CONTENT)], *(bytes([b]) for b in CONTENT)]
         clock = Clock()
 
@@ -162,7 +162,7 @@ class BlobFetchTests(SynchronousTestCase):
         self.assertEqual(self.offsets, [1, 5, 9, 10])
 
     def test_broken_off_for_good(self) -> None:
-        """What came stays for the next run."""
+        """Received bytes are kept for the next run."""
         cuts = [Canned(200, CONTENT[:4], {"Content-Length": "10"})]
         rest = {"Content-Length": "6", "Content-Range": "bytes 4-9/10"}
         cuts += [Canned(206, b"", rest)] * 2
@@ -171,45 +171,45 @@ class BlobFetchTests(SynchronousTestCase):
         self.check_not_stored()
 
     def test_wrong_bytes(self) -> None:
-        """Wrong bytes are fetched again, and never stored."""
+        """Wrong bytes are downloaded again, and never stored."""
         wrong = Canned(200, b"x" * 10)
         self.fetch(wrong)
         self.check_stored()
 
     def test_wrong_bytes_for_good(self) -> None:
-        """If they stay wrong, that is told."""
+        """Bytes that stay wrong are an error."""
         wrong = Canned(200, b"x" * 10)
         failure = self.assertRaises(ContentMismatch, self.fetch, wrong, wrong, wrong)
         self.assertIn(f"{DIGEST} was expected", str(failure))
         self.check_not_stored()
 
     def test_too_long(self) -> None:
-        """A body that does not end is cut off, whether it states its length or not."""
+        """A body that is too long is refused, with and without Content-Length."""
         stated = Canned(200, b"x" * 11)
         endless = Canned(200, b"x" * 11, {"Content-Length": "", "Transfer-Encoding": "identity"})
         self.fetch(stated, endless)
         self.check_stored()
 
     def test_too_short(self) -> None:
-        """A body that ends early as if that were right is not taken."""
+        """A body that is too short is not stored."""
         short = Canned(200, CONTENT[:9], {"Content-Length": ""})
         self.fetch(short)
         self.check_stored()
 
     def test_busy(self) -> None:
-        """A registry that is busy is asked again."""
+        """A registry that is busy is retried."""
         self.fetch(Canned(429), Canned(503))
         self.check_stored()
 
     def test_missing(self) -> None:
-        """A blob that is not there is refused at once."""
+        """A missing blob is refused at once."""
         failure = self.assertRaises(UpstreamRefused, self.fetch, Canned(404))
         self.assertIn("the registry does not have it (status 404)", str(failure))
         self.assertEqual(len(self.transport.sent), 1)
         self.check_not_stored()
 
     def test_stopped(self) -> None:
-        """When all work is to end, what came is kept."""
+        """When the work is stopped, received bytes are kept."""
         self.leave_partial(CONTENT[:4])
         retries = quick_retries()
         retries._stop.set()

@@ -13,20 +13,21 @@ DIGEST = Digest.of(BLOB)
 
 
 class PrivateTests(HostileTreeTestCase):
-    """Tests for what is minreg's own, below ``.minreg``."""
+    """Tests for links in the private directory ``.minreg``."""
 
     def test_new(self) -> None:
-        """What a link for files in the making leads to is not cleared away."""
+        """The target of a linked staging directory is not emptied."""
         path = self.tree.path(".minreg", "new")
         os.rmdir(path)
         os.symlink(self.outside, path)
         self.assertEqual(
             self.refusal("prune", "--yes"),
-            f"Error: {path} is a link, or below one, and leads to {self.outside}: remove the link",
+            f"Error: cannot write {path}: it is a link to {self.outside}, or below one; "
+            "remove the link",
         )
 
     def test_lock(self) -> None:
-        """What a lock leads to is not written into, and a pipe is none."""
+        """The target of a linked lock is not written, and a pipe is refused."""
         path = self.tree.path(".minreg", "lock")
         for make in (
             lambda: os.symlink(self.victim, path),
@@ -35,16 +36,16 @@ class PrivateTests(HostileTreeTestCase):
         ):
             os.unlink(path)
             make()
-            self.assertIn(f"{path} is no plain file of its own", self.refusal("prune", "--yes"))
+            self.assertIn(f"{path}: it is no regular file", self.refusal("prune", "--yes"))
 
     def test_private(self) -> None:
-        """All of it may not lie elsewhere either."""
+        """The private directory itself must not be a link."""
         os.rename(self.tree.path(".minreg"), self.tree.path("private"))
         os.symlink("private", self.tree.path(".minreg"))
         self.assertIn("remove the link", self.refusal("prune", "--yes"))
 
     def test_partial(self) -> None:
-        """What a partial blob leads to is not written into, and a pipe is not waited for."""
+        """The target of a linked partial blob is not written, and a pipe does not block."""
         path = self.tree.path(".minreg", "partial", str(DIGEST))
         for make in (lambda: os.symlink(self.victim, path), lambda: os.mkfifo(path)):
             make()
@@ -55,10 +56,10 @@ class PrivateTests(HostileTreeTestCase):
 
 
 class WriterTests(HostileTreeTestCase):
-    """Tests for links among repositories that lead out of the tree."""
+    """Tests for links of repositories out of the tree."""
 
     def setUp(self) -> None:
-        """Have a repository that is a link out, one whose manifests are, and such blobs."""
+        """Have a repository, a directory of manifests and one of blobs that are links out."""
         super().setUp()
         self.writer = TreeWriter(self.tree.root, "a test").__enter__()
         self.addCleanup(self.writer.__exit__, None, None, None)
@@ -68,16 +69,18 @@ class WriterTests(HostileTreeTestCase):
         os.symlink(self.outside, self.tree.path(".minreg", "origins"))
 
     def test_writing(self) -> None:
-        """Nothing is made behind a link that leads out."""
+        """Nothing is created behind a link out of the tree."""
         for place in ("away", "away/x", "b"):
             self.assertRaises(TreeNotWritable, self.writer.write_manifest, place, b"{}")
             self.check_outside()
-        self.assertRaises(TreeNotWritable, self.writer.keep_file, ".minreg/origins/a", b"x")
+        self.assertRaises(
+            TreeNotWritable, self.writer.write_file_if_changed, ".minreg/origins/a", b"x"
+        )
         self.assertRaises(NameInvalid, self.writer.write_manifest, ".minreg/partial", b"{}")
         self.check_outside()
 
     def test_removing(self) -> None:
-        """Nothing is removed there."""
+        """Nothing is removed behind it."""
         for path in ("away/victim", "b/manifests/victim", ".minreg/origins/victim"):
             self.assertRaises(TreeNotWritable, self.writer.remove_file, path)
         os.mkdir(os.path.join(self.outside, "manifests"))
@@ -86,7 +89,7 @@ class WriterTests(HostileTreeTestCase):
         self.check_outside()
 
     def test_blob_elsewhere(self) -> None:
-        """A blob that is a link out is none, and a new one takes the link's place."""
+        """A blob that is a link out counts as missing, and is replaced by a file."""
         path = self.tree.path("blobs", str(DIGEST))
         os.symlink(self.victim, path)
         size = os.path.getsize(self.victim)
@@ -99,7 +102,7 @@ class WriterTests(HostileTreeTestCase):
 
 
 class ReadingTests(HostileTreeTestCase):
-    """Tests for commands that look at trees with links out of them."""
+    """Tests for commands that read trees with links out of them."""
 
     def setUp(self) -> None:
         """Have another tree outside, with an image."""
@@ -108,24 +111,24 @@ class ReadingTests(HostileTreeTestCase):
         self.other.add_image("x", "amd64", b"other", tags=("1",))
 
     def test_repository(self) -> None:
-        """A repository elsewhere is told, and nothing is removed there or here."""
+        """A repository outside is reported, and nothing is removed."""
         for name, target in (("b", "x"), ("c/manifests", "x/manifests"), ("d", ".")):
             path = self.tree.path(name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             os.symlink(self.other.path(target), path)
             said = self.refusal("prune", "--yes", "--keep-file", "-", keep="quay.io/none:1")
-            self.assertIn("so nothing is removed: ", said)
+            self.assertIn("nothing was removed: ", said)
             self.assertIn(f"{path} leads out of the root", said)
             for command in ("list", "verify"):
                 result = self.run_command(command)
                 self.assertEqual(result.exit_code, 1)
-                self.assertIn(f"not looked at: {path} leads out of the root", result.output)
+                self.assertIn(f"not checked: {path} leads out of the root", result.output)
                 self.assertIn("a:1", result.stdout)
             os.unlink(path)
         self.assertTrue(os.path.lexists(self.other.path("x", "manifests", "1")))
 
     def test_allowed(self) -> None:
-        """Where links may lead there, it is looked at, and kept with all that it needs."""
+        """With --allow-links-to it is read, and kept with all that it needs."""
         os.symlink(self.other.path("x"), self.tree.path("b"))
         layer = self.tree.add_blob("a", "x/y", b"other")
         self.tree.add_blob("a", "x/y", b"orphan")
@@ -139,7 +142,7 @@ class ReadingTests(HostileTreeTestCase):
         self.assertEqual(self.run_command("verify", *allowing).exit_code, 0)
 
     def test_blob(self) -> None:
-        """A blob that the registry would not serve is none: it is a link out, or no file."""
+        """A blob that the registry would not serve, a link out or no file, is a problem."""
         path = self.tree.blob_path(b"layer")
         os.unlink(path)
         os.symlink(self.other.blob_path(b"other"), path)
@@ -153,7 +156,7 @@ class ReadingTests(HostileTreeTestCase):
         self.assertIn(f"{path} is not a file: remove it", self.run_command("verify").stdout)
 
     def test_many_names(self) -> None:
-        """Links among a few directories end neither list nor prune, but are told."""
+        """Directories with links to each other end neither list nor prune, and are reported."""
         names = [f"d{number}" for number in range(12)]
         for name in names:
             os.mkdir(self.tree.path(name))
@@ -165,7 +168,7 @@ class ReadingTests(HostileTreeTestCase):
         self.assertIn("names by links: remove some", self.refusal("prune"))
 
     def test_nested(self) -> None:
-        """Indexes within indexes end in one line, and nothing is removed."""
+        """Deeply nested indexes are reported in one line, and nothing is removed."""
         index = self.tree.add_index("b", tag="1")
         for _ in range(600):
             index = self.tree.add_index("b", index, tag="1")

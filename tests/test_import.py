@@ -22,7 +22,7 @@ ARM64 = Image("arm64")
 
 
 class ImportCommandTests(SynchronousTestCase):
-    """Tests for the command, as it is called."""
+    """Tests for the command line."""
 
     def setUp(self) -> None:
         """Write an archive."""
@@ -30,7 +30,7 @@ class ImportCommandTests(SynchronousTestCase):
         self.archive = self.write(make_tar(make_k3s_layout([AMD64], [ARM64])))
 
     def write(self, content: bytes) -> str:
-        """Write a file, and name it."""
+        """Write a file, and return its path."""
         path: str = self.mktemp()
         with open(path, "wb") as file:
             file.write(content)
@@ -43,13 +43,13 @@ class ImportCommandTests(SynchronousTestCase):
         )
 
     def test_report(self) -> None:
-        """Each image gets a line: its name, digest, origin, size and what it lacks."""
+        """Each image has a line: its name, digest, origin, size and missing platforms."""
         result = self.run_import(self.archive)
         digest = Digest.of(make_index([AMD64.descriptor, ARM64.descriptor]))
         self.assertEqual(
             result.stdout,
             "docker.io/rancher/mirrored-pause:3.6 is now rancher/mirrored-pause:3.6, "
-            f"{digest}, 20.8 kB; not there: linux/arm64\n",
+            f"{digest}, 20.8 kB; not in the archive: linux/arm64\n",
         )
         self.assertEqual(result.exit_code, 0)
         # What comes next is on stderr: stdout is a list. It was hashed: no need to verify.
@@ -61,48 +61,56 @@ class ImportCommandTests(SynchronousTestCase):
         )
 
     def test_standard_input(self) -> None:
-        """A dash is standard input."""
+        """``-`` is standard input."""
         with open(self.archive, "rb") as file:
             result = self.run_import("-", standard_input=file.read())
         self.assertEqual(result.exit_code, 0)
         self.assertTrue(os.path.lexists(f"{self.root}/rancher/mirrored-pause/manifests/3.6"))
 
+    def test_standard_input_refused(self) -> None:
+        """An error about standard input names it."""
+        result = self.run_import("-", standard_input=b"x")
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn("Error: standard input: ", result.stderr)
+
     def test_options(self) -> None:
-        """Platforms are chosen, hosts kept, names given."""
+        """The options select platforms, keep hosts, and name images."""
         result = self.run_import(self.archive, "-p", "linux/amd64", "-n")
         self.assertEqual(result.exit_code, 0)
         self.assertIn(" is now docker.io/rancher/mirrored-pause:3.6, ", result.output)
-        self.assertTrue(result.stdout.endswith("; not there: linux/arm64\n"))
+        self.assertTrue(result.stdout.endswith("; not in the archive: linux/arm64\n"))
         unnamed = self.write(make_tar(make_image_layout(AMD64, {})))
         self.assertEqual(self.run_import(unnamed, "--name", "a/b:1").exit_code, 0)
         self.assertTrue(os.path.lexists(f"{self.root}/a/b/manifests/1"))
 
     def test_some_fail(self) -> None:
-        """An archive that fails is told on stderr; the others are imported."""
+        """An archive that fails is reported on stderr; the others are imported."""
         broken = self.write(make_tar(make_image_layout(AMD64))[:2000])
         result = self.run_import(broken, self.archive)
         self.assertEqual(result.exit_code, 1)
-        self.assertTrue(result.stderr.startswith(f"Error: {broken}: it is cut short within "))
+        self.assertTrue(
+            result.stderr.startswith(f"Error: {broken}: the archive is truncated within ")
+        )
         self.assertEqual(result.stderr.count("\n"), 1)
         self.assertIn("is now rancher/mirrored-pause:3.6, ", result.stdout)
 
-    def test_malformed_place(self) -> None:
-        """A name that a tree cannot have is told like any other failure."""
+    def test_invalid_path(self) -> None:
+        """A name that cannot be stored in a tree is an error."""
         named = {CONTAINERD_NAME: "docker.io/a/blobs/b:1"}
         result = self.run_import(self.write(make_tar(make_image_layout(AMD64, named))))
         self.assertEqual(result.exit_code, 1)
-        self.assertIn("'a/blobs/b' has a part called 'blobs'", result.stderr)
+        self.assertIn("'a/blobs/b' has a part named 'blobs'", result.stderr)
         self.assertEqual(os.listdir(f"{self.root}/blobs"), [])
 
     def test_locked(self) -> None:
-        """A tree that another process writes is left alone."""
+        """If another process writes the tree, the command fails."""
         with TreeWriter(self.root, "another command"):
             result = self.run_import(self.archive)
         self.assertEqual(result.exit_code, 1)
-        self.assertIn("(another command): wait until that ends", result.stderr)
+        self.assertIn("(another command) writes it; wait until that ends", result.stderr)
 
     def test_usage(self) -> None:
-        """No source, or a platform that is none, is wrong usage."""
+        """A command without a source, or with a malformed platform, is a usage error."""
         self.assertEqual(self.run_import().exit_code, 2)
         result = self.run_import(self.archive, "-p", "linux")
         self.assertEqual(result.exit_code, 2)

@@ -28,10 +28,10 @@ from tests.importing import AMD64, ARM64, S390X, ImporterTestCase
 
 
 class ImportTests(ImporterTestCase):
-    """Tests for archives that are good."""
+    """Tests for valid archives."""
 
     def test_layout(self) -> None:
-        """An image of an OCI layout is served as it was, under its digest."""
+        """An image of an OCI layout keeps its digest and bytes."""
         (image,) = self.import_members(make_image_layout(AMD64))
         self.assertEqual(str(image), "rancher/mirrored-pause:3.6")
         self.assertEqual(image.digest, Digest.of(AMD64.manifest))
@@ -42,7 +42,7 @@ class ImportTests(ImporterTestCase):
             self.assertEqual(self.read_blob("rancher/mirrored-pause", content), content)
 
     def test_k3s_tarball(self) -> None:
-        """The index keeps its digest; platforms that are not there are told."""
+        """The index keeps its digest; missing platforms are reported."""
         (image,) = self.import_members(make_k3s_layout([AMD64], [ARM64, S390X]))
         index = make_index([one.descriptor for one in (AMD64, ARM64, S390X)])
         served = self.read_manifest("rancher/mirrored-pause", "3.6")
@@ -61,7 +61,7 @@ class ImportTests(ImporterTestCase):
         self.assertEqual(image.missing, ())
 
     def test_docker_archive(self) -> None:
-        """Layers that are links are found, and one manifest is made, always the same."""
+        """Linked layers are found, and the generated manifest is always the same."""
         layer = make_tar([("a", b"shared")])
         shared = Image(layers=(layer, make_tar([("b", b"own")]), layer))
         (image,) = self.import_members(make_docker_archive(shared))
@@ -75,7 +75,7 @@ class ImportTests(ImporterTestCase):
         self.assertEqual(again.digest, image.digest)
 
     def test_hybrid_with_lost_layers(self) -> None:
-        """Where Docker 25.0 lost a layer from its manifest, its own list is believed."""
+        """Where Docker 25.0 left a layer out of its manifest, manifest.json is used."""
         layer = make_tar([("a", b"twice")])
         whole = Image(layers=(layer, layer))
         short = describe(OCI_MANIFEST, Image(layers=(layer,)).manifest)
@@ -92,7 +92,7 @@ class ImportTests(ImporterTestCase):
         self.assertEqual(manifest.count(str(Digest.of(layer)).encode()), 2)
 
     def test_directory(self) -> None:
-        """A layout that is a directory is taken as it lies."""
+        """A layout in a directory is imported."""
         source = self.mktemp()
         unpack(make_tar(make_image_layout(AMD64)), source)
         with TreeWriter(self.root, "a test") as tree:
@@ -100,7 +100,7 @@ class ImportTests(ImporterTestCase):
         self.assertEqual(self.read_manifest("rancher/mirrored-pause", "3.6")[1], AMD64.manifest)
 
     def test_again(self) -> None:
-        """What is there already is not written again."""
+        """Content that the tree has is not written again."""
         self.import_members(make_image_layout(AMD64))
         path = os.path.join(self.root, "blobs", str(Digest.of(AMD64.config)))
         before = os.stat(path)
@@ -114,16 +114,16 @@ class ImportTests(ImporterTestCase):
         self.import_members(members)
 
     def test_not_trimmed(self) -> None:
-        """With hosts kept, an image lies below that of its registry."""
+        """With --no-trim the repository's path begins with the host."""
         (image,) = self.import_members(make_image_layout(AMD64), trimmed=False)
-        self.assertEqual(image.place, "docker.io/rancher/mirrored-pause")
+        self.assertEqual(image.repository, "docker.io/rancher/mirrored-pause")
         self.assertEqual(
             list(RegistryTree(self.root).iterate_repositories("")),
             ["docker.io/rancher/mirrored-pause"],
         )
 
     def test_platform(self) -> None:
-        """Only what is wanted is taken of an index; what else it names is told as missing."""
+        """Only the selected platforms of an index are imported; others are reported as missing."""
         members = make_k3s_layout([AMD64, ARM64], [S390X])
         (image,) = self.import_members(members, platforms=[Platform("linux", "arm64", "v8")])
         self.assertEqual(image.missing, (Platform("linux", "amd64"), Platform("linux", "s390x")))
@@ -131,7 +131,7 @@ class ImportTests(ImporterTestCase):
         self.assertEqual(sorted(blobs), sorted(str(Digest.of(one)) for one in ARM64.blobs))
 
     def test_digest(self) -> None:
-        """An image that is named by its digest gets no tag, and is kept all the same."""
+        """An image that is named by digest gets no tag, and is kept by ``prune``."""
         name = f"docker.io/a/b@{Digest.of(AMD64.manifest)}"
         (image,) = self.import_members(make_image_layout(AMD64, {CONTAINERD_NAME: name}))
         self.assertEqual(str(image), f"a/b@{Digest.of(AMD64.manifest)}")
@@ -140,7 +140,7 @@ class ImportTests(ImporterTestCase):
         self.assertEqual(plan_removal(self.root, None).manifests, ())
 
     def test_name(self) -> None:
-        """An image without a name gets one, with the tag that it has."""
+        """An image without a name gets that of --name, with its own tag."""
         members = make_image_layout(AMD64, {"org.opencontainers.image.ref.name": "1.0"})
         (image,) = self.import_members(members, name="quay.io/a/b")
         self.assertEqual((str(image), str(image.reference)), ("a/b:1.0", "quay.io/a/b:1.0"))

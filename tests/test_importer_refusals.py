@@ -25,24 +25,29 @@ from tests.importing import AMD64, ARM64, S390X, ImporterTestCase
 
 
 class RefusalTests(ImporterTestCase):
-    """Tests for archives that are refused: the tree stays as it was."""
+    """Tests for archives that are refused: the tree is unchanged."""
 
     def setUp(self) -> None:
-        """Make a tree with something in it."""
+        """Create a tree with content."""
         super().setUp()
         self.import_members(make_image_layout(ARM64, {CONTAINERD_NAME: "docker.io/a/b:1"}))
 
     def test_damaged_blob(self) -> None:
-        """A blob that is not what its name says is named."""
+        """A blob whose bytes do not have the digest in its path is refused."""
         members = make_image_layout(AMD64)
         at = members.index(blob(AMD64.layers[1]))
         path, content = members[at]
         members[at] = (path, content.replace(b"etc/a", b"etc/x"))
         said = self.refuse(members)
-        self.assertTrue(said.startswith(f"-: '{path}' is damaged, its bytes are sha256:"), said)
+        self.assertTrue(
+            said.startswith(
+                f"standard input: '{path}' is damaged, its bytes have the digest sha256:"
+            ),
+            said,
+        )
 
     def test_damaged_layer(self) -> None:
-        """So is a layer of a docker-archive that its config does not know."""
+        """A layer of a docker-archive without its diff_id is refused."""
         members = make_docker_archive(AMD64)
         at, path = next(
             (at, one[0])
@@ -50,11 +55,13 @@ class RefusalTests(ImporterTestCase):
             if isinstance(one, tuple) and one[1] == AMD64.layers[1]
         )
         members[at] = (path, AMD64.layers[1].replace(b"etc/a", b"etc/x"))
-        expected = f"'{path}' is not the layer that the config names, {Digest.of(AMD64.layers[1])}"
+        expected = (
+            f"the layer '{path}' by the diff_id {Digest.of(AMD64.layers[1])}, but the layer has"
+        )
         self.assertIn(expected, self.refuse(members))
 
     def test_cut_short(self) -> None:
-        """Wherever an archive is cut off, nothing of it is taken."""
+        """A truncated archive is refused, wherever it ends."""
         archive = make_tar(make_image_layout(AMD64))
         before = self.list_tree()
         for end in range(0, archive.rindex(b"1.0.0") + 512, 499):
@@ -62,25 +69,25 @@ class RefusalTests(ImporterTestCase):
             self.assertEqual(self.list_tree(), before)
 
     def test_lost_layer(self) -> None:
-        """An image that lacks a layer is refused, and the layer named."""
+        """An image without one of its layers is refused, and the layer named."""
         members = [one for one in make_image_layout(AMD64) if one != blob(AMD64.layers[0])]
         self.assertEqual(
             self.refuse(members),
-            f"-: {NAME} is not whole: blob {Digest.of(AMD64.layers[0])} of "
-            f"{Digest.of(AMD64.manifest)} is not in the archive, with "
-            f"{len(AMD64.layers[0])} bytes; export the image anew",
+            f"standard input: {NAME} is incomplete: blob {Digest.of(AMD64.layers[0])} of "
+            f"{Digest.of(AMD64.manifest)}, of {len(AMD64.layers[0])} bytes, "
+            "is not in the archive; export the image again",
         )
 
     def test_claims(self) -> None:
-        """A member that claims 10 TB is refused before anything is written."""
+        """A member of 10 TB is refused before anything is written."""
         giant = tarfile.TarInfo("blobs/giant")
         giant.size = 10 * 10**12
         header = giant.tobuf(tarfile.GNU_FORMAT)
         failure = self.assertRaises(ArchiveInvalid, self.import_stream, header + bytes(4096))
-        self.assertIn("'blobs/giant' has 10000000000000 bytes, and only", str(failure))
+        self.assertIn("'blobs/giant' has 10000000000000 bytes, but only", str(failure))
 
     def test_collision(self) -> None:
-        """Two images that only their hosts tell apart are not put upon each other."""
+        """Two images that differ only in their hosts are refused."""
         descriptors = [
             describe(OCI_MANIFEST, image.manifest, annotations={CONTAINERD_NAME: name})
             for image, name in ((AMD64, "docker.io/x/y:1"), (S390X, "quay.io/x/y:1"))
@@ -89,13 +96,13 @@ class RefusalTests(ImporterTestCase):
         layout = make_layout(list(dict.fromkeys(contents)), descriptors)
         self.assertEqual(
             self.refuse(layout),
-            "-: docker.io/x/y:1 and quay.io/x/y:1 differ, and would get the same tag: "
-            "keep the hosts with --no-trim",
+            "standard input: docker.io/x/y:1 and quay.io/x/y:1 are different images for the "
+            "same tag; keep the hosts with --no-trim",
         )
         self.assertEqual(len(self.import_members(layout, trimmed=False)), 2)
 
     def test_two_images_of_one_name(self) -> None:
-        """Nor are two images that nothing but their platform tells apart."""
+        """Two images that differ only in their platform are refused."""
         descriptors = [
             describe(OCI_MANIFEST, image.manifest, annotations={CONTAINERD_NAME: NAME})
             | {"platform": image.descriptor["platform"]}
@@ -107,14 +114,17 @@ class RefusalTests(ImporterTestCase):
         (image,) = self.import_members(layout, platforms=[Platform("linux", "s390x")])
         self.assertEqual(image.digest, Digest.of(S390X.manifest))
         said = self.refuse(layout, platforms=[Platform("linux", "arm")])
-        self.assertIn("nothing for the wanted platforms, but for linux/amd64, linux/s390x", said)
+        self.assertIn(
+            "nothing for the selected platforms, only for linux/amd64, linux/s390x", said
+        )
 
     def test_other_origin(self) -> None:
-        """What the tree has from one registry is not overwritten by another's."""
+        """An image of one registry does not replace that of another one."""
         other = make_image_layout(AMD64, {CONTAINERD_NAME: "quay.io/a/b:1"})
         self.assertEqual(
             self.refuse(other),
-            "-: a/b:1 is in the tree from docker.io/a/b, and quay.io/a/b:1 differs: "
+            "standard input: the tree has a/b:1 from docker.io/a/b, and quay.io/a/b:1 is "
+            "another image; "
             "keep the hosts with --no-trim",
         )
         newer = make_image_layout(AMD64, {CONTAINERD_NAME: "docker.io/a/b:1"})
@@ -122,12 +132,12 @@ class RefusalTests(ImporterTestCase):
         self.assertEqual(self.read_manifest("a/b", "1")[1], AMD64.manifest)
 
     def test_platform_that_is_not_there(self) -> None:
-        """An archive with nothing for the wanted platform says what it has."""
+        """If there is nothing for the selected platforms, the error lists those of the archive."""
         said = self.refuse(make_k3s_layout([AMD64], []), platforms=[Platform("linux", "arm")])
-        self.assertIn("has nothing for the wanted platforms, but for linux/amd64", said)
+        self.assertIn("has nothing for the selected platforms, only for linux/amd64", said)
 
     def test_wanted_platform_is_missing(self) -> None:
-        """So does one whose index names the platform, and that is all."""
+        """An index that names the platform without having it is refused too."""
         said = self.refuse(
             make_k3s_layout([AMD64], [ARM64]), platforms=[Platform("linux", "arm64")]
         )
@@ -136,7 +146,7 @@ class RefusalTests(ImporterTestCase):
     @settings(deadline=None, max_examples=40)
     @given(st.data())
     def test_turned_bits(self, data: st.DataObject) -> None:
-        """Whatever is damaged, an archive is refused whole, or all of it that counts is right."""
+        """A damaged archive is refused, or its images are right nevertheless."""
         kinds: list[Members] = [make_image_layout(AMD64), make_docker_archive(AMD64)]
         archive = bytearray(make_tar(data.draw(st.sampled_from(kinds))))
         at = data.draw(st.integers(0, len(archive) - 1))

@@ -5,13 +5,13 @@ from textwrap import indent
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.manifests.images import Found, find_images
+from minreg.k3s.manifests.image_references import ManifestImages, find_images
 
 HEAD = "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nmetadata: {name: x}\nspec:\n"
-OWN = "which images the chart itself brings along is not known"
+OWN = "the images in the chart itself are not known"
 
 
-def find(spec: str, head: str = HEAD) -> Found:
+def find(spec: str, head: str = HEAD) -> ManifestImages:
     """Find the images of a resource."""
     return find_images([("a.yaml", head + indent(spec, "  "))])
 
@@ -33,11 +33,11 @@ class ChartTests(SynchronousTestCase):
             "  image:\n    repository: rancher/mirrored-library-traefik\n    tag: 3.3.6\n"
             "  tolerations: [{key: CriticalAddonsOnly}]\n"
         )
-        found = find(spec)
-        [one] = found.images
+        result = find(spec)
+        [one] = result.images
         self.assertEqual(str(one.image), "docker.io/rancher/mirrored-library-traefik:3.3.6")
         self.assertEqual(one.reason, "a.yaml:10, HelmChart x")
-        [note] = found.notes
+        [note] = result.notes
         self.assertEqual(note.partition(f": {OWN}")[0], "a.yaml:5, HelmChart x")
 
     def test_chart_alone(self) -> None:
@@ -83,7 +83,7 @@ class ChartTests(SynchronousTestCase):
         self.assertEqual(names("set:\n  x: ''\n  x.image: c:1\n"), [])
 
     def test_endless_set(self) -> None:
-        """Paths without end are complained of, be it one or many; thousands of steps are not."""
+        """Keys of ``set`` with more than 10000 parts in all are an error."""
         for paths, is_fine in (
             (["a." * 10_001], False),
             ([f"k{number}{'.a' * 60}" for number in range(170)], False),
@@ -91,10 +91,10 @@ class ChartTests(SynchronousTestCase):
         ):
             spec = {"set": {"image": "b:1", **dict.fromkeys(paths, "x")}}
             head = {"apiVersion": "helm.cattle.io/v1", "kind": "HelmChart"}
-            found = find_images([("a.json", json.dumps({**head, "spec": spec}))])
-            complaint = "a.json: the paths in its set have more than 10000 steps"
-            self.assertEqual(found.complaints, [] if is_fine else [complaint])
-            self.assertEqual(len(found.images), is_fine)
+            result = find_images([("a.json", json.dumps({**head, "spec": spec}))])
+            complaint = "a.json: the keys in its set have more than 10000 parts"
+            self.assertEqual(result.errors, [] if is_fine else [complaint])
+            self.assertEqual(len(result.images), is_fine)
 
     def test_shared(self) -> None:
         """What many charts share is searched once, and in each form that it has."""
@@ -107,9 +107,9 @@ class ChartTests(SynchronousTestCase):
             text = f"v: &v {values}\nc:\n" + f"- {chart.replace('FORM', form)}\n" * 50
             self.assertEqual(len(find_images([("a", text)]).images), 1, form)
         charts = "".join(f"- {chart.replace('FORM', form)}\n" for form in ("values", "set"))
-        found = find_images([("a", f"v: &v {{image: 'a:1', x.image: 'b:1'}}\nc:\n{charts}")])
+        result = find_images([("a", f"v: &v {{image: 'a:1', x.image: 'b:1'}}\nc:\n{charts}")])
         self.assertEqual(
-            [one.image.repository for one in found.images],
+            [one.image.repository for one in result.images],
             ["library/a", "library/a", "library/b"],
         )
         self.assertEqual(
@@ -123,10 +123,10 @@ class ChartTests(SynchronousTestCase):
             "image: {repository: a/b}",
             "image: {repository: a/b, tag: ''}",
         ):
-            found = find(f"values:\n  {values}\n")
-            self.assertEqual(found.images, [])
-            [note] = found.notes
-            self.assertIn("'a/b' has the tag ", note)
+            result = find(f"values:\n  {values}\n")
+            self.assertEqual(result.images, [])
+            [note] = result.notes
+            self.assertIn("the tag of image 'a/b' is in the chart", note)
 
     def test_no_image(self) -> None:
         """What is no image is none: a repository of charts, or a tag alone."""
@@ -136,19 +136,19 @@ class ChartTests(SynchronousTestCase):
             "image: {}",
             "a: b",
         ):
-            found = find(f"values:\n  {values}\n")
-            self.assertEqual((found.images, found.notes, found.complaints), ([], [], []), values)
+            result = find(f"values:\n  {values}\n")
+            self.assertEqual((result.images, result.notes, result.errors), ([], [], []), values)
 
     def test_config(self) -> None:
         """A HelmChartConfig has no chart of its own, and values like one."""
         head = HEAD.replace("HelmChart", "HelmChartConfig")
-        found = find("valuesContent: |-\n  image: a/b:1\n", head)
-        self.assertEqual((len(found.images), found.notes), (1, []))
+        result = find("valuesContent: |-\n  image: a/b:1\n", head)
+        self.assertEqual((len(result.images), result.notes), (1, []))
 
     def test_broken_values(self) -> None:
         """Values that are no YAML are complained of, with the line in the file."""
-        found = find("valuesContent: |-\n  image: a/b:1\n  image: {{ x }}: y: z\n")
-        self.assertRegex(found.complaints[0], r"^a\.yaml:7: ")
+        result = find("valuesContent: |-\n  image: a/b:1\n  image: {{ x }}: y: z\n")
+        self.assertRegex(result.errors[0], r"^a\.yaml:7: ")
 
     def test_json(self) -> None:
         """In JSON, lines are those of the values."""
@@ -157,12 +157,12 @@ class ChartTests(SynchronousTestCase):
         )
         text += ' "spec": {"valuesContent": "a: b\\nimage: c:1\\n", "values": {"image": '
         text += '{"repository": "d", "tag": 1.5}}}}'
-        found = find_images([("a.json", text)])
+        result = find_images([("a.json", text)])
         self.assertEqual(
-            [one.reason for one in found.images],
+            [one.reason for one in result.images],
             ["a.json, valuesContent:2, HelmChart x", "a.json, HelmChart x"],
         )
-        self.assertEqual(str(found.images[1].image), "docker.io/library/d:1.5")
+        self.assertEqual(str(result.images[1].image), "docker.io/library/d:1.5")
 
     def test_no_spec(self) -> None:
         """A chart of no shape at all has no images."""
@@ -186,11 +186,11 @@ class PlanTests(SynchronousTestCase):
         )
 
     def test_channel(self) -> None:
-        """Which version a channel names is not known, unless the controller has found out."""
+        """Which version a channel names is not known, unless the controller has result out."""
         spec = "channel: https://update.k3s.io/x\nupgrade: {image: rancher/k3s-upgrade}\n"
-        found = find(spec, self.head)
-        self.assertEqual(found.images, [])
-        self.assertIn("gets its tag from a channel: it is not known", found.notes[0])
+        result = find(spec, self.head)
+        self.assertEqual(result.images, [])
+        self.assertIn("comes from a channel: it is not known", result.notes[0])
         plan = f"{self.head}{indent(spec, '  ')}status: {{latestVersion: v1.0.0-k3s1}}\n"
         [one] = find_images([("a", plan)]).images
         self.assertEqual(str(one.image), "docker.io/rancher/k3s-upgrade:v1.0.0-k3s1")

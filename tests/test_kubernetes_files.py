@@ -1,4 +1,4 @@
-"""Tests for how files of manifests are found and read."""
+"""Tests for how files of manifests are result and read."""
 
 import contextlib
 import io
@@ -7,8 +7,8 @@ import threading
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.manifests.files import ManifestsInvalid, read_files
-from minreg.k3s.manifests.images import read_manifests
+from minreg.k3s.manifests.image_references import read_manifests
+from minreg.k3s.manifests.manifest_files import ManifestsInvalid, read_files
 
 
 class FilesTests(SynchronousTestCase):
@@ -56,7 +56,7 @@ class FilesTests(SynchronousTestCase):
         )
 
     def test_skip(self) -> None:
-        """What K3s is told to skip is skipped."""
+        """Files with a .skip file beside them are skipped, as by K3s."""
         for name in ("a.yaml", "a.yaml.skip", "b.yaml"):
             self.write(name)
         self.assertEqual(self.names(), ["b.yaml"])
@@ -85,7 +85,7 @@ class FilesTests(SynchronousTestCase):
         self.assertTrue(linked.endswith("/below/a.yaml"))
 
     def test_file(self) -> None:
-        """A file is read whatever it is called."""
+        """A file that is named itself may have any name."""
         path = self.write("x", b"\xef\xbb\xbfa: \xc3\xa9\n")
         self.assertEqual(self.read(path), {path: "a: é\n"})
 
@@ -99,9 +99,9 @@ class FilesTests(SynchronousTestCase):
         for path, reason in (
             (self.directory + "/none", "is neither a file nor a directory"),
             ("/dev/null", "is neither a file nor a directory"),
-            (self.write("sub/x.txt").removesuffix("/x.txt"), "has no file whose name ends in"),
-            (self.write("latin.yaml", b"a: \xe9"), "latin.yaml is no text in UTF-8"),
-            (self.write("\x1b]0;x\x07\n.yaml", b"\xe9"), r"\x1b]0;x\x07\n.yaml is no text"),
+            (self.write("sub/x.txt").removesuffix("/x.txt"), "has no files whose names end in"),
+            (self.write("latin.yaml", b"a: \xe9"), "latin.yaml is not UTF-8"),
+            (self.write("\x1b]0;x\x07\n.yaml", b"\xe9"), r"\x1b]0;x\x07\n.yaml is not UTF-8"),
             (self.write("large.yaml", b"#" * (16 * 1024 * 1024 + 1)), "is larger than"),
         ):
             refusal = self.refusal(path)
@@ -144,9 +144,9 @@ class FilesTests(SynchronousTestCase):
     def test_images(self) -> None:
         """What is right is read from all of them."""
         self.write("a.yaml", b"containers: [{image: 'a:1'}]\n")
-        found = read_manifests(
+        result = read_manifests(
             [self.directory, "-"], io.BytesIO(b"containers: [{image: 'b:1'}]\n")
         )
         self.assertEqual(
-            [one.image.repository for one in found.images], ["library/a", "library/b"]
+            [one.image.repository for one in result.images], ["library/a", "library/b"]
         )

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.k3s.manifests.images``: what workloads name."""
+"""Tests for ``minreg.k3s.manifests.image_references``: what workloads name."""
 
 import json
 from textwrap import indent
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.manifests.images import Found, find_images
+from minreg.k3s.manifests.image_references import ManifestImages, find_images
 
 POD = """\
 initContainers:
@@ -62,21 +62,21 @@ def resource(kind: str, spec: str, version: str = "v1") -> str:
     )
 
 
-def find(*texts: str) -> Found:
+def find(*texts: str) -> ManifestImages:
     """Find the images that files name."""
     return find_images((f"{number}.yaml", text) for number, text in enumerate(texts))
 
 
-def names(found: Found) -> list[str]:
-    """Name what was found."""
-    return [str(one.image) for one in found.images]
+def names(result: ManifestImages) -> list[str]:
+    """Name what was result."""
+    return [str(one.image) for one in result.images]
 
 
 class WorkloadTests(SynchronousTestCase):
     """Tests for workloads of all kinds."""
 
     def test_kinds(self) -> None:
-        """Whatever the kind, its containers and volumes are found, in their order."""
+        """The images of containers and volumes are found in any kind of resource, in order."""
         for text in (
             resource("Pod", POD),
             *(
@@ -95,8 +95,8 @@ class WorkloadTests(SynchronousTestCase):
             resource("Rollout", TEMPLATE, "argoproj.io/v1alpha1"),
             resource("Widget", f"parts:\n- {indent(TEMPLATE, '  ').lstrip()}", "example.com/v1"),
         ):
-            found = find(text)
-            self.assertEqual((names(found), found.notes, found.complaints), (NAMES, [], []), text)
+            result = find(text)
+            self.assertEqual((names(result), result.notes, result.errors), (NAMES, [], []), text)
 
     def test_lists(self) -> None:
         """A list is what is in it, and each item has its own name."""
@@ -142,23 +142,23 @@ class WorkloadTests(SynchronousTestCase):
             + "  SYSTEM_UPGRADE_JOB_KUBECTL_IMAGE: rancher/kubectl:v1.30.3\n"
             "  SYSTEM_UPGRADE_JOB_KUBECTL_IMAGE_WINDOWS: ''\n"
         )
-        found = find(text)
+        result = find(text)
         self.assertEqual(
-            [f"{one.image} {one.reason}" for one in found.images],
+            [f"{one.image} {one.reason}" for one in result.images],
             [
                 "docker.io/library/busybox:1 0.yaml:15, Pod y/x",
                 "docker.io/rancher/kubectl:v1.30.3 0.yaml:16, ConfigMap local-path-config",
             ],
         )
-        self.assertEqual((found.complaints, found.notes), ([], []))
+        self.assertEqual((result.errors, result.notes), ([], []))
 
     def test_shared_data(self) -> None:
         """What many ConfigMaps share is read once."""
         pod = indent(resource("Pod", "containers:\n- image: a:1"), "    ")
         for data in ("*v", "{b.yaml: *w}"):
             maps = f"- {{apiVersion: v1, kind: ConfigMap, data: {data}}}\n" * 50
-            found = find(f"v: &v\n  a.yaml: &w |-\n{pod}c:\n{maps}")
-            self.assertEqual((names(found), found.complaints), (["docker.io/library/a:1"], []))
+            result = find(f"v: &v\n  a.yaml: &w |-\n{pod}c:\n{maps}")
+            self.assertEqual((names(result), result.errors), (["docker.io/library/a:1"], []))
 
 
 class UnknownTests(SynchronousTestCase):
@@ -167,41 +167,41 @@ class UnknownTests(SynchronousTestCase):
     def test_filled_in_later(self) -> None:
         """An image that is filled in later is remarked upon."""
         for image in ("{{ .Values.image }}:1", "${IMAGE}", "%{REGISTRY}%a:1", "$(IMAGE)"):
-            found = find(resource("Pod", f"containers:\n- image: '{image}'"))
-            self.assertEqual(names(found), [])
+            result = find(resource("Pod", f"containers:\n- image: '{image}'"))
+            self.assertEqual(names(result), [])
             self.assertEqual(
-                found.notes,
-                [f"0.yaml:6, Pod y/x: '{image}' is filled in later, and not known here"],
+                result.notes,
+                [f"0.yaml:6, Pod y/x: '{image}' has a placeholder: the image is not known"],
             )
 
     def test_elsewhere(self) -> None:
         """What names an image outside of a pod is remarked upon, if it looks like one."""
-        found = find(
+        result = find(
             resource("Prometheus", "image: quay.io/prometheus/prometheus:v2", "monitoring/v1"),
             resource("Picture", "image: logo", "example.com/v1"),
         )
-        self.assertEqual(names(found), [])
-        [note] = found.notes
+        self.assertEqual(names(result), [])
+        [note] = result.notes
         self.assertIn("0.yaml:5, Prometheus y/x: 'quay.io/prometheus/prometheus:v2' is not", note)
 
     def test_empty(self) -> None:
         """No image, or one that is no text, names nothing."""
         text = resource("Pod", "containers:\n- image: ''\n- image:\n- image: [a]\n- {}\n- a\n")
-        found = find(text, resource("Pod", "containers: {image: a:1}\nvolumes: x\n"))
-        self.assertEqual((names(found), found.complaints), ([], []))
+        result = find(text, resource("Pod", "containers: {image: a:1}\nvolumes: x\n"))
+        self.assertEqual((names(result), result.errors), ([], []))
 
     def test_no_name(self) -> None:
-        """What names no image is complained of, with file and line."""
-        found = find(resource("Pod", "containers:\n- image: 'A B:1'\n- image: 'a:1'"))
-        self.assertEqual(names(found), ["docker.io/library/a:1"])
-        [complaint] = found.complaints
-        self.assertIn("0.yaml:6, Pod y/x: 'A B:1' names no image: ", complaint)
+        """Text that is not an image name is reported with its file and line."""
+        result = find(resource("Pod", "containers:\n- image: 'A B:1'\n- image: 'a:1'"))
+        self.assertEqual(names(result), ["docker.io/library/a:1"])
+        [error] = result.errors
+        self.assertIn("0.yaml:6, Pod y/x: 'A B:1' is not an image name: ", error)
 
     def test_broken(self) -> None:
         """A file that is no YAML is complained of; the others are read all the same."""
-        found = find("image: {{ a }}:1\n", resource("Pod", POD), "image: [\n")
-        self.assertEqual(names(found), NAMES)
-        self.assertEqual([one[:9] for one in found.complaints], ["0.yaml:1:", "2.yaml:2:"])
+        result = find("image: {{ a }}:1\n", resource("Pod", POD), "image: [\n")
+        self.assertEqual(names(result), NAMES)
+        self.assertEqual([one[:9] for one in result.errors], ["0.yaml:1:", "2.yaml:2:"])
 
     def test_alias_bomb(self) -> None:
         """Aliases of aliases are looked at once."""
@@ -214,12 +214,12 @@ class UnknownTests(SynchronousTestCase):
         self.assertEqual(len(names(find("&a {b: *a, containers: [{image: 'a:1', x: *a}]}"))), 1)
 
     def test_control_characters(self) -> None:
-        """Whatever a manifest says, what is printed of it does nothing to a terminal."""
+        """Control characters in manifests are escaped in messages."""
         text = resource("Pod", 'containers:\n- image: "\\e[2J{{"\n- image: "\\e[2J"\n')
         text = text.replace("name: x", 'name: "\\a\\e[1m"')
-        found = find(text)
-        self.assertEqual((len(found.notes), len(found.complaints)), (1, 1))
-        for line in (*found.notes, *found.complaints):
+        result = find(text)
+        self.assertEqual((len(result.notes), len(result.errors)), (1, 1))
+        for line in (*result.notes, *result.errors):
             self.assertTrue(line.isprintable(), line)
 
     @given(SHAPES)

@@ -31,13 +31,21 @@ class ListCommandTests(SynchronousTestCase):
     def test_table(self) -> None:
         """Each tag is a line, under headings."""
         lines = [line.split() for line in self.run_list().splitlines()]
-        self.assertEqual(
-            lines[0], ["IMAGE", "DIGEST", "PLATFORMS", "NOT", "HERE", "SIZE", "SHARED"]
-        )
+        self.assertEqual(lines[0], ["IMAGE", "DIGEST", "PLATFORMS", "ABSENT", "SIZE", "SHARED"])
         self.assertEqual([line[0] for line in lines[1:]], ["a:1", "b:1", "b:2"])
         self.assertEqual(lines[1][1:4], [self.index["digest"][:19], "linux/amd64", "linux/arm64"])
         self.assertEqual(lines[2][2:4], ["linux/arm64", "-"])
         self.assertEqual([line[-2:] for line in lines[1:]], [["4", "B"]] * 3)
+
+    def test_no_image(self) -> None:
+        """For a tree without images, the command says how to fill it."""
+        root = self.mktemp()
+        os.makedirs(os.path.join(root, ".minreg"))
+        result = CliRunner().invoke(cli, ["list", "-d", root])
+        self.assertEqual(result.exit_code, 0)
+        self.assertEqual(
+            result.stderr, f"{root} has no image: fill it with minreg download or minreg import\n"
+        )
 
     def test_json(self) -> None:
         """The same as JSON, with whole digests and bytes."""
@@ -76,7 +84,7 @@ class ListCommandTests(SynchronousTestCase):
         os.mkdir(empty)
         result = CliRunner().invoke(cli, ["list", "-d", empty])
         self.assertEqual((result.exit_code, result.stdout), (2, ""))
-        self.assertIn(f"Error: {empty} is no registry tree", result.stderr)
+        self.assertIn(f"Error: {empty} is not a registry tree", result.stderr)
 
 
 class TableTests(SynchronousTestCase):
@@ -84,14 +92,14 @@ class TableTests(SynchronousTestCase):
 
     def test_narrow(self) -> None:
         """Columns are left out until the rest fits; in a pipe, none is."""
-        headings = ("IMAGE", "DIGEST", "PLATFORMS", "NOT HERE", "SIZE", "SHARED")
+        headings = ("IMAGE", "DIGEST", "PLATFORMS", "ABSENT", "SIZE", "SHARED")
         row = ("rancher/pause:3.6", "sha256:0123456789ab", "linux/amd64", "-", "3.5 kB", "0 B")
         for width, left_out in (
             (None, []),
             (80, []),
             (74, ["SHARED"]),
             (50, ["SHARED", "DIGEST"]),
-            (10, ["SHARED", "DIGEST", "NOT HERE"]),
+            (10, ["SHARED", "DIGEST", "ABSENT"]),
         ):
             first, _ = _make_table([headings, row], width)
             shown = [heading for heading in headings if heading not in left_out]

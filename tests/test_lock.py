@@ -13,7 +13,7 @@ class TreeLockTests(SynchronousTestCase):
     """Tests for ``TreeLock``."""
 
     def setUp(self) -> None:
-        """Make a place for the lock."""
+        """Create a directory for the lock."""
         root = self.mktemp()
         os.mkdir(root)
         opening = Directories(root).open("")
@@ -22,21 +22,21 @@ class TreeLockTests(SynchronousTestCase):
         self.path = os.path.join(root, "lock")
 
     def lock(self, command: str = "minreg download") -> TreeLock:
-        """Make a lock that is not taken yet."""
+        """Return a lock that is not taken yet."""
         return TreeLock(self.directory, "/srv/registry", command)
 
     def test_second_is_refused(self) -> None:
-        """The second writer learns which process has the tree, and what it does."""
+        """The second writer is told the process and command of the first."""
         with self.lock("minreg import"):
             refused = self.assertRaises(TreeLocked, self.lock().__enter__)
         self.assertEqual(
             str(refused),
-            f"/srv/registry is being written by process {os.getpid()} (minreg import): "
+            f"/srv/registry is locked: process {os.getpid()} (minreg import) writes it; "
             "wait until that ends, or end it",
         )
 
     def test_free_again(self) -> None:
-        """Once the first is done, the next may begin, and its name stands in the file."""
+        """After the first writer the next one gets the lock, and its name is in the file."""
         with self.lock("minreg import of a very long list"):
             pass
         with self.lock("minreg prune"):
@@ -44,8 +44,8 @@ class TreeLockTests(SynchronousTestCase):
                 self.assertEqual(file.read(), f"{os.getpid()} minreg prune\n")
 
     def test_holder_unknown(self) -> None:
-        """A lock that does not name its holder is a lock all the same."""
+        """A lock whose file is empty is a lock nevertheless."""
         with self.lock():
             os.truncate(self.path, 0)
             refused = self.assertRaises(TreeLocked, self.lock().__enter__)
-        self.assertIn("is being written by another process:", str(refused))
+        self.assertIn("is locked: another process writes it;", str(refused))

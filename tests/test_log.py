@@ -119,7 +119,7 @@ class JournalLineTests(SynchronousTestCase):
             (LogLevel.critical, "<2>critical"),
         ):
             line = journal_line(event(log_level=level))
-            self.assertEqual(line, f"{priority} GET /v2/ 'curl'\n")
+            self.assertEqual(line, f"{priority} 192.0.2.7 GET /v2/ ns='' 200 2B 0.000s 'curl'\n")
 
     def test_traceback(self) -> None:
         """Each line of a traceback has a priority, for the journal keeps it by itself."""

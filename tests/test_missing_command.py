@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
-from minreg.commands.client import choose_url
+from minreg.commands.client import check_url, choose_url
 from minreg.commands.reports import WrongUsage
 
 
@@ -63,18 +63,18 @@ class MissingCommandTests(SynchronousTestCase):
         self.assertEqual(result.exit_code, 1)
         self.assertEqual(
             result.stderr,
-            "Error: http://127.0.0.1:1 does not answer (Connection refused): "
+            "Error: http://127.0.0.1:1 does not respond: Connection refused: "
             "name the registry with --url\n",
         )
 
     def test_reasons(self) -> None:
         """Why there is no answer is said in plain words."""
         for error, reason in (
-            (URLError(socket.gaierror(-2, "x")), "there is no such host, or no DNS here"),
-            (TimeoutError("timed out"), "no answer within 10 seconds"),
-            (URLError(ssl.SSLError(1, "[SSL: X] y")), "its certificate is not accepted"),
-            (BadStatusLine("x"), "it is no web server"),
-            (InvalidURL("nonnumeric port"), "this is no URL"),
+            (URLError(socket.gaierror(-2, "x")), "the host name cannot be resolved"),
+            (TimeoutError("timed out"), "no response within 10 seconds"),
+            (URLError(ssl.SSLError(1, "[SSL: X] y")), "the certificate is not trusted"),
+            (BadStatusLine("x"), "the response is not HTTP"),
+            (InvalidURL("nonnumeric port"), "this is not a valid URL"),
         ):
             self.answer = error
             self.assertIn(reason, self.run_missing().stderr)
@@ -93,12 +93,23 @@ class MissingCommandTests(SynchronousTestCase):
         error = self.assertRaises(WrongUsage, choose_url, {"MINREG_PORT": "x"}, path)
         self.assertIn("MINREG_PORT 'x' is not a port", error.message)
 
+    def test_check_url(self) -> None:
+        """A URL whose port is invalid is refused."""
+        for url in ("http://127.0.0.1:99999", "http://a:0", "http://a:b", "http://[::1"):
+            error = self.assertRaises(WrongUsage, check_url, url)
+            self.assertIn(f"--url {url} is not a URL", error.message)
+        self.assertEqual(check_url("https://[::1]:9080/"), "https://[::1]:9080")
+        for environment in ({"MINREG_PORT": "0"}, {"MINREG_PORT": "65536"}):
+            self.assertRaises(WrongUsage, choose_url, environment)
+        error = self.assertRaises(WrongUsage, choose_url, {"MINREG_URL": "a:1"})
+        self.assertIn("MINREG_URL a:1 is not a URL", error.message)
+
     def test_refused(self) -> None:
         """So is one that has no such record."""
         self.answer = HTTPError("x", 404, "Not Found", Message(), None)
         result = self.run_missing()
         self.assertEqual(result.exit_code, 1)
-        self.assertIn("answers 404", result.stderr)
+        self.assertIn("responds with status 404", result.stderr)
 
     def test_no_url(self) -> None:
         """What is no URL is wrong usage."""

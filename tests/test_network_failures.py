@@ -21,7 +21,6 @@ from urllib3.exceptions import (
 )
 
 from minreg.fill.errors import HostUnreachable, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.upstream.pace import OWN_REASONS
 from minreg.fill.upstream.transport import translate_network_errors
 
 URL = "https://quay.io/v2/a/blobs/x"
@@ -118,7 +117,6 @@ class NetworkFailuresTests(SynchronousTestCase):
         """A connection that breaks, stays silent, or does not speak HTTP."""
         pool = HTTPSConnectionPool("quay.io")
         reset = ConnectionResetError(errno.ECONNRESET, "x")
-        slow, long = sorted(OWN_REASONS)
         for error, reason in (
             (ProtocolError("Connection aborted.", reset), "the connection broke"),
             (ConnectionResetError("reset"), "the connection broke"),
@@ -136,16 +134,16 @@ class NetworkFailuresTests(SynchronousTestCase):
             (IncompleteRead(b"x", 5), "the connection ended before the answer was complete"),
             (
                 ReadTimeoutError(pool, "x", "Read timed out."),
-                "timed out: it sent nothing, or too little",
+                "timed out: it sent nothing",
             ),
-            (TimeoutError(slow), f"timed out: {slow}"),
+            (TimeoutError("timed out"), "timed out: it sent nothing"),
             (
                 ProtocolError("Connection aborted.", BadStatusLine("x")),
                 "it does not answer as a web server does",
             ),
             (
-                caused(ProtocolError("x"), HTTPException(long)),
-                f"it does not answer as a web server does: {long}",
+                caused(ProtocolError("x"), HTTPException("got more than 100 headers")),
+                "it does not answer as a web server does",
             ),
         ):
             self.check(error, f"quay.io: {reason}", UpstreamUnavailable)

@@ -7,13 +7,12 @@ import tarfile
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.commands import next_steps
-from minreg.commands.next_steps import after_filling, own_command
-from minreg.node.units import DEFAULT_ROOT
+from minreg.commands.next_steps import list_next_steps, own_command
+from minreg.defaults import DEFAULT_ROOT
 
 
 class AfterFillingTests(SynchronousTestCase):
-    """Tests for ``after_filling``."""
+    """Tests for ``list_next_steps``."""
 
     def setUp(self) -> None:
         """Have the command on the path."""
@@ -22,7 +21,7 @@ class AfterFillingTests(SynchronousTestCase):
     def test_default(self) -> None:
         """The directory that all commands use needs no option."""
         self.assertEqual(
-            after_filling("./registry", is_verified=False),
+            list_next_steps("./registry", is_verified=False),
             [
                 "minreg verify && tar -czf registry-content.tar.gz registry",
                 "minreg serve --root registry",
@@ -33,14 +32,14 @@ class AfterFillingTests(SynchronousTestCase):
         """Another one is named, quoted; the archive has its last name, as README unpacks it."""
         pack = "tar -C '/srv/my tree' -czf registry-content.tar.gz registry"
         self.assertEqual(
-            after_filling("/srv/my tree/registry", is_verified=False),
+            list_next_steps("/srv/my tree/registry", is_verified=False),
             [
                 f"minreg verify -d '/srv/my tree/registry' && {pack}",
                 "minreg serve --root '/srv/my tree/registry'",
             ],
         )
         self.assertEqual(
-            after_filling(".", is_verified=True),
+            list_next_steps(".", is_verified=True),
             [
                 "tar -C . --transform 's,^\\.,registry,S' -czf registry-content.tar.gz .",
                 "minreg serve --root .",
@@ -53,7 +52,7 @@ class AfterFillingTests(SynchronousTestCase):
         os.makedirs(f"{tree}/a/manifests")
         os.symlink("../../blobs", f"{tree}/a/blobs")
         os.symlink("./x", f"{tree}/a/manifests/1")
-        pack, _ = after_filling(tree, is_verified=True)
+        pack, _ = list_next_steps(tree, is_verified=True)
         directory = self.mktemp()
         os.makedirs(directory)
         subprocess.run(["/bin/sh", "-c", pack], cwd=directory, check=True)
@@ -71,8 +70,7 @@ class AfterFillingTests(SynchronousTestCase):
 
     def test_node(self) -> None:
         """On a node the tree is served already: the doctor says whether all is well."""
-        self.assertEqual(next_steps._NODE_DIRECTORY, DEFAULT_ROOT)
-        self.assertEqual(after_filling(f"{DEFAULT_ROOT}/", is_verified=True), ["minreg doctor"])
+        self.assertEqual(list_next_steps(f"{DEFAULT_ROOT}/", is_verified=True), ["minreg doctor"])
 
 
 class OwnCommandTests(SynchronousTestCase):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.k3s.registries.certs_d import CertsD, Embedded, HostEntry, make_certs_d
-from minreg.k3s.registries.file import read_registries
+from minreg.k3s.registries.registries_yaml import read_registries
 
 HUB = "https://registry-1.docker.io/v2"
 EMBEDDED = "https://127.0.0.1:6443/v2"
@@ -75,7 +75,7 @@ class MakeCertsDTests(SynchronousTestCase):
             self.assert_files(mirror(written), {"docker.io": (HUB, [url])})
 
     def test_duplicates(self) -> None:
-        """The same endpoint a second time, however written, is left out, and so is nonsense."""
+        """A second spelling of an endpoint is ignored, and so is an invalid endpoint."""
         certs = read(
             mirror(
                 "registry.example.com",
@@ -90,7 +90,7 @@ class MakeCertsDTests(SynchronousTestCase):
             [entry.url for entry in file.endpoints], [EXAMPLE, "https://registry.example.org/v2"]
         )
         self.assertEqual(
-            [ignored.word.text for ignored in certs.ignored],
+            [ignored.source.text for ignored in certs.ignored],
             [
                 "https://registry.example.com",
                 "https://registry.example.com:port",
@@ -102,7 +102,7 @@ class MakeCertsDTests(SynchronousTestCase):
         """A name that is no registry's is left out, with all that it has."""
         certs = read("mirrors: {a b: {endpoint: [c]}}\nconfigs: {d e: {tls: {}}}")
         self.assertEqual(certs.files, {})
-        self.assertEqual([ignored.word.text for ignored in certs.ignored], ["d e", "a b"])
+        self.assertEqual([ignored.source.text for ignored in certs.ignored], ["d e", "a b"])
 
     def test_login(self) -> None:
         """A registry with a login gets a file; an endpoint has the login of its own name."""
@@ -199,7 +199,7 @@ class MakeCertsDTests(SynchronousTestCase):
         """Each entry knows the words that it was made of."""
         text = "mirrors:\n  docker.io:\n    endpoint:\n    - 1.2.3.4\n"
         (entry,) = read(text).files["docker.io"].endpoints
-        self.assertEqual((entry.source.text, entry.source.place.line), ("1.2.3.4", 4))
+        self.assertEqual((entry.source.text, entry.source.position.line), ("1.2.3.4", 4))
 
 
 class EmbeddedTests(SynchronousTestCase):

@@ -41,31 +41,31 @@ class NodeCommandTests(SynchronousTestCase):
         )
 
     def test_route(self) -> None:
-        """For an image nobody knows whether it wants the route: only who says so gets it."""
+        """In an image the route is made only with --route, as its node is not known."""
         self.assertNotIn(
             "wants/minreg-route", run("node", "install", self.destination, _PROGRAM).output
         )
 
     def test_left_to_do(self) -> None:
-        """What is left to the operator is shown, and makes the exit status 1."""
+        """What the operator has to do is shown, and the exit status is 1."""
         path = "/etc/rancher/k3s/registries.yaml"
         os.makedirs(f"{self.node}/etc/rancher/k3s")
         with open(self.node + path, "w", encoding="ascii") as file:
             file.write("mirrors:\n\ta: {}\n")
         result = run("node", "install", self.destination, _PROGRAM)
         self.assertEqual(result.exit_code, 1)
-        self.assertIn(f"{path}: K3s cannot read it, and it stays\n{path}:2:1: ", result.stdout)
-        self.assertEqual(result.stderr, f"Error: left to you: {path}: see above\n")
+        self.assertIn(f"{path}: K3s cannot read it, not changed\n{path}:2:1: ", result.stdout)
+        self.assertEqual(result.stderr, f"Error: not done: {path}: see above\n")
 
     def test_command_in_the_way(self) -> None:
-        """A program of somebody else that is called minreg stays, and that is reported."""
+        """Another program that is called minreg is not replaced, and reported."""
         path = "/usr/local/bin/minreg"
         os.makedirs(os.path.dirname(self.node + path))
         with open(self.node + path, "w", encoding="ascii") as file:
             file.write("#!/bin/sh\n")
         result = run("node", "install", self.destination, _PROGRAM)
         self.assertEqual(result.exit_code, 1)
-        self.assertIn(f"{path}: is something else, and stays\n", result.stdout)
+        self.assertIn(f"{path}: not made by minreg, not replaced\n", result.stdout)
         self.assertNotIn(path, run("node", "uninstall", self.destination).output)
         self.assertTrue(os.path.isfile(self.node + path))
 
@@ -74,7 +74,7 @@ class NodeCommandTests(SynchronousTestCase):
         link = f"{self.node}/usr/local/bin/minreg"
         run("node", "install", self.destination, _PROGRAM)
         result = run("node", "install", self.destination, "--program=/opt/minreg2/bin/twistd")
-        self.assertIn("/usr/local/bin/minreg: brought up to date\n", result.output)
+        self.assertIn("/usr/local/bin/minreg: updated\n", result.output)
         self.assertEqual(os.readlink(link), "/opt/minreg2/bin/minreg")
         run("node", "uninstall", self.destination)
         self.assertFalse(os.path.lexists(link))
@@ -82,7 +82,7 @@ class NodeCommandTests(SynchronousTestCase):
         self.assertNotIn("/usr/local/bin/minreg", result.output)
 
     def test_agent(self) -> None:
-        """A node that becomes an agent is told only what agents know, in later runs too."""
+        """An agent gets only the settings that agents know, in later runs too."""
         path = f"{self.node}/etc/rancher/k3s/config.yaml.d/10-minreg.yaml"
         for options in (("--agent",), (), ("--server",), ()):
             run("node", "install", self.destination, _PROGRAM, *options)
@@ -94,7 +94,7 @@ class NodeCommandTests(SynchronousTestCase):
             self.assertEqual("system-default-registry:" not in text, is_agent, options)
 
     def test_agent_by_environment(self) -> None:
-        """It is one where K3s' install script will take it for one."""
+        """With K3S_URL it is an agent, as for K3s' install script."""
         self.patch(os, "environ", {**os.environ, "K3S_URL": "https://192.0.2.1:6443"})
         run("node", "install", self.destination, _PROGRAM)
         path = f"{self.node}/etc/rancher/k3s/config.yaml.d/10-minreg.yaml"
@@ -108,25 +108,25 @@ class NodeCommandTests(SynchronousTestCase):
             self.assertEqual(result.exit_code, 2)
             self.assertEqual(
                 result.stderr,
-                f"Error: {option} is for a node that runs: leave it off with --destdir\n",
+                f"Error: {option} needs a running node: leave it off with --destdir\n",
             )
 
     def test_again(self) -> None:
-        """A later run keeps the root and the program that were installed, and says so."""
+        """Without options, a later run uses the installed root and program, and says so."""
         run("node", "install", self.destination, _PROGRAM, "--root=/srv/registry", "--no-route")
         result = run("node", "install", self.destination)
         self.assertEqual(result.exit_code, 0, result.output)
-        kept, *steps = result.output.splitlines()
+        paths, *steps = result.output.splitlines()
         self.assertEqual(
-            kept, "--program /opt/minreg/bin/twistd --root /srv/registry: as installed before"
+            paths, "--program /opt/minreg/bin/twistd --root /srv/registry: as installed before"
         )
-        self.assertEqual({step.partition(": ")[2] for step in steps}, {"is there already"})
+        self.assertEqual({step.partition(": ")[2] for step in steps}, {"already up to date"})
 
     def test_another_root(self) -> None:
-        """A root that is named takes the place of the one before."""
+        """--root replaces the root of an earlier run."""
         run("node", "install", self.destination, _PROGRAM, "--root=/srv/registry")
         result = run("node", "install", self.destination, _PROGRAM, "--root=/srv/other/")
-        self.assertIn("minreg.service: brought up to date", result.output)
+        self.assertIn("minreg.service: updated", result.output)
         with open(f"{self.node}/etc/systemd/system/minreg.service", encoding="utf-8") as file:
             self.assertIn("--root /srv/other --wait", file.read())
 
@@ -163,23 +163,23 @@ class NodeCommandTests(SynchronousTestCase):
             self.assertEqual(result.stderr.count("\n"), 1)
 
     def test_cannot_write(self) -> None:
-        """What cannot be written ends in one line with the mend, behind what was done."""
+        """A file that cannot be written is reported in one line with the fix, after the others."""
         path = f"{self.node}/etc/rancher/k3s/registries.yaml"
         os.makedirs(path)
         result = run("node", "install", self.destination, _PROGRAM)
         self.assertEqual(result.exit_code, 1)
         self.assertEqual(
-            result.stderr, f"Error: {path}: Is a directory: move away what is in its place\n"
+            result.stderr, f"Error: {path}: Is a directory: move away what has this name\n"
         )
         self.assertEqual(result.stdout.count(": written\n"), 4)
 
-    def test_mends(self) -> None:
-        """The mend fits what happened."""
+    def test_fixes(self) -> None:
+        """The fix depends on the error."""
         for number, fix in (
             (errno.EACCES, "run this as root"),
             (errno.EPERM, "run this as root"),
-            (errno.EROFS, "mount that file system for writing, or name an image with --destdir"),
-            (errno.ENOTDIR, "move away what is in its place"),
-            (errno.ENOSPC, "see to that, and run this again"),
+            (errno.EROFS, "mount the file system read-write, or use --destdir for an image"),
+            (errno.ENOTDIR, "move away what has this name"),
+            (errno.ENOSPC, "fix that, and run this again"),
         ):
             self.assertEqual(find_fix(OSError(number, "")), fix)

@@ -3,8 +3,8 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.k3s.registries.certs_d import make_certs_d
-from minreg.k3s.registries.containerd import Containerd, ImageName, Request, rewritten
-from minreg.k3s.registries.file import read_registries
+from minreg.k3s.registries.containerd import Containerd, ImageName, Request, apply_rewrites
+from minreg.k3s.registries.registries_yaml import read_registries
 
 DIGEST = f"sha256:{'0' * 64}"
 MINREG = "http://127.0.0.1:9080/v2"
@@ -176,10 +176,10 @@ class OtherContainerdTests(SynchronousTestCase):
         self.assertEqual(len(self.urls(files, f"quay.io/a@{DIGEST}", is_of_k3s=True)), 2)
 
 
-class RewrittenTests(SynchronousTestCase):
-    """Tests for ``rewritten``."""
+class ApplyRewritesTests(SynchronousTestCase):
+    """Tests for ``apply_rewrites``."""
 
     def test_nothing_matches(self) -> None:
-        """A name that no pattern changes stays, and so with patterns that are none."""
+        """A name that no valid pattern changes is returned as it is."""
         for pattern in ("^b", "^a$", "(", "(?!a)"):
-            self.assertEqual(rewritten("a/b", {pattern: "x"}), ["a/b"])
+            self.assertEqual(apply_rewrites("a/b", {pattern: "x"}), ["a/b"])

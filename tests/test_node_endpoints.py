@@ -1,10 +1,15 @@
-"""Tests for ``minreg.k3s.registries.endpoints``: they are what K3s itself makes of them."""
+"""Tests for ``minreg.k3s.registries.mirror_endpoints``: they are what K3s itself makes of them."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.registries.endpoints import EndpointInvalid, is_local, parse_endpoint, split_port
+from minreg.k3s.registries.mirror_endpoints import (
+    EndpointInvalid,
+    is_local,
+    parse_endpoint,
+    split_port,
+)
 
 
 class ParseEndpointTests(SynchronousTestCase):
@@ -41,8 +46,8 @@ class ParseEndpointTests(SynchronousTestCase):
             ("a b", "write https://HOST"),
             ("1a://r.example", "write http:// or https://"),
             ("https://r.example/%zz", "write %25"),
-            ("https://r.example/\n", "take it out"),
-            ("https://\udcff", "take it out"),
+            ("https://r.example/\n", "delete it"),
+            ("https://\udcff", "delete it"),
             ("https://[::1", "write https://HOST"),
         ):
             with self.assertRaises(EndpointInvalid) as caught:
@@ -65,7 +70,7 @@ class ParseEndpointTests(SynchronousTestCase):
 
     @given(st.text(st.characters(), max_size=30))
     def test_anything(self, text: str) -> None:
-        """Whatever is written, it is an endpoint, which reads back the same, or is refused."""
+        """Any text is refused, or is an endpoint that parses to itself."""
         try:
             endpoint = parse_endpoint(text)
         except EndpointInvalid:

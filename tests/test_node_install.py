@@ -4,11 +4,12 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.node_files import NodeFiles
 from minreg.k3s.doctor.services import K3S
-from minreg.k3s.registries.file import read_registries
-from minreg.node.install import Installation, ManagedFile, Step, UnitLink
+from minreg.k3s.registries.registries_yaml import read_registries
+from minreg.node.install import Installation, Step
 from minreg.node.k3s_files import find_k3s_files
+from minreg.node.managed_files import ManagedFile, UnitLink
 
 _UNIT = "/etc/systemd/system/minreg.service"
 _LINK = "/etc/systemd/system/multi-user.target.wants/minreg.service"
@@ -95,14 +96,14 @@ class InstallTests(InstallationTestCase):
         """A second run finds all in place, and touches nothing."""
         self.install()
         before = os.stat(self.node + _UNIT).st_ino
-        self.assertEqual(self.actions(self.install()), ["is there already"] * 4)
+        self.assertEqual(self.actions(self.install()), ["already up to date"] * 4)
         self.assertEqual(os.stat(self.node + _UNIT).st_ino, before)
 
     def test_upgrade(self) -> None:
         """What an older minreg wrote, and nobody changed, is brought up to date."""
         self.install()
         steps = self.install("[Unit]\nAfter=a\n")
-        self.assertEqual(steps[0].action, "brought up to date")
+        self.assertEqual(steps[0].action, "updated")
         self.assertIn("After=a", self.read(_UNIT))
 
     def test_changed_by_hand(self) -> None:
@@ -111,7 +112,7 @@ class InstallTests(InstallationTestCase):
         changed = self.read(_UNIT) + "After=mine\n"
         self.write(_UNIT, changed)
         step = self.install()[0]
-        self.assertEqual((step.action, step.is_left), ("was changed by hand, and stays", True))
+        self.assertEqual((step.action, step.is_left), ("changed by hand, not replaced", True))
         self.assertIn("\n-After=mine\n", step.detail)
         self.assertNotIn("Installed by", step.detail)
         self.assertEqual(self.read(_UNIT), changed)
@@ -119,7 +120,7 @@ class InstallTests(InstallationTestCase):
     def test_copied_by_hand(self) -> None:
         """A file that says the same without our line is as good."""
         self.write(_UNIT, "[Unit]\n")
-        self.assertEqual(self.install()[0].action, "is there already")
+        self.assertEqual(self.install()[0].action, "already up to date")
         self.assertEqual(self.read(_UNIT), "[Unit]\n")
 
     def test_dry_run(self) -> None:
@@ -136,16 +137,16 @@ class InstallTests(InstallationTestCase):
         os.makedirs(os.path.dirname(self.node + _LINK))
         os.symlink("/dev/null", self.node + _LINK)
         step = self.install()[1]
-        self.assertEqual((step.action, step.is_left), ("is something else, and stays", True))
+        self.assertEqual((step.action, step.is_left), ("not made by minreg, not replaced", True))
 
     def test_link_of_another_version(self) -> None:
         """A link that an earlier run made leads to the new program afterwards."""
         os.makedirs(os.path.dirname(self.node + _LINK))
         os.symlink("/old/minreg.service", self.node + _LINK)
         dry = list(self.make(for_real=False).install())[1]
-        self.assertEqual(dry.action, "would be brought up to date")
+        self.assertEqual(dry.action, "would be updated")
         self.assertEqual(os.readlink(self.node + _LINK), "/old/minreg.service")
-        self.assertEqual(self.install()[1].action, "brought up to date")
+        self.assertEqual(self.install()[1].action, "updated")
         self.assertEqual(os.readlink(self.node + _LINK), _UNIT)
 
     def test_links_in_an_image(self) -> None:
@@ -154,7 +155,7 @@ class InstallTests(InstallationTestCase):
         os.symlink("/usr/etc", f"{self.node}/etc")
         self.install()
         self.assertEqual(self.files(), {"/etc", *(f"/usr{path}" for path in _ALL)})
-        self.assertEqual(self.actions(self.install()), ["is there already"] * 4)
+        self.assertEqual(self.actions(self.install()), ["already up to date"] * 4)
         self.assertEqual(len(list(self.make().uninstall())), 4)
         self.assertEqual(self.files(), {"/etc"})
 
@@ -166,7 +167,7 @@ class InstallTests(InstallationTestCase):
 
 
 class RegistriesTests(InstallationTestCase):
-    """Tests for a registries.yaml that is there already."""
+    """Tests for a registries.yaml that already up to date."""
 
     def place(self, text: str) -> Step:
         """Install beside a registries.yaml, and check that a second run changes nothing."""
@@ -215,14 +216,16 @@ class RegistriesTests(InstallationTestCase):
             "mirrors: {bootstrap-registry.airgap: {endpoint: [http://a:1, 127.0.0.1:9080]}}\n",
             f"{_MIRROR}    rewrite: {{^a/: b/}}\n",
         ):
-            self.assertEqual(self.place(text), Step(_REGISTRIES, "names this registry already"))
+            self.assertEqual(
+                self.place(text), Step(_REGISTRIES, "already has a mirror for this registry")
+            )
 
     def test_other_mirrors(self) -> None:
         """What leads elsewhere does not count: another port, scheme, path or registry."""
         for endpoint in ("http://127.0.0.1:9081", "https://127.0.0.1:9080", "127.0.0.1:9080/x"):
             step = self.place(f"mirrors: {{'*': {{endpoint: [{endpoint!r}]}}}}\n")
             self.assertEqual(step.action, "bootstrap-registry.airgap added", endpoint)
-            self.assertIn('"*" is no longer for it', step.detail)
+            self.assertIn('"*" no longer applies to bootstrap-registry.airgap', step.detail)
         step = self.place("mirrors: {docker.io: {endpoint: [http://127.0.0.1:9080]}}\n")
         self.assertEqual(step.action, "bootstrap-registry.airgap added")
 
@@ -230,22 +233,20 @@ class RegistriesTests(InstallationTestCase):
         """An endpoint that would come under a rewrite is left to the operator."""
         mine = "mirrors:\n  bootstrap-registry.airgap:\n    endpoint: [http://a:1]\n"
         step = self.place(f"{mine}    rewrite:\n      ^a/: b/\n")
-        self.assertEqual(
-            (step.action, step.is_left), ("does not name this registry, and stays", True)
-        )
+        self.assertEqual((step.action, step.is_left), ("the mirror was not added", True))
         self.assertIn(f"{_REGISTRIES}:5: the rewrites of bootstrap-registry.airgap", step.detail)
 
     def test_broken(self) -> None:
         """A file that K3s cannot read stays, and the line is named."""
         for text, where in (
-            ("mirrors:\n  a: [\n", "3:1: this is no YAML"),
+            ("mirrors:\n  a: [\n", "3:1: this is not YAML"),
             ("mirrors:\n\ta: {}\n", "2:1: this line is indented with a tab"),
             ("mirrors: []\n", "1:10: mirrors must be a mapping"),
             (f"{_MIRROR}configs: x\n", "5:10: configs must be a mapping"),
         ):
             step = self.place(text)
             self.assertEqual(
-                (step.action, step.is_left), ("K3s cannot read it, and it stays", True)
+                (step.action, step.is_left), ("K3s cannot read it, not changed", True)
             )
             self.assertIn(f"{_REGISTRIES}:{where}", step.detail)
 
@@ -254,7 +255,7 @@ class RegistriesTests(InstallationTestCase):
         step = self.place("x: &x {docker.io: {}}\nmirrors: *x\n")
         self.assertEqual(
             (step.action, step.is_left),
-            ("does not name this registry, and stays: add by hand", True),
+            ("the mirror cannot be added: add by hand", True),
         )
         self.assertIn(_MIRROR, step.detail)
 
@@ -266,7 +267,7 @@ class RegistriesTests(InstallationTestCase):
             step,
             Step(
                 _REGISTRIES,
-                "is missing, and K3s does not read /etc/rancher/k3s/registries.yml: "
+                "does not exist, and K3s does not read /etc/rancher/k3s/registries.yml: "
                 f"mv /etc/rancher/k3s/registries.yml {_REGISTRIES}, and run this again",
                 is_left=True,
             ),
@@ -324,9 +325,7 @@ class SettingsTests(InstallationTestCase):
         (step,) = self.settings()
         self.assertEqual(step, Step(_SETTINGS, "removed", is_change=True))
         (step,) = self.settings()
-        self.assertEqual(
-            step, Step(_SETTINGS, "is not needed: the settings stand elsewhere already")
-        )
+        self.assertEqual(step, Step(_SETTINGS, "not needed: these settings are in other files"))
         self.assertNotIn(_SETTINGS, self.files())
 
     def test_other_values(self) -> None:
@@ -338,17 +337,17 @@ class SettingsTests(InstallationTestCase):
             "# mine\ndisable-default-registry-endpoint: false\n",
         )
         steps = self.settings()
-        given, fix = "system-default-registry", "minreg would set it to"
+        given, fix = "system-default-registry", "not changed to"
         self.assertEqual(
             [(step.path, step.action) for step in steps],
             [
                 (
                     f"{_CONFIG}:1",
-                    f"{given} is registry.example, and stays: {fix} bootstrap-registry.airgap",
+                    f"{given} is registry.example, {fix} bootstrap-registry.airgap",
                 ),
                 (
                     "/etc/rancher/k3s/config.yaml.d/99-mine.yaml:2",
-                    f"disable-default-registry-endpoint is false, and stays: {fix} true",
+                    f"disable-default-registry-endpoint is false, {fix} true",
                 ),
                 (_SETTINGS, "removed"),
             ],
@@ -370,14 +369,14 @@ class SettingsTests(InstallationTestCase):
         )
         step = self.settings()[0]
         self.assertEqual((step.path, step.is_left), ("https://a.example/c.yaml", True))
-        self.assertIn("cannot be read: it is elsewhere", step.action)
+        self.assertIn("cannot be read: it is not on this node", step.action)
 
     def test_changed_by_hand(self) -> None:
         """A file that somebody changed stays."""
         self.install()
         self.write(_SETTINGS, self.read(_SETTINGS).replace("true", "false"))
         (step,) = self.settings()
-        self.assertEqual((step.action, step.is_left), ("was changed by hand, and stays", True))
+        self.assertEqual((step.action, step.is_left), ("changed by hand, not replaced", True))
 
 
 class UninstallTests(InstallationTestCase):
@@ -398,7 +397,7 @@ class UninstallTests(InstallationTestCase):
         steps = list(self.make().uninstall())
         self.assertEqual(
             steps[-2],
-            Step(_REGISTRIES, "is not as minreg left it, and stays", is_left=True),
+            Step(_REGISTRIES, "changed by hand, not removed", is_left=True),
         )
         self.assertEqual(self.files(), {_REGISTRIES})
 

@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.node_files import NodeFiles
 from minreg.k3s.doctor.registry_service import Address
 from minreg.k3s.doctor.services import K3S, RKE2
 from minreg.node.k3s_files import K3sFiles, find_k3s_files, make_document

@@ -22,22 +22,22 @@ class CheckPathTests(SynchronousTestCase):
         """What systemd would read in another way is refused, and the option named."""
         for path in ("registry", "/a b", "/a%n", "/a/../b", "/a/.", "/a$HOME", "/a\n", "/", "//a"):
             error = self.assertRaises(PathUnsuitable, check_root, path)
-            self.assertIn(f"--root {path} cannot stand in a unit", str(error))
+            self.assertIn(f"--root {path} cannot be used in a unit", str(error))
 
     def test_hidden_program(self) -> None:
-        """A program that the service would not see is refused, with the mend."""
+        """A program that is hidden from the service is refused; the message has the fix."""
         for path in ("/root/venv/bin/twistd", "/home/a/bin/twistd", "/var/venv/twistd"):
             error = self.assertRaises(PathUnsuitable, check_program, path)
             self.assertIn("install minreg below /opt", str(error))
 
     def test_hidden_root(self) -> None:
-        """So is a root where the service is shown something else, or nothing."""
+        """So is a root in a hidden directory."""
         for path in (
             *("/home", "/home/a/registry", "/root", "/root/", "/run/user/0/x", "/etc/rancher"),
             *("/etc/rancher/k3s", "/dev/x", "/proc/x", "/sys/x", "/var"),
         ):
             error = self.assertRaises(PathUnsuitable, check_root, path)
-            self.assertIn("keep the tree in a place of its own", str(error))
+            self.assertIn("keep the tree in a directory of its own", str(error))
 
 
 class CheckRunsTests(SynchronousTestCase):
@@ -64,20 +64,20 @@ class CheckRunsTests(SynchronousTestCase):
         check_runs("/bin/sh")
 
     def test_absent(self) -> None:
-        """One that is not there, or whose Python is not, does not."""
-        self.assertIn(f"{self.place}/opt/python3 is not there", self.refuse())
+        """A program that does not exist, or whose Python does not, does not."""
+        self.assertIn(f"{self.place}/opt/python3 does not exist", self.refuse())
         os.unlink(self.program)
-        self.assertIn(f"{self.program} is not there", self.refuse())
+        self.assertIn(f"{self.program} does not exist", self.refuse())
 
     def test_python_in_a_home(self) -> None:
-        """Nor does one whose Python is a link to where the service sees nothing."""
+        """Nor does one whose Python is a link to a hidden directory."""
         os.symlink(f"{self.home}python3", f"{self.place}/opt/python3")
-        complaint = self.refuse(hidden=self.home)
-        self.assertIn(f"{self.place}/opt/python3 leads to {self.home}python3", complaint)
-        self.assertIn("where the service sees nothing", complaint)
+        message = self.refuse(hidden=self.home)
+        self.assertIn(f"{self.place}/opt/python3, a link to {self.home}python3,", message)
+        self.assertIn("is in a directory that is hidden from the service", message)
 
     def test_closed(self) -> None:
         """Nor does one that is closed to others, for the service has a user of its own."""
         os.symlink(f"{self.home}python3", f"{self.place}/opt/python3")
         os.chmod(f"{self.place}/opt", 0o700)
-        self.assertIn("is closed to the service's user: chmod -R a+rX", self.refuse())
+        self.assertIn("cannot be read by the service's user: chmod -R a+rX", self.refuse())

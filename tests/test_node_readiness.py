@@ -25,21 +25,21 @@ class WaitTests(SynchronousTestCase):
     def test_ready(self) -> None:
         """One that is ready is asked once, wherever its health is to be asked for."""
         for status in (200, 404):
-            self.assertEqual(self.wait([Reply(status)]), "answers")
+            self.assertEqual(self.wait([Reply(status)]), "responds")
             self.assertEqual(self.asked, ["http://127.0.0.1:9080/readyz"])
 
     def test_later(self) -> None:
         """One that does not answer yet is asked again."""
         refused = Reply(failure="Connection refused")
-        self.assertEqual(self.wait([refused, refused, Reply(200)]), "answers")
+        self.assertEqual(self.wait([refused, refused, Reply(200)]), "responds")
         self.assertEqual((len(self.asked), self.slept), (3, [0.5, 0.5]))
 
     def test_no_tree(self) -> None:
         """A tree that is missing is not waited for."""
-        self.assertEqual(self.wait([Reply(503)]), "answers, and waits for a registry tree")
+        self.assertEqual(self.wait([Reply(503)]), "responds, but has no registry tree yet")
         self.assertEqual(self.slept, [])
 
     def test_never(self) -> None:
         """After a quarter of a minute, what failed last is said."""
-        self.assertEqual(self.wait([Reply(failure="timed out")]), "does not answer: timed out")
+        self.assertEqual(self.wait([Reply(failure="timed out")]), "does not respond: timed out")
         self.assertEqual(sum(self.slept), 15)

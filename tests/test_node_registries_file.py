@@ -1,9 +1,9 @@
-"""Tests for ``minreg.k3s.registries.file``. K3s itself takes each of these files so."""
+"""Tests for ``minreg.k3s.registries.registries_yaml``. K3s itself takes each of these files so."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.registries.file import TLS, Auth, Registries, read_registries
-from minreg.k3s.registries.yaml_reader import Located, Position
+from minreg.k3s.registries.registries_yaml import TLS, Auth, Registries, read_registries
+from minreg.k3s.yaml_reader import Located, Position
 
 FILE = """\
 # comments
@@ -39,7 +39,7 @@ class ReadRegistriesTests(SynchronousTestCase):
         """Compare the rule, the line and the weight of each problem."""
         registries, problems = read_registries(text.encode())
         self.assertEqual(
-            [(found.rule, found.place.line, found.is_fatal) for found in problems],
+            [(found.rule, found.position.line, found.is_fatal) for found in problems],
             list(expected),
             text,
         )
@@ -49,17 +49,19 @@ class ReadRegistriesTests(SynchronousTestCase):
         """All that K3s knows is read, with its place."""
         registries = self.read(FILE)
         mirror = registries.mirrors["docker.io"]
-        self.assertEqual(mirror.name.place, Position(3, 3))
+        self.assertEqual(mirror.name.position, Position(3, 3))
         self.assertEqual(
-            [(word.text, word.place) for word in mirror.endpoints],
+            [(word.text, word.position) for word in mirror.endpoints],
             [
                 ("https://registry.example.com:5000", Position(5, 9)),
                 ("http://127.0.0.1:9080", Position(6, 9)),
             ],
         )
         (rewrite,) = mirror.rewrites
-        self.assertEqual((rewrite.pattern.text, rewrite.pattern.place.line), ("^rancher/(.*)", 8))
-        self.assertEqual(rewrite.replacement.place, Position(8, 24))
+        self.assertEqual(
+            (rewrite.pattern.text, rewrite.pattern.position.line), ("^rancher/(.*)", 8)
+        )
+        self.assertEqual(rewrite.replacement.position, Position(8, 24))
         self.assertEqual(registries.mirrors["*"].endpoints, ())
         config = registries.configs["registry.example.com:5000"]
         self.assertEqual(config.auth, Auth(Located("user"), Located("0123")))
@@ -67,7 +69,9 @@ class ReadRegistriesTests(SynchronousTestCase):
             config.tls, TLS(ca_file=Located("/etc/ssl/ca.pem"), insecure_skip_verify=True)
         )
         assert config.tls is not None
-        self.assertEqual((config.tls.place, config.tls.ca_file.place.line), (Position(16, 7), 16))
+        self.assertEqual(
+            (config.tls.position, config.tls.ca_file.position.line), (Position(16, 7), 16)
+        )
 
     def test_empty(self) -> None:
         """A file without content is none that is wrong."""
@@ -152,18 +156,18 @@ class ReadRegistriesTests(SynchronousTestCase):
     def test_what_comes_of_duplicates(self) -> None:
         """It is said which: yaml.v2 adds to the fields of a structure, and replaces all else."""
         for text, takes in (
-            ("mirrors: {a: }\nmirrors: {b: }\n", "adds the later one to the first"),
-            ("mirrors: {a: }\nmirrors: \n", "takes the later one"),
-            ("mirrors: {a: {endpoint: [b]}, a: {endpoint: [c]}}", "takes the later one"),
-            ("configs: {a: {tls: {}}, a: {auth: {}}}", "takes the later one"),
-            ("configs: {a: {auth: {}, auth: {}}}", "adds the later one to the first"),
-            ("configs: {a: {tls: {}, tls: {}}}", "adds the later one to the first"),
-            ("mirrors: {a: {endpoint: [b], endpoint: [c]}}", "takes the later one"),
-            ("mirrors: {a: {rewrite: {b: c}, rewrite: {}}}", "adds the later one to the first"),
-            ("mirrors: {a: {rewrite: {b: c, b: d}}}", "takes the later one"),
+            ("mirrors: {a: }\nmirrors: {b: }\n", "adds the second to the first"),
+            ("mirrors: {a: }\nmirrors: \n", "uses only the second"),
+            ("mirrors: {a: {endpoint: [b]}, a: {endpoint: [c]}}", "uses only the second"),
+            ("configs: {a: {tls: {}}, a: {auth: {}}}", "uses only the second"),
+            ("configs: {a: {auth: {}, auth: {}}}", "adds the second to the first"),
+            ("configs: {a: {tls: {}, tls: {}}}", "adds the second to the first"),
+            ("mirrors: {a: {endpoint: [b], endpoint: [c]}}", "uses only the second"),
+            ("mirrors: {a: {rewrite: {b: c}, rewrite: {}}}", "adds the second to the first"),
+            ("mirrors: {a: {rewrite: {b: c, b: d}}}", "uses only the second"),
         ):
             _, (problem,) = read_registries(text.encode())
-            fix = f": K3s {takes} and says nothing; make one of them"
+            fix = f": K3s {takes}, without a message; keep one"
             self.assertTrue(problem.message.endswith(fix), (text, problem))
 
     def test_emptied(self) -> None:

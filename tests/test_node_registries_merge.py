@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.k3s.registries.merge import Merged, merge
-from minreg.k3s.registries.yaml_edit import Document, make_mirrors
+from minreg.k3s.registries.yaml_writer import Document, make_mirrors
 
 MINREG = "http://127.0.0.1:9080"
 WANTED = make_mirrors(["docker.io"], [MINREG])
@@ -94,7 +94,7 @@ class BlockTests(MergeTestCase):
         )
 
     def test_line_ends(self) -> None:
-        """Windows' line ends stay, and are given to what is added; so is a byte order mark."""
+        """CRLF line ends and a byte order mark are kept, and new lines end with CRLF too."""
         self.assert_merged(
             "\ufeffmirrors:\r\n  docker.io:\r\n    endpoint:\r\n    - a\r\n",
             "\ufeffmirrors:\r\n  docker.io:\r\n    endpoint:\r\n"
@@ -135,7 +135,7 @@ class FlowTests(MergeTestCase):
             ),
             (
                 "mirrors: {docker.io: , a: }",
-                'mirrors: {docker.io: {"endpoint": ["http://127.0.0.1:9080"]} , a: }',
+                'mirrors: {docker.io: {"endpoint": ["http://127.0.0.1:9080"]}, a: }',
             ),
             (
                 "mirrors: {docker.io: {endpoint: [\n  a, # comment\n]}}",
@@ -165,24 +165,26 @@ class NotesTests(MergeTestCase):
         """Rewrites hold for all endpoints of a mirror: whether for minreg, only people know."""
         text = "mirrors:\n  docker.io:\n    endpoint: [a]\n    rewrite:\n      ^a: b\n"
         ((message, is_left),) = self.notes(text).values()
-        self.assertIn("add http://127.0.0.1:9080 by hand if they are to", message)
+        self.assertIn("add http://127.0.0.1:9080 by hand", message)
         self.assertTrue(is_left)
         self.assertEqual(self.merge(text).text, text)
 
     def test_other_settings(self) -> None:
-        """Settings that are there already stay, whatever they say."""
+        """Existing settings are kept, with a note if they differ."""
         text = "configs:\n  example.com:5000:\n    tls: {ca_file: %s}\n"
         self.assertEqual(
             self.notes(text % "/other.pem", SETTINGS),
-            {2: ("example.com:5000 has settings already, which stay", True)},
+            {2: ("example.com:5000 already has other settings, which were kept", True)},
         )
         self.assertEqual(self.notes(text % "/ca.pem", SETTINGS), {})
 
     def test_wildcard(self) -> None:
-        """An entry of its own takes a registry away from the asterisk: both ways that is told."""
+        """A note says that the asterisk does not apply to a registry with its own entry."""
         text = 'mirrors:\n  "*": {endpoint: [a]}\n'
-        message = 'docker.io now has an entry of its own: "*" is no longer for it'
+        message = '"*" no longer applies to docker.io, which now has an entry of its own'
         self.assertEqual(self.notes(text), {2: (message, False)})
         wildcard = make_mirrors(["*"], [MINREG])
         notes = self.notes("mirrors:\n  quay.io: {endpoint: [a]}\n", wildcard)
-        self.assertEqual(notes, {2: ('quay.io has an entry: "*" is not for it', False)})
+        self.assertEqual(
+            notes, {2: ('"*" does not apply to quay.io, which has an entry of its own', False)}
+        )

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minreg.k3s.registries.file import read_registries
 from minreg.k3s.registries.merge import MergeRefused, merge
+from minreg.k3s.registries.registries_yaml import read_registries
 from tests.test_node_registries_merge import MINREG, WANTED, MergeTestCase
 
 
@@ -15,7 +15,7 @@ class RefusedTests(MergeTestCase):
         """What K3s cannot read is shown, line by line, and not touched."""
         error = self.assertRaises(MergeRefused, merge, b"mirrors:\n\ta:\n", WANTED)
         assert isinstance(error, MergeRefused)
-        ((rule, line),) = [(found.rule, found.place.line) for found in error.problems]
+        ((rule, line),) = [(found.rule, found.position.line) for found in error.diagnostics]
         self.assertEqual((rule, line), ("tab", 2))
 
     def test_form(self) -> None:
@@ -67,7 +67,7 @@ class RefusedTests(MergeTestCase):
         st.sampled_from(["\n", "\r\n"]),
     )
     def test_anything(self, lines: list[str], end: str) -> None:
-        """Whatever there is, it stays, and what is wanted comes to be there, or it is refused."""
+        """A merge keeps all existing text and adds the mirror, or is refused."""
         text = end.join(lines)
         try:
             merged = self.merge(text)

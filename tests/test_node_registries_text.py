@@ -1,11 +1,11 @@
-"""Tests for ``minreg.k3s.registries.yaml_edit``."""
+"""Tests for ``minreg.k3s.registries.yaml_writer``."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.registries.file import read_registries
-from minreg.k3s.registries.yaml_edit import make_mirrors, quoted_key, render
+from minreg.k3s.registries.registries_yaml import read_registries
+from minreg.k3s.registries.yaml_writer import make_mirrors, quoted_key, render
 
 
 class RenderTests(SynchronousTestCase):
@@ -62,7 +62,7 @@ class RenderTests(SynchronousTestCase):
         )
     )
     def test_anything(self, mirrors: dict[str, list[str]]) -> None:
-        """What is written is read as it was meant."""
+        """A rendered document is read back unchanged."""
         document = {name: {"endpoint": endpoints} for name, endpoints in mirrors.items()}
         registries, problems = read_registries(render({"mirrors": document}).encode())
         self.assertEqual(problems, [])

@@ -1,10 +1,10 @@
-"""Tests for ``minreg.k3s.registries.hosts``: files that anybody may have written."""
+"""Tests for ``minreg.k3s.registries.hosts_toml`` with files written by hand."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.registries.hosts import Host, HostsInvalid, parse_hosts, registry_itself
+from minreg.k3s.registries.hosts_toml import Host, HostsInvalid, parse_hosts, registry_itself
 
 EVERYTHING = """\
 server = "registry.example/base"
@@ -58,7 +58,7 @@ class ParseHostsTests(SynchronousTestCase):
         )
 
     def test_paths(self) -> None:
-        """A path that does not end in /v2 gets it, unless it is meant to be as it is."""
+        """/v2 is appended to a path, unless override_path is set."""
         for address, override, path in (
             ("https://a", "false", "/v2"),
             ("https://a/", "false", "/v2"),
@@ -103,7 +103,7 @@ class ParseHostsTests(SynchronousTestCase):
 
     @given(st.text('[host."a]=\n{},server1rewitpk_', max_size=40))
     def test_anything(self, text: str) -> None:
-        """Whatever stands there, it is hosts or is refused."""
+        """Any text is refused, or is a list of hosts."""
         try:
             self.assertTrue(self.parse(text))
         except HostsInvalid:

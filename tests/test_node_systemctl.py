@@ -76,7 +76,7 @@ class UnitManagerTests(SynchronousTestCase):
         )
         self.assertEqual(
             list(self.start(with_route=True).items()),
-            [(_SOCKET, "runs already"), (_SERVICE, "runs already"), (_ROUTE, "started")],
+            [(_SOCKET, "already running"), (_SERVICE, "already running"), (_ROUTE, "started")],
         )
 
     def test_changed(self) -> None:
@@ -84,20 +84,20 @@ class UnitManagerTests(SynchronousTestCase):
         self.start()
         self.assertEqual(
             self.start(_SERVICE, "10-minreg.yaml"),
-            {_SOCKET: "runs already", _SERVICE: "restarted"},
+            {_SOCKET: "already running", _SERVICE: "restarted"},
         )
         self.assertEqual(self.systemd.orders[-1], f"restart {_SERVICE}")
 
     def test_upgraded(self) -> None:
         """A service that has run for longer than the program is there is restarted."""
         self.start()
-        self.assertEqual(self.start(installed=10.5)[_SERVICE], "runs already")
+        self.assertEqual(self.start(installed=10.5)[_SERVICE], "already running")
         self.assertEqual(self.start(installed=9.5)[_SERVICE], "restarted")
 
     def test_route_not_needed(self) -> None:
         """A route that has become needless is no failure."""
         self.systemd.skipped.add(_ROUTE)
-        self.assertEqual(self.start(with_route=True)[_ROUTE], "has nothing to do")
+        self.assertEqual(self.start(with_route=True)[_ROUTE], "nothing to do")
 
     def test_failure(self) -> None:
         """What does not start ends it, with the log, or with what systemctl has said."""

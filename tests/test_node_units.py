@@ -3,11 +3,11 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.node.units import (
-    InstalledChoice,
+    InstalledPaths,
     make_command_link,
     make_links,
     make_units,
-    parse_choice,
+    parse_unit,
 )
 
 _PROGRAM = "/opt/other/bin/twistd"
@@ -75,18 +75,18 @@ class MakeUnitsTests(SynchronousTestCase):
 
 
 class ParseChoiceTests(SynchronousTestCase):
-    """Tests for ``parse_choice``."""
+    """Tests for ``parse_unit``."""
 
     def test_service(self) -> None:
         """What a service was made for can be read from it, also where somebody changed it."""
         units = {unit.path: unit.text for unit in make_units(_PROGRAM, "/srv/registry")}
         service = units["/etc/systemd/system/minreg.service"]
         for text in (service, service.replace("RestartSec=1", "RestartSec=5")):
-            self.assertEqual(parse_choice(text), InstalledChoice(_PROGRAM, "/srv/registry"))
+            self.assertEqual(parse_unit(text), InstalledPaths(_PROGRAM, "/srv/registry"))
 
     def test_other(self) -> None:
         """What runs something else tells nothing."""
-        self.assertEqual(parse_choice("[Service]\nExecStart=/bin/true\n"), InstalledChoice())
+        self.assertEqual(parse_unit("[Service]\nExecStart=/bin/true\n"), InstalledPaths())
 
 
 class MakeLinksTests(SynchronousTestCase):

@@ -5,21 +5,21 @@ from collections.abc import Callable
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.k3s.registries.selection import (
-    ChoiceInvalid,
     MirrorSelection,
+    SelectionInvalid,
     check_endpoint,
     check_path,
     check_registry,
-    hosts_of,
-    written,
+    list_hosts,
+    shorten_endpoint,
 )
 
 HERE = check_endpoint("http://127.0.0.1:9080")
 OTHER = check_endpoint("https://example.com:5000/v2")
 
 
-class ChoiceTests(SynchronousTestCase):
-    """Tests for ``Choice.document``."""
+class MirrorSelectionTests(SynchronousTestCase):
+    """Tests for ``MirrorSelection.document``."""
 
     def test_mirrors(self) -> None:
         """Each registry has the endpoints in their order, and no settings."""
@@ -34,7 +34,7 @@ class ChoiceTests(SynchronousTestCase):
         )
 
     def test_settings(self) -> None:
-        """Settings stand under the endpoint's host and port, and only where they are of use."""
+        """Settings are written under the host and port of the endpoints that they apply to."""
         document = MirrorSelection(
             ["quay.io"], [HERE, OTHER], {"ca_file": "/ca.pem"}, {"username": "u", "password": "p"}
         ).document()
@@ -49,18 +49,18 @@ class ChoiceTests(SynchronousTestCase):
         )
 
     def test_settings_for_nothing(self) -> None:
-        """Settings that no endpoint is there for are refused: they would do nothing."""
-        for choice, fix in (
+        """Settings that apply to no endpoint are refused."""
+        for selection, fix in (
             (
                 MirrorSelection(["quay.io"], [HERE], tls={"ca_file": "/ca.pem"}),
-                "name the https:// one",
+                "name one that is https://",
             ),
             (
                 MirrorSelection(["quay.io"], [HERE], auth={"username": "u"}),
-                "one on another machine",
+                "name one on another machine",
             ),
         ):
-            error = self.assertRaises(ChoiceInvalid, choice.document)
+            error = self.assertRaises(SelectionInvalid, selection.document)
             self.assertIn(fix, str(error))
 
     def test_registry_itself(self) -> None:
@@ -78,33 +78,33 @@ class ChoiceTests(SynchronousTestCase):
 
 
 class CheckTests(SynchronousTestCase):
-    """Tests for what is checked of a command line."""
+    """Tests for the checks of command line values."""
 
     def assert_refused(self, check: Callable[[str], object], text: str, fix: str) -> None:
-        """Check that something is refused, and the mend."""
-        error = self.assertRaises(ChoiceInvalid, check, text)
+        """Check that a text is refused, and the fix in the message."""
+        error = self.assertRaises(SelectionInvalid, check, text)
         self.assertIn(fix, str(error))
 
     def test_endpoints(self) -> None:
-        """Endpoints of all kinds are written as short as may be."""
+        """Endpoints are written without what K3s appends."""
         for text, expected in (
             ("http://127.0.0.1:9080/", "http://127.0.0.1:9080"),
             ("https://example.com/v2", "https://example.com"),
             ("https://example.com/a/v2", "https://example.com/a/v2"),
             ("http://[fd00::1]:9080", "http://[fd00::1]:9080"),
         ):
-            self.assertEqual(written(check_endpoint(text)), expected)
+            self.assertEqual(shorten_endpoint(check_endpoint(text)), expected)
 
     def test_wrong_endpoints(self) -> None:
-        """What K3s would take in another way, or not at all, is refused."""
+        """Endpoints that K3s would change or ignore are refused."""
         for text, fix in (
-            ("127.0.0.1:9080", "write which"),
-            ("ftp://example.com", "write which"),
+            ("127.0.0.1:9080", "write one of them"),
+            ("ftp://example.com", "write one of them"),
             ("http://", "write http://HOST:PORT"),
             ("http://:9080", "write http://HOST:PORT"),
             ("http://a b", "write https://HOST"),
-            ("http://u:p@example.com", "see --username"),
-            ("http://example.com?a", "leave ?a off"),
+            ("http://u:p@example.com", "use --username"),
+            ("http://example.com?a", "remove ?a"),
         ):
             self.assert_refused(check_endpoint, text, fix)
 
@@ -116,18 +116,18 @@ class CheckTests(SynchronousTestCase):
             self.assert_refused(check_registry, text, "without https:// and without a path")
 
     def test_paths(self) -> None:
-        """A path for K3s does not depend on where this command was run."""
+        """A path must not depend on the working directory."""
         self.assertEqual(check_path("/ca.pem", "--ca-file"), "/ca.pem")
-        error = self.assertRaises(ChoiceInvalid, check_path, "ca.pem", "--ca-file")
-        self.assertIn("--ca-file ca.pem must be a whole path", str(error))
+        error = self.assertRaises(SelectionInvalid, check_path, "ca.pem", "--ca-file")
+        self.assertIn("--ca-file ca.pem is read by K3s: write an absolute path", str(error))
 
 
-class HostsOfTests(SynchronousTestCase):
-    """Tests for ``hosts_of``."""
+class ListHostsTests(SynchronousTestCase):
+    """Tests for ``list_hosts``."""
 
     def test_hosts(self) -> None:
-        """Hosts are what the names of a tree's repositories begin with, if they do."""
+        """The first part of a repository's path is a host if it looks like one."""
         places = ["quay.io/a", "localhost:5000/b", "quay.io/c/d", "rancher/pause", "busybox"]
-        self.assertEqual(hosts_of(places), (["localhost:5000", "quay.io"], True))
-        self.assertEqual(hosts_of(["quay.io/a"]), (["quay.io"], False))
-        self.assertEqual(hosts_of([]), ([], False))
+        self.assertEqual(list_hosts(places), (["localhost:5000", "quay.io"], True))
+        self.assertEqual(list_hosts(["quay.io/a"]), (["quay.io"], False))
+        self.assertEqual(list_hosts([]), ([], False))

@@ -1,11 +1,11 @@
-"""Tests for ``minreg.node.install``."""
+"""Tests for ``minreg.node.managed_files``."""
 
 import os
 import stat
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.node.install import write_file
+from minreg.node.managed_files import write_file
 
 
 class WriteFileTests(SynchronousTestCase):

@@ -1,11 +1,11 @@
-"""Tests for ``minreg.k3s.registries.yaml_reader``: no YAML, and too much of it."""
+"""Tests for ``minreg.k3s.yaml_reader``: invalid and excessive YAML."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.registries.file import read_registries
-from minreg.k3s.registries.yaml_reader import LIMIT, Diagnostic, Position
+from minreg.k3s.registries.registries_yaml import read_registries
+from minreg.k3s.yaml_reader import MAX_BYTES, Diagnostic, Position
 
 
 class BrokenTests(SynchronousTestCase):
@@ -20,18 +20,18 @@ class BrokenTests(SynchronousTestCase):
     def test_tab(self) -> None:
         """A tab is shown with its line."""
         problem = self.problem(b"mirrors:\n\tdocker.io:\n")
-        self.assertEqual((problem.rule, problem.place), ("tab", Position(2, 1)))
+        self.assertEqual((problem.rule, problem.position), ("tab", Position(2, 1)))
         self.assertIn("use spaces", problem.message)
 
     def test_asterisk(self) -> None:
         """A bare asterisk is an alias to YAML."""
         for content in (b"mirrors:\n  *:\n    endpoint: [a]\n", b"mirrors:\n  * :\n"):
             problem = self.problem(content)
-            self.assertEqual((problem.rule, problem.place.line), ("unquoted-star", 2))
+            self.assertEqual((problem.rule, problem.position.line), ("unquoted-star", 2))
             self.assertIn('write "*":', problem.message)
 
     def test_no_yaml(self) -> None:
-        """Other breaks are told in the library's words, with line and column."""
+        """Other mistakes have the parser's message, with line and column."""
         for content, place in (
             (b"mirrors: a: b\n", Position(1, 11)),
             (b"mirrors: {\n", Position(2, 1)),
@@ -40,14 +40,14 @@ class BrokenTests(SynchronousTestCase):
             (b"mirrors:\n  docker.io\n    endpoint:\n", Position(3, 13)),
         ):
             problem = self.problem(content)
-            self.assertEqual((problem.rule, problem.place), ("syntax", place), content)
+            self.assertEqual((problem.rule, problem.position), ("syntax", place), content)
 
     def test_version(self) -> None:
         """K3s' library takes files that say that they are YAML 1.1, and of no other version."""
         for head in (b"%YAML 1.2\n", b"\n# a\n%TAG ! b\n%YAML\t1.2 # c\n", b"%YAML 2.0\r\n"):
             problem = self.problem(head + b"---\nmirrors:\n")
             self.assertEqual(
-                (problem.rule, problem.place), ("syntax", Position(head.count(b"\n"), 1))
+                (problem.rule, problem.position), ("syntax", Position(head.count(b"\n"), 1))
             )
             self.assertIn("1.1", problem.message)
         for content in (b"%YAML 1.1\n---\nmirrors:\n", b"mirrors:\n# a\n---\n%YAML 1.2\n"):
@@ -55,7 +55,7 @@ class BrokenTests(SynchronousTestCase):
             self.assertFalse(any(problem.is_fatal for problem in problems), content)
 
     def test_bytes(self) -> None:
-        """Neither another encoding nor control characters have a place."""
+        """Another encoding and control characters are refused."""
         for content, rule, place in (
             (b"mirrors:\n  a\xff:\n", "not-utf-8", Position(2, 4)),
             ("mirrors:".encode("utf-16"), "not-utf-8", Position(1, 1)),
@@ -63,10 +63,10 @@ class BrokenTests(SynchronousTestCase):
             (b"mirrors: \x1b[0m\n", "control-character", Position(1, 10)),
         ):
             problem = self.problem(content)
-            self.assertEqual((problem.rule, problem.place), (rule, place))
+            self.assertEqual((problem.rule, problem.position), (rule, place))
 
     def test_too_much(self) -> None:
-        """What would take for ever is not begun, or given up."""
+        """Nesting, aliases and size are limited."""
         many = b", ".join([b"a"] * 1000)
         copies = b"".join(b"  h%d: {endpoint: *l}\n" % number for number in range(1000))
         merges = b"".join(
@@ -74,7 +74,7 @@ class BrokenTests(SynchronousTestCase):
             for number in range(1, 40)
         )
         for content, rule in (
-            (b"#" * (LIMIT + 1), "too-large"),
+            (b"#" * (MAX_BYTES + 1), "too-large"),
             (b"[" * 5000, "syntax"),
             (b"configs: {a: {tls: {ca_file: &l [" + many + b"]}}}", "wrong-type"),
             (b"mirrors: &a {<<: *a}", "too-deep"),
@@ -87,7 +87,7 @@ class BrokenTests(SynchronousTestCase):
             self.assertEqual(self.problem(content).rule, "too-large")
 
     def test_comments(self) -> None:
-        """Comments where few people write them are no more than comments."""
+        """Comments in unusual positions are accepted."""
         registries, problems = read_registries(b"mirrors:\n  # b\n  > # c\n  x\n")
         self.assertEqual(
             (registries.mirrors, [one.rule for one in problems]), ({}, ["wrong-type"])
@@ -99,11 +99,11 @@ class BrokenTests(SynchronousTestCase):
             self.assertEqual(self.problem(content).rule, rule)
 
     def test_no_warnings(self) -> None:
-        """The library does not talk to the operator itself."""
+        """An anchor that is defined twice causes no warning."""
         read_registries(b"mirrors: {a: &x , b: &x }")
         self.assertEqual(self.flushWarnings(), [])
 
     @given(st.binary(max_size=60) | st.text("ab:-{}[]&*!|>'\"%@`#,? \t\n~<", max_size=40))
     def test_anything(self, content: bytes | str) -> None:
-        """Whatever stands in a file, what is wrong with it is told, and nothing is raised."""
+        """Any content is read without an exception."""
         read_registries(content if isinstance(content, bytes) else content.encode())

@@ -6,7 +6,7 @@ import os
 from click.testing import CliRunner
 
 from minreg.cli import cli
-from minreg.preflight import tree_check as preflight
+from minreg.preflight import tree_check
 from tests.preflight_command import PreflightCommandTestCase
 from tests.preflight_support import IMAGES, PAUSE, VERSION
 
@@ -48,7 +48,7 @@ class ReleaseTests(PreflightCommandTestCase):
         self.assertEqual(summary, "4 of 8 images not ready for linux/amd64")
         self.assertEqual(
             advice,
-            "to fetch these, pipe the list, where there is a network, into: minreg download "
+            "to download these, pipe the list on a machine with a network into: minreg download "
             f"--skip-k3s --platform linux/amd64 --directory {self.root} --file -",
         )
 
@@ -145,11 +145,11 @@ class ReleaseTests(PreflightCommandTestCase):
     def test_together(self) -> None:
         """Options that make no sense together, or alone, are refused."""
         for arguments, reason in (
-            ((), "nothing to look for: name --k3s, --file or --manifests"),
+            ((), "nothing to check: use --k3s, --file or --manifests"),
             (("-f", "-", "--upgrade"), "name it with --k3s"),
             (("-f", "-", "--disable", "traefik"), "name it with --k3s"),
-            (("--k3s", VERSION, "--upgrade-kubectl", "a:1"), "go with --upgrade"),
-            (("-f", "-", "-m", "-"), "can be read only once"),
+            (("--k3s", VERSION, "--upgrade-kubectl", "a:1"), "need --upgrade"),
+            (("-f", "-", "-m", "-"), "can be used only once"),
             (("--k3s", VERSION, "--registry-alias", "x"), "is not NAME=HOST"),
             (("--k3s", VERSION, "--system-default-registry", "a b"), "is not a registry host"),
             (("--k3s", VERSION, "--allow-links-to", "/none"), "is not a directory"),
@@ -167,9 +167,9 @@ class ReleaseTests(PreflightCommandTestCase):
         def stop(*_arguments: object) -> None:
             raise KeyboardInterrupt
 
-        self.patch(preflight, "find_corrupt_files", stop)
+        self.patch(tree_check, "find_corrupt_files", stop)
         refusal = self.refusal("--k3s", VERSION, "--deep")
-        self.assertEqual(refusal, "Error: stopped before all was looked at\n")
+        self.assertEqual(refusal, "Error: stopped before the check was complete\n")
 
 
 class HostsTests(PreflightCommandTestCase):

@@ -28,8 +28,8 @@ class ListTests(PreflightCommandTestCase):
         self.assertEqual(self.lacking("-f", "-", given=printed), [f"docker.io/{PAUSE}"])
 
     def test_wrong_list(self) -> None:
-        """What names no image is named, with its line."""
-        self.assertIn("-:2: 'A' names no image", self.refusal("-f", "-", given="a\nA\n"))
+        """Text that is not an image name is reported with its line."""
+        self.assertIn("-:2: 'A' is not an image name", self.refusal("-f", "-", given="a\nA\n"))
         self.assertIn("nothing was checked", self.refusal("-f", "-", given=""))
 
     def test_manifests(self) -> None:
@@ -38,7 +38,7 @@ class ListTests(PreflightCommandTestCase):
         self.assertEqual(self.lacking("-m", path), ["quay.io/x/app:1"])
         result = self.run_command("-m", path)
         self.assertIn(f"({path}:4)", result.stdout)
-        note = f"{path}:6: '$(X)' is filled in later, and not known here"
+        note = f"{path}:6: '$(X)' has a placeholder: the image is not known"
         self.assertEqual(result.stderr.splitlines()[0], f"note: {note}")
         document = json.loads(self.run_command("-m", path, "--json").stdout)
         self.assertEqual(document["notes"], [note])
@@ -59,7 +59,7 @@ class ListTests(PreflightCommandTestCase):
         self.assertIn(f"Error: {broken}:2: ", self.refusal("-m", broken))
         broken = self.write("kind: Secret\n---\nkind: [\n")
         self.assertIn(f"Error: {broken}:4: ", self.refusal("-m", broken))
-        self.assertIn("no text in UTF-8", self.refusal("-m", "-", given=b"\xff"))
+        self.assertIn("is not UTF-8", self.refusal("-m", "-", given=b"\xff"))
         self.assertIn("nothing was checked", self.refusal("-m", "-", given="a: b\n"))
 
     def test_without_yaml(self) -> None:
@@ -67,16 +67,16 @@ class ListTests(PreflightCommandTestCase):
         real = builtins.__import__
 
         def without(name: str, *more: Any) -> Any:
-            if name.startswith("ruamel"):
+            if name.startswith("yaml"):
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
             return real(name, *more)
 
-        for name in [name for name in sys.modules if name.startswith("minreg.k3s.manifests")]:
+        for name in [name for name in sys.modules if name.startswith("minreg.k3s.")]:
             self.patch_module(name)
         self.patch(builtins, "__import__", without)
         self.assertEqual(self.run_command("--k3s", VERSION).exit_code, 0)
         refusal = self.refusal("-m", "-", given=POD)
-        self.assertIn("needs ruamel.yaml, which is not installed: reinstall minreg", refusal)
+        self.assertIn("needs yaml, which is not installed: reinstall minreg", refusal)
         self.assertEqual(refusal.count("\n"), 1)
 
     def patch_module(self, name: str) -> None:

@@ -135,7 +135,7 @@ class ResolveImagesTests(StoreTestCase):
     def test_broken_list(self) -> None:
         """A malformed list is an error that names the line."""
         for content, reason in (
-            ("a:1\n<html>\n<body>\n", f"k3s/{VERSION}.txt:2: '<html>' names no image"),
+            ("a:1\n<html>\n<body>\n", f"k3s/{VERSION}.txt:2: '<html>' is not an image name"),
             ("\x00", f"k3s/{VERSION}.txt:1: "),
             ("", "is empty: copy it again"),
             ("a:1\n" * 5001, "names more than 5000 images"),

@@ -8,7 +8,6 @@ from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.progress import (
-    Asking,
     BlobAdvanced,
     BlobEnded,
     Event,
@@ -17,6 +16,7 @@ from minreg.fill.progress import (
     LiveBars,
     PlainLines,
     Planned,
+    Requesting,
     Resolving,
     Retrying,
     Summary,
@@ -39,7 +39,7 @@ LINES = [
     "quay.io/a:1: complete",
     "quay.io/b:1: FAILED: it is gone",
     "1 of 2 images complete: fetched 1 blob (1.5 kB), reused 0 (0 B saved), resumed 500 B",
-    "# failed; a file with these lines is what --file reads:",
+    "# failed; to retry, save these lines in a file and give it to --file:",
     "quay.io/b:1",
 ]
 
@@ -48,7 +48,7 @@ class PlainLinesTests(SynchronousTestCase):
     """Tests for ``PlainLines``."""
 
     def test_lines(self) -> None:
-        """Each image has a line; the end sums up, and lists what failed as -f reads it."""
+        """Each image has a line; the summary lists the images that failed."""
         lines: list[str] = []
         with PlainLines(lines.append) as display:
             for event in EVENTS:
@@ -56,32 +56,32 @@ class PlainLinesTests(SynchronousTestCase):
         self.assertEqual(lines, LINES)
 
     def test_again(self) -> None:
-        """An image that was complete is said to have been."""
+        """An image that was complete before is reported as such."""
         lines: list[str] = []
         PlainLines(lines.append).show(ImageEnded("a:1", is_new=False))
-        self.assertEqual(lines, ["a:1: complete already"])
+        self.assertEqual(lines, ["a:1: already complete"])
 
     def test_attempts(self) -> None:
-        """What is asked for is shown with the number of the attempt."""
+        """Each request and retry is shown with the number of the attempt."""
         lines: list[str] = []
         display = PlainLines(lines.append)
-        display.show(Asking("update.k3s.io", "the release", 5))
+        display.show(Requesting("update.k3s.io", "the release", 5))
         display.show(Retrying("it is\ngone", 2, 5, 1.2))
         display.show(Resolving(2, ("docker.io", "quay.io"), 5))
         self.assertEqual(
             lines,
             [
-                "asking update.k3s.io for the release (attempt 1 of 5)",
+                "requesting the release from update.k3s.io (attempt 1 of 5)",
                 "it is\\ngone: attempt 2 of 5 in 1 s",
                 "looking up 2 images at docker.io, quay.io (attempt 1 of 5)",
             ],
         )
 
     def test_escapes(self) -> None:
-        """What an upstream says does nothing to a terminal, and makes no line of its own."""
+        """Control characters from an upstream are escaped."""
         lines: list[str] = []
-        said = "\x1b]0;title\x07\x1b[2J no\nquay.io/c:1: complete\ud800"
-        PlainLines(lines.append).show(ImageEnded("quay.io/b:1", is_new=False, reason=said))
+        reason = "\x1b]0;title\x07\x1b[2J no\nquay.io/c:1: complete\ud800"
+        PlainLines(lines.append).show(ImageEnded("quay.io/b:1", is_new=False, reason=reason))
         self.assertEqual(
             lines,
             ["quay.io/b:1: FAILED: \\x1b]0;title\\x07\\x1b[2J no\\nquay.io/c:1: complete\\ud800"],
@@ -99,7 +99,7 @@ class JsonLinesTests(SynchronousTestCase):
             display.show(event)
         objects = [json.loads(line) for line in lines]
         self.assertEqual(
-            [one["event"] for one in objects],
+            [fields["event"] for fields in objects],
             [
                 "resolving",
                 "planned",
@@ -127,17 +127,17 @@ class LiveBarsTests(SynchronousTestCase):
     """Tests for ``LiveBars``, on a terminal in memory."""
 
     def setUp(self) -> None:
-        """Have a terminal."""
+        """Create a terminal."""
         self.output = io.StringIO()
         console = Console(file=self.output, force_terminal=True, width=200)
         self.bars = LiveBars(console)
 
-    def whole(self) -> float:
-        """Tell how far the bar for the whole is."""
+    def total(self) -> float:
+        """Return the position of the bar for the whole download."""
         return self.bars._progress.tasks[0].completed
 
     def test_lines(self) -> None:
-        """The lines stand above the bars."""
+        """The lines are shown too."""
         with self.bars:
             for event in EVENTS:
                 self.bars.show(event)
@@ -145,25 +145,25 @@ class LiveBarsTests(SynchronousTestCase):
             self.assertIn(line, self.output.getvalue())
 
     def test_bar_for_each_transfer(self) -> None:
-        """A blob has a bar while it comes."""
+        """A blob has a bar while it is downloaded."""
         for event in EVENTS[:4]:
             self.bars.show(event)
         names = [task.description for task in self.bars._progress.tasks]
         self.assertEqual(names, ["all", "  a:1"])
         self.bars.show(EVENTS[4])
         self.assertEqual(len(self.bars._progress.tasks), 1)
-        self.assertEqual((self.whole(), self.bars._progress.tasks[0].total), (2000, 2000))
+        self.assertEqual((self.total(), self.bars._progress.tasks[0].total), (2000, 2000))
 
     def test_never_back(self) -> None:
-        """A blob that begins anew does not move the bars back."""
-        seen = []
+        """If a blob starts again, no bar moves back."""
+        positions = []
         for offset in (1000, 0, 300, 1000, 1700, 2000):
             self.bars.show(BlobAdvanced(DIGEST, "quay.io/a:1", offset, 2000))
-            seen.append(self.whole())
-        self.assertEqual(seen, [1000, 1000, 1000, 1000, 1700, 2000])
+            positions.append(self.total())
+        self.assertEqual(positions, [1000, 1000, 1000, 1000, 1700, 2000])
 
     def test_narrow(self) -> None:
-        """In 80 columns each bar is one line, however long a name and however large a blob."""
+        """In 80 columns each bar is one line, whatever its label and size."""
         console = Console(file=self.output, force_terminal=True, width=80, height=24)
         bars = LiveBars(console)
         size = 123_456_789_012
@@ -178,7 +178,7 @@ class LiveBarsTests(SynchronousTestCase):
         self.assertIn("long-name-long-na", lines[1])
 
     def test_failure(self) -> None:
-        """An image that failed is red, unless the terminal is to have no colours."""
+        """A failed image is red, unless the terminal has no colours."""
         for no_color, is_red in ((False, True), (True, False)):
             output = io.StringIO()
             console = Console(file=output, color_system="standard", width=200, no_color=no_color)

@@ -19,7 +19,7 @@ class PruneTests(SynchronousTestCase):
     """Tests for ``plan_removal`` and ``remove``, through the command."""
 
     def setUp(self) -> None:
-        """Have a tree of two images that share a layer."""
+        """Create a tree of two images that share a layer."""
         self.tree = FilledTree(self.mktemp())
         self.a = self.tree.add_image("a", "amd64", b"base", b"a", tags=("1", "2"))
         self.b = self.tree.add_image("x/b", "amd64", b"base", b"b", tags=("1",))
@@ -34,7 +34,7 @@ class PruneTests(SynchronousTestCase):
         return result
 
     def files(self) -> set[str]:
-        """List all files and links of the tree, without those that are private."""
+        """Return all files and links of the tree, without the private ones."""
         return {
             os.path.relpath(os.path.join(directory, name), self.tree.root)
             for directory, directories, names in os.walk(self.tree.root)
@@ -43,14 +43,14 @@ class PruneTests(SynchronousTestCase):
         }
 
     def test_nothing(self) -> None:
-        """From a tree that is all needed nothing is removed."""
+        """Nothing is removed if all is needed."""
         before = self.files()
         said = self.prune("--yes").stdout
         self.assertEqual(said, "removed 0 images, 0 manifests and 0 blobs (0 B)\n")
         self.assertEqual(self.files(), before)
 
     def test_dry(self) -> None:
-        """Without --yes it only tells."""
+        """Without --yes the command only says what it would remove."""
         before = self.files()
         said = self.prune(keep="a:1\na:2\n").stdout
         self.assertEqual(
@@ -59,7 +59,7 @@ class PruneTests(SynchronousTestCase):
         self.assertEqual(self.files(), before)
 
     def test_keep_file(self) -> None:
-        """What is in no list goes, with what only it needed, and its empty directories."""
+        """An image in no list is removed, with what only it needed, and empty directories."""
         self.prune(
             "--yes", keep="# these stay\ndocker.io/library/nothing\nquay.io/a:1\nquay.io/a:2"
         )
@@ -70,21 +70,21 @@ class PruneTests(SynchronousTestCase):
         self.assertIn("a/manifests/1", files)
 
     def test_one_tag_of_two(self) -> None:
-        """A manifest stays as long as one tag names it."""
+        """A manifest stays as long as a tag names it."""
         self.prune("--yes", keep="quay.io/a:1\nquay.io/x/b:1")
         files = self.files()
         self.assertNotIn("a/manifests/2", files)
         self.assertIn(f"a/manifests/{self.a['digest']}", files)
 
     def test_untagged(self) -> None:
-        """What no tag reaches goes without a list."""
+        """Untagged manifests are removed without a list."""
         self.tree.add_image("a", "arm64", b"untagged")
         said = self.prune("--yes").stdout
         self.assertIn("removed 0 images, 1 manifest and 2 blobs", said)
         self.assertNotIn(f"blobs/{Digest.of(b'untagged')}", self.files())
 
     def test_kept_digest(self) -> None:
-        """What was asked for by its digest stays, until a list leaves it out."""
+        """An image that was requested by digest stays, unless a list omits it."""
         untagged = self.tree.add_image("a", "arm64", b"untagged")
         image = ImageReference.parse(f"quay.io/a@{untagged['digest']}")
         with TreeWriter(self.tree.root, "a test") as tree:
@@ -97,12 +97,14 @@ class PruneTests(SynchronousTestCase):
         self.assertNotIn(f"a/manifests/{untagged['digest']}", self.files())
 
     def test_untagged_is_named(self) -> None:
-        """What goes without having a name is told by its digest."""
+        """An untagged manifest is named by its digest in the output."""
         digest = self.tree.add_image("a", "arm64", b"untagged")["digest"]
-        self.assertIn(f"would remove a@{digest}, which no tag reaches\n", self.prune().stdout)
+        self.assertIn(
+            f"would remove a@{digest}, which is not reachable from any tag\n", self.prune().stdout
+        )
 
     def test_signatures(self) -> None:
-        """What is tagged for a kept image stays, and what is tagged for that, and no more."""
+        """Signatures of kept images stay, and signatures of these; others do not."""
         fingerprint = self.tag_for(self.a, "sig")
         self.tag_for(fingerprint, "att")
         self.tag_for(self.b, "sig")
@@ -113,20 +115,20 @@ class PruneTests(SynchronousTestCase):
         self.assertEqual(len(tags), 2)
 
     def tag_for(self, subject: dict[str, Any], suffix: str) -> dict[str, Any]:
-        """Add what cosign adds for an image: a tag named after its digest."""
+        """Add a signature as cosign does: a tag that contains the subject's digest."""
         tag = f"{subject['digest'].replace(':', '-')}.{suffix}"
         place = "x/b" if subject is self.b else "a"
         return self.tree.add_image(place, "", suffix.encode("ascii"), tags=(tag,))
 
     def test_empty_list(self) -> None:
-        """A list that names nothing is taken for a mistake."""
+        """An empty list is an error."""
         before = self.files()
         said = self.prune("--yes", keep="# nothing yet\n", status=2).stderr
-        self.assertIn("no image is named in -, so all of the tree would go", said)
+        self.assertIn("no image is listed in -, so the whole tree would be removed", said)
         self.assertEqual(self.files(), before)
 
     def test_names_by_links(self) -> None:
-        """What is kept under one of its names stays under the others."""
+        """A repository that is kept under one path is kept under its linked paths."""
         os.symlink("a", self.tree.path("alias"))
         os.symlink("x", self.tree.path("y"))
         before = self.files()
@@ -137,13 +139,13 @@ class PruneTests(SynchronousTestCase):
         self.assertNotIn("a/manifests/1", self.files())
 
     def test_directory_among_blobs(self) -> None:
-        """A directory that is named like a blob is none, and in nobody's way."""
+        """A directory that is named like a blob is ignored."""
         os.mkdir(self.tree.blob_path(b"x"))
         said = self.prune("--yes").stdout
         self.assertEqual(said, "removed 0 images, 0 manifests and 0 blobs (0 B)\n")
 
     def test_partial(self) -> None:
-        """What came of a blob that was given up goes too."""
+        """Partial blobs are removed too."""
         with TreeWriter(self.tree.root, "a test") as tree:
             with tree.open_partial(Digest.of(b"x")) as partial:
                 partial.write(b"half")
@@ -151,7 +153,7 @@ class PruneTests(SynchronousTestCase):
         self.assertEqual(os.listdir(self.tree.path(".minreg", "partial")), [])
 
     def test_own_blobs(self) -> None:
-        """Blobs in a repository's own directory are looked at too, those outside never."""
+        """Blobs in a repository's own directory are removed too, those outside the tree never."""
         outside = os.path.abspath(self.mktemp())
         os.makedirs(outside)
         os.makedirs(self.tree.path("own", "blobs"))
@@ -167,7 +169,7 @@ class PruneTests(SynchronousTestCase):
         self.assertEqual(os.listdir(outside), [orphan])
 
     def test_unreadable(self) -> None:
-        """Nothing is removed while it is not known what belongs to an image."""
+        """Nothing is removed if it is not known what an image needs."""
         os.unlink(self.tree.path("x", "b", "manifests", self.b["digest"]))
         failure = self.assertRaises(FillError, plan_removal, self.tree.root, None)
         self.assertIn("x/b:1 cannot be read", str(failure))
@@ -176,7 +178,7 @@ class PruneTests(SynchronousTestCase):
         self.assertNotIn("x", self.files())
 
     def test_while_downloading(self) -> None:
-        """What a download is about to use is safe: only one writes at a time."""
+        """A download keeps ``prune`` from the tree."""
         with TreeWriter(self.tree.root, "minreg download"):
             result = self.prune("--yes", status=1)
-        self.assertIn("(minreg download): wait until that ends", result.stderr)
+        self.assertIn("(minreg download) writes it; wait until that ends", result.stderr)

@@ -8,9 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.modules import read_modules
 
-# What changes what lies on a disk: the part of the house that fills trees, and the two modules
-# that put files on a node.
-WRITERS = ("minreg.fill", "minreg.node.install", "minreg.node.install")
+# The modules that may change files: those that fill trees, and those
+# that install files on a node.
+WRITERS = ("minreg.atomic", "minreg.fill", "minreg.node.install", "minreg.node.managed_files")
 
 # What ``os`` and ``shutil`` offer to change a disk, and the flags that ask for it.
 CHANGES = re.compile(

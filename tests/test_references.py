@@ -49,8 +49,8 @@ class ImageReferenceTests(SynchronousTestCase):
     def test_place(self) -> None:
         """The host is cut off, unless it is to be kept."""
         image = ImageReference.parse("localhost:5000/a/b:1")
-        self.assertEqual(image.place(trimmed=True), "a/b")
-        self.assertEqual(image.place(trimmed=False), "localhost:5000/a/b")
+        self.assertEqual(image.repository_path(trimmed=True), "a/b")
+        self.assertEqual(image.repository_path(trimmed=False), "localhost:5000/a/b")
 
     def test_port(self) -> None:
         """A port that is named is asked, and makes no other registry of it if it is usual."""
@@ -62,10 +62,10 @@ class ImageReferenceTests(SynchronousTestCase):
         ):
             image = ImageReference.parse(text)
             self.assertEqual((image.address, image.host), (address, host))
-            self.assertEqual(image.place(trimmed=False), f"{host}/a/b")
+            self.assertEqual(image.repository_path(trimmed=False), f"{host}/a/b")
 
     def test_malformed(self) -> None:
-        """What names no image is refused."""
+        """Text that is not an image name is refused."""
         for text in ("", ":1", "a:", "a:b:c", "A/b", "a//b", "a/b:-1", "../a", "a b", "a@"):
             self.assertRaises((NameInvalid, DigestInvalid), ImageReference.parse, text)
 
@@ -95,5 +95,5 @@ class ParseReferencesTests(SynchronousTestCase):
         lines = ["busybox", "a b", "", "a@sha256:1"]
         failure = self.assertRaises(ReferencesInvalid, parse_references, lines, "images.txt")
         first, second = str(failure).splitlines()
-        self.assertTrue(first.startswith("images.txt:2: 'a b' names no image: "))
-        self.assertTrue(second.startswith("images.txt:4: 'a@sha256:1' names no image: "))
+        self.assertTrue(first.startswith("images.txt:2: 'a b' is not an image name: "))
+        self.assertTrue(second.startswith("images.txt:4: 'a@sha256:1' is not an image name: "))

@@ -4,7 +4,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.registries.file import read_registries
+from minreg.k3s.registries.registries_yaml import read_registries
 from tests.test_cli import run
 
 ALIAS = "bootstrap-registry.airgap"
@@ -70,12 +70,12 @@ class ChoosingTests(RegistriesTestCase):
         self.add("rancher/mirrored-pause")
         text, notes = self.run_for("-d", self.tree)
         self.assertEqual(self.mirrors(text), {ALIAS: [MINREG]})
-        self.assertIn("name the registries here, or say --wildcard", notes)
+        self.assertIn("name them, or use --wildcard", notes)
         self.assertEqual(self.run_for("-d", self.tree, "docker.io")[1], "")
 
     def test_empty_tree(self) -> None:
         """A directory that is no tree is not passed over in silence."""
-        self.assertIn(f"{self.tree} holds no repository\n", self.run_for("-d", self.tree)[1])
+        self.assertIn(f"{self.tree} has no repository\n", self.run_for("-d", self.tree)[1])
 
     def test_wildcard(self) -> None:
         """One entry for all, whatever the tree holds."""
@@ -137,4 +137,4 @@ class ChoosingTests(RegistriesTestCase):
         os.chdir(self.directory)
         os.rmdir(self.tree)
         _, message = self.run_for(status=2)
-        self.assertIn("there is no tree to look at: name it with -d", message)
+        self.assertIn("no registry tree found: name it with -d", message)

@@ -50,7 +50,7 @@ class WritingTests(RegistriesTestCase):
         certs = f"{self.directory}/certs.d"
         _, notes = self.run_for("--wildcard", "--merge", source, "--hosts-toml", certs)
         self.assertTrue(notes.replace("\n", "").isprintable())
-        self.assertIn("is no registry's name", notes)
+        self.assertIn("is not the name of a registry", notes)
         self.assertFalse([name for name in os.listdir(certs) if not name.isprintable()])
 
     def test_link(self) -> None:
@@ -91,7 +91,7 @@ class WritingTests(RegistriesTestCase):
         os.utime(path, (1, 1))
         self.assertEqual(
             self.run_for("quay.io", "--merge", path, "--output", path),
-            ("", f"{path}: is so already\n"),
+            ("", f"{path}: already up to date\n"),
         )
         self.assertEqual(os.stat(path).st_mtime, 1)
 
@@ -107,8 +107,10 @@ class WritingTests(RegistriesTestCase):
         self.assertEqual(
             sorted(os.listdir(self.directory)), ["certs.d", os.path.basename(merged), "registry"]
         )
-        self.assertIn("'../../outside' is no registry's name: no file for it", notes)
-        self.assertIn("'b c' is left out, as by K3s", notes)
+        self.assertIn(
+            "'../../outside' is not the name of a registry: no file was written for it", notes
+        )
+        self.assertIn("'b c' is ignored, as by K3s", notes)
 
     def test_hosts_toml_without_default(self) -> None:
         """With K3s' option against it, the registry itself is left out."""
@@ -141,14 +143,14 @@ class MergingTests(RegistriesTestCase):
             "registries.yaml", "mirrors:\n  quay.io: {endpoint: [a], rewrite: {b: c}}\n"
         )
         printed, notes = self.run_for("quay.io", "--merge", path, status=1)
-        self.assertIn(f"{path}:2: the rewrites of quay.io would hold", notes)
+        self.assertIn(f"{path}:2: the rewrites of quay.io would also apply", notes)
         self.assertEqual(self.mirrors(printed), {ALIAS: [MINREG], "quay.io": ["a"]})
 
     def test_refused(self) -> None:
         """A file that cannot be added to is left, and what to add by hand is shown."""
         for text, told in (
             ("mirrors:\n\ta:\n", ":2:1: this line is indented with a tab"),
-            ("configs:\n...\n", "add by hand:\n# What K3s"),
+            ("configs:\n...\n", "add by hand:\n# Registries of K3s"),
         ):
             path = self.write("registries.yaml", text)
             printed, message = self.run_for("quay.io", "--merge", path, "--output", path, status=1)

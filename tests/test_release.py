@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.errors import FillError, HostUnreachable, UpstreamRefused
-from minreg.fill.progress import Asking, Event
+from minreg.fill.progress import Event, Requesting
 from minreg.fill.release import Release, Releases
 from minreg.oci.names import ReferencesInvalid
 from tests.canned import Canned, CannedTransport, Sent, quick_retries
@@ -17,7 +17,7 @@ class ReleasesTests(SynchronousTestCase):
     """Tests for ``Releases``."""
 
     def setUp(self) -> None:
-        """Have K3s's servers in memory."""
+        """Create K3s' servers in memory."""
         tag = "https://github.com/k3s-io/k3s/releases/tag/v1.33.4%2Bk3s1"
         self.answers = {
             f"{CHANNELS}/stable": Canned(302, headers={"Location": tag}),
@@ -28,7 +28,7 @@ class ReleasesTests(SynchronousTestCase):
         self.releases = Releases(self.transport, quick_retries(0))
 
     def answer(self, request: Sent) -> Canned:
-        """Answer from the table."""
+        """Return the canned response."""
         return self.answers.get(request.url, Canned(404))
 
     def find(self, name: str) -> Release:
@@ -36,7 +36,7 @@ class ReleasesTests(SynchronousTestCase):
         return self.releases.find(name)
 
     def test_channel(self) -> None:
-        """A channel leads to a version, and that to its images."""
+        """A channel names a version, whose list of images is read."""
         release = self.find("stable")
         self.assertEqual(release.version, "v1.33.4+k3s1")
         self.assertEqual(release.path, "k3s/v1.33.4+k3s1.txt")
@@ -44,12 +44,12 @@ class ReleasesTests(SynchronousTestCase):
         self.assertEqual(str(release.images[1]), "docker.io/rancher/mirrored-pause:3.6")
 
     def test_version(self) -> None:
-        """A version needs no channel."""
+        """For a version no channel is requested."""
         self.assertEqual(self.find("v1.33.4+k3s1").version, "v1.33.4+k3s1")
         self.assertEqual(self.transport.sent[0].url, LIST_URL)
 
     def test_mirror(self) -> None:
-        """A mirror may stand in for K3s's servers."""
+        """Mirrors can be used instead of K3s' servers."""
         self.answers = {
             "https://mirror.example/c/v1.33": Canned(301, headers={"Location": "/hop"}),
             "https://mirror.example/hop": Canned(302, headers={"Location": "/x/v1.33.4+k3s1/"}),
@@ -64,29 +64,29 @@ class ReleasesTests(SynchronousTestCase):
         self.assertEqual(self.find("v1.33").version, "v1.33.4+k3s1")
 
     def test_unknown_channel(self) -> None:
-        """A channel that is none is reported by its address."""
+        """For a channel that does not exist, the error has its URL."""
         failure = self.assertRaises(UpstreamRefused, self.find, "stabel")
-        self.assertIn(f"{CHANNELS}/stabel leads to no release of K3s", str(failure))
+        self.assertIn(f"{CHANNELS}/stabel does not lead to a K3s release", str(failure))
 
     def test_unknown_version(self) -> None:
-        """So is a version."""
+        """For a version that does not exist, the error has its URL."""
         failure = self.assertRaises(UpstreamRefused, self.find, "v9.9.9")
-        self.assertIn("v9.9.9/k3s-images.txt cannot be had (status 404)", str(failure))
+        self.assertIn("v9.9.9/k3s-images.txt cannot be downloaded (status 404)", str(failure))
 
-    def test_asking(self) -> None:
-        """Before each request it is told what is asked for, and how often it is tried."""
+    def test_requesting(self) -> None:
+        """Each request is shown before it is sent."""
         events: list[Event] = []
         Releases(self.transport, quick_retries(2), show=events.append).find("stable")
         self.assertEqual(
             events,
             [
-                Asking("update.k3s.io", "the K3s release of channel stable", 3),
-                Asking("github.com", "the list of images of K3s v1.33.4+k3s1", 3),
+                Requesting("update.k3s.io", "the K3s release of channel stable", 3),
+                Requesting("github.com", "the list of images of K3s v1.33.4+k3s1", 3),
             ],
         )
 
     def test_no_network(self) -> None:
-        """Without a network the option for a mirror is named."""
+        """If a server is unreachable, the error names the option for a mirror."""
         problem = "cannot find it: no network or DNS here"
 
         def fail(request: Sent) -> Canned:
@@ -103,18 +103,20 @@ class ReleasesTests(SynchronousTestCase):
             self.assertEqual(str(failure), f"{problem} (proxy: https_proxy; mirror: {option})")
 
     def test_endless(self) -> None:
-        """A circle of redirects is left."""
+        """Redirects without end are refused."""
         self.answers[f"{CHANNELS}/x"] = Canned(302, headers={"Location": f"{CHANNELS}/x"})
         self.assertRaises(UpstreamRefused, self.find, "x")
 
     def test_no_name(self) -> None:
-        """What could leave the address or the tree is no name."""
+        """Text that is neither a version nor a channel is refused."""
         for name in ("", "../x", "a/b", "v1.33.4/../x"):
             failure = self.assertRaises(FillError, self.find, name)
-            self.assertIn("is neither a version of K3s nor a channel", str(failure))
+            self.assertIn(
+                "is neither a version of K3s, such as v1.33.4+k3s1, nor a channel", str(failure)
+            )
 
     def test_no_list(self) -> None:
-        """A list that is none is refused: a login page, bytes, something endless."""
+        """A list of images that is invalid or too large is refused."""
         for body, kind in (
             (b"<html>", ReferencesInvalid),
             (b"\xff", FillError),

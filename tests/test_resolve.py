@@ -21,7 +21,7 @@ class ResolverTests(SynchronousTestCase):
     """Tests for ``Resolver``."""
 
     def setUp(self) -> None:
-        """Have a registry with an image for two platforms."""
+        """Create a registry with an image for two platforms."""
         self.registry = MemoryRegistry()
         self.amd64 = self.registry.add_image("a", "amd64", b"base", b"x")
         self.arm64 = self.registry.add_image("a", "arm64", b"base", b"y")
@@ -37,19 +37,19 @@ class ResolverTests(SynchronousTestCase):
         return resolver.resolve(ImageReference.parse(text))
 
     def digests(self, resolved: ResolvedImage) -> list[str]:
-        """List the digests of what was found."""
-        return [str(document.digest) for document in resolved.documents]
+        """Return the digests of the manifests."""
+        return [str(fetched.digest) for fetched in resolved.manifests]
 
     def store(self, resolved: ResolvedImage) -> None:
-        """Put what was found into the tree."""
+        """Write the manifests and tags into the tree."""
         with TreeWriter(self.root, "a test") as tree:
-            for document in resolved.documents:
-                tree.write_manifest(resolved.place, document.content)
+            for fetched in resolved.manifests:
+                tree.write_manifest(resolved.repository_path, fetched.content)
             for tag, digest in resolved.tags:
-                tree.tag(resolved.place, tag, digest)
+                tree.tag(resolved.repository_path, tag, digest)
 
     def test_unknown_tag(self) -> None:
-        """Of a tag that there is not, some that there are are named, the near ones first."""
+        """If a tag does not exist, the error names some that do, similar ones first."""
         tags = json.dumps({"tags": ["1", "1.10", "1.9", "latest", "x", "y", "z", "z2"]}).encode()
         self.registry.contents["/v2/a/tags/list"] = ("application/json", tags)
         failure = self.assertRaises(UpstreamRefused, self.resolve, "example.com/a:1.99")
@@ -76,7 +76,7 @@ class ResolverTests(SynchronousTestCase):
         return self.registry.add_manifest("a", document, *tags)
 
     def add_list_of_referrers(self, subject: dict[str, Any], *referrers: dict[str, Any]) -> None:
-        """Let the registry list referrers."""
+        """Have the registry list referrers."""
         listed = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list(referrers)}
         self.registry.add_manifest("a", listed, "x")
         content = self.registry.contents.pop("/v2/a/manifests/x")
@@ -85,54 +85,54 @@ class ResolverTests(SynchronousTestCase):
     def test_all_platforms(self) -> None:
         """Children come before their index, and shared blobs once."""
         resolved = self.resolve()
-        wanted = [self.amd64["digest"], self.arm64["digest"], self.index["digest"]]
-        self.assertEqual(self.digests(resolved), wanted)
+        expected = [self.amd64["digest"], self.arm64["digest"], self.index["digest"]]
+        self.assertEqual(self.digests(resolved), expected)
         self.assertEqual(resolved.tags, (("1", Digest.parse(self.index["digest"])),))
         self.assertEqual(len(list(resolved.blobs)), 5)
 
     def test_one_platform(self) -> None:
-        """The index keeps its bytes, and only the wanted child comes with it."""
+        """The index is unchanged, and only the selected manifest comes with it."""
         resolved = self.resolve(platforms=(AMD64,))
         self.assertEqual(self.digests(resolved), [self.amd64["digest"], self.index["digest"]])
         self.assertEqual(
-            resolved.documents[1].content, self.registry.contents["/v2/a/manifests/1"][1]
+            resolved.manifests[1].content, self.registry.contents["/v2/a/manifests/1"][1]
         )
 
     def test_platform_missing(self) -> None:
-        """An image without the platform is named."""
+        """The error names the image that lacks the platform."""
         with self.assertRaises(UpstreamRefused) as caught:
             self.resolve(platforms=(Platform("linux", "s390x"),))
         self.assertIn("example.com/a:1: it has no image for linux/s390x", str(caught.exception))
 
     def test_by_digest(self) -> None:
-        """A digest alone sets no tag; with a tag it sets that one."""
+        """An image by digest sets no tag, unless its name has one too."""
         digest = self.amd64["digest"]
         self.assertEqual(self.resolve(f"example.com/a@{digest}").tags, ())
         resolved = self.resolve(f"example.com/a:2@{digest}")
         self.assertEqual(resolved.tags, (("2", Digest.parse(digest)),))
 
-    def test_place(self) -> None:
-        """The host is in the place if it is not trimmed."""
-        self.assertEqual(self.resolve().place, "a")
-        self.assertEqual(self.resolve(trimmed=False).place, "example.com/a")
+    def test_repository_path(self) -> None:
+        """The path begins with the host unless it is trimmed."""
+        self.assertEqual(self.resolve().repository_path, "a")
+        self.assertEqual(self.resolve(trimmed=False).repository_path, "example.com/a")
         self.assertRaises(NameInvalid, self.resolve, "example.com/a/blobs:1")
 
     def test_second_time(self) -> None:
-        """What the tree has is not fetched: one HEAD tells that the tag is the same."""
+        """What the tree has is not requested, except for one HEAD of the tag."""
         self.store(self.resolve())
         self.transport.sent.clear()
         self.resolve()
         self.assertEqual([request.method for request in self.transport.sent], ["HEAD"])
 
     def test_second_time_by_digest(self) -> None:
-        """A digest cannot have changed: nothing is asked."""
+        """An image by digest that the tree has is not requested."""
         self.store(self.resolve())
         self.transport.sent.clear()
         self.resolve(f"example.com/a@{self.amd64['digest']}")
         self.assertEqual(self.transport.sent, [])
 
     def test_tag_moved(self) -> None:
-        """A tag that moved upstream is followed; known children are not fetched again."""
+        """If the tag changed upstream, only the new manifest is requested."""
         self.store(self.resolve())
         moved = self.registry.add_index("a", self.amd64, tag="1")
         self.transport.sent.clear()
@@ -140,14 +140,14 @@ class ResolverTests(SynchronousTestCase):
         self.assertEqual([request.method for request in self.transport.sent], ["HEAD", "GET"])
 
     def test_no_referrers(self) -> None:
-        """Nobody asks for referrers who does not want them."""
+        """Referrers are not requested unless they are selected."""
         self.resolve()
         self.assertEqual(
             [request.path for request in self.transport.sent if "referrers" in request.path], []
         )
 
     def test_referrers(self) -> None:
-        """What refers to an image comes after it, and what refers to that as well."""
+        """Referrers come after the image, and their own referrers too."""
         note = self.add_referrer(self.index)
         fingerprint = self.add_referrer(note)
         self.add_list_of_referrers(self.index, note)
@@ -156,7 +156,7 @@ class ResolverTests(SynchronousTestCase):
         self.assertEqual(self.digests(resolved)[2:], [note["digest"], fingerprint["digest"]])
 
     def test_fallback_tag(self) -> None:
-        """A registry that cannot list referrers may have a tag that does."""
+        """If a registry does not list referrers, the tag of the subject's digest is used."""
         note = self.add_referrer(self.index)
         tag = self.index["digest"].replace(":", "-")
         listed = self.registry.add_index("a", note, tag=tag)
@@ -165,37 +165,37 @@ class ResolverTests(SynchronousTestCase):
         self.assertEqual([tag for tag, _ in resolved.tags], [tag, "1"])
 
     def test_signature_tags(self) -> None:
-        """Signatures that are tagged beside the image come with it."""
+        """Signatures under cosign's tags are included."""
         tag = self.index["digest"].replace(":", "-") + ".sig"
         fingerprint = self.add_referrer(self.index, tag)
         resolved = self.resolve(referrers=True, platforms=(AMD64,))
         self.assertIn((tag, Digest.parse(fingerprint["digest"])), resolved.tags)
 
-    def test_manifests_without_end(self) -> None:
-        """So is an index of more manifests than any image has."""
-        images = [self.registry.add_image("a", "amd64", b"%d" % one) for one in range(1001)]
+    def test_too_many_manifests(self) -> None:
+        """An index of too many manifests is refused."""
+        images = [self.registry.add_image("a", "amd64", b"%d" % number) for number in range(1001)]
         self.registry.add_index("a", *images, tag="wide")
         failure = self.assertRaises(UpstreamRefused, self.resolve, "example.com/a:wide")
         self.assertEqual(str(failure), "example.com/a:wide has more than 1000 manifests")
 
-    def test_manifests_that_fill_memory(self) -> None:
-        """So are manifests that are too much together, though none is too large by itself."""
+    def test_manifests_too_large(self) -> None:
+        """Manifests that are too large together are refused."""
         images = [
             self.registry.add_image(
-                "a", "amd64", b"x", annotations={"x": f"{one:07d}" * 1_000_000}
+                "a", "amd64", b"x", annotations={"x": f"{number:07d}" * 1_000_000}
             )
-            for one in range(3)
+            for number in range(3)
         ]
         self.registry.add_index("a", *images[:2], tag="large")
-        self.assertEqual(len(self.resolve("example.com/a:large").documents), 3)
+        self.assertEqual(len(self.resolve("example.com/a:large").manifests), 3)
         self.registry.add_index("a", *images, tag="huge")
         failure = self.assertRaises(UpstreamRefused, self.resolve, "example.com/a:huge")
         self.assertEqual(str(failure), "example.com/a:huge has more than 16.8 MB of manifests")
 
-    def test_indexes_without_end(self) -> None:
-        """An index in an index in an index … is left alone."""
+    def test_indexes_too_deep(self) -> None:
+        """Indexes that are nested too deeply are refused."""
         index = self.index
         for depth in range(6):
             index = self.registry.add_index("a", index, tag=f"deep{depth}")
         failure = self.assertRaises(UpstreamRefused, self.resolve, "example.com/a:deep5")
-        self.assertIn("indexes within indexes without end", str(failure))
+        self.assertIn("has indexes nested more than 4 levels deep", str(failure))

@@ -6,7 +6,7 @@ import tarfile
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.sample import NOTE_TYPE, REPOSITORY, make_program, write_sample
+from minreg.fill.sample import NOTE_TYPE, PROGRAMS, REPOSITORY, write_sample
 from minreg.fill.tree.writer import TreeWriter
 from minreg.oci.manifests import parse_manifest
 from minreg.oci.names import Digest
@@ -20,7 +20,7 @@ class WriteSampleTests(SynchronousTestCase):
     """Tests for ``write_sample``, read back as the registry reads."""
 
     def setUp(self) -> None:
-        """Write the sample."""
+        """Write the sample image."""
         self.root = self.mktemp()
         with TreeWriter(self.root, "a test") as tree:
             self.is_new = write_sample(tree)
@@ -37,7 +37,7 @@ class WriteSampleTests(SynchronousTestCase):
             return file.read()
 
     def test_tags(self) -> None:
-        """Both tags name one index, the same on every machine."""
+        """Both tags name one index, whose digest is constant."""
         self.assertEqual(self.repository.list_tags(), ["1.0", "latest"])
         for tag in ("1.0", "latest"):
             self.assertEqual(Digest.of(self.read_manifest(tag)), INDEX)
@@ -54,14 +54,11 @@ class WriteSampleTests(SynchronousTestCase):
             with tarfile.open(fileobj=io.BytesIO(self.read_blob(layer.digest))) as archive:
                 program = archive.extractfile("hello")
                 assert program is not None
-                self.assertEqual(
-                    program.read(),
-                    make_program(architecture, f"Hello from minreg (linux/{architecture})"),
-                )
+                self.assertEqual(program.read(), PROGRAMS[architecture])
                 self.assertEqual(archive.getmember("hello").mode, 0o755)
 
     def test_config(self) -> None:
-        """A config names the platform, the program and the layer, as a runtime needs it."""
+        """A config has the platform, the entry point and the diff_id of the layer."""
         index = parse_manifest(self.read_manifest("latest"))
         manifest = parse_manifest(self.read_manifest(index.manifests[1].digest))
         assert manifest.config is not None
@@ -78,6 +75,6 @@ class WriteSampleTests(SynchronousTestCase):
         self.assertTrue(self.read_blob(layer.digest).startswith(b"This note refers"))
 
     def test_again(self) -> None:
-        """The second time there is nothing to do."""
+        """The second call writes nothing."""
         with TreeWriter(self.root, "a test") as tree:
             self.assertEqual((self.is_new, write_sample(tree)), (True, False))

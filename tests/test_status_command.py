@@ -64,11 +64,11 @@ class StatusCommandTests(SynchronousTestCase):
             result.output,
             "minreg 1.2.3 is running and ready\n"
             "  root        /srv/registry\n"
-            "  listens at  http://127.0.0.1:9080, unix:/run/minreg/registry.sock\n"
-            "  up for      1 day 2 hours, since 2026-11-24T03:31:57Z\n"
+            "  listens on  http://127.0.0.1:9080, unix:/run/minreg/registry.sock\n"
+            "  uptime      1 day 2 hours, since 2026-11-24T03:31:57Z\n"
             "  processes   2\n"
             "  images      123 images in 45 repositories\n"
-            "  not found   2 names that clients asked for (list them: minreg missing)\n",
+            "  not found   2 names that clients requested (list them: minreg missing)\n",
         )
         self.assertEqual(result.exit_code, 0)
         self.assertEqual(self.asked, ["http://127.0.0.1:9080/minreg/status"])
@@ -86,7 +86,7 @@ class StatusCommandTests(SynchronousTestCase):
         self.document |= {"counts_complete": False, "missing": 0, "uptime_seconds": 0}
         output = self.status().stdout
         self.assertIn("at least 123 images in 45 repositories\n", output)
-        self.assertIn("  0 names that clients asked for\n", output)
+        self.assertIn("  0 names that clients requested\n", output)
         self.assertIn("  0 seconds, since", output)
 
     def test_not_ready(self) -> None:
@@ -139,9 +139,15 @@ class StatusCommandTests(SynchronousTestCase):
         ours = Message()
         ours["Server"] = "minreg/0.1.0"
         for error, words in (
-            (HTTPError("x", 404, "Not Found", refused, None), "404 as nginx/1.27, and is not"),
-            (HTTPError("x", 404, "Not Found", ours, None), "where --status-listen says"),
-            (URLError(TimeoutError("timed out")), "no answer within 10 seconds"),
+            (
+                HTTPError("x", 404, "Not Found", refused, None),
+                "the response (404) is from nginx/1.27, not from",
+            ),
+            (
+                HTTPError("x", 404, "Not Found", ours, None),
+                "its status is at its --status-listen address",
+            ),
+            (URLError(TimeoutError("timed out")), "no response within 10 seconds"),
             (URLError(PermissionError(13, "Permission denied")), "Permission denied"),
         ):
             self.error = error
@@ -178,5 +184,5 @@ class StatusCommandTests(SynchronousTestCase):
             text=True,
         )
         self.assertIn("Usage: minreg status", listed.stdout)
-        for name in ("twisted", "rich", "urllib3", "ruamel", "cryptography"):
+        for name in ("twisted", "rich", "urllib3", "yaml", "cryptography"):
             self.assertNotIn(f"'{name}'", listed.stdout)

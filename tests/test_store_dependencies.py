@@ -57,7 +57,7 @@ class DependenciesTests(StoreTestCase):
 
     def test_just_changed(self) -> None:
         """Content of a file that was changed a moment ago cannot be validated."""
-        self.passed = 0
+        self.stop_time()
         content = self.find().open_manifest("3.6")
         content.close()
         self.assertIsNone(content.is_current)
@@ -68,9 +68,9 @@ class DependenciesTests(StoreTestCase):
         content = self.find().open_blob(blob)
         content.close()
         self.assertIsNotNone(content.is_current)
-        self.passed = 0
         self.tree.add_repository("rancher/pause")
         os.utime(self.tree.path("rancher/pause/manifests"))
+        self.stop_time()
         content = self.find().open_blob(blob)
         content.close()
         self.assertIsNone(content.is_current)

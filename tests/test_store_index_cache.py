@@ -43,6 +43,7 @@ class RepositoryIndexCacheTests(StoreTestCase):
 
     def test_just_changed(self) -> None:
         """A repository that was changed a moment ago is read again."""
+        self.stop_time()
         self.assertIsNot(self.index(), self.index())
 
     def test_forgotten(self) -> None:

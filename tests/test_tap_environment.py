@@ -112,7 +112,7 @@ class EnvironmentTests(OptionsTestCase):
         self.assertEqual(listen("--port=2", LISTEN="tcp:3"), ["tcp:2"])
         self.assertEqual(listen("--port=2", INTERFACE="::1", LISTEN="tcp:3"), ["tcp:2"])
         self.assertIn(
-            "MINREG_LISTEN takes the place of MINREG_PORT: drop MINREG_PORT",
+            "MINREG_LISTEN replaces MINREG_PORT: drop MINREG_PORT",
             self.refusal("--root", self.root, LISTEN="tcp:1", PORT="2"),
         )
 
@@ -127,7 +127,7 @@ class EnvironmentTests(OptionsTestCase):
             ({"LOG_FORMAT": "x"}, "MINREG_LOG_FORMAT 'x' is unknown"),
             ({"REGISTRY_ALIAS": "x"}, "MINREG_REGISTRY_ALIAS 'x' is not NAME=HOST"),
             ({"ALLOW_LINKS_TO": "/nowhere"}, "MINREG_ALLOW_LINKS_TO /nowhere is not a directory"),
-            ({"WORKERS": "x"}, "MINREG_WORKERS 'x' is no number of processes"),
+            ({"WORKERS": "x"}, "MINREG_WORKERS 'x' is not a number of processes"),
             ({"STATUS_LISTEN": "systemd"}, "MINREG_STATUS_LISTEN systemd: systemd has passed"),
             ({"NO_PAGE": "x"}, "MINREG_NO_PAGE 'x' is neither 1 nor 0"),
             ({"WAIT_FOR_ROOT": "x"}, "MINREG_WAIT_FOR_ROOT 'x' is neither 1 nor 0"),

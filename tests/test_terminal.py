@@ -121,11 +121,11 @@ class ErrorTests(SynchronousTestCase):
         """In a terminal an error is red, unless that is not wanted."""
         status, text = self.run_in_terminal()
         self.assertEqual(status, 2)
-        self.assertTrue(text.startswith(f"{_RED_ERROR} there is neither K3s"), text)
+        self.assertTrue(text.startswith(f"{_RED_ERROR} neither K3s"), text)
         for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
             status, text = self.run_in_terminal(**{name: value})
             self.assertEqual(status, 2)
-            self.assertTrue(text.startswith("Error: there is neither K3s"), text)
+            self.assertTrue(text.startswith("Error: neither K3s"), text)
 
     def test_pipe(self) -> None:
         """In a pipe it has no colour."""

@@ -1,8 +1,10 @@
 """Tests for ``minreg.text``."""
 
+import json
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.text import count, format_size, name_some, printable
+from minreg.text import count, describe_json_error, format_size, name_some, printable
 
 
 class SizeTests(SynchronousTestCase):
@@ -45,3 +47,22 @@ class PrintableTests(SynchronousTestCase):
     def test_long(self) -> None:
         """What is too long for a line is cut."""
         self.assertEqual(len(printable("x" * 10_000)), 4097)
+
+
+class JSONErrorTests(SynchronousTestCase):
+    """Tests for ``describe_json_error``."""
+
+    def test_reasons(self) -> None:
+        """Each reason is about the document, not about the program that reads it."""
+        for content, reason in (
+            (b"[" * 100_000, "it is nested too deeply"),
+            (b"1" * 10_000, "a number has too many digits"),
+            (b"\xff", "it is not UTF-8"),
+            (b"{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ):
+            try:
+                json.loads(content.decode("utf-8"))
+            except (ValueError, RecursionError) as error:
+                self.assertEqual(describe_json_error(error), reason)
+            else:
+                self.fail(f"{content[:10]!r} was parsed")

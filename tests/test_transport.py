@@ -1,13 +1,16 @@
 """Tests for ``minreg.fill.upstream.transport``."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from itertools import chain, repeat
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.errors import FillError, UpstreamRefused, UpstreamUnavailable
 from minreg.fill.upstream.transport import Transport, check_available, retry_after_seconds
 from tests.canned import Canned, CannedTransport, Sent
+from tests.memory_network import Coming, MemoryTransport
 
 URL = "https://example.com/v2/a/blobs/x"
 
@@ -16,7 +19,7 @@ class FollowTests(SynchronousTestCase):
     """Tests for ``Transport.follow``."""
 
     def follow(self, targets: Mapping[str, str]) -> list[Sent]:
-        """Ask for the URL, with a password, where some URLs redirect to others."""
+        """Request the URL, with credentials, where some URLs redirect to others."""
 
         def answer(request: Sent) -> Canned:
             if request.url in targets:
@@ -29,31 +32,71 @@ class FollowTests(SynchronousTestCase):
         return transport.sent
 
     def test_other_host(self) -> None:
-        """The password stays with the registry; the range goes along."""
+        """Credentials are not sent to another host; Range is."""
         first, second = self.follow({URL: "https://cdn.example/x?signature=1"})
         self.assertEqual(first.headers, {"Range": "bytes=5-", "Authorization": "Basic secret"})
         self.assertEqual(second.headers, {"Range": "bytes=5-"})
         self.assertEqual(second.url, "https://cdn.example/x?signature=1")
 
     def test_same_host(self) -> None:
-        """On the same server the password is sent again."""
+        """Credentials are sent again to the same origin."""
         _, second = self.follow({URL: "/elsewhere"})
         self.assertEqual(second.url, "https://example.com/elsewhere")
         self.assertIn("Authorization", second.headers)
 
     def test_other_port(self) -> None:
-        """Another port is another server."""
+        """Another port is another origin."""
         _, second = self.follow({URL: "https://example.com:8443/elsewhere"})
         self.assertNotIn("Authorization", second.headers)
 
     def test_endless(self) -> None:
-        """A circle of redirects is left after ten."""
+        """More than ten redirects are refused."""
         failure = self.assertRaises(UpstreamRefused, self.follow, {URL: URL})
         self.assertEqual(str(failure), f"{URL} redirects more than 10 times")
 
 
+class BodyTests(SynchronousTestCase):
+    """Tests for ``Transport.read_body``, on sockets in memory."""
+
+    def read(self, answer: Callable[[], Iterable[Coming]]) -> bytes:
+        """Request something, and read at most 1000 bytes of the answer."""
+        transport = MemoryTransport(lambda _: answer())
+        url = "http://example.com/v2/a/blobs/x"
+        return transport.read_body(transport.send("GET", url, {}), url, 1000)
+
+    def test_chunks(self) -> None:
+        """A body in chunks is read, however small they are."""
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        body = self.read(lambda: [head, *[b"1\r\nx\r\n"] * 1000, b"0\r\n\r\n"])
+        self.assertEqual(body, b"x" * 1000)
+
+    def test_endless_body(self) -> None:
+        """A body without end is refused at the limit."""
+        for head, piece in (
+            (b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        ):
+            endless = partial(chain, [head], repeat(piece))
+            failure = self.assertRaises(UpstreamRefused, self.read, endless)
+            self.assertIn("is larger than 1000 bytes", str(failure))
+
+    def test_endless_header(self) -> None:
+        """A header without end is not read to its end."""
+        endless = partial(chain, [b"HTTP/1.1 200 OK\r\n"], repeat(b"a: b\r\n"))
+        failure = self.assertRaises(UpstreamUnavailable, self.read, endless)
+        self.assertEqual(str(failure), "example.com: it does not answer as a web server does")
+
+    def test_stall(self) -> None:
+        """A server that is silent until the socket's time limit can be tried again."""
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"
+        failure = self.assertRaises(
+            UpstreamUnavailable, self.read, lambda: [head, TimeoutError("timed out")]
+        )
+        self.assertIn("timed out", str(failure))
+
+
 class StatusTests(SynchronousTestCase):
-    """Tests for what statuses and headers mean."""
+    """Tests for ``check_available`` and ``retry_after_seconds``."""
 
     def check(self, status: int, **headers: str) -> None:
         """Check a response with a status."""
@@ -61,20 +104,18 @@ class StatusTests(SynchronousTestCase):
         check_available(transport.send("GET", URL, {}), URL)
 
     def test_transient(self) -> None:
-        """These may be tried again."""
+        """These statuses can be retried."""
         for status in (408, 429, 499, *range(500, 510), 520, 521, 522, 524, 599):
             failure = self.assertRaises(UpstreamUnavailable, self.check, status)
             self.assertTrue(str(failure).startswith(f"{URL} answered with status {status}"))
 
     def test_limit(self) -> None:
-        """Of a limit the mend is told."""
+        """A rate limit is reported with what to do."""
         failure = self.assertRaises(UpstreamUnavailable, self.check, 429)
-        self.assertIn(
-            "it limits how much is pulled; try later, or after docker login", str(failure)
-        )
+        self.assertIn("(too many pulls); try later, or log in with docker login", str(failure))
 
     def test_answers(self) -> None:
-        """These are answers."""
+        """These statuses are final."""
         for status in (200, 206, 401, 403, 404, 416):
             self.check(status)
 
@@ -84,7 +125,7 @@ class StatusTests(SynchronousTestCase):
         self.assertEqual(failure.retry_after, 7.0)
 
     def test_retry_after_forms(self) -> None:
-        """It is a number of seconds or a date; anything else is none."""
+        """It is a number of seconds or a date; anything else is ignored."""
         now = 784111777.0
         self.assertEqual(retry_after_seconds(" 120 ", now), 120.0)
         self.assertEqual(retry_after_seconds("Sun, 06 Nov 1994 08:50:07 GMT", now), 30.0)
@@ -117,7 +158,7 @@ class ProxyTests(SynchronousTestCase):
             self.patch(os, "environ", {k: v for k, v in os.environ.items() if k != name})
 
     def proxy_for(self, url: str, **environment: str) -> str:
-        """Find the proxy for a URL."""
+        """Return the proxy for a URL."""
         self.patch(os, "environ", {**os.environ, **environment})
         return Transport()._proxy_for(url)
 
@@ -131,7 +172,7 @@ class ProxyTests(SynchronousTestCase):
         )
 
     def test_no_proxy(self) -> None:
-        """Some hosts are asked directly: by name, by domain, by network, this machine."""
+        """Hosts in no_proxy (by name, domain, network) and loopback addresses need no proxy."""
         exempt = "direct.example,.internal,10.0.0.0/8"
         proxy = "http://proxy.example:3128"
         for host in ("direct.example", "a.internal", "10.1.2.3", "localhost", "127.0.0.1"):

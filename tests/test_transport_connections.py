@@ -14,7 +14,7 @@ class ReuseTests(SynchronousTestCase):
     """Tests for connections that serve more than one request."""
 
     def follow(self, first: bytes) -> MemoryTransport:
-        """Ask for the URL, where the first answer is another one."""
+        """Request the URL, whose first response is a redirect."""
         answers = [first]
 
         def answer(request: bytes) -> Iterable[Coming]:
@@ -29,22 +29,22 @@ class ReuseTests(SynchronousTestCase):
         return transport
 
     def test_redirect_without_body(self) -> None:
-        """A redirect to the same server needs no connection of its own."""
+        """A redirect to the same server reuses the connection."""
         transport = self.follow(http_answer(307, b"", "Location: /elsewhere"))
         self.assertEqual((len(transport.requests), transport.connections), (2, 1))
 
     def test_redirect_with_body(self) -> None:
-        """Nor does it if it has something to say."""
+        """It does if the redirect has a body too."""
         transport = self.follow(http_answer(307, b"<a href=x>", "Location: /elsewhere"))
         self.assertEqual((len(transport.requests), transport.connections), (2, 1))
 
     def test_redirect_with_large_body(self) -> None:
-        """What would take longer to read than a connection to make is not read."""
+        """A large body of a redirect is not read; a new connection is made."""
         transport = self.follow(http_answer(307, bytes(1 << 20), "Location: /elsewhere"))
         self.assertEqual((len(transport.requests), transport.connections), (2, 2))
 
     def test_discarded_while_known(self) -> None:
-        """A response that is done with does not block its connection, though it is kept."""
+        """A discarded response frees its connection, even if it is still referenced."""
         for method in ("GET", "HEAD"):
             transport = MemoryTransport(lambda _: [http_answer(401)])
             responses = []
@@ -54,7 +54,7 @@ class ReuseTests(SynchronousTestCase):
             self.assertEqual((len(transport.requests), transport.connections), (3, 1))
 
     def test_broken_while_discarded(self) -> None:
-        """A body that breaks off while it is read for nothing is no failure."""
+        """A body that breaks while it is discarded is no error."""
         short = http_answer(307, b"12345", "Location: /elsewhere")[:-1]
         transport = self.follow(short)
         self.assertEqual(transport.connections, 2)

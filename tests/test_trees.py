@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
 from minreg.commands.reports import WrongUsage
-from minreg.commands.trees import check_tree, choose_target, find_tree, look_for_tree
+from minreg.commands.trees import check_tree, choose_target, find_root, find_tree
 from tests.filled_tree import FilledTree
 
 
@@ -52,7 +52,7 @@ class FindTreeTests(TreesTestCase):
         error = self.assertRaises(WrongUsage, self.find, None)
         self.assertIn(f"none of ./registry, {self.node_tree} exists", error.message)
         self.assertIn("--directory or MINREG_ROOT", error.message)
-        self.assertIsNone(look_for_tree(None, {}, []))
+        self.assertIsNone(find_root(None, {}, []))
 
     def test_wrong(self) -> None:
         """What is named and is no directory is named in the error with its source."""
@@ -60,7 +60,7 @@ class FindTreeTests(TreesTestCase):
         for directory, environment, start in (
             ("nowhere", {}, "--directory 'nowhere' does not exist: "),
             ("", {}, "--directory '' does not exist: "),
-            ("file", {}, "--directory 'file' is no directory: "),
+            ("file", {}, "--directory 'file' is not a directory: "),
             (None, {"MINREG_ROOT": "nowhere"}, "MINREG_ROOT 'nowhere' does not exist: "),
         ):
             error = self.assertRaises(WrongUsage, self.find, directory, **environment)
@@ -82,9 +82,9 @@ class FindTreeTests(TreesTestCase):
         self.assertEqual(choose("other", MINREG_ROOT="new"), "other")
         open("file", "w", encoding="ascii").close()
         error = self.assertRaises(WrongUsage, choose, "file")
-        self.assertIn("--directory 'file' is no directory", error.message)
+        self.assertIn("--directory 'file' is not a directory", error.message)
         error = self.assertRaises(WrongUsage, choose, None, MINREG_ROOT="file")
-        self.assertIn("MINREG_ROOT 'file' is no directory", error.message)
+        self.assertIn("MINREG_ROOT 'file' is not a directory", error.message)
 
 
 class CheckTreeTests(TreesTestCase):
@@ -110,7 +110,7 @@ class CheckTreeTests(TreesTestCase):
         os.makedirs("other/k3s/data")
         os.makedirs("other/manifests")
         os.symlink(os.path.abspath("other"), "other/k3s/again")
-        self.assertIn("other is no registry tree: no repository is in it", self.refusal("other"))
+        self.assertIn("other is not a registry tree: it has no repository", self.refusal("other"))
         os.makedirs("layout/blobs/sha256")
         open("layout/oci-layout", "w", encoding="ascii").close()
         self.assertIn("minreg import layout", self.refusal("layout"))
@@ -154,7 +154,7 @@ class CommandTests(TreesTestCase):
         ):
             result = self.run_command(*words, "-d", "empty")
             self.assertEqual((result.exit_code, result.stdout), (2, ""), result.output)
-            self.assertTrue(result.stderr.startswith("Error: empty is no registry tree: "))
+            self.assertTrue(result.stderr.startswith("Error: empty is not a registry tree: "))
             self.assertEqual(result.stderr.count("\n"), 1)
         self.assertEqual(os.listdir("empty"), [])
 
@@ -162,11 +162,11 @@ class CommandTests(TreesTestCase):
         """A source that is not there makes no tree."""
         result = self.run_command("import", "nope.tar")
         self.assertEqual(result.exit_code, 1)
-        self.assertIn("nope.tar: there is no such file", result.stderr)
+        self.assertIn("nope.tar: no such file", result.stderr)
         self.assertFalse(os.path.exists("registry"))
 
     def test_links(self) -> None:
         """A directory for links that is not there is named."""
         result = self.run_command("list", "-d", "named", "--allow-links-to", "nope")
         self.assertEqual(result.exit_code, 2)
-        self.assertIn("--allow-links-to nope is no directory", result.stderr)
+        self.assertIn("--allow-links-to nope is not a directory", result.stderr)

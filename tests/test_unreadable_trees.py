@@ -13,13 +13,13 @@ class UnreadableTests(HostileTreeTestCase):
     """Tests for parts of a tree that this user may not read."""
 
     def setUp(self) -> None:
-        """See that all is well, as a user who may read everything, modules as well."""
+        """Check that the commands work for a user who may read everything."""
         super().setUp()
         for command in ("list", "verify", "prune"):
             self.assertEqual(self.run_command(command).exit_code, 0)
 
     def test_unreadable(self) -> None:
-        """What is there may be needed, so nothing is removed, and nothing is called complete."""
+        """Nothing is removed, and nothing is called complete."""
         digest = self.tree.add_image("b/c", "amd64", b"untagged")["digest"]
         self.tree.add_image("d", "amd64", b"layer", tags=("1",))
         with TreeWriter(self.tree.root, "a test") as tree:
@@ -32,16 +32,16 @@ class UnreadableTests(HostileTreeTestCase):
                     refusal = self.refusal("prune", "--keep-file", "-", keep="quay.io/a:1")
                     outcomes = [self.run_command(command) for command in ("list", "verify")]
                 os.chmod(path, 0o755)
-                self.assertIn("so nothing is removed: ", refusal)
+                self.assertIn("nothing was removed: ", refusal)
                 self.assertIn(path, refusal)
                 for outcome in outcomes:
                     self.assertEqual(outcome.exit_code, 1)
-                    self.assertIn(f"not looked at: {path}", outcome.output)
+                    self.assertIn(f"not checked: {path}", outcome.output)
                     self.assertIn("a:1", outcome.stdout)
         self.assertEqual(self.run_command("verify").exit_code, 0)
 
     def test_unreadable_manifest(self) -> None:
-        """A manifest that may refer to an image is not removed unread."""
+        """An unreadable manifest may be a referrer, and is not removed."""
         document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": []}
         digest = self.tree.add_document("a", {**document, "config": {}})["digest"]
         path = self.tree.path("a", "manifests", digest)
@@ -50,7 +50,7 @@ class UnreadableTests(HostileTreeTestCase):
             self.assertIn(f"{path} cannot be read by this user", self.refusal("prune"))
 
     def test_unreadable_blobs(self) -> None:
-        """Blobs that cannot be read are not called hashed, nor their directory empty."""
+        """Unreadable blobs are not counted as hashed, and their directory not as empty."""
         path = self.tree.path("blobs")
         for name in os.listdir(path):
             os.chmod(os.path.join(path, name), 0)
@@ -62,4 +62,4 @@ class UnreadableTests(HostileTreeTestCase):
         self.addCleanup(os.chmod, path, 0o755)
         with without_privileges(os.path.dirname(self.tree.root)):
             self.assertIn("cannot be read by this user", self.refusal("prune"))
-            self.assertIn(f"not looked at: {path}", self.run_command("verify").stdout)
+            self.assertIn(f"not checked: {path}", self.run_command("verify").stdout)

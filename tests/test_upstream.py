@@ -5,7 +5,7 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.errors import ContentMismatch, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.upstream.registry import LARGEST_MANIFEST, Upstream
+from minreg.fill.upstream.registry import MAX_MANIFEST, Upstream
 from minreg.oci.names import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Digest
 from tests.canned import Canned, CannedTransport, MemoryRegistry, Sent, make_upstream
 
@@ -25,13 +25,13 @@ class UpstreamTests(SynchronousTestCase):
         self.upstream: Upstream = make_upstream(self.transport)
 
     def refused(self, body: bytes, **headers: str) -> str:
-        """Read the manifest where it has other bytes, and tell why it is refused."""
+        """Read the manifest with other bytes, and return why it is refused."""
         self.registry.faults[TAG_PATH] = [Canned(200, body, headers)]
         failure = self.assertRaises(UpstreamRefused, self.upstream.read_manifest, "a", "1")
         return str(failure)
 
     def test_manifest(self) -> None:
-        """A manifest comes with its exact bytes."""
+        """A manifest is returned with its exact bytes."""
         document = self.upstream.read_manifest("a", "1")
         self.assertEqual(document.digest, self.digest)
         self.assertEqual(document.content, self.registry.contents[TAG_PATH][1])
@@ -40,18 +40,18 @@ class UpstreamTests(SynchronousTestCase):
             self.assertIn(media_type, accepted)
 
     def test_head(self) -> None:
-        """What a tag names is found out without a GET."""
+        """The digest of a tag is found without a GET."""
         self.assertEqual(self.upstream.find_digest("a", "1"), self.digest)
         self.assertEqual([request.method for request in self.transport.sent], ["HEAD"])
 
     def test_head_without_digest(self) -> None:
-        """A registry that does not tell, or knows no HEAD, is asked in another way."""
+        """If HEAD does not state the digest, None is returned."""
         self.registry.faults[TAG_PATH] = [Canned(200), Canned(405)]
         self.assertIsNone(self.upstream.find_digest("a", "1"))
         self.assertIsNone(self.upstream.find_digest("a", "1"))
 
     def test_missing(self) -> None:
-        """What is not there is refused with the registry's own words."""
+        """A missing manifest is refused with the registry's own message."""
         failure = self.assertRaises(UpstreamRefused, self.upstream.read_manifest, "a", "2")
         self.assertEqual(
             str(failure),
@@ -60,15 +60,15 @@ class UpstreamTests(SynchronousTestCase):
         self.assertRaises(UpstreamRefused, self.upstream.find_digest, "a", "2")
 
     def test_forbidden(self) -> None:
-        """Without words of its own, the status is put into words."""
+        """Without a message the status is explained."""
         self.registry.faults[TAG_PATH] = [Canned(403, b"<html>")]
         failure = self.assertRaises(UpstreamRefused, self.upstream.read_manifest, "a", "1")
-        self.assertIn("it may not be read by this account (status 403)", str(failure))
+        self.assertIn("this account has no access to it (status 403)", str(failure))
 
     def test_long_error(self) -> None:
-        """An error that goes on and on, or breaks off, is still that error."""
+        """An error response that is too long, or breaks, is reported by its status."""
         self.registry.faults[TAG_PATH] = [
-            Canned(404, b"x" * (LARGEST_MANIFEST + 1)),
+            Canned(404, b"x" * (MAX_MANIFEST + 1)),
             Canned(404, b"x", {"Content-Length": "2"}),
         ]
         for _ in range(2):
@@ -76,19 +76,19 @@ class UpstreamTests(SynchronousTestCase):
             self.assertIn("the registry does not have it (status 404)", str(failure))
 
     def test_too_large(self) -> None:
-        """What is larger than any manifest is not read to its end."""
-        reason = self.refused(b" " * (LARGEST_MANIFEST + 1))
+        """A response larger than any manifest is not read to its end."""
+        reason = self.refused(b" " * (MAX_MANIFEST + 1))
         self.assertIn("/v2/a/manifests/1 is larger than 8388608 bytes", reason)
 
     def test_busy(self) -> None:
-        """A registry that is busy is asked again, and at last given up."""
+        """A busy registry is retried, and is an error in the end."""
         self.registry.faults[TAG_PATH] = [Canned(429), Canned(500)]
         self.assertEqual(self.upstream.read_manifest("a", "1").digest, self.digest)
         self.registry.faults[TAG_PATH] = [Canned(503)] * 3
         self.assertRaises(UpstreamUnavailable, self.upstream.read_manifest, "a", "1")
 
     def test_wrong_bytes(self) -> None:
-        """Bytes with another digest are fetched again, and never taken."""
+        """Bytes with another digest are requested again, and never returned."""
         path = f"/v2/a/manifests/{self.digest}"
         self.registry.faults[path] = [Canned(200, b'{"manifests":[]}')]
         self.assertEqual(self.upstream.read_manifest("a", self.digest).digest, self.digest)
@@ -96,29 +96,29 @@ class UpstreamTests(SynchronousTestCase):
         self.assertRaises(ContentMismatch, self.upstream.read_manifest, "a", self.digest)
 
     def test_stated_digest(self) -> None:
-        """A tag's bytes must be what the header says."""
+        """The bytes of a tag must have the digest in the header."""
         wrong = Canned(200, b"{}", {"Docker-Content-Digest": str(self.digest)})
         self.registry.faults[TAG_PATH] = [wrong] * 3
         self.assertRaises(ContentMismatch, self.upstream.read_manifest, "a", "1")
 
     def test_schema_1(self) -> None:
-        """Docker's schema 1 is refused in words."""
+        """Docker's schema 1 is refused, and the error says why."""
         reason = self.refused(b'{"schemaVersion":1,"fsLayers":[]}')
-        self.assertIn("cannot be used: it is a Docker schema 1 manifest", reason)
+        self.assertIn("is invalid: it is a Docker schema 1 manifest", reason)
 
     def test_two_meanings(self) -> None:
-        """What is sent as one thing and says to be another is refused."""
+        """A Content-Type that contradicts the mediaType is refused."""
         content = self.registry.contents[TAG_PATH][1]
         reason = self.refused(content, **{"Content-Type": f"{OCI_MANIFEST}; charset=utf-8"})
-        self.assertIn("two clients could take it for two things", reason)
+        self.assertIn("clients would disagree about its meaning", reason)
 
     def test_malformed(self) -> None:
-        """A descriptor without a size is refused, for nothing could be fetched by it."""
+        """A descriptor without a size is refused."""
         reason = self.refused(json.dumps({"manifests": [{"digest": "x"}]}).encode("ascii"))
         self.assertIn("manifests[0] has no size", reason)
 
     def test_login(self) -> None:
-        """A registry that wants a token gets one, and the request is sent again."""
+        """If the registry demands a token, one is requested, and the request sent again."""
 
         def answer(request: Sent) -> Canned:
             if request.url.startswith("https://auth.example.com/"):
@@ -132,7 +132,7 @@ class UpstreamTests(SynchronousTestCase):
         self.assertEqual(upstream.read_manifest("a", "1").digest, self.digest)
 
     def test_login_in_vain(self) -> None:
-        """A registry that takes no token is given up after a few."""
+        """A registry that accepts no token is an error after a few attempts."""
 
         def answer(request: Sent) -> Canned:
             line = 'Bearer realm="https://example.com/token",error="insufficient_scope"'
@@ -167,7 +167,7 @@ class UpstreamTests(SynchronousTestCase):
         self.assertEqual(len(self.transport.sent), sent + 1)
 
     def test_referrers(self) -> None:
-        """A list of referrers is one only if it is sent as one."""
+        """A list of referrers must have the Content-Type of an index."""
         path = f"/v2/a/referrers/{self.digest}"
         self.assertIsNone(self.upstream.list_referrers("a", self.digest))
         self.registry.faults[path] = [Canned(200, b"<html>")]

@@ -15,6 +15,7 @@ from minreg.web.fastpath.site import FastSite
 from minreg.web.request import RegistryRequest
 from minreg.web.resource import RegistryResource
 from tests.fastpath import BLOB, LAYER, TAG, FastPathTestCase, said
+from tests.store_support import last_change
 from tests.support import ALIASES, Response, write_request
 from tests.transports import CLIENT
 
@@ -105,7 +106,8 @@ class RepeatedTests(WatchedTestCase):
 
     def test_just_written(self) -> None:
         """A response from a file that was changed a moment ago is not cached."""
-        self.site = site = self.make_site(RegistryTree(self.root, ALIASES))
+        changed = last_change(self.root)
+        self.site = site = self.make_site(RegistryTree(self.root, ALIASES, now=lambda: changed))
         self.client = self.connect()
         self.ask()
         self.assertIsNone(site.response_cache.find(write_request(TAG)))

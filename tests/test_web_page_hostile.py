@@ -114,7 +114,8 @@ class HostilePageTests(PageTestCase):
         """Files with invalid names are not shown."""
         self.tree.add_image("a", "1")
         for text in HOSTILE[:4]:
-            name = text.replace("/", "").replace("\x00", "")
+            # In UTF-8, whatever the locale.
+            name = os.fsdecode(text.replace("/", "").replace("\x00", "").encode())
             os.makedirs(self.tree.path(name, "manifests"))
             self.tree.write(json.dumps({}).encode(), "a", "manifests", name)
         page = self.show("/")

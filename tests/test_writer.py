@@ -15,7 +15,7 @@ MANIFEST = b'{"schemaVersion":2,"config":{},"layers":[]}'
 
 
 class WriterTestCase(SynchronousTestCase):
-    """A tree, written by a writer that has its lock."""
+    """A tree, opened by a writer."""
 
     def setUp(self) -> None:
         """Make an empty tree."""
@@ -23,13 +23,13 @@ class WriterTestCase(SynchronousTestCase):
         os.mkdir(self.root)
 
     def begin(self) -> TreeWriter:
-        """Begin to write, until the test ends."""
+        """Open the tree for writing until the test ends."""
         writer = TreeWriter(self.root, "a test").__enter__()
         self.addCleanup(writer.__exit__, None, None, None)
         return writer
 
     def path(self, *names: str) -> str:
-        """Name a path in the tree."""
+        """Return a path in the tree."""
         return os.path.join(self.root, *names)
 
     def add_blob(self, writer: TreeWriter, repository: str) -> None:
@@ -41,10 +41,10 @@ class WriterTestCase(SynchronousTestCase):
 
 
 class TreeWriterTests(WriterTestCase):
-    """Tests for ``TreeWriter`` in a tree that it made."""
+    """Tests for ``TreeWriter`` in a tree that it created."""
 
     def test_layout(self) -> None:
-        """A tree is laid out as the script of the first server laid it out."""
+        """A tree has the documented layout."""
         writer = self.begin()
         self.add_blob(writer, "rancher/mirrored-pause")
         digest = writer.write_manifest("rancher/mirrored-pause", MANIFEST)
@@ -64,7 +64,9 @@ class TreeWriterTests(WriterTestCase):
         self.add_blob(writer, "rancher/mirrored-pause")
         digest = writer.write_manifest("rancher/mirrored-pause", MANIFEST)
         writer.tag("rancher/mirrored-pause", "3.6", digest)
-        writer.keep_file("k3s/v1.33.4+k3s1.txt", b"docker.io/rancher/mirrored-pause:3.6\n")
+        writer.write_file_if_changed(
+            "k3s/v1.33.4+k3s1.txt", b"docker.io/rancher/mirrored-pause:3.6\n"
+        )
         store = RegistryTree(self.root)
         self.assertEqual(list(store.iterate_repositories("")), ["rancher/mirrored-pause"])
         repository = store.find_repository(None, "rancher/mirrored-pause")
@@ -74,7 +76,7 @@ class TreeWriterTests(WriterTestCase):
             self.assertEqual(file.read(), BLOB)
 
     def test_readable_for_all(self) -> None:
-        """Files get the rights that the umask leaves, for the daemon is another user."""
+        """Files get the permissions that the umask leaves: the daemon is another user."""
         old = os.umask(0o022)
         self.addCleanup(os.umask, old)
         writer = self.begin()
@@ -84,7 +86,7 @@ class TreeWriterTests(WriterTestCase):
             self.assertEqual(os.stat(path).st_mode & 0o777, 0o644)
 
     def test_has_blob(self) -> None:
-        """A blob is there once it is committed, and only with its size."""
+        """The tree has a blob when it is committed, and only with its size."""
         writer = self.begin()
         self.assertFalse(writer.has_blob("a", DIGEST, len(BLOB)))
         self.add_blob(writer, "b")
@@ -92,7 +94,7 @@ class TreeWriterTests(WriterTestCase):
         self.assertFalse(writer.has_blob("a", DIGEST, len(BLOB) + 1))
 
     def test_partial_survives(self) -> None:
-        """What came of a blob is there for the next process, and is no blob yet."""
+        """A partial blob is kept for the next process, and is not a blob yet."""
         with TreeWriter(self.root, "first") as writer:
             with writer.open_partial(DIGEST) as partial:
                 partial.write(BLOB[:3])
@@ -104,7 +106,7 @@ class TreeWriterTests(WriterTestCase):
             self.assertEqual(partial.offset, 3)
 
     def test_tag_needs_its_manifest(self) -> None:
-        """A tag is never set on what is not there."""
+        """A tag cannot point to a missing manifest."""
         writer = self.begin()
         writer.write_manifest("a", MANIFEST)
         missing = Digest.of(b"{}")
@@ -113,7 +115,7 @@ class TreeWriterTests(WriterTestCase):
         self.assertRaises(NameInvalid, writer.tag, "a", "../1", missing)
 
     def test_tag_moves(self) -> None:
-        """A tag can move to another manifest; a tag that stays is not touched."""
+        """A tag can be moved to another manifest; an unchanged tag is not written."""
         writer = self.begin()
         first = writer.write_manifest("a", MANIFEST)
         second = writer.write_manifest("a", MANIFEST + b"\n")
@@ -123,7 +125,7 @@ class TreeWriterTests(WriterTestCase):
         self.assertEqual(os.readlink(self.path("a", "manifests", "1")), str(second))
 
     def test_broken_manifest_is_replaced(self) -> None:
-        """A manifest whose bytes were damaged is written again."""
+        """A manifest with damaged bytes is written again."""
         writer = self.begin()
         digest = writer.write_manifest("a", MANIFEST)
         path = self.path("a", "manifests", str(digest))
@@ -134,17 +136,17 @@ class TreeWriterTests(WriterTestCase):
             self.assertEqual(file.read(), MANIFEST)
 
     def test_one_writer(self) -> None:
-        """A second writer is turned away, and told by whom."""
+        """A second writer is refused, and told who the first is."""
         self.begin()
         failure = self.assertRaises(TreeLocked, TreeWriter(self.root, "second").__enter__)
         self.assertIn(f"process {os.getpid()} (a test)", str(failure))
 
 
 class FieldTreeTests(WriterTestCase):
-    """Tests for ``TreeWriter`` in trees that others made."""
+    """Tests for ``TreeWriter`` in trees that other programs created."""
 
     def test_own_blobs(self) -> None:
-        """Where a repository has a directory of blobs, new ones are in it too."""
+        """If a repository has its own directory of blobs, new blobs are linked into it."""
         os.makedirs(self.path("a", "blobs"))
         self.add_blob(self.begin(), "a")
         self.assertEqual(os.listdir(self.path("a", "blobs")), [str(DIGEST)])
@@ -153,7 +155,7 @@ class FieldTreeTests(WriterTestCase):
         )
 
     def test_blob_of_its_own(self) -> None:
-        """A blob that only the repository has is not wanted again."""
+        """A blob that only the repository has is not written again."""
         os.makedirs(self.path("a", "blobs"))
         with open(self.path("a", "blobs", str(DIGEST)), "wb") as file:
             file.write(BLOB)
@@ -163,7 +165,7 @@ class FieldTreeTests(WriterTestCase):
         writer.link_blob("a", DIGEST, len(BLOB))
 
     def test_broken_blob_of_its_own(self) -> None:
-        """A blob that was cut short is replaced by the whole one."""
+        """A truncated blob is replaced by the complete one."""
         os.makedirs(self.path("a", "blobs"))
         with open(self.path("a", "blobs", str(DIGEST)), "wb") as file:
             file.write(BLOB[:2])
@@ -181,26 +183,27 @@ class FieldTreeTests(WriterTestCase):
         self.assertEqual(os.readlink(self.path("a", "blobs")), "../store")
 
     def test_blobs_outside(self) -> None:
-        """Nothing is ever written outside of the tree."""
+        """Nothing is written outside of the tree."""
         outside = self.mktemp()
         os.mkdir(outside)
         os.mkdir(self.path("a"))
         os.symlink(os.path.abspath(outside), self.path("a", "blobs"))
         failure = self.assertRaises(TreeNotWritable, self.add_blob, self.begin(), "a")
-        self.assertIn(f"{self.path('a', 'blobs')} leads out of the tree", str(failure))
+        self.assertIn(f"{self.path('a', 'blobs')}: it is a link out of the tree", str(failure))
         self.assertEqual(os.listdir(outside), [])
 
     def test_lost_blobs(self) -> None:
-        """A link that leads nowhere is reported, with what to do."""
+        """A broken link is reported with what to do."""
         os.mkdir(self.path("a"))
         os.symlink("gone", self.path("a", "blobs"))
         failure = self.assertRaises(TreeNotWritable, self.add_blob, self.begin(), "a")
         self.assertEqual(
-            str(failure), f"{self.path('a', 'blobs')} leads to no directory: remove it"
+            str(failure),
+            f"cannot write {self.path('a', 'blobs')}: it is a broken link; remove it",
         )
 
     def test_tag_file(self) -> None:
-        """A tag that was a file becomes a link."""
+        """A tag that was a file is replaced by a link."""
         os.makedirs(self.path("a", "manifests"))
         with open(self.path("a", "manifests", "1"), "wb") as file:
             file.write(b"{}")
@@ -210,7 +213,7 @@ class FieldTreeTests(WriterTestCase):
         self.assertEqual(os.readlink(self.path("a", "manifests", "1")), str(digest))
 
     def test_file_in_the_way(self) -> None:
-        """A part of the tree that is no directory is reported by its path."""
+        """A file in place of a directory is reported by its path."""
         with open(self.path("a"), "wb"):
             pass
         failure = self.assertRaises(TreeNotWritable, self.begin().write_manifest, "a/b", MANIFEST)

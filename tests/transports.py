@@ -1,7 +1,7 @@
 """A pretended TCP connection that behaves as a real one: it fills up, drains, and ends."""
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -190,6 +190,10 @@ class FakePoller:
         """Forget a writer."""
         if writer in self.writers:
             self.writers.remove(writer)
+
+    def callLater(self, _delay: float, function: Callable[..., object], *args: object) -> None:
+        """Call a function at once."""
+        function(*args)
 
     def addReader(self, _reader: object) -> None:
         """Not pretended."""

@@ -79,7 +79,7 @@ class Options(UsageOptions):
         self["registry-alias"].append(alias)
 
     def opt_allow_links_to(self, directory: str) -> None:
-        """A directory outside of the root that links in the tree may lead to. Repeatable."""
+        """A directory outside the root that links in the tree may lead to. Repeatable."""
         self["allow-links-to"].append(directory)
 
     def opt_version(self) -> None:
@@ -176,7 +176,7 @@ class Options(UsageOptions):
                 given[one.option] = attrs.evolve(one, values=())
         else:
             names = " and ".join(one.name for one in tcp if one.values)
-            raise SettingInvalid(f"{listen.name} takes the place of {names}: drop {names}")
+            raise SettingInvalid(f"{listen.name} replaces {names}: drop {names}")
 
     def _tell_twist(self) -> None:
         """``twist`` begins its log without asking the service: tell it our format."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from json import JSONDecodeError
 
 _DIGITS = re.compile(r"([0-9]+)")
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -70,3 +71,18 @@ def printable(text: str, longest: int = 4096) -> str:
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
         for char in text
     )
+
+
+def describe_json_error(error: ValueError | RecursionError) -> str:
+    """Return in plain words why a document could not be parsed as JSON.
+
+    Python's own words about limits are about the program, not about the document.
+    """
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    # Python has no class for a number with too many digits; JSONDecodeError is for the syntax.
+    if not isinstance(error, JSONDecodeError):
+        return "a number has too many digits"
+    return str(error)

@@ -68,7 +68,7 @@ class Containerd:
         """Where it looks for the hosts of registries: a directory for each."""
         return self._path("certs.d")
 
-    def wait_until_it_answers(self, seconds: float = 30) -> None:
+    def wait_until_it_answers(self, seconds: float = 120) -> None:
         """Wait until containerd takes orders, and find out how it can keep file systems."""
         deadline = time.monotonic() + seconds
         while True:

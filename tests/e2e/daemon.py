@@ -57,7 +57,7 @@ class Daemon:
         """The number of its process."""
         return self._process.pid
 
-    def wait_until_it_answers(self, seconds: float = 30) -> None:
+    def wait_until_it_answers(self, seconds: float = 120) -> None:
         """Wait until the daemon answers, and find out early where it never will."""
         deadline = time.monotonic() + seconds
         while not self._answers():
@@ -108,11 +108,11 @@ class Daemon:
         ]
 
     def _answers(self) -> bool:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request("GET", "/v2/", headers={"User-Agent": _OURSELVES})
             return connection.getresponse().status == 200
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             return False
         finally:
             connection.close()

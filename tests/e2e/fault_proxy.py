@@ -23,8 +23,8 @@ class Resolution:
 
     ``cut_at`` ends the connection after so many bytes of the body, ``reset_at`` as if the
     machine had died, and ``stall_at`` goes silent there; ``stated`` is the length that is
-    stated, if not the true one; ``pause`` is how many seconds pass after each ``piece`` of
-    the body, and ``head_pause``, after each byte of a header that does not end.
+    stated, if not the true one; ``pause`` is how many seconds pass after each ``PIECE`` bytes
+    of the body.
     """
 
     path: str
@@ -36,8 +36,6 @@ class Resolution:
     stall_at: int | None = None
     stated: int | None = None
     pause: float = 0
-    piece: int = PIECE
-    head_pause: float = 0
 
 
 Fault = Callable[[Resolution], None]
@@ -133,8 +131,6 @@ class _Handler(BaseHTTPRequestHandler):
         return answer
 
     def _send(self, answer: Resolution) -> None:
-        while answer.head_pause and not self.owner.done.wait(answer.head_pause):
-            self.wfile.write(b"X")
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
@@ -158,8 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
 
     def _send_body(self, answer: Resolution, body: bytes) -> None:
-        for start in range(0, len(body), answer.piece):
-            piece = body[start : start + answer.piece]
+        for start in range(0, len(body), PIECE):
+            piece = body[start : start + PIECE]
             self.wfile.write(piece)
             with self.owner.mutex:
                 self.owner.sent[answer.path] += len(piece)

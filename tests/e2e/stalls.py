@@ -22,7 +22,9 @@ class Stall:
     def __init__(self, path: str) -> None:
         self._group = _libc.fanotify_init(_CLASS_CONTENT, os.O_RDONLY | os.O_CLOEXEC)
         if self._group < 0:
-            raise SkipTest(f"no disk can be stalled here: {os.strerror(ctypes.get_errno())}")
+            raise SkipTest(
+                f"needs root: no disk can be stalled here: {os.strerror(ctypes.get_errno())}"
+            )
         mask, place = ctypes.c_uint64(_OPEN_PERMISSION), os.fsencode(path)
         if _libc.fanotify_mark(self._group, _MARK_ADD, mask, _AT_FDCWD, place) < 0:
             raise SkipTest(f"{path} cannot be stalled: {os.strerror(ctypes.get_errno())}")

@@ -1,5 +1,6 @@
 """What the end-to-end tests share: programs, directories, daemons."""
 
+import os
 import shutil
 import tempfile
 import time
@@ -26,6 +27,11 @@ class EndToEndTestCase(SynchronousTestCase):
         except ProgramFailed:
             do_without("needs root: file systems cannot be mounted here")
 
+    def need_root(self, reason: str) -> None:
+        """Skip the test for a user who is not root; under ``CI``, fail it."""
+        if os.geteuid() != 0:
+            do_without(f"needs root: {reason}")
+
     def make_directory(self) -> str:
         """Make a directory that goes when the test ends.
 
@@ -42,7 +48,7 @@ class EndToEndTestCase(SynchronousTestCase):
         daemon.wait_until_it_answers()
         return daemon
 
-    def wait_until(self, is_so: Callable[[], bool], seconds: float = 30) -> None:
+    def wait_until(self, is_so: Callable[[], bool], seconds: float = 120) -> None:
         """Wait for something that happens in another process."""
         deadline = time.monotonic() + seconds
         while not is_so():

@@ -77,7 +77,7 @@ class Systemd:
         os.set_blocking(self._terminal, False)
         self._said = b""
 
-    def wait_until_it_runs(self, seconds: float = 30) -> None:
+    def wait_until_it_runs(self, seconds: float = 120) -> None:
         """Wait until it takes orders; where it cannot run at all, do without it."""
         deadline = time.monotonic() + seconds
         while True:
@@ -88,7 +88,7 @@ class Systemd:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     said = self.output()
                     self.stop()
-                    do_without(f"systemd cannot run here (run the tests as root): {said}")
+                    do_without(f"needs root: systemd cannot run here: {said}")
                 time.sleep(0.1)
 
     def control(self, *arguments: str) -> str:
@@ -148,7 +148,7 @@ def _make_control_group() -> str:
     try:
         return tempfile.mkdtemp(prefix="minreg-", dir=places[0])
     except OSError as error:
-        do_without(f"systemd cannot run here ({error}): run the tests as root")
+        do_without(f"needs root: systemd cannot run here: {error.strerror}")
 
 
 def _remove_control_group(path: str) -> bool:

@@ -19,9 +19,8 @@ _LIBRARIES = {
     "click",
     "prometheus_client",
     "rich",
-    "ruamel",
-    "urllib3",
     "yaml",
+    "urllib3",
     "zstandard",
 }
 _FOR_TLS = {"OpenSSL", "cryptography", "service_identity"}

@@ -84,7 +84,7 @@ class DownloadTests(SynchronousTestCase):
         """A second run fetches nothing."""
         self.download("-s", self.image("one"), "-p", "all")
         said = self.download("-s", self.image("one"), "-p", "all")
-        self.assertIn(f"{self.image('one')}: complete already\n", said)
+        self.assertIn(f"{self.image('one')}: already complete\n", said)
         self.assertIn("fetched 0 blobs (0 B)", said)
 
     def test_resume(self) -> None:
@@ -124,5 +124,5 @@ class DownloadTests(SynchronousTestCase):
     def test_dry_run(self) -> None:
         """A dry run names the bytes, and writes nothing."""
         said = self.download("-s", "--dry-run", self.image("one"))
-        self.assertIn("would fetch 3 blobs (400.", said)
+        self.assertIn("would download 3 blobs (400.", said)
         self.assertFalse(os.path.exists(self.root))

@@ -175,6 +175,6 @@ class StreamTests(EndToEndTestCase):
         )
         shell = ["sh", "-c", script, "sh", self.root, sys.executable, self.layout]
         said = run("unshare", "--mount", *shell).splitlines()
-        self.assertIn("bytes, and only", said[0])
-        self.assertIn(f"are free in {self.root}: make room, or import into another", said[0])
+        self.assertIn("bytes, but only", said[0])
+        self.assertIn(f"are free in {self.root}; free disk space, or import into another", said[0])
         self.assertEqual(said[1:], ["status 1", os.path.join(self.root, ".minreg", "lock")])

@@ -139,7 +139,7 @@ class BasicTests(SynchronousTestCase):
         """Without an account, the mend is told."""
         done = self.download()
         self.assertEqual(done.returncode, 1)
-        self.assertIn(f"wants a login: docker login {self.registry.host}", done.stdout)
+        self.assertIn(f"demands a login; run docker login {self.registry.host}", done.stdout)
 
     def test_account(self) -> None:
         """The command reads the account of docker login, the second time as well."""

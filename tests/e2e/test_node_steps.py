@@ -128,7 +128,7 @@ class StepsTests(NodeStepsTestCase):
         """They end with a K3s that runs and a doctor that finds nothing, on an isolated node."""
         shown = self.paste(read_command("node"))
         self.assertIn("minreg-route.service: started\n", shown)
-        self.assertIn("http://127.0.0.1:9080: answers\n", shown)
+        self.assertIn("http://127.0.0.1:9080: responds\n", shown)
         self.assertIn("default via 203.0.113.255", self.node.run("ip", "route"))
         self.check_rest()
         self.check_uninstall()
@@ -152,8 +152,8 @@ class StepsTests(NodeStepsTestCase):
         self.assertEqual(self.written(), before)
         for line in again.splitlines():
             if line.startswith("/"):
-                self.assertTrue(line.endswith(": is there already"), line)
-        self.assertIn("minreg.service: runs already\n", again)
+                self.assertTrue(line.endswith(": already up to date"), line)
+        self.assertIn("minreg.service: already running\n", again)
         self.paste(read_command("k3s"))
         self.assertEqual(self.node.run("cat", CALLS), "server --disable=traefik\n")
         self.paste("minreg doctor")
@@ -231,7 +231,7 @@ class FailureTests(NodeStepsTestCase):
         self.assertIn("http://127.0.0.1:9080 is answered by SimpleHTTP", shown)
         self.assertTrue(
             shown.endswith(
-                "Error: minreg.socket does not start: see its log above; mend that, and run "
+                "Error: minreg.socket does not start: see its log above; fix that, and run "
                 "this again\n"
             ),
             shown,
@@ -255,7 +255,7 @@ class FailureTests(NodeStepsTestCase):
         """A tree that is not there is what the doctor says, and is served once it is."""
         self.paste(f"mv {_SERVER}/registry /root/registry")
         shown = self.paste(self.last, status=1)
-        self.assertIn("http://127.0.0.1:9080: answers, and waits for a registry tree\n", shown)
+        self.assertIn("http://127.0.0.1:9080: responds, but has no registry tree yet\n", shown)
         self.assertIn("[root-missing]", shown)
         self.paste(f"cp -a /root/registry/. {_SERVER}/registry/")
         self.paste("minreg doctor")
@@ -265,7 +265,7 @@ class FailureTests(NodeStepsTestCase):
         self.paste(self.last)
         number = "systemctl show minreg -p MainPID"
         before = self.paste(number)
-        self.assertIn("minreg.service: runs already", self.paste(self.last))
+        self.assertIn("minreg.service: already running", self.paste(self.last))
         self.assertEqual(self.paste(number), before)
         install = "/opt/minreg/bin/pip install --no-index --find-links wheels"
         self.paste(f"{install} --no-deps --force-reinstall minreg")

@@ -7,20 +7,20 @@ import subprocess
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from minreg.fill.sample import make_program
+from minreg.fill.sample import PROGRAMS
 
 _EMULATORS = {"amd64": "qemu-x86_64-static", "arm64": "qemu-aarch64-static"}
 _NATIVE = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class SampleProgramTests(SynchronousTestCase):
-    """Tests for ``make_program`` by running what it makes."""
+    """Tests for ``PROGRAMS`` by running them."""
 
     def run_program(self, architecture: str) -> None:
         """Run a program, and expect its line and status 0."""
         path = os.path.abspath(self.mktemp())
         with open(path, "wb") as file:
-            file.write(make_program(architecture, f"Hello, {architecture}"))
+            file.write(PROGRAMS[architecture])
         os.chmod(path, 0o755)
         command = [path]
         if _NATIVE.get(platform.machine()) != architecture:
@@ -29,7 +29,7 @@ class SampleProgramTests(SynchronousTestCase):
                 raise SkipTest("needs the Debian package qemu-user-static")
             command = [emulator, path]
         done = subprocess.run(command, check=True, capture_output=True)
-        self.assertEqual(done.stdout, f"Hello, {architecture}\n".encode())
+        self.assertEqual(done.stdout, f"Hello from minreg (linux/{architecture})\n".encode())
 
     def test_amd64(self) -> None:
         """The program for x86-64 writes its line and exits with 0."""

@@ -1,13 +1,13 @@
 """The ``minreg`` command line: commands, their options, and their help.
 
-A command's options are in a module of this package, which imports click alone; what the
-command does is in ``minreg.commands``, and is imported when the command is run. So ``--help``
-works whatever library is missing.
+A module of this package has the options of a command, and imports only click. What the command
+does is in ``minreg.commands``, and imported when the command is run. So ``--help`` is fast, and
+works even if a library is missing.
 
-Exit status: 0 all is well, 1 something failed (one line on stderr says what), 2 wrong
-usage.
+Exit status: 0 success, 1 failure (with one line on standard error), 2 invalid usage.
 """
 
+import errno
 import importlib
 import sys
 from collections.abc import Mapping
@@ -17,48 +17,52 @@ import click
 from click.shell_completion import CompletionItem
 
 from minreg import __version__
-from minreg.commands.groups import SuggestingGroup
+from minreg.commands.groups import SuggestingGroup, add_directory_hint
+
+_OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Errors of writing to a file or device that standard output was redirected to."""
 
 
-class _Entry(NamedTuple):
-    """Where a command is, and what it does, in a line for ``minreg --help``.
-
-    The module has it as ``command``.
-    """
+class _CommandEntry(NamedTuple):
+    """The module that has a command as ``command``, and the line about it in ``minreg --help``."""
 
     module: str
     summary: str
 
 
-# A module of this package that is called as a builtin would take its place here: list_, import_.
-_COMMANDS: Mapping[str, _Entry] = {
-    "download": _Entry("minreg.cli.download", "Fill a tree from upstream registries."),
-    "import": _Entry("minreg.cli.import_", "Fill a tree from image archives."),
-    "list": _Entry("minreg.cli.list_", "Say what a tree holds."),
-    "verify": _Entry("minreg.cli.verify", "Check that a tree is complete and undamaged."),
-    "status": _Entry("minreg.cli.status", "Say whether a registry runs, and what it has."),
-    "preflight": _Entry("minreg.cli.preflight", "Check that all is there before an upgrade."),
-    "prune": _Entry("minreg.cli.prune", "Remove from a tree what no tag reaches."),
-    "serve": _Entry("minreg.cli.serve", "Serve a registry tree in the foreground."),
-    "node": _Entry("minreg.cli.node", "Make minreg a service of a K3s node."),
-    "doctor": _Entry("minreg.cli.doctor", "Find what keeps K3s on this node from its images."),
-    "registries": _Entry(
-        "minreg.cli.registries", "Write the registries.yaml that has K3s pull from minreg."
+# The modules of ``list`` and ``import`` end with an underscore: these are names of Python itself.
+_COMMANDS: Mapping[str, _CommandEntry] = {
+    "download": _CommandEntry("minreg.cli.download", "Fill a tree from upstream registries."),
+    "import": _CommandEntry("minreg.cli.import_", "Fill a tree from image archives."),
+    "list": _CommandEntry("minreg.cli.list_", "List the images of a tree."),
+    "verify": _CommandEntry("minreg.cli.verify", "Check that a tree is complete and not corrupt."),
+    "status": _CommandEntry("minreg.cli.status", "Show whether a registry is running and ready."),
+    "preflight": _CommandEntry(
+        "minreg.cli.preflight", "Check that a tree has all images that nodes will pull."
     ),
-    "missing": _Entry("minreg.cli.missing", "Print what clients asked for in vain."),
-    "sample": _Entry("minreg.cli.sample", "Write a small tree with an image that runs."),
+    "prune": _CommandEntry("minreg.cli.prune", "Remove what is not reachable from any tag."),
+    "serve": _CommandEntry("minreg.cli.serve", "Serve a registry tree in the foreground."),
+    "node": _CommandEntry("minreg.cli.node", "Install minreg as a service of a K3s node."),
+    "doctor": _CommandEntry(
+        "minreg.cli.doctor", "Find what keeps K3s on this node from pulling images."
+    ),
+    "registries": _CommandEntry(
+        "minreg.cli.registries", "Write the registries.yaml with which K3s pulls from minreg."
+    ),
+    "missing": _CommandEntry("minreg.cli.missing", "List the images that clients did not get."),
+    "sample": _CommandEntry("minreg.cli.sample", "Write a small tree to try minreg with."),
 }
 
 
 class _Commands(SuggestingGroup):
-    """The commands of the table, not imported before they are needed."""
+    """The commands of the table, which are imported only when they are needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's name
-        """Name the commands."""
+        """Return the names of the commands."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
+        """Import and return a command."""
         if cmd_name not in _COMMANDS:
             return super().get_command(ctx, cmd_name)
         module = importlib.import_module(_COMMANDS[cmd_name].module)
@@ -66,7 +70,7 @@ class _Commands(SuggestingGroup):
         return command
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run the command that the arguments name; errors are coloured where colours are."""
+        """Run the command that the arguments name, with errors in colour on terminals."""
         run: Any = super().main
         if not extra.pop("standalone_mode", True):
             return run(*args, **extra, standalone_mode=False)
@@ -75,15 +79,27 @@ class _Commands(SuggestingGroup):
         except click.ClickException as error:
             from minreg.commands.terminal import show_exception
 
-            show_exception(error)
+            show_exception(add_directory_hint(error))
             sys.exit(error.exit_code)
+        except OSError as error:
+            # Errors about a named file are reported by the command itself.
+            if error.filename is not None or error.errno not in _OUTPUT_ERRORS:
+                raise
+            from minreg.commands.terminal import discard_output, echo_error
+
+            discard_output()
+            echo_error(
+                f"cannot write the output: {error.strerror}: "
+                "free some space, or write it elsewhere"
+            )
+            sys.exit(1)
         except click.Abort:
             click.echo("Aborted!", err=True)
             sys.exit(1)
         sys.exit(status if isinstance(status, int) else 0)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete the name of a command without importing any; options as click does."""
+        """Complete a command without importing it; options are completed by click."""
         commands = [
             CompletionItem(name, help=entry.summary)
             for name, entry in _COMMANDS.items()
@@ -92,7 +108,7 @@ class _Commands(SuggestingGroup):
         return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's name
-        """Write the list of commands without importing any."""
+        """Write the list of commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.summary) for name, entry in _COMMANDS.items()])
 
@@ -100,14 +116,14 @@ class _Commands(SuggestingGroup):
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="A read-only OCI registry for air-gapped K3s systems: fill a tree, carry it, serve it.",
-    epilog="'minreg COMMAND --help' says more about a command. NO_COLOR=1 turns colours off.",
+    help="A read-only OCI registry for air-gapped K3s and RKE2: fill a tree, copy it, serve it.",
+    epilog="'minreg COMMAND --help' describes a command. NO_COLOR=1 turns colours off.",
 )
 @click.version_option(__version__, prog_name="minreg", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Collect the commands."""
+    """Do nothing: the group only has commands."""
 
 
 def main() -> None:
-    """Run the command that the command line names, and exit with its status."""
+    """Run the command line, and exit with its status."""
     cli(prog_name="minreg")

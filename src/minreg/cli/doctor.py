@@ -7,12 +7,12 @@ import click
 
 @click.command(
     "doctor",
-    help="""Find what keeps K3s or RKE2 on this node from its images, and say how to fix it.
+    help="""Find what keeps K3s or RKE2 on this node from pulling images, and how to fix it.
 
-    It reads what they read and what they have written, works out who will be asked for each
-    image, and asks the registry that runs. It changes nothing. The exit status is 0 if there
-    is nothing to fix, or there are only suggestions; 1 if there are errors or warnings; and 2
-    if it could not look.
+    It reads their configuration and containerd's, works out which registry will serve each
+    image, and checks the running minreg. It changes nothing. The exit status is 0 if there is
+    nothing to fix, or only suggestions; 1 if there are errors or warnings; and 2 if the node
+    could not be checked.
     """,
 )
 @click.option(
@@ -20,16 +20,16 @@ import click
     default="/",
     show_default=True,
     type=click.Path(exists=True, file_okay=False),
-    help="The directory that stands for the node's root, for those who build images.",
+    help="The root directory of the node, for example of an image of it.",
 )
 @click.option("--json", "as_document", is_flag=True, help="Write a JSON document.")
 @click.option(
     "--fix",
     is_flag=True,
-    help="Show as a diff what to change in files. It is for 'patch -p1 -d /': nothing is changed.",
+    help="Print the changes as a diff for 'patch -p1 -d /'. Nothing is changed.",
 )
 def command(**options: Any) -> None:
-    """Look, and exit with the status that tells the outcome."""
+    """Check the node."""
     from minreg.commands.doctor import run
 
     run(**options)

@@ -11,9 +11,9 @@ from minreg.defaults import LOCAL_TREE, NODE_TREES
     "import",
     help="""Import image archives into a registry tree.
 
-    SOURCE is a file, a directory, or - for standard input: a K3s air-gap tarball, an OCI
-    layout, or what 'docker save' or 'ctr images export' wrote, plain or compressed with
-    gzip, zstd, bzip2 or xz. No network is touched.
+    SOURCE is a file, a directory, or - for standard input: a K3s air-gap archive, an OCI
+    image layout, or the output of 'docker save' or 'ctr images export', also compressed with
+    gzip, zstd, bzip2 or xz. The network is not used.
     """,
 )
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
@@ -21,20 +21,22 @@ from minreg.defaults import LOCAL_TREE, NODE_TREES
     "-d",
     "--directory",
     metavar="DIR",
-    help="The root of the tree, which is made if it is not there.  "
-    f"[default: $MINREG_ROOT, or {LOCAL_TREE}, or {NODE_TREES[0]} if that is there]",
+    help="The root of the tree, which is created if it does not exist.  "
+    f"[default: $MINREG_ROOT, or {LOCAL_TREE}, or {NODE_TREES[0]} if it exists]",
 )
 @click.option(
     "-p",
     "--platform",
     "platforms",
     multiple=True,
-    help="Take only this platform, such as linux/arm64; repeatable.",
+    help="Import only this platform, such as linux/arm64. Repeatable.",
 )
-@click.option("--name", default="", help="What to call an image that its archive does not name.")
-@click.option("-n", "--no-trim", is_flag=True, help="Keep the registry's host in names.")
+@click.option("--name", default="", help="The name of an image that the archive does not name.")
+@click.option(
+    "-n", "--no-trim", is_flag=True, help="Keep the registry's host in the repository name."
+)
 def command(**options: Any) -> None:
-    """Import each archive, and say what came of it."""
+    """Import the archives."""
     from minreg.commands.import_ import run
 
     run(**options)

@@ -9,16 +9,15 @@ from minreg.cli.shared import directory_option, links_option
 
 @click.command(
     "list",
-    help="""Say which images a tree holds.
+    help="""List the images of a tree.
 
-    PLATFORMS are those that are here, NOT HERE those that the image's index names
-    besides. SHARED is how much of SIZE other images need too. On a terminal that is too narrow
-    for all columns, SHARED, DIGEST and NOT HERE are left out. The exit status is 1 if a
-    part of the tree cannot be looked at.
+    PLATFORMS are those that the tree has, ABSENT the others in the image's index. SHARED is
+    the part of SIZE that other images use too. On a narrow terminal, SHARED, DIGEST and ABSENT
+    are left out. The exit status is 1 if a part of the tree cannot be read.
     """,
 )
 @directory_option
-@click.option("--json", "as_json", is_flag=True, help="Write a JSON list.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @links_option
 def command(**options: Any) -> None:
     """List the images."""

@@ -9,16 +9,15 @@ from minreg.cli.shared import url_option
 
 @click.command(
     "missing",
-    help="""Print what clients asked a running registry for and did not get.
+    help="""List the images that clients requested from a running registry and did not get.
 
-    One image a line, the most wanted first, as 'minreg download -f -' reads them: what a
-    rehearsal lacked becomes the next download.
+    They are printed one a line, the most requested first, as input for 'minreg download -f -'.
     """,
 )
 @url_option
-@click.option("--json", "as_json", is_flag=True, help="Write all that is known, as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print all details, as JSON.")
 def command(**options: Any) -> None:
-    """Ask the registry, and print what it says."""
+    """Print the images."""
     from minreg.commands.missing import run
 
     run(**options)

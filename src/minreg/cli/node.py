@@ -12,21 +12,23 @@ from minreg.defaults import NODE_TREES
 @click.group(
     "node",
     cls=SuggestingGroup,
-    help="Make minreg a service of this K3s node, or of an image of one.",
+    help="Install minreg as a service of this K3s node, or of an image of one.",
 )
 def command() -> None:
-    """Collect the commands."""
+    """Do nothing: the group only has commands."""
 
 
 def _common(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that both have."""
+    """Add the options that both commands have."""
     for option in (
-        click.option("--dry-run", is_flag=True, help="Only say what would be done."),
+        click.option(
+            "--dry-run", is_flag=True, help="Print what would be done, and change nothing."
+        ),
         click.option(
             "--destdir",
             default="/",
             type=click.Path(file_okay=False),
-            help="The directory that stands for the node's root, for those who build images.",
+            help="The root directory of the node, for example of an image of it.",
         ),
     ):
         function = option(function)
@@ -36,33 +38,33 @@ def _common(function: Callable[..., None]) -> Callable[..., None]:
 @command.command("install")
 @_common
 @click.option(
-    "--root", help=f"The registry tree.  [default: what was installed before, or {NODE_TREES[0]}]"
+    "--root", help=f"The registry tree.  [default: the installed one, or {NODE_TREES[0]}]"
 )
 @click.option(
     "--program",
     help="The twistd that runs minreg on the node.  "
-    "[default: what was installed before, or that of this installation]",
+    "[default: the installed one, or that of this minreg]",
 )
 @click.option(
     "--route/--no-route",
     default=None,
-    help="Have a default route made at boot where there is none.  "
-    "[default: if this node has none now, or had none before]",
+    help="Create a default route at boot if there is none.  "
+    "[default: if this node has none, or an earlier run did so]",
 )
 @click.option(
     "--agent/--server",
     "is_agent",
     default=None,
-    help="What K3s is going to be on this node, as long as it is not installed.  "
-    "[default: what was said before; an agent if K3S_URL is set, as for K3s' install.sh]",
+    help="Whether K3s will be an agent or a server, if it is not installed yet.  "
+    "[default: as in an earlier run; an agent if K3S_URL is set, as for K3s' install.sh]",
 )
-@click.option("--start", is_flag=True, help="Start minreg as well, and run 'minreg doctor'.")
+@click.option("--start", is_flag=True, help="Start minreg, and run 'minreg doctor'.")
 def install(**options: Any) -> None:
-    """Write the systemd units, and what has K3s or RKE2 pull from minreg.
+    """Install systemd units, and configure K3s or RKE2 to pull from minreg.
 
-    What is there already stays; a file that was changed by hand is never overwritten: what
-    minreg would have written is shown, and the exit status is 1. With --start that of 'minreg
-    doctor' counts as well.
+    Existing settings are not changed. A file that was changed by hand is not replaced: the
+    difference is printed, and the exit status is 1. With --start, that of 'minreg doctor'
+    applies too.
     """
     from minreg.commands import node
 
@@ -71,9 +73,9 @@ def install(**options: Any) -> None:
 
 @command.command("uninstall")
 @_common
-@click.option("--stop", is_flag=True, help="Stop minreg as well.")
+@click.option("--stop", is_flag=True, help="Stop minreg.")
 def uninstall(**options: Any) -> None:
-    """Remove what install has written and nobody has changed. The registry tree stays."""
+    """Remove the installed files, except those changed by hand. The registry tree is kept."""
     from minreg.commands import node
 
     node.uninstall(**options)

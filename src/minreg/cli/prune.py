@@ -9,9 +9,9 @@ from minreg.cli.shared import directory_option, links_option
 
 @click.command(
     "prune",
-    help="""Remove from a tree what no tag reaches: manifests, blobs, and broken downloads.
+    help="""Remove manifests and blobs that are not reachable from any tag, and partial downloads.
 
-    Without --yes it only says what it would remove. The tree may be served meanwhile.
+    Without --yes it only prints what it would remove. The tree may be served at the same time.
     """,
 )
 @directory_option
@@ -20,12 +20,12 @@ from minreg.cli.shared import directory_option, links_option
     "keep_files",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    help="A list of images; tags that are in no list are removed first. Repeatable.",
+    help="A list of images to keep: all other tags are removed first. Repeatable.",
 )
-@click.option("--yes", is_flag=True, help="Remove it.")
+@click.option("--yes", is_flag=True, help="Remove them.")
 @links_option
 def command(**options: Any) -> None:
-    """Say what would be removed, or remove it."""
+    """Print what would be removed, or remove it."""
     from minreg.commands.prune import run
 
     run(**options)

@@ -7,16 +7,16 @@ from minreg.defaults import SAMPLE_REPOSITORY, SAMPLE_TAGS
 
 @click.command(
     "sample",
-    help=f"""Write a small registry tree into DIRECTORY, to try a registry with.
+    help=f"""Write a small registry tree to DIRECTORY, to try minreg with.
 
-    It holds one image, {SAMPLE_REPOSITORY}, tagged {" and ".join(SAMPLE_TAGS)}, which runs on
-    linux/amd64 and linux/arm64, and an artifact that refers to it. What DIRECTORY holds
-    already stays.
+    It has one image, {SAMPLE_REPOSITORY}, with the tags {" and ".join(SAMPLE_TAGS)}, for
+    linux/amd64 and linux/arm64, and an artifact that refers to it. Other content of
+    DIRECTORY is not changed.
     """,
 )
 @click.argument("directory", type=click.Path(file_okay=False))
 def command(directory: str) -> None:
-    """Write the sample."""
+    """Write the tree."""
     from minreg.commands.sample import run
 
     run(directory)

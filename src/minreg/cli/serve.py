@@ -12,7 +12,7 @@ from minreg.options import DAEMON_OPTIONS, LONG_DESCRIPTION, DaemonOption
 
 
 def _daemon_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of the daemon."""
+    """Add the options of the daemon to a command."""
     for option in reversed(DAEMON_OPTIONS):
         names = [f"-{option.short}"] if option.short else []
         add = click.option(
@@ -31,7 +31,7 @@ def _daemon_options(function: Callable[..., None]) -> Callable[..., None]:
 def _complete_value(
     option: DaemonOption, _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Complete the value of an option: directories, or the few values that it may have."""
+    """Complete the value of an option, if it is a directory or one of a few values."""
     if option.metavar == "DIR":
         return [CompletionItem(incomplete, type="dir")]
     return [CompletionItem(value) for value in option.values if value.startswith(incomplete)]
@@ -42,7 +42,7 @@ def _complete_value(
 @click.version_option(__version__, prog_name="minreg", message="%(prog)s %(version)s")
 @click.argument("arguments", nargs=-1, metavar="", type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...], **options: Any) -> None:
-    """Serve until told to stop."""
+    """Serve until a signal stops it."""
     from minreg.commands.serve import run
 
     words: list[str] = []
@@ -52,5 +52,5 @@ def command(arguments: tuple[str, ...], **options: Any) -> None:
             words += [f"--{option.name}"] if value else []
         else:
             values = value if option.is_repeatable else [value]
-            words += [f"--{option.name}={one}" for one in values if one is not None]
+            words += [f"--{option.name}={item}" for item in values if item is not None]
     run([*words, "--", *arguments])

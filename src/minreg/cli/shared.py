@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options of several commands."""
 
 import click
 
@@ -15,21 +15,12 @@ links_option = click.option(
     "--allow-links-to",
     multiple=True,
     metavar="DIR",
-    help="A directory outside of the tree that its links may lead to, as for serving. Repeatable.",
-)
-
-platforms_option = click.option(
-    "-p",
-    "--platform",
-    "platforms",
-    multiple=True,
-    metavar="PLATFORM",
-    help="Take only this platform, such as linux/arm64; repeatable.",
+    help="A directory outside the tree that its symbolic links may lead to. Repeatable.",
 )
 
 url_option = click.option(
     "-u",
     "--url",
-    help="Where the registry listens, or its --status-listen: a URL, or unix:/path.  "
-    f"[default: $MINREG_URL, or {STATUS_SOCKET} if that is there, or {ENDPOINT}]",
+    help="The address of the registry, or of its --status-listen: a URL or unix:/path.  "
+    f"[default: $MINREG_URL, or {STATUS_SOCKET} if it exists, or {ENDPOINT}]",
 )

@@ -9,16 +9,16 @@ from minreg.cli.shared import url_option
 
 @click.command(
     "status",
-    help="""Say whether a registry runs and is ready, where it listens, and what it has.
+    help="""Show whether a registry is running and ready, its addresses, and its number of images.
 
-    The exit status is 0 if it is ready, 1 if it runs and is not ready, 3 if it does not
-    run, and 4 if that cannot be found out.
+    The exit status is 0 if it is ready, 1 if it is running but not ready, 3 if it is not
+    running, and 4 if that is not known.
     """,
 )
 @url_option
-@click.option("--json", "as_json", is_flag=True, help="Write a JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def command(**options: Any) -> None:
-    """Ask the registry, and exit with the status that tells how it is."""
+    """Print the status."""
     from minreg.commands.status import run
 
     run(**options)

@@ -9,25 +9,25 @@ from minreg.cli.shared import directory_option, links_option
 
 @click.command(
     "verify",
-    help="""Check each image of a tree: is all of it there, with the right size and digest?
+    help="""Check that each image of a tree is complete, and that its content matches its digests.
 
-    An image whose index names more platforms than the tree holds is complete, unless
-    --platform asks for one of them. The exit status is 1 if an image is not complete, if a
-    part of the tree cannot be looked at, or if there is no image at all.
+    An image may lack platforms of its index, unless --platform requires them. The exit status
+    is 1 if an image is incomplete or corrupt, if a part of the tree cannot be read, or if it
+    has no image.
     """,
 )
 @directory_option
-@click.option("--quick", is_flag=True, help="Check presence and sizes, and hash nothing.")
+@click.option("--quick", is_flag=True, help="Check only that files exist and have the right size.")
 @click.option(
     "-p",
     "--platform",
     "platforms",
     multiple=True,
-    help="A platform that each image must have, or 'all' that its index names. Repeatable.",
+    help="A platform that each image must have, or 'all' of its index. Repeatable.",
 )
 @links_option
 def command(**options: Any) -> None:
-    """Verify, and exit with the status that tells the outcome."""
+    """Verify the images."""
     from minreg.commands.verify import run
 
     run(**options)

@@ -1,4 +1,4 @@
-"""What several commands read from their command lines."""
+"""Parses arguments and options that several commands have."""
 
 import os
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _SPELLINGS = {
     **dict.fromkeys(("386", "i386", "i686", "x86"), "linux/386"),
     **{name: f"linux/{name}" for name in ("ppc64le", "s390x", "riscv64", "loong64")},
 }
-"""What people write for the platforms of images, as GOARCH and as uname have it."""
+"""Other spellings of platforms: GOARCH, and ``uname -m``."""
 
 _OTHER_ARCHITECTURES = frozenset(
     {"mips", "mipsle", "mips64", "mips64le", "ppc64", "ppc", "wasm", "sparc64"}
@@ -31,17 +31,20 @@ _SYSTEMS = ("linux", "windows", "darwin", "freebsd")
 
 
 def parse_platforms(texts: Sequence[str]) -> tuple[Platform, ...]:
-    """Read platforms; none stands for all of them.
+    """Parse platforms of images.
+
+    Returns:
+        The platforms; empty for all of them, which is what ``all`` means.
 
     Raises:
-        WrongUsage: One is none.
+        WrongUsage: One is not a platform.
     """
     if ALL_PLATFORMS in texts:
         return ()
     for text in texts:
         near = suggest_platform(text)
         if near:
-            raise WrongUsage(f"{text[:80]!r} is no platform of images: did you mean {near}?")
+            raise WrongUsage(f"{text[:80]!r} is not a platform: did you mean {near}?")
     try:
         return tuple(Platform.parse(text) for text in texts)
     except ValueError as error:
@@ -49,10 +52,10 @@ def parse_platforms(texts: Sequence[str]) -> tuple[Platform, ...]:
 
 
 def check_platforms(texts: Sequence[str]) -> None:
-    """Make sure that platforms of nodes are some; their other spellings are as good.
+    """Check platforms of nodes, in any spelling that containerd accepts.
 
     Raises:
-        WrongUsage: One is none.
+        WrongUsage: One is not a platform.
     """
     for text in texts:
         try:
@@ -63,7 +66,7 @@ def check_platforms(texts: Sequence[str]) -> None:
 
 
 def suggest_platform(text: str) -> str:
-    """Return the platform that was probably meant; empty if the text is one, or like none."""
+    """Return the platform that was probably meant; empty if the text is valid, or like none."""
     name = text.lower()
     system, slash, architecture = name.partition("/")
     if slash and system in _SYSTEMS and architecture.partition("/")[0] in _ARCHITECTURES:
@@ -80,10 +83,10 @@ def suggest_platform(text: str) -> str:
 
 
 def parse_arguments(texts: Sequence[str]) -> list[ImageReference]:
-    """Read images that the command line names.
+    """Parse the image references on the command line.
 
     Raises:
-        WrongUsage: One is none.
+        WrongUsage: One is not an image reference.
     """
     try:
         return parse_references(texts, "IMAGE")
@@ -95,12 +98,12 @@ def check_links(paths: Sequence[str]) -> Sequence[str]:
     """Return the directories of ``--allow-links-to``.
 
     Raises:
-        WrongUsage: One is no directory.
+        WrongUsage: One is not a directory.
     """
     for path in paths:
         if not os.path.isdir(path):
             raise WrongUsage(
-                f"--allow-links-to {path} is no directory: name the one that links lead to"
+                f"--allow-links-to {path} is not a directory: name the one that the links lead to"
             )
     return paths
 
@@ -109,7 +112,7 @@ def read_list(path: str) -> list[ImageReference]:
     """Read a list of images from a file, or from the standard input (``-``).
 
     Raises:
-        WrongUsage: A line names none; the text says which.
+        WrongUsage: A line is not an image reference; the message says which.
     """
     try:
         with click.open_file(path, encoding="utf-8", errors="replace") as lines:

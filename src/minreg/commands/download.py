@@ -1,4 +1,4 @@
-"""``minreg download``: from the registries of the world into a tree."""
+"""``minreg download``: downloads images from upstream registries into a tree."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ import attrs
 import click
 
 from minreg.commands.arguments import parse_arguments, parse_platforms, read_list
-from minreg.commands.next_steps import after_filling
+from minreg.commands.next_steps import list_next_steps
 from minreg.commands.reports import WrongUsage, is_interruption, reported_failures
 from minreg.commands.terminal import echo_next, is_interactive, make_console
 from minreg.commands.trees import choose_target
@@ -52,50 +52,54 @@ class DownloadOptions:
     release_url: str
 
 
-def run(**options: Any) -> None:
-    """Read the command line, download, and exit with the status that tells how it went."""
-    wishes = DownloadOptions(**options)
+def run(**arguments: Any) -> None:
+    """Download the images.
+
+    Raises:
+        SystemExit: An image could not be downloaded.
+    """
+    options = DownloadOptions(**arguments)
     for option, url in (
-        ("--channel-url", wishes.channel_url),
-        ("--release-url", wishes.release_url),
+        ("--channel-url", options.channel_url),
+        ("--release-url", options.release_url),
     ):
         if not url.startswith(("http://", "https://")):
-            raise WrongUsage(f"{option} {url!r} is no URL: write it as in {CHANNEL_URL}")
+            raise WrongUsage(f"{option} {url!r} is not a URL: write it like {CHANNEL_URL}")
     with reported_failures():
         references = [
-            *parse_arguments(wishes.images),
-            *(reference for path in wishes.files for reference in read_list(path)),
+            *parse_arguments(options.images),
+            *(reference for path in options.files for reference in read_list(path)),
         ]
-        if wishes.skip_k3s and not references:
-            raise click.UsageError("there is nothing to download: name an IMAGE or a --file")
-        root = choose_target(wishes.directory)
-        failed = _download(wishes, root, references)
-    if not wishes.as_json:
-        _say_what_is_next(wishes, root, failed)
+        if options.skip_k3s and not references:
+            raise click.UsageError("there is nothing to download: name an IMAGE or use --file")
+        root = choose_target(options.directory)
+        failed = _download(options, root, references)
+    if not options.as_json:
+        _print_next_steps(options, root, failed)
     if failed:
         sys.exit(1)
 
 
-def _say_what_is_next(wishes: DownloadOptions, root: str, failed: Sequence[str]) -> None:
+def _print_next_steps(options: DownloadOptions, root: str, failed: Sequence[str]) -> None:
     if failed:
-        echo_next("the same command again, which fetches only what is not there yet")
-    elif wishes.dry_run:
+        echo_next("the same command again, which downloads only what is missing")
+    elif options.dry_run:
         echo_next("the same command without --dry-run")
     else:
-        echo_next(*after_filling(root, is_verified=False))
+        echo_next(*list_next_steps(root, is_verified=False))
 
 
-def _make_selection(wishes: DownloadOptions) -> Selection:
+def _make_selection(options: DownloadOptions) -> Selection:
     return Selection(
-        platforms=parse_platforms(wishes.platforms),
-        trimmed=not wishes.no_trim,
-        attestations=wishes.attestations,
-        referrers=wishes.referrers,
+        platforms=parse_platforms(options.platforms),
+        trimmed=not options.no_trim,
+        attestations=options.attestations,
+        referrers=options.referrers,
     )
 
 
 class _RetryReports:
-    """Shows each retry once, though many transfers fail at a time for the same reason.
+    """Shows each retry once, even if several transfers fail at the same time for the same reason.
 
     Args:
         show: Shows an event.
@@ -104,32 +108,32 @@ class _RetryReports:
     def __init__(self, show: Show) -> None:
         self._show = show
         self._shown: set[tuple[str, int]] = set()
-        self._mutex = Lock()
+        self._lock = Lock()
 
     def __call__(self, attempt: int, attempts: int, failure: FillError, seconds: float) -> None:
         """Show a retry."""
         reason = str(failure)
-        with self._mutex:
+        with self._lock:
             is_new = (reason, attempt) not in self._shown
             self._shown.add((reason, attempt))
         if is_new:
             self._show(Retrying(reason, attempt, attempts, seconds))
 
 
-def _make_network(wishes: DownloadOptions, show: Show) -> Network:
-    transport = Transport(wishes.ca_file, wishes.jobs)
+def _make_network(options: DownloadOptions, show: Show) -> Network:
+    transport = Transport(options.ca_file, options.jobs)
     stop = Event()
-    retries = Retries(wishes.retries, stop, tell=_RetryReports(show))
+    retries = Retries(options.retries, stop, notify=_RetryReports(show))
     try:
-        plain_http = [parse_host(host) for host in wishes.plain_http]
+        plain_http = [parse_host(host) for host in options.plain_http]
     except NameInvalid as error:
         raise WrongUsage(f"--plain-http: {error}") from None
     upstreams = Upstreams(transport, retries, os.environ, plain_http)
-    return Network(transport, upstreams, retries, stop, wishes.jobs)
+    return Network(transport, upstreams, retries, stop, options.jobs)
 
 
-def _make_display(wishes: DownloadOptions) -> Display:
-    if wishes.as_json:
+def _make_display(options: DownloadOptions) -> Display:
+    if options.as_json:
         return JsonLines(click.echo)
     if is_interactive(sys.stdout):
         return LiveBars(make_console())
@@ -137,66 +141,66 @@ def _make_display(wishes: DownloadOptions) -> Display:
 
 
 def _download(
-    wishes: DownloadOptions, root: str, references: list[ImageReference]
+    options: DownloadOptions, root: str, references: list[ImageReference]
 ) -> tuple[str, ...]:
-    """Download, and name the images that failed."""
-    selection = _make_selection(wishes)
-    display = _make_display(wishes)
-    network = _make_network(wishes, display.show)
+    """Download the images, and return those that failed."""
+    selection = _make_selection(options)
+    display = _make_display(options)
+    network = _make_network(options, display.show)
     download = Download(root, network, selection, display.show)
     releases = Releases(
         network.transport,
         network.retries,
-        wishes.channel_url,
-        wishes.release_url,
+        options.channel_url,
+        options.release_url,
         display.show,
     )
-    release = None if wishes.skip_k3s else releases.find(wishes.version)
+    release = None if options.skip_k3s else releases.find(options.version)
     if release is not None:
         references = [*release.images, *references]
-    if wishes.dry_run:
+    if options.dry_run:
         with display:
             plan = download.plan(references)
-        if not wishes.as_json:
+        if not options.as_json:
             _describe_plan(plan)
         return tuple(str(image) for image in plan.failures)
     with TreeWriter(root, "minreg download") as tree:
         try:
             if release is not None:
-                tree.keep_file(release.path, release.content)
+                tree.write_file_if_changed(release.path, release.content)
             with display:
                 return download.run(references, tree).failed
         except (KeyboardInterrupt, RuntimeError) as error:
             if not is_interruption(error):
                 raise
-            _leave()
+            _exit_at_once()
 
 
 def _describe_plan(plan: Plan) -> None:
     for image in plan.images:
         sizes = [
-            claim.blob.size
+            request.blob.size
             for missing in plan.missing.values()
-            for claim in missing.claims
-            if claim.image is image
+            for request in missing.requests
+            if request.image is image
         ]
-        wanted = f"{count(len(sizes), 'blob')} to fetch, {format_size(sum(sizes))}"
-        click.echo(f"{image.image}: {wanted}")
+        blobs = f"{count(len(sizes), 'blob')} to download, {format_size(sum(sizes))}"
+        click.echo(f"{image.reference}: {blobs}")
     click.echo(
-        f"would fetch {count(len(plan.missing), 'blob')} ({format_size(plan.fetch_bytes)}), "
-        f"go on with {format_size(plan.partial_bytes)} that came earlier, "
+        f"would download {count(len(plan.missing), 'blob')} ({format_size(plan.fetch_bytes)}), "
+        f"resume {format_size(plan.partial_bytes)} of earlier downloads, "
         f"and reuse {plan.present_blobs} ({format_size(plan.present_bytes)})"
     )
 
 
-def _leave() -> NoReturn:
-    """End at once, for threads may be waiting for a server that is silent.
+def _exit_at_once() -> NoReturn:
+    """Exit without waiting for threads, which may be blocked by a server that does not respond.
 
-    A tree is good at every moment, so there is nothing to put in order.
+    The tree is consistent at any time, so nothing has to be cleaned up.
     """
     click.echo(
-        "stopped: what is in the tree is complete, and what came of the rest is kept; "
-        "run the same command again to go on",
+        "stopped: the images in the tree are complete, and partial downloads are kept: "
+        "run the same command again to resume",
         err=True,
     )
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Groups of commands: they suggest the near command, and report a missing library."""
+"""Groups of commands, which suggest similar commands and report a missing library."""
 
 from difflib import get_close_matches
 from typing import Any
@@ -7,21 +7,36 @@ import click
 
 
 class LibraryMissing(click.ClickException):
-    """A library is not installed: nothing was done, exit status 2."""
+    """A library is not installed: exit status 2."""
 
     exit_code = 2
 
 
-class SuggestingGroup(click.Group):
-    """A group that names the command that was probably meant.
+def add_directory_hint(error: click.ClickException) -> click.ClickException:
+    """Return an error that says how to name the tree, if it was named without its option.
 
-    A command that needs a library that is not installed fails in one line.
+    Any other error is returned unchanged.
+    """
+    if (
+        isinstance(error, click.UsageError)
+        and error.ctx is not None
+        and error.message.startswith("Got unexpected extra argument")
+        and any(parameter.name == "directory" for parameter in error.ctx.command.params)
+    ):
+        return click.UsageError(f"{error.message}: name the tree with --directory", error.ctx)
+    return error
+
+
+class SuggestingGroup(click.Group):
+    """A group that suggests a similar command for an unknown one.
+
+    If a command needs a library that is not installed, the error is one line.
     """
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that the command line names.
+        """Return the command that the command line names.
 
         Raises:
             UsageError: There is no such command.
@@ -48,6 +63,6 @@ class SuggestingGroup(click.Group):
             name = f"{ctx.command_path} {ctx.invoked_subcommand or ''}".strip()
             raise LibraryMissing(
                 f"{name} needs {error.name}, which is not installed: "
-                "reinstall minreg; where there is no network, from its wheels: "
+                "reinstall minreg; without a network, from its wheels: "
                 "pip install --no-index --find-links wheels minreg"
             ) from None

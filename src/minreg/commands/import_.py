@@ -1,4 +1,4 @@
-"""``minreg import``: what was carried to a machine without a network, into a tree."""
+"""``minreg import``: imports image archives into a tree."""
 
 import os
 import sys
@@ -6,8 +6,8 @@ import sys
 import click
 
 from minreg.commands.arguments import parse_platforms
-from minreg.commands.next_steps import after_filling
-from minreg.commands.reports import reported_failures, say
+from minreg.commands.next_steps import list_next_steps
+from minreg.commands.reports import echo_text, reported_failures
 from minreg.commands.terminal import byte_bar, echo_error, echo_next
 from minreg.commands.trees import choose_target
 from minreg.defaults import NODE_TREES
@@ -26,36 +26,41 @@ def run(
     name: str,
     no_trim: bool,
 ) -> None:
-    """Import each archive, and say what came of it."""
+    """Import each archive, and print its images.
+
+    Raises:
+        ClickException: No archive exists, or the tree cannot be written.
+        SystemExit: An archive is invalid.
+    """
     failed = 0
-    wanted = parse_platforms(platforms)
+    selected = parse_platforms(platforms)
     absent = [source for source in sources if source != "-" and not os.path.lexists(source)]
     if len(absent) == len(sources):
         raise click.ClickException(
-            f"{', '.join(map(printable, absent))}: there is no such file: nothing was imported"
+            f"{', '.join(map(printable, absent))}: no such file: nothing was imported"
         )
     root = choose_target(directory, node_trees=NODE_TREES)
     with reported_failures(), TreeWriter(root, "minreg import") as tree:
-        importer = Importer(tree, name=name, trimmed=not no_trim, platforms=wanted)
+        importer = Importer(tree, name=name, trimmed=not no_trim, platforms=selected)
         for source in sources:
             try:
                 for image in _import(importer, source):
-                    say(_describe(image))
+                    echo_text(_describe(image))
             except ArchiveInvalid as failure:
                 echo_error(str(failure))
                 failed += 1
             except KeyboardInterrupt:
                 raise click.ClickException(
-                    "stopped: the images that were named are there; "
+                    "stopped: the images listed above are complete: "
                     "run the same command again for the others"
                 ) from None
     if failed:
         sys.exit(1)
-    echo_next(*after_filling(root, is_verified=True))
+    echo_next(*list_next_steps(root, is_verified=True))
 
 
 def _import(importer: Importer, source: str) -> list[ImportedImage]:
-    """Import an archive, with a bar that shows how far it was read on a terminal."""
+    """Import an archive, with a progress bar on a terminal."""
     name = os.path.basename(source.rstrip("/")) or source
     with byte_bar(name, measure_source(source)) as advanced:
         return importer.import_archive(source, sys.stdin.buffer, advanced)
@@ -63,5 +68,5 @@ def _import(importer: Importer, source: str) -> list[ImportedImage]:
 
 def _describe(image: ImportedImage) -> str:
     missing = ", ".join(str(platform) for platform in image.missing)
-    sparse = f"; not there: {missing}" if missing else ""
-    return f"{image.reference} is now {image}, {image.digest}, {format_size(image.size)}{sparse}"
+    absent = f"; not in the archive: {missing}" if missing else ""
+    return f"{image.reference} is now {image}, {image.digest}, {format_size(image.size)}{absent}"

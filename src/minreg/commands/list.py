@@ -1,4 +1,4 @@
-"""``minreg list``: what a tree holds."""
+"""``minreg list``: lists the images of a tree."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ import click
 
 from minreg.commands.arguments import check_links
 from minreg.commands.reports import reported_failures
-from minreg.commands.terminal import Look, echo, find_width, paint
+from minreg.commands.terminal import Style, colorize, echo, find_width
 from minreg.commands.trees import find_tree
 from minreg.fill.tree.inventory import list_images_in_tree
 from minreg.fill.tree.reader import TreeReader
@@ -18,21 +18,25 @@ from minreg.oci.names import Digest
 from minreg.store.images import StoredImage
 from minreg.text import format_size, printable
 
-_HEADINGS = ("IMAGE", "DIGEST", "PLATFORMS", "NOT HERE", "SIZE", "SHARED")
-_DISPENSABLE = ("SHARED", "DIGEST", "NOT HERE")
-_DIGEST_SHOWN = len("sha256:") + 12
+_HEADINGS = ("IMAGE", "DIGEST", "PLATFORMS", "ABSENT", "SIZE", "SHARED")
+_OPTIONAL_COLUMNS = ("SHARED", "DIGEST", "ABSENT")
+_DIGEST_WIDTH = len("sha256:") + 12
 
 
 @attrs.frozen
 class _Row:
-    """An image, and how many of its bytes other images have too."""
+    """An image, and the bytes that it shares with other images."""
 
     image: StoredImage
     shared: int
 
 
 def run(*, directory: str | None, as_json: bool, allow_links_to: tuple[str, ...]) -> None:
-    """List the images."""
+    """Print the images.
+
+    Raises:
+        SystemExit: A part of the tree cannot be read.
+    """
     root = find_tree(directory)
     with reported_failures():
         inventory = list_images_in_tree(TreeReader(root, check_links(allow_links_to)))
@@ -43,9 +47,12 @@ def run(*, directory: str | None, as_json: bool, allow_links_to: tuple[str, ...]
         for line in _make_table([_HEADINGS, *(_as_text(row) for row in rows)], find_width()):
             click.echo(line)
     for reason in inventory.unread:
-        echo(paint(f"not looked at: {reason}", Look.WARNING), err=True)
+        echo(colorize(f"not checked: {reason}", Style.WARNING), err=True)
     if inventory.unread:
         sys.exit(1)
+    if not rows:
+        line = f"{root} has no image: fill it with minreg download or minreg import"
+        echo(printable(line), err=True)
 
 
 def _make_rows(images: Sequence[StoredImage]) -> list[_Row]:
@@ -53,8 +60,8 @@ def _make_rows(images: Sequence[StoredImage]) -> list[_Row]:
     uses: Counter[Digest] = Counter()
     roots: dict[tuple[str, Digest | None], StoredImage] = {}
     for image in images:
-        # Two tags of one image do not share it: there is only one.
-        if roots.setdefault((image.place, image.root), image) is image:
+        # Two tags of one image are one image, which is not shared.
+        if roots.setdefault((image.repository_path, image.root), image) is image:
             uses.update(image.blobs.keys())
         sizes |= {digest: blob.size for digest, blob in image.blobs.items()}
     return [
@@ -66,7 +73,7 @@ def _make_rows(images: Sequence[StoredImage]) -> list[_Row]:
 def _as_json(row: _Row) -> dict[str, object]:
     image = row.image
     return {
-        "repository": image.place,
+        "repository": image.repository_path,
         "tag": image.reference if isinstance(image.reference, str) else None,
         "digest": str(image.root) if image.root is not None else None,
         "platforms": [str(platform) for platform in image.present],
@@ -81,8 +88,8 @@ def _as_text(row: _Row) -> tuple[str, ...]:
     image = row.image
     tag = f":{image.reference}" if isinstance(image.reference, str) else ""
     cells = (
-        f"{image.place}{tag}",
-        str(image.root)[:_DIGEST_SHOWN] if image.root is not None else "missing",
+        f"{image.repository_path}{tag}",
+        str(image.root)[:_DIGEST_WIDTH] if image.root is not None else "missing",
         ",".join(map(str, image.present)) or "-",
         ",".join(map(str, image.absent)) or "-",
         format_size(image.size),
@@ -92,16 +99,15 @@ def _as_text(row: _Row) -> tuple[str, ...]:
 
 
 def _make_table(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
-    """Write a table.
+    """Return the lines of a table.
 
     Args:
         rows: The headings, and the cells of each row.
-        width: Columns of the terminal that it has to fit into, None if it may be as wide as it
-            is. What matters least is left out then: what images share, digests, and what
-            platforms are not here.
+        width: The width of the terminal in columns, None for no limit. A table that is wider lacks
+            the columns SHARED, DIGEST and ABSENT, as far as needed.
     """
     columns = list(zip(*rows, strict=True))
-    for heading in _DISPENSABLE:
+    for heading in _OPTIONAL_COLUMNS:
         if width is None or sum(_width(column) + 2 for column in columns) - 2 <= width:
             break
         columns = [column for column in columns if column[0] != heading]

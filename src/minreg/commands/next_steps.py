@@ -1,46 +1,46 @@
-"""What to run once a tree is filled: carry it, or serve it."""
+"""The commands to run after a tree was filled: to copy it to a node, or to serve it."""
 
 import os
 import shlex
 import shutil
 import sys
 
-_NODE_DIRECTORY = "/var/lib/rancher/k3s/server/registry"
-_DEFAULT_DIRECTORY = "./registry"
+from minreg.defaults import DEFAULT_ROOT, LOCAL_TREE
+
 _ARCHIVE = "registry-content.tar.gz"
 _NAME_IN_ARCHIVE = "registry"
-"""What the guides unpack on the node."""
+"""The name of the directory in the archive, as in the guides."""
 
 
 def own_command() -> str:
-    """Name the running command as a shell finds it: ``minreg``, or its path if that is needed."""
+    """Return how to call this program in a shell: ``minreg``, or its path if it is not found."""
     program = sys.argv[0]
     if os.path.basename(program) != "minreg" or "/" not in program:
         return "minreg"
-    found = shutil.which("minreg")
-    is_found = found is not None and os.path.realpath(found) == os.path.realpath(program)
+    path = shutil.which("minreg")
+    is_found = path is not None and os.path.realpath(path) == os.path.realpath(program)
     return "minreg" if is_found else shlex.quote(program)
 
 
-def after_filling(directory: str, *, is_verified: bool) -> list[str]:
-    """Name the commands that make sense once a tree is filled.
+def list_next_steps(directory: str, *, is_verified: bool) -> list[str]:
+    """Return the commands to run after a tree was filled.
 
     Args:
-        directory: The tree.
-        is_verified: Whether the content was just hashed, so that there is nothing to verify.
+        directory: The root of the tree.
+        is_verified: Whether its content was just hashed, so that verifying it is not needed.
     """
     minreg = own_command()
     path = os.path.normpath(directory)
-    if os.path.abspath(path) == _NODE_DIRECTORY:
+    if os.path.abspath(path) == DEFAULT_ROOT:
         return [f"{minreg} doctor"]
     parent, name = os.path.split(path)
     if name == _NAME_IN_ARCHIVE:
-        where = f"-C {shlex.quote(parent)} " if parent else ""
-        pack = f"tar {where}-czf {_ARCHIVE} {name}"
+        option = f"-C {shlex.quote(parent)} " if parent else ""
+        pack = f"tar {option}-czf {_ARCHIVE} {name}"
     else:
-        # GNU tar renames "." in the archive; S leaves alone where links lead.
-        renamed = f"--transform 's,^\\.,{_NAME_IN_ARCHIVE},S'"
-        pack = f"tar -C {shlex.quote(path)} {renamed} -czf {_ARCHIVE} ."
-    tree = "" if directory == _DEFAULT_DIRECTORY else f" -d {shlex.quote(directory)}"
-    carry = pack if is_verified else f"{minreg} verify{tree} && {pack}"
-    return [carry, f"{minreg} serve --root {shlex.quote(path)}"]
+        # GNU tar renames "." in the archive; the flag S excludes the targets of symbolic links.
+        option = f"--transform 's,^\\.,{_NAME_IN_ARCHIVE},S'"
+        pack = f"tar -C {shlex.quote(path)} {option} -czf {_ARCHIVE} ."
+    tree = "" if directory == LOCAL_TREE else f" -d {shlex.quote(directory)}"
+    copy = pack if is_verified else f"{minreg} verify{tree} && {pack}"
+    return [copy, f"{minreg} serve --root {shlex.quote(path)}"]

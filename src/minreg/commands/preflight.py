@@ -1,4 +1,4 @@
-"""``minreg preflight``: whether all that a node will ask for is in a tree."""
+"""``minreg preflight``: checks that a tree has all images that nodes will pull."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ import click
 
 from minreg.commands.arguments import check_platforms, read_list
 from minreg.commands.reports import CouldNotLook, WrongUsage, hashing_bar, is_interruption
-from minreg.commands.terminal import Look, echo, paint
+from minreg.commands.terminal import Style, colorize, echo
 from minreg.commands.trees import find_tree
 from minreg.defaults import DEFAULT_ALIAS
 from minreg.preflight.query import CannotCheck, PreflightQuery, QueryInvalid, RequiredImage
@@ -43,51 +43,56 @@ class PreflightOptions:
     as_json: bool
 
     def check(self) -> None:
-        """Make sure that the options go together.
+        """Check that the options can be used together.
 
         Raises:
-            UsageError: They do not.
+            UsageError: They cannot.
         """
         if not (self.k3s or self.files or self.manifests):
-            raise click.UsageError("nothing to look for: name --k3s, --file or --manifests")
+            raise click.UsageError("nothing to check: use --k3s, --file or --manifests")
         if not self.k3s and (self.upgrade or self.disabled or self.system_default_registry):
             raise click.UsageError(
-                "--upgrade, --disable and --system-default-registry are about a release: "
+                "--upgrade, --disable and --system-default-registry apply to a release: "
                 "name it with --k3s"
             )
         if not self.upgrade and (self.upgrade_controller or self.upgrade_kubectl):
-            raise click.UsageError("--upgrade-controller and --upgrade-kubectl go with --upgrade")
+            raise click.UsageError("--upgrade-controller and --upgrade-kubectl need --upgrade")
         if [*self.files, *self.manifests].count("-") > 1:
-            raise click.UsageError("the standard input can be read only once")
+            raise click.UsageError("standard input (-) can be used only once")
 
 
-def run(**options: Any) -> None:
-    """Look, and exit with the status that tells the outcome."""
-    wishes = PreflightOptions(**options)
-    wishes.check()
-    check_platforms(wishes.platforms)
-    root = find_tree(wishes.directory)
-    with _could_not_look():
-        named = _read_manifests(wishes.manifests)
-        preflight = _make_preflight(wishes, root, named.images)
-        if wishes.deep:
+def run(**arguments: Any) -> None:
+    """Check the images, and print those that are not ready.
+
+    Raises:
+        SystemExit: An image is not ready.
+        CouldNotLook: The check could not be done.
+    """
+    options = PreflightOptions(**arguments)
+    options.check()
+    check_platforms(options.platforms)
+    root = find_tree(options.directory)
+    with _reported_failures():
+        from_manifests = _read_manifests(options.manifests)
+        preflight = _make_preflight(options, root, from_manifests.images)
+        if options.deep:
             with hashing_bar(preflight.total_bytes) as advanced:
                 preflight.hash_all(advanced)
     report = preflight.report()
-    if wishes.as_json:
-        click.echo(json.dumps({**report.as_json(), "notes": named.notes}, indent=2))
+    if options.as_json:
+        click.echo(json.dumps({**report.as_json(), "notes": from_manifests.notes}, indent=2))
     else:
-        _print(report, named.notes)
+        _print(report, from_manifests.notes)
         if not report.is_ready:
-            advice = _advise(report, root, has_hosts=preflight.has_hosts)
-            click.echo(advice, err=True)
+            hint = _suggest_download(report, root, has_hosts=preflight.has_hosts)
+            click.echo(hint, err=True)
     if not report.is_ready:
         sys.exit(1)
 
 
 @contextmanager
-def _could_not_look() -> Iterator[None]:
-    """Say in a line what kept the command from finding out anything."""
+def _reported_failures() -> Iterator[None]:
+    """Report in one line why the check could not be done."""
     try:
         yield
     except (CannotCheck, StoreUnavailable) as failure:
@@ -97,67 +102,67 @@ def _could_not_look() -> Iterator[None]:
     except (KeyboardInterrupt, RuntimeError) as failure:
         if not is_interruption(failure):
             raise
-        raise CouldNotLook("stopped before all was looked at") from None
+        raise CouldNotLook("stopped before the check was complete") from None
 
 
 @attrs.frozen
-class _Named:
-    """What manifests name: images, and in notes what cannot be known."""
+class _ManifestImages:
+    """The images in manifests, and notes about images that cannot be determined."""
 
     images: Sequence[RequiredImage] = ()
     notes: Sequence[str] = ()
 
 
-def _read_manifests(paths: Sequence[str]) -> _Named:
-    """Read manifests; without any, nothing of YAML is needed."""
+def _read_manifests(paths: Sequence[str]) -> _ManifestImages:
+    """Read manifests. The YAML library is needed only if there are any."""
     if not paths:
-        return _Named()
-    from minreg.k3s.manifests import files  # noqa: PLC0415 - see above
-    from minreg.k3s.manifests import images as reading
+        return _ManifestImages()
+    from minreg.k3s.manifests.image_references import read_manifests  # noqa: PLC0415 - see above
+    from minreg.k3s.manifests.manifest_files import ManifestsInvalid  # noqa: PLC0415
 
     try:
-        found = reading.read_manifests(paths, sys.stdin.buffer)
-    except files.ManifestsInvalid as error:
+        result = read_manifests(paths, sys.stdin.buffer)
+    except ManifestsInvalid as error:
         raise WrongUsage(str(error)) from None
-    return _Named(found.images, found.notes)
+    return _ManifestImages(result.images, result.notes)
 
 
 def _make_preflight(
-    wishes: PreflightOptions, root: str, named: Sequence[RequiredImage]
+    options: PreflightOptions, root: str, images: Sequence[RequiredImage]
 ) -> TreePreflight:
-    aliases = dict(map(parse_alias, (DEFAULT_ALIAS, *wishes.registry_alias)))
-    links = [check_directory(path) for path in wishes.allow_links_to]
+    aliases = dict(map(parse_alias, (DEFAULT_ALIAS, *options.registry_alias)))
+    links = [check_directory(path) for path in options.allow_links_to]
     listed = [
-        RequiredImage(image, f"list {path}") for path in wishes.files for image in read_list(path)
+        RequiredImage(image, f"list {path}") for path in options.files for image in read_list(path)
     ]
-    question = PreflightQuery.parse(
-        release=wishes.k3s,
-        platforms=wishes.platforms,
-        disabled=wishes.disabled,
-        upgrade=wishes.upgrade,
-        controller=wishes.upgrade_controller,
-        kubectl=wishes.upgrade_kubectl,
-        registry=wishes.system_default_registry,
-        more=[*listed, *named],
+    query = PreflightQuery.parse(
+        release=options.k3s,
+        platforms=options.platforms,
+        disabled=options.disabled,
+        upgrade=options.upgrade,
+        controller=options.upgrade_controller,
+        kubectl=options.upgrade_kubectl,
+        registry=options.system_default_registry,
+        more=[*listed, *images],
     )
-    return TreePreflight(RegistryTree(root, aliases, links), aliases, question)
+    return TreePreflight(RegistryTree(root, aliases, links), aliases, query)
 
 
 def _print(report: PreflightReport, notes: Sequence[str]) -> None:
-    """Print the list on the standard output, and the rest beside it."""
+    """Print the list to standard output, and the rest to standard error."""
     for line in report.lines():
         click.echo(line)
     for note in notes:
-        echo(f"{paint('note:', Look.WARNING)} {note}", err=True)
-    verdict = Look.GOOD if report.is_ready else Look.ERROR
-    echo(paint(report.summary(), verdict, bold=True), err=True)
+        echo(f"{colorize('note:', Style.WARNING)} {note}", err=True)
+    verdict = Style.SUCCESS if report.is_ready else Style.ERROR
+    echo(colorize(report.summary(), verdict, bold=True), err=True)
 
 
-def _advise(report: PreflightReport, directory: str, *, has_hosts: bool) -> str:
-    """Say how what is missing can be had."""
+def _suggest_download(report: PreflightReport, directory: str, *, has_hosts: bool) -> str:
+    """Return how to download the missing images."""
     platforms = "".join(f" --platform {name}" for name in report.platforms)
     hosts = " --no-trim" if has_hosts else ""
     return (
-        "to fetch these, pipe the list, where there is a network, into: minreg download "
+        "to download these, pipe the list on a machine with a network into: minreg download "
         f"--skip-k3s{platforms}{hosts} --directory {directory} --file -"
     )

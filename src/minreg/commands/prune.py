@@ -1,9 +1,9 @@
-"""``minreg prune``: without what no tag reaches."""
+"""``minreg prune``: removes from a tree what is not reachable from any tag."""
 
 from collections.abc import Sequence
 
 from minreg.commands.arguments import check_links, read_list
-from minreg.commands.reports import WrongUsage, reported_failures, say
+from minreg.commands.reports import WrongUsage, echo_text, reported_failures
 from minreg.commands.trees import find_tree
 from minreg.fill.prune import PrunePlan, plan_removal, remove
 from minreg.fill.tree.writer import TreeWriter
@@ -18,7 +18,7 @@ def run(
     yes: bool,
     allow_links_to: tuple[str, ...],
 ) -> None:
-    """Say what would be removed, or remove it."""
+    """Print what would be removed, or remove it."""
     root, links = find_tree(directory), check_links(allow_links_to)
     with reported_failures():
         keep = _read_lists(keep_files) if keep_files else None
@@ -35,18 +35,18 @@ def _read_lists(paths: Sequence[str]) -> list[ImageReference]:
     keep = [reference for path in paths for reference in read_list(path)]
     if not keep:
         raise WrongUsage(
-            f"no image is named in {' or '.join(paths)}, so all of the tree would go: "
-            "name the images to keep, or remove the directory"
+            f"no image is listed in {' or '.join(paths)}, so the whole tree would be removed: "
+            "list the images to keep, or delete the directory"
         )
     return keep
 
 
 def _describe(removal: PrunePlan, verb: str) -> None:
     for image in removal.images:
-        say(f"{verb} {image}")
-    for place, digest in removal.untagged:
-        say(f"{verb} {place}@{digest}, which no tag reaches")
-    say(
+        echo_text(f"{verb} {image}")
+    for repository, digest in removal.untagged:
+        echo_text(f"{verb} {repository}@{digest}, which is not reachable from any tag")
+    echo_text(
         f"{verb} {count(len(removal.images), 'image')}, "
         f"{count(len(removal.manifests), 'manifest')} and "
         f"{count(len(removal.blobs), 'blob')} ({format_size(removal.size)})"

@@ -1,4 +1,4 @@
-"""What ``minreg registries`` reads and writes."""
+"""``minreg registries``: writes ``registries.yaml``, or adds to an existing one."""
 
 import os
 import sys
@@ -9,43 +9,49 @@ import attrs
 import click
 
 from minreg.commands.reports import WrongUsage
-from minreg.commands.terminal import Look, echo, paint
-from minreg.commands.trees import look_for_tree
-from minreg.defaults import MIRROR_NAME
+from minreg.commands.terminal import Style, colorize, echo
+from minreg.commands.trees import find_root
+from minreg.defaults import MIRROR_NAME, WILDCARD
 from minreg.fill.tree.reader import TreeReader
 from minreg.k3s.registries.certs_d import make_certs_d
-from minreg.k3s.registries.file import read_registries
 from minreg.k3s.registries.merge import Merged, MergeRefused, merge
+from minreg.k3s.registries.registries_yaml import read_registries
 from minreg.k3s.registries.selection import (
-    WILDCARD,
-    ChoiceInvalid,
     MirrorSelection,
+    SelectionInvalid,
     check_endpoint,
     check_path,
     check_registry,
-    hosts_of,
+    list_hosts,
 )
-from minreg.k3s.registries.yaml_edit import Document, render
-from minreg.node.install import write_file
+from minreg.k3s.registries.yaml_writer import Document, render
+from minreg.node.managed_files import write_file
 from minreg.oci.names import DOCKER_HUB
 from minreg.text import printable
 
 
 @contextmanager
 def reported_problems() -> Iterator[None]:
-    """Turn a file that cannot be read or written into one line and exit status 1."""
+    """Report a file that cannot be read or written in one line, with exit status 1."""
     try:
         yield
     except OSError as error:
+        if error.filename is None:
+            # Standard output cannot be written.
+            raise
         raise click.ClickException(f"{error.filename}: {error.strerror}") from None
 
 
 def merge_with(path: str | None, document: Document) -> Merged:
-    """Add to a file, if one is named and there.
+    """Merge the document into an existing file; without one, return it alone.
+
+    Args:
+        path: The file, None if ``--merge`` is not used.
+        document: The mirrors and settings to add.
 
     Raises:
-        OSError: It cannot be read.
-        ClickException: Nothing can be added to it.
+        OSError: The file cannot be read.
+        ClickException: Nothing can be added to the file.
     """
     content = b""
     if path is not None:
@@ -57,27 +63,27 @@ def merge_with(path: str | None, document: Document) -> Merged:
     try:
         return merge(content, document)
     except MergeRefused as error:
-        for problem in error.problems:
-            place = problem.place
-            where = printable(f"{path}:{place.line}:{place.column}:")
-            echo(f"{where} {paint(problem.message, Look.ERROR)}", err=True)
-        lines = "" if error.problems else f"; add by hand:\n{render(document)}"
+        for problem in error.diagnostics:
+            position = problem.position
+            where = printable(f"{path}:{position.line}:{position.column}:")
+            echo(f"{where} {colorize(problem.message, Style.ERROR)}", err=True)
+        lines = "" if error.diagnostics else f"; add by hand:\n{render(document)}"
         raise click.ClickException(f"{path}: {printable(str(error))}{lines}") from None
 
 
 def write_output(path: str, text: str, source: str | None) -> None:
-    """Write the file, unless it is so already: its time tells whether K3s has seen it.
+    """Write the file, unless it has this text already.
 
-    Whoever could not read what it is made of, or should not read the logins that are in
-    it, cannot read it either.
+    An unchanged file keeps its time, by which the doctor tells whether K3s has read it. A file
+    with a login is readable only by its owner, and no file by more users than its source.
 
     Args:
         path: The file.
-        text: What it is to hold.
-        source: The file that this was merged with, if one was named.
+        text: Its text.
+        source: The file that the text was merged with, None if there is none.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     registries, _ = read_registries(text.encode("utf-8"))
     has_login = any(config.auth is not None for config in registries.configs.values())
@@ -88,29 +94,36 @@ def write_output(path: str, text: str, source: str | None) -> None:
     with suppress(FileNotFoundError):
         with open(path, "rb") as file:
             if file.read() == text.encode("utf-8"):
-                click.echo(f"{path}: is so already", err=True)
+                click.echo(f"{path}: already up to date", err=True)
                 return
     write_file(os.path.realpath(path), text, mode | 0o600)
     click.echo(f"{path}: written; K3s reads it when it starts", err=True)
 
 
 def write_hosts(directory: str, text: str, *, without_default: bool) -> None:
-    """Write what K3s would make of a file for containerd.
+    """Write the ``hosts.toml`` files that K3s would make of a ``registries.yaml``.
+
+    Args:
+        directory: The directory to write to, like containerd's ``certs.d``.
+        text: The text of ``registries.yaml``.
+        without_default: Whether K3s runs with ``--disable-default-registry-endpoint``.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: A file cannot be written.
     """
     registries, _ = read_registries(text.encode("utf-8"))
     certs = make_certs_d(registries, without_default=without_default)
     for name, file in certs.files.items():
         path = os.path.join(directory, name, "hosts.toml")
         if "/" in name or name in {"", ".", ".."} or not name.isprintable():
-            click.echo(f"{name!r} is no registry's name: no file for it", err=True)
+            click.echo(
+                f"{name!r} is not the name of a registry: no file was written for it", err=True
+            )
             continue
         write_file(path, file.render())
         click.echo(f"{path}: written", err=True)
     for ignored in certs.ignored:
-        click.echo(f"{ignored.word.text!r} is left out, as by K3s: {ignored.reason}", err=True)
+        click.echo(f"{ignored.source.text!r} is ignored, as by K3s: {ignored.reason}", err=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -134,17 +147,23 @@ class _Options:
     disable_default_registry_endpoint: bool
 
 
-def run(**options: object) -> None:
-    """Write the file."""
-    _run(_Options(**options))  # type: ignore[arg-type] # click has checked them
+def run(**arguments: object) -> None:
+    """Write the file, or print its text.
+
+    Raises:
+        WrongUsage: The options cannot be used together, or one is invalid.
+        ClickException: A file cannot be read or written.
+        SystemExit: Something has to be added by hand.
+    """
+    _run(_Options(**arguments))  # type: ignore[arg-type] # click has checked them
 
 
 def _run(options: _Options) -> None:
     with reported_problems():
         try:
-            choice, notes = _choose(options)
-            document = choice.document()
-        except ChoiceInvalid as error:
+            selection, notes = _select(options)
+            document = selection.document()
+        except SelectionInvalid as error:
             raise WrongUsage(str(error)) from None
         merged = merge_with(options.merge, document)
         if options.output is not None:
@@ -165,19 +184,20 @@ def _run(options: _Options) -> None:
         sys.exit(1)
 
 
-def _choose(options: _Options) -> tuple[MirrorSelection, list[str]]:
-    """Make the choice, and note what there is to know about it."""
+def _select(options: _Options) -> tuple[MirrorSelection, list[str]]:
+    """Return the mirrors and settings to write, and notes about them."""
     names = [WILDCARD]
     notes: list[str] = []
     registry = check_registry(options.system_default_registry)
     if options.wildcard:
         if options.registries:
-            raise ChoiceInvalid("--wildcard is for all registries: leave their names off")
+            raise SelectionInvalid("--wildcard applies to all registries: do not name any")
     else:
         names, notes = _names(options, registry)
     if registry not in {MIRROR_NAME, DOCKER_HUB}:
         notes.append(
-            f"minreg needs --registry-alias {registry}=docker.io, if the tree keeps hosts"
+            f"start minreg with --registry-alias {registry}=docker.io if the tree was filled with "
+            "--no-trim"
         )
     return (
         MirrorSelection(
@@ -191,31 +211,30 @@ def _choose(options: _Options) -> tuple[MirrorSelection, list[str]]:
 
 
 def _names(options: _Options, registry: str) -> tuple[list[str], list[str]]:
-    named = [check_registry(text) for text in options.registries]
-    directory = look_for_tree(options.directory)
-    notes = []
+    arguments = [check_registry(text) for text in options.registries]
+    directory = find_root(options.directory)
+    notes: list[str] = []
     hosts: list[str] = []
     if directory is not None:
-        walk = TreeReader(directory).walk()
-        hosts, has_others = hosts_of(walk.iterate_places())
-        notes += walk.unread
+        repositories = TreeReader(directory).iterate_repositories(notes.append)
+        hosts, has_others = list_hosts(repositories)
         if not hosts and not has_others:
-            notes.append(f"{directory} holds no repository")
-        elif has_others and not named:
+            notes.append(f"{directory} has no repository")
+        elif has_others and not arguments:
             notes.append(
-                f"{directory} has images without their registries' names: for images that pods "
-                f"do not call {registry}/…, name the registries here, or say --wildcard"
+                f"{directory} has repositories without the host of their registry: if pods pull "
+                f"from other registries than {registry}, name them, or use --wildcard"
             )
-    elif not named:
-        raise ChoiceInvalid(
-            "there is no tree to look at: name it with -d, or name registries, or say --wildcard"
+    elif not arguments:
+        raise SelectionInvalid(
+            "no registry tree found: name it with -d, name registries, or use --wildcard"
         )
-    return list(dict.fromkeys([registry, *hosts, *named])), notes
+    return list(dict.fromkeys([registry, *hosts, *arguments])), notes
 
 
 def _tls(options: _Options) -> Mapping[str, str | bool]:
     if (options.cert_file is None) != (options.key_file is None):
-        raise ChoiceInvalid("--cert-file and --key-file belong together: give both")
+        raise SelectionInvalid("--cert-file and --key-file must be used together")
     settings: dict[str, str | bool] = {}
     for name in ("ca_file", "cert_file", "key_file"):
         path: str | None = getattr(options, name)
@@ -228,7 +247,7 @@ def _tls(options: _Options) -> Mapping[str, str | bool]:
 
 def _auth(options: _Options) -> Mapping[str, str]:
     if (options.username is None) != (options.password_file is None):
-        raise ChoiceInvalid("--username and --password-file belong together: give both")
+        raise SelectionInvalid("--username and --password-file must be used together")
     if options.username is None or options.password_file is None:
         return {}
     try:
@@ -237,5 +256,5 @@ def _auth(options: _Options) -> Mapping[str, str]:
     except (OSError, UnicodeDecodeError):
         password = ""
     if not password:
-        raise ChoiceInvalid(f"--password-file {options.password_file} has no password to be read")
+        raise SelectionInvalid(f"--password-file {options.password_file} has no password")
     return {"username": options.username, "password": password}

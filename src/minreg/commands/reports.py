@@ -1,4 +1,4 @@
-"""How a command says what it did, or in one line, with an exit status, that it failed."""
+"""How commands report errors: in one line on standard error, and by the exit status."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,20 +13,20 @@ from minreg.text import format_size, printable
 
 
 class WrongUsage(click.ClickException):
-    """The command line, or a list that it names, is wrong: exit status 2."""
+    """The command line, or a list that it names, is invalid: exit status 2."""
 
     exit_code = 2
 
 
 class CouldNotLook(click.ClickException):
-    """What was to be looked at cannot be, so that nothing is known of it: exit status 2."""
+    """A check could not be done, so its result is not known: exit status 2."""
 
     exit_code = 2
 
 
 @contextmanager
 def reported_failures() -> Iterator[None]:
-    """Turn what a person can mend into one line on stderr and exit status 1."""
+    """Report errors that a person can fix in one line, with exit status 1."""
     try:
         yield
     except (FillError, NameInvalid, StoreUnavailable) as failure:
@@ -35,20 +35,27 @@ def reported_failures() -> Iterator[None]:
 
 
 def hashing_bar(size: int) -> AbstractContextManager[Callable[[int], None]]:
-    """Show on a terminal how much of so many bytes is hashed; give what is to be told of it."""
+    """Show a progress bar for hashing, on a terminal.
+
+    Args:
+        size: The number of bytes to hash.
+
+    Returns:
+        A context manager, whose value is called with the number of bytes after each read.
+    """
     return byte_bar(f"hashing {format_size(size)}", size)
 
 
-def say(line: str, *, err: bool = False) -> None:
-    """Write a line for people. What came from elsewhere and stands in it does nothing else."""
+def echo_text(line: str, *, err: bool = False) -> None:
+    """Write a line, with control characters escaped."""
     echo(printable(line), err=err)
 
 
 def is_interruption(error: BaseException) -> bool:
-    """Tell whether somebody pressed Ctrl-C.
+    """Return whether an error is, or was caused by, Ctrl-C.
 
-    If that happens while a thread's lock is being taken or given back, the lock's own
-    complaint takes the place of ``KeyboardInterrupt``, which stays behind as its context.
+    If Ctrl-C is pressed while a lock is acquired or released, the lock can raise ``RuntimeError``,
+    with ``KeyboardInterrupt`` as its context.
     """
     if isinstance(error, KeyboardInterrupt):
         return True

@@ -1,4 +1,4 @@
-"""``minreg sample``: something to serve before there is anything to serve."""
+"""``minreg sample``: writes a small registry tree to try minreg with."""
 
 import click
 
@@ -8,12 +8,12 @@ from minreg.fill.tree.writer import TreeWriter
 
 
 def run(directory: str) -> None:
-    """Write the sample, and say what was done."""
+    """Write the tree, and print its images."""
     with reported_failures():
         with TreeWriter(directory, "minreg sample") as tree:
             is_new = write_sample(tree)
     images = " and ".join(f"{REPOSITORY}:{tag}" for tag in TAGS)
     if is_new:
-        click.echo(f"{directory} now holds {images}")
+        click.echo(f"{directory} now has {images}")
     else:
-        click.echo(f"{directory} holds {images} already: nothing to do")
+        click.echo(f"{directory} already has {images}")

@@ -8,22 +8,22 @@ from minreg.tap import Options, makeService
 
 
 class _ServeOptions(Options):
-    """The same options, behind another name."""
+    """The options of ``twistd minreg``, with another usage line."""
 
     synopsis = "Usage: minreg serve [options]"
 
 
-def run(words: Sequence[str]) -> None:
-    """Serve until told to stop.
+def run(arguments: Sequence[str]) -> None:
+    """Serve until a signal stops the reactor.
 
     Args:
-        words: The command line, as ``twistd -n minreg`` takes it.
+        arguments: The options, as for ``twistd -n minreg``.
     """
-    from twisted.internet import reactor  # noqa: PLC0415 - only who serves needs one
+    from twisted.internet import reactor  # noqa: PLC0415 - only this command needs it
 
-    parsed = _ServeOptions()
-    parsed.parseOptions(words)
-    daemon = makeService(parsed)
+    options = _ServeOptions()
+    options.parseOptions(arguments)
+    daemon = makeService(options)
     globalLogBeginner.beginLoggingTo([daemon.observer], redirectStandardIO=False)
     daemon.privilegedStartService()
     daemon.startService()

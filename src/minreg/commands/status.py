@@ -1,7 +1,8 @@
-"""``minreg status``: whether a registry runs, and what it has, in one screen.
+"""``minreg status``: whether a registry is running and ready, and what it serves.
 
-The exit status is that of the Linux Standard Base for ``status``: 0 it runs and is ready, 3 it
-does not run, 4 that is not known; and 1 if it runs and is not ready.
+The exit status follows the Linux Standard Base for the ``status`` action of init scripts: 0 if the
+registry is running and ready, 3 if it is not running, 4 if that is not known. It is 1 if the
+registry is running but not ready.
 """
 
 import json
@@ -12,9 +13,9 @@ from typing import Any, NoReturn
 
 import click
 
-from minreg.commands.client import RegistrySilent, ask_registry, check_url, choose_url
+from minreg.commands.client import RegistryUnreachable, check_url, choose_url, request_status
 from minreg.commands.next_steps import own_command
-from minreg.commands.terminal import Look, echo, paint, wrap
+from minreg.commands.terminal import Style, colorize, echo, wrap
 from minreg.defaults import ENDPOINT
 from minreg.text import count, printable
 
@@ -27,19 +28,23 @@ _LABEL = 12
 
 
 def run(*, url: str | None, as_json: bool) -> None:
-    """Ask the registry, and exit with the status that tells how it is."""
-    url = check_url(url or choose_url(os.environ, is_told=False))
+    """Print the status of the registry.
+
+    Raises:
+        SystemExit: It is not running, or not ready, or that is not known.
+    """
+    url = check_url(url or choose_url(os.environ, is_announced=False))
     try:
-        answer = ask_registry(url, "/minreg/status")
-    except RegistrySilent as error:
-        _end(url, str(error), as_json=as_json, is_absent=error.is_absent)
-    document = _read(answer.content)
+        response = request_status(url, "/minreg/status")
+    except RegistryUnreachable as error:
+        _exit_without_status(url, str(error), as_json=as_json, is_stopped=error.is_stopped)
+    document = _parse(response.content)
     if document is None:
-        _end(
+        _exit_without_status(
             url,
-            _explain(answer.status, answer.server),
+            _explain(response.status, response.server),
             as_json=as_json,
-            is_absent=False,
+            is_stopped=False,
         )
     if as_json:
         click.echo(json.dumps({"running": True, "url": url, **document}, indent=2))
@@ -50,8 +55,8 @@ def run(*, url: str | None, as_json: bool) -> None:
         sys.exit(_NOT_READY)
 
 
-def _read(content: bytes) -> dict[str, Any] | None:
-    """Read the document; None if it is not that of a registry."""
+def _parse(content: bytes) -> dict[str, Any] | None:
+    """Parse the status document; None if it is not minreg's."""
     try:
         document = json.loads(content)
     except ValueError:
@@ -63,28 +68,28 @@ def _read(content: bytes) -> dict[str, Any] | None:
 
 def _explain(status: int, server: str) -> str:
     if server.startswith("minreg"):
-        return f"minreg answers {status} there: its status is where --status-listen says"
-    return f"it answers {status} as {server or 'a program without a name'}, and is not minreg"
+        return f"minreg responds with {status}: its status is at its --status-listen address"
+    return f"the response ({status}) is from {server or 'an unknown server'}, not from minreg"
 
 
-def _end(url: str, reason: str, *, as_json: bool, is_absent: bool) -> NoReturn:
-    """Say that no registry runs, or that nobody can tell, and what to do."""
-    running = False if is_absent else None
+def _exit_without_status(url: str, reason: str, *, as_json: bool, is_stopped: bool) -> NoReturn:
+    """Print that the registry is not running, or that this is not known, and what to do."""
+    running = False if is_stopped else None
     if as_json:
         click.echo(json.dumps({"running": running, "url": url, "reason": reason}, indent=2))
     else:
-        words = "minreg is not running" if is_absent else "not known whether minreg is running"
-        echo(f"{paint(words, Look.ERROR, bold=True)}")
+        verdict = "minreg is not running" if is_stopped else "not known whether minreg is running"
+        echo(f"{colorize(verdict, Style.ERROR, bold=True)}")
         for line in wrap(f"{url}: {reason}", "  "):
             echo(line)
-        for line in _advise(is_absent=is_absent):
+        for line in _suggest(is_stopped=is_stopped):
             echo(line)
-    sys.exit(_NOT_RUNNING if is_absent else _UNKNOWN)
+    sys.exit(_NOT_RUNNING if is_stopped else _UNKNOWN)
 
 
-def _advise(*, is_absent: bool) -> Iterator[str]:
-    if not is_absent:
-        yield "  name another place with --url, such as unix:/run/minreg/status.sock"
+def _suggest(*, is_stopped: bool) -> Iterator[str]:
+    if not is_stopped:
+        yield "  use --url for another address, such as unix:/run/minreg/status.sock"
         return
     if os.path.exists(_UNIT):
         yield "  to start it:  systemctl start minreg.socket minreg"
@@ -95,19 +100,19 @@ def _advise(*, is_absent: bool) -> Iterator[str]:
 
 
 def _describe(document: Mapping[str, Any], url: str) -> Iterator[str]:
-    """Write the status in lines; what a document lacks is left out."""
+    """Yield the lines of the status; rows whose values the document does not have are left out."""
     name = f"minreg {document['version']}"
     if document["ready"]:
-        yield f"{paint(f'{name} is running and ready', Look.GOOD, bold=True)}"
+        yield f"{colorize(f'{name} is running and ready', Style.SUCCESS, bold=True)}"
     else:
-        yield f"{paint(f'{name} is running and not ready', Look.ERROR, bold=True)}"
+        yield f"{colorize(f'{name} is running and not ready', Style.ERROR, bold=True)}"
         for outcome in document["checks"].values():
             if outcome != "ok":
                 yield from wrap(str(outcome), "    ", first="  ")
     rows = {
         "root": document.get("root"),
-        "listens at": ", ".join(map(str, document.get("listeners", ()))),
-        "up for": _duration(document.get("uptime_seconds"), document.get("started")),
+        "listens on": ", ".join(map(str, document.get("listeners", ()))),
+        "uptime": _duration(document.get("uptime_seconds"), document.get("started")),
         "processes": document.get("workers"),
         "images": _images(document),
         "not found": _missing(document.get("missing"), url),
@@ -122,9 +127,9 @@ def _duration(seconds: object, started: object) -> str:
     if not isinstance(seconds, int):
         return ""
     parts: list[str] = []
-    left = seconds
+    remaining = seconds
     for name, size in _UNIT_OF_TIME:
-        number, left = divmod(left, size)
+        number, remaining = divmod(remaining, size)
         if number or (name == "second" and not parts):
             parts.append(count(number, name))
     return f"{' '.join(parts[:2])}, since {printable(str(started))}"
@@ -134,9 +139,9 @@ def _images(document: Mapping[str, Any]) -> str:
     images, repositories = document.get("images"), document.get("repositories")
     if not isinstance(images, int) or not isinstance(repositories, int):
         return "not known"
-    least = "" if document.get("counts_complete") else "at least "
+    prefix = "" if document.get("counts_complete") else "at least "
     names = "repository" if repositories == 1 else "repositories"
-    return f"{least}{count(images, 'image')} in {repositories} {names}"
+    return f"{prefix}{count(images, 'image')} in {repositories} {names}"
 
 
 def _missing(number: object, url: str) -> str:
@@ -144,5 +149,5 @@ def _missing(number: object, url: str) -> str:
         return ""
     option = "" if url == ENDPOINT else f" --url {url}"
     listing = f"{own_command()} missing{option}"
-    advice = f" (list them: {listing})" if number else ""
-    return f"{count(number, 'name')} that clients asked for{advice}"
+    hint = f" (list them: {listing})" if number else ""
+    return f"{count(number, 'name')} that clients requested{hint}"

@@ -1,10 +1,8 @@
-"""Decides what a terminal is shown: whether there are colours and progress bars, and how wide.
-
-All commands write through this module, so that the rules are the same everywhere:
+"""Output on terminals: colours, progress bars and line width, by the same rules for all commands.
 
 - ``NO_COLOR`` (no-color.org) turns colours off; ``FORCE_COLOR`` or ``CLICOLOR_FORCE`` turn them
-  on where the output is no terminal, for pagers and continuous integration;
-- otherwise a terminal has colours, unless ``TERM`` says that it can do nothing.
+  on where the output is not a terminal, for pagers and continuous integration;
+- otherwise a terminal has colours, unless ``TERM`` is ``dumb``, ``unknown`` or empty.
 """
 
 import io
@@ -14,7 +12,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import TYPE_CHECKING, TextIO
 
@@ -25,94 +23,103 @@ from minreg.text import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-WIDEST = 80
-"""Columns of text that is wrapped, on wider terminals as well."""
+MAX_WIDTH = 80
+"""Number of columns at which text is wrapped, on wider terminals too."""
 
-_FORCING = ("FORCE_COLOR", "CLICOLOR_FORCE")
-_WITHOUT_CONTROL = frozenset({"", "dumb", "unknown"})
+_FORCE_VARIABLES = ("FORCE_COLOR", "CLICOLOR_FORCE")
+_DUMB_TERMINALS = frozenset({"", "dumb", "unknown"})
 _ERROR_PREFIX = re.compile(r"^Error:", re.MULTILINE)
 
 
-class Look(Enum):
-    """How a word or a line is shown where there are colours."""
+class Style(Enum):
+    """The colour of a text."""
 
     ERROR = "red"
     WARNING = "yellow"
     SUGGESTION = "cyan"
-    GOOD = "green"
+    SUCCESS = "green"
 
 
 def has_color(stream: TextIO) -> bool:
     """Return whether colours are written to a stream."""
     if os.environ.get("NO_COLOR"):
         return False
-    if any(os.environ.get(name, "0") not in ("", "0") for name in _FORCING):
+    if any(os.environ.get(name, "0") not in ("", "0") for name in _FORCE_VARIABLES):
         return True
     return is_interactive(stream)
 
 
 def is_interactive(stream: TextIO) -> bool:
     """Return whether a stream is a terminal that can move its cursor, as progress bars need."""
-    return stream.isatty() and os.environ.get("TERM", "") not in _WITHOUT_CONTROL
+    return stream.isatty() and os.environ.get("TERM", "") not in _DUMB_TERMINALS
 
 
-def paint(text: str, look: Look, *, bold: bool = False) -> str:
-    """Colour a text, and escape what would do anything else to a terminal.
+def colorize(text: str, style: Style, *, bold: bool = False) -> str:
+    """Add a colour to a text, and escape its control characters.
 
-    ``echo`` takes the colours out again where there are none.
+    ``echo`` removes the colour again if the output has none.
     """
-    return click.style(printable(text), fg=look.value, bold=bold)
+    return click.style(printable(text), fg=style.value, bold=bold)
 
 
 def echo(line: str = "", *, err: bool = False) -> None:
-    """Write a line, without its colours where there are none.
+    """Write a line, without its colours if the output has none.
 
     Args:
-        line: Text that is fit to be shown, and what ``paint`` returned.
-        err: Whether to write to the standard error instead of the standard output.
+        line: The line. Its control characters are not escaped.
+        err: Whether to write to standard error instead of standard output.
     """
     click.echo(line, err=err, color=has_color(sys.stderr if err else sys.stdout))
 
 
+def discard_output() -> None:
+    """Discard what is buffered for standard output, which cannot be written.
+
+    Otherwise Python tries again at exit, prints a second error, and exits with status 120.
+    """
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def echo_error(text: str) -> None:
-    """Write ``Error: text`` to the standard error, in one line whatever the text has."""
-    echo(f"{paint('Error:', Look.ERROR, bold=True)} {printable(text)}", err=True)
+    """Write ``Error: text`` in one line to standard error."""
+    echo(f"{colorize('Error:', Style.ERROR, bold=True)} {printable(text)}", err=True)
 
 
 def show_exception(error: click.ClickException) -> None:
-    """Write what click has to say about an error, with a coloured ``Error:``."""
+    """Write click's message for an error, with ``Error:`` in colour."""
     text = io.StringIO()
     error.show(text)
-    red = paint("Error:", Look.ERROR, bold=True)
+    red = colorize("Error:", Style.ERROR, bold=True)
     echo(_ERROR_PREFIX.sub(lambda _: red, text.getvalue(), count=1).removesuffix("\n"), err=True)
 
 
 def echo_diff(line: str, *, err: bool = False) -> None:
-    """Write a line of a unified diff: additions green, removals red. Tabs are kept."""
+    """Write a line of a unified diff: additions in green, removals in red."""
     text = "\t".join(map(printable, line.split("\t")))
     if line.startswith(("+++", "---")):
         text = click.style(text, bold=True)
     elif line.startswith("+"):
-        text = click.style(text, fg=Look.GOOD.value)
+        text = click.style(text, fg=Style.SUCCESS.value)
     elif line.startswith("-"):
-        text = click.style(text, fg=Look.ERROR.value)
+        text = click.style(text, fg=Style.ERROR.value)
     elif line.startswith("@@"):
-        text = click.style(text, fg=Look.SUGGESTION.value)
+        text = click.style(text, fg=Style.SUGGESTION.value)
     echo(text, err=err)
 
 
 def echo_next(*commands: str) -> None:
-    """Write to the standard error what to run next, each command on a line, to be pasted.
+    """Write the commands to run next, one a line, to standard error.
 
-    Standard output is left to lists that other programs read.
+    Standard output is for lists that other programs read.
     """
     for number, command in enumerate(commands):
         head = "next:" if number == 0 else "  or:"
-        echo(f"{paint(head, Look.SUGGESTION)} {printable(command)}", err=True)
+        echo(f"{colorize(head, Style.SUGGESTION)} {printable(command)}", err=True)
 
 
 def make_console(*, err: bool = False) -> "Console":
-    """Make what progress bars are shown on, with colours where ``has_color`` says so."""
+    """Make the console for progress bars."""
     from rich.console import Console  # noqa: PLC0415 - takes longer to load than most commands
 
     stream = sys.stderr if err else sys.stdout
@@ -121,14 +128,14 @@ def make_console(*, err: bool = False) -> "Console":
 
 @contextmanager
 def byte_bar(label: str, size: int | None) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how many bytes are done; elsewhere, show nothing.
+    """Show a progress bar on a terminal; elsewhere, show nothing.
 
     Args:
-        label: What is done to them.
-        size: How many there are, None if that is not known.
+        label: The text beside the bar.
+        size: The total number of bytes, None if it is not known.
 
-    Returns:
-        What is to be told of each number of bytes that are done, in any thread.
+    Yields:
+        A function to call with each number of bytes that were processed, from any thread.
     """
     if not is_interactive(sys.stderr):
         yield lambda _size: None
@@ -141,21 +148,21 @@ def byte_bar(label: str, size: int | None) -> Iterator[Callable[[int], None]]:
 
 
 def find_width() -> int | None:
-    """Return how many columns the terminal has that is the standard output; None in a pipe."""
+    """Return the number of columns of the terminal; None if standard output is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def wrap(text: str, indent: str = "", *, first: str | None = None) -> list[str]:
-    """Wrap a text at spaces only: paths, addresses and digests stay whole, to be pasted.
+    """Wrap a text at spaces only, so that paths, URLs and digests can be pasted.
 
     Args:
-        text: What to wrap.
-        indent: What each line begins with.
-        first: What the first line begins with, if that is something else.
+        text: The text.
+        indent: The beginning of each line.
+        first: The beginning of the first line, if it differs.
     """
     return textwrap.wrap(
         printable(text),
-        min(find_width() or WIDEST, WIDEST),
+        min(find_width() or MAX_WIDTH, MAX_WIDTH),
         initial_indent=indent if first is None else first,
         subsequent_indent=indent,
         break_long_words=False,

@@ -1,9 +1,17 @@
-"""Ends each image when the last of its blobs has come, or been given up."""
+"""Downloads images into a tree.
+
+1. Each image is resolved to its manifests, which are kept in memory (``minreg.fill.resolve``).
+2. The plan has each blob that the tree lacks once, however many images need it
+   (``minreg.fill.plan``).
+3. Threads download the blobs (``minreg.fill.fetch``).
+4. When the last blob of an image is there, its manifests are written, and then its tags. So a
+   tag never names an incomplete image, even if the download is killed.
+"""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from threading import Event as Signal
+from threading import Event as ThreadEvent
 
 import attrs
 
@@ -28,99 +36,106 @@ from minreg.fill.upstream.retries import Retries
 from minreg.fill.upstream.transport import Transport
 from minreg.oci.names import Digest, ImageReference
 
+# Bytes of the disk that stay free, for manifests, links and directories.
+_RESERVE = 16 * 1024 * 1024
+
 
 class ImageTracker:
-    """The images of a plan that wait for blobs.
+    """Writes each image of a plan when its last missing blob was downloaded or has failed.
 
     Args:
         plan: The images, and the blobs that are missing.
-        tree: Where the images are written once their blobs are there.
-        show: Told of each image that ends.
+        tree: The tree to write the images to.
+        show: Called for each image that ended.
     """
 
     def __init__(self, plan: Plan, tree: TreeWriter, show: Show) -> None:
+        self._plan = plan
         self._tree = tree
         self._show = show
-        self._awaited: dict[int, set[Digest]] = {}
-        self._reasons: dict[int, str] = {}
-        self.failed = [str(image) for image in plan.failures]
-        """The images that are not in the tree."""
-        self._missing = plan.missing
-        for missing in plan.missing.values():
-            for claim in missing.claims:
-                self._awaited.setdefault(id(claim.image), set()).add(missing.digest)
-        self._ready = [image for image in plan.images if id(image) not in self._awaited]
+        self.failed = [str(reference) for reference in plan.failures]
+        """The references of the images that are not in the tree."""
+        self._reasons: dict[ImageReference, str] = {}
+        self._pending: dict[ImageReference, set[Digest]] = {
+            image.reference: set() for image in plan.images
+        }
+        for blob in plan.missing.values():
+            for request in blob.requests:
+                self._pending[request.image.reference].add(blob.digest)
 
-    def end_ready(self) -> None:
-        """End the images that wait for nothing."""
-        for image in self._ready:
-            self._end(image, had_blobs_to_come=False)
+    def write_complete(self) -> None:
+        """Write the images that lack no blob."""
+        for image in self._plan.images:
+            if not self._pending[image.reference]:
+                self._end(image, had_missing_blobs=False)
 
-    def arrive(self, digest: Digest, outcome: FetchResult) -> None:
-        """Note what became of a missing blob."""
-        for claim in self._missing[digest].claims:
-            image = claim.image
-            awaited = self._awaited[id(image)]
-            awaited.discard(digest)
-            reason = outcome.reason_for(claim)
+    def add_result(self, digest: Digest, result: FetchResult) -> None:
+        """Record the result for a missing blob, and write the images that it completes."""
+        for request in self._plan.missing[digest].requests:
+            image = request.image
+            pending = self._pending[image.reference]
+            pending.discard(digest)
+            reason = result.reason_for(request)
             if reason:
-                self._reasons.setdefault(id(image), reason)
-            if not awaited:
-                self._end(image, had_blobs_to_come=True)
+                self._reasons.setdefault(image.reference, reason)
+            if not pending:
+                self._end(image, had_missing_blobs=True)
 
-    def _end(self, image: ResolvedImage, *, had_blobs_to_come: bool) -> None:
+    def _end(self, image: ResolvedImage, *, had_missing_blobs: bool) -> None:
+        name = str(image.reference)
+        reason = self._reasons.get(image.reference, "")
         is_new = False
-        reason = self._reasons.get(id(image), "")
         if not reason:
             try:
-                is_new = add_image(image, self._tree) or had_blobs_to_come
-            except FillError as failure:
-                reason = str(failure)
+                is_new = add_image(image, self._tree) or had_missing_blobs
+            except FillError as error:
+                reason = str(error)
         if reason:
-            self.failed.append(str(image.image))
-        self._show(ImageEnded(str(image.image), is_new=is_new, reason=reason))
+            self.failed.append(name)
+        self._show(ImageEnded(name, is_new=is_new, reason=reason))
 
 
 def add_image(image: ResolvedImage, tree: TreeWriter) -> bool:
-    """Write an image whose blobs are there, and tell whether that changed anything.
+    """Write an image whose blobs are in the tree; return whether that changed the tree.
 
-    Children come before parents and the tags last, so that a tag never lacks anything.
+    Manifests are written before the indexes that name them, and tags last.
+
+    Raises:
+        TreeNotWritable, ManifestMissing: The image could not be written.
     """
-    known = tree.contents.read_manifest(image.place, image.image.tag or image.root)
+    repository = image.repository_path
+    existing = tree.contents.read_manifest(repository, image.reference.tag or image.root)
     for blob in image.blobs:
-        tree.link_blob(image.place, blob.digest, blob.size)
-    for document in image.documents:
-        tree.write_manifest(image.place, document.content, document.digest.algorithm)
-    record_provenance(tree, image.place, image.image)
-    changed = [tree.tag(image.place, tag, digest) for tag, digest in image.tags]
-    return any(changed) or known is None
-
-
-_RESERVE = 16 * 1024 * 1024
+        tree.link_blob(repository, blob.digest, blob.size)
+    for fetched in image.manifests:
+        tree.write_manifest(repository, fetched.content, fetched.digest.algorithm)
+    record_provenance(tree, repository, image.reference)
+    changed_tags = [tree.tag(repository, tag, digest) for tag, digest in image.tags]
+    return any(changed_tags) or existing is None
 
 
 @attrs.frozen
 class Network:
-    """The way to the upstreams, for one run.
+    """What a download needs to send requests.
 
-    ``stop`` is set when all work is to end.
+    ``stop`` is set to stop all work. ``jobs`` is the number of threads.
     """
 
     transport: Transport
     upstreams: Upstreams
     retries: Retries
-    stop: Signal
+    stop: ThreadEvent
     jobs: int
 
 
 class Download:
-    """One run. It shows what happens, and leaves a good tree wherever it ends.
+    """One run of a download. Wherever it ends, each tag in the tree names a complete image.
 
     Args:
         root: The tree's root.
-        network: The way to the upstreams.
-        selection: What is wanted of each image.
-        show: Told each event, in any thread.
+        network: The upstream registries, and how to send requests to them.
+        selection: Which parts of the images to download.
+        show: Called for each event, in any thread.
     """
 
     def __init__(self, root: str, network: Network, selection: Selection, show: Show) -> None:
@@ -130,17 +145,17 @@ class Download:
         self._show = show
         self._fetched: list[FetchedBlob] = []
 
-    def plan(self, references: Sequence[ImageReference], room: int | None = None) -> Plan:
-        """Find out what is to come; nothing is written.
+    def plan(self, references: Sequence[ImageReference], free_space: int | None = None) -> Plan:
+        """Return what a download would do; nothing is written.
 
         Args:
             references: The images.
-            room: The bytes that the disk has room for, if that matters.
+            free_space: The number of bytes that may be written; None for no limit.
         """
         hosts = tuple(dict.fromkeys(reference.address for reference in references))
         self._show(Resolving(len(references), hosts, self._network.retries.attempts))
-        with self._pool() as pool:
-            plan = make_plan(references, self._resolver.resolve, self._contents, pool, room)
+        with self._run_pool() as pool:
+            plan = make_plan(references, self._resolver.resolve, self._contents, pool, free_space)
         self._show(
             Planned(
                 len(plan.images) + len(plan.failures),
@@ -150,22 +165,26 @@ class Download:
                 plan.present_bytes,
             )
         )
-        for image, reason in plan.failures.items():
-            self._show(ImageEnded(str(image), is_new=False, reason=reason))
+        for reference, reason in plan.failures.items():
+            self._show(ImageEnded(str(reference), is_new=False, reason=reason))
         return plan
 
     def run(self, references: Sequence[ImageReference], tree: TreeWriter) -> Summary:
-        """Bring the images into the tree; those that there is no room for fail."""
-        plan = self.plan(references, tree.measure_room() - _RESERVE)
-        with self._pool() as pool:
-            failed = self._bring(plan, tree, pool)
+        """Download images into the tree. Images that do not fit on the disk fail."""
+        plan = self.plan(references, tree.measure_free_space() - _RESERVE)
+        with self._run_pool() as pool:
+            failed = self._fetch_all(plan, tree, pool)
         summary = self._summarize(plan, failed)
         self._show(summary)
         return summary
 
     @contextmanager
-    def _pool(self) -> Iterator[ThreadPoolExecutor]:
-        """Have threads until all is done; if something ends that early, wait for none."""
+    def _run_pool(self) -> Iterator[ThreadPoolExecutor]:
+        """Run a thread pool until every task is finished; stop all tasks on an exception.
+
+        After an exception, such as KeyboardInterrupt, it does not wait for the threads: one may
+        be waiting for a silent server.
+        """
         pool = ThreadPoolExecutor(self._network.jobs)
         try:
             yield pool
@@ -176,42 +195,41 @@ class Download:
             raise
         pool.shutdown()
 
-    def _bring(self, plan: Plan, tree: TreeWriter, pool: ThreadPoolExecutor) -> Sequence[str]:
-        """Fetch what is missing, and name the images that are not there at the end."""
-        transfers = {
-            pool.submit(self._fetch, missing, tree): digest
-            for digest, missing in plan.missing.items()
+    def _fetch_all(self, plan: Plan, tree: TreeWriter, pool: ThreadPoolExecutor) -> Sequence[str]:
+        """Download the missing blobs, write the images, and return the names of failed ones."""
+        futures = {
+            pool.submit(self._fetch, blob, tree): digest for digest, blob in plan.missing.items()
         }
-        arrivals = ImageTracker(plan, tree, self._show)
-        arrivals.end_ready()
-        for transfer in as_completed(transfers):
-            arrivals.arrive(transfers[transfer], transfer.result())
-        return arrivals.failed
+        tracker = ImageTracker(plan, tree, self._show)
+        tracker.write_complete()
+        for future in as_completed(futures):
+            tracker.add_result(futures[future], future.result())
+        return tracker.failed
 
     def _fetch(self, missing: MissingBlob, tree: TreeWriter) -> FetchResult:
-        """Fetch a blob from the first that has it."""
+        """Download a blob from the first source that has it."""
         reasons = {}
         try:
-            for source, claim in missing.sources.items():
+            for source, request in missing.sources.items():
                 try:
-                    fetched = self._fetch_from(source, claim, missing.partial_size, tree)
-                except (UpstreamRefused, UpstreamUnavailable, ContentMismatch) as failure:
-                    reasons[source] = str(failure)
+                    fetched = self._fetch_from(source, request, missing.partial_size, tree)
+                except (UpstreamRefused, UpstreamUnavailable, ContentMismatch) as error:
+                    reasons[source] = str(error)
                     continue
                 self._fetched.append(fetched)
                 self._show(BlobEnded(missing.digest, fetched.received, fetched.resumed))
                 return FetchResult(source.blob.size)
-        except FillError as failure:
-            outcome = FetchResult(reason=str(failure))
+        except FillError as error:
+            result = FetchResult(reason=str(error))
         else:
-            outcome = FetchResult(reasons=reasons)
-        self._show(BlobEnded(missing.digest, 0, 0, outcome.reason_for(missing.claims[0])))
-        return outcome
+            result = FetchResult(reasons=reasons)
+        self._show(BlobEnded(missing.digest, 0, 0, result.reason_for(missing.requests[0])))
+        return result
 
     def _fetch_from(
-        self, source: BlobSource, claim: BlobRequest, partial_size: int, tree: TreeWriter
+        self, source: BlobSource, request: BlobRequest, partial_size: int, tree: TreeWriter
     ) -> FetchedBlob:
-        blob, image = source.blob, str(claim.image.image)
+        blob, image = source.blob, str(request.image.reference)
 
         def advanced(offset: int) -> None:
             self._show(BlobAdvanced(blob.digest, image, offset, blob.size))

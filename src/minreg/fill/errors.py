@@ -1,32 +1,32 @@
-"""What goes wrong while a tree is filled, as a sentence that says how to mend it."""
+"""Errors of what fills a tree; the text of each is one line for a person, with what to do."""
 
 
 class FillError(Exception):
-    """Filling failed in a way that a person can mend; the text is one line for them."""
+    """Filling a tree failed, for a reason that a person can remove."""
 
 
 class TreeLocked(FillError):
-    """Another process writes the tree just now."""
+    """Another process is writing the tree."""
 
 
 class TreeNotWritable(FillError):
-    """A part of the tree cannot be written, or is not laid out as a tree is."""
+    """A part of the tree cannot be written, or does not have the layout of a tree."""
 
 
 class TreeUnreadable(FillError):
-    """A part of the tree cannot, or must not, be read, and what it holds is not known."""
+    """A part of the tree cannot be read, so that its content is not known."""
 
 
 class ContentMismatch(FillError):
-    """Bytes are not what their digest or size says; they were not stored."""
+    """Received bytes do not have the expected digest or size; they were not stored."""
 
 
 class ManifestMissing(FillError):
-    """A tag was to be set on a manifest that the repository does not hold."""
+    """A tag was to point to a manifest that the repository does not have."""
 
 
 class UpstreamRefused(FillError):
-    """An upstream registry answered, and the answer is no; asking again does not help.
+    """An upstream registry refused a request; sending it again does not help.
 
     ``status`` is the HTTP status, or 0 if there was none.
     """
@@ -37,9 +37,9 @@ class UpstreamRefused(FillError):
 
 
 class UpstreamUnavailable(FillError):
-    """An upstream registry could not answer just now.
+    """An upstream registry could not be reached or failed; a later attempt may succeed.
 
-    ``retry_after`` is the time in seconds that it asked to be left alone for.
+    ``retry_after`` is the time in seconds that the registry asked to wait, or None.
     """
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
@@ -61,8 +61,8 @@ class HostUnreachable(UpstreamUnavailable):
 
 
 class Stopped(FillError):
-    """The work was told to stop before it was done."""
+    """The work was stopped before it was complete."""
 
 
 class ArchiveInvalid(FillError):
-    """The archive is broken, hostile, or none at all; nothing of it was published."""
+    """An archive is damaged, hostile, or no image archive; none of it was published."""

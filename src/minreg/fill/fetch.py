@@ -1,7 +1,6 @@
-"""Brings one blob from an upstream registry into a tree.
+"""Downloads one blob from an upstream registry into a tree.
 
-What came before the connection broke, or before an earlier process ended, is not fetched
-again (RFC 9110, 14.2: Range).
+An interrupted download is resumed (RFC 9110, 14.2, Range), also by a later process.
 """
 
 import re
@@ -12,37 +11,39 @@ from contextlib import closing
 import attrs
 
 from minreg.fill.errors import ContentMismatch
-from minreg.fill.tree.atomic import PartialBlob
+from minreg.fill.tree.staging import PartialBlob
 from minreg.fill.tree.writer import TreeWriter
 from minreg.fill.upstream.registry import Upstream
 from minreg.fill.upstream.retries import Retries
 from minreg.fill.upstream.transport import Response, discard
 from minreg.oci.manifests import Descriptor
 
-# A broken line is tried again without end as long as so many bytes come each time.
-_WORTHWHILE = 64 * 1024
+# Bytes. An attempt that receives as many does not count as failed: a bad connection is retried
+# without end as long as it makes progress.
+_PROGRESS = 64 * 1024
 _REPORT_SECONDS = 0.1
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
 
 @attrs.frozen
 class FetchedBlob:
-    """What became of a blob, in bytes: how many came now, and how many were here."""
+    """The result: how many bytes were received now, and how many the tree had before."""
 
     received: int
     resumed: int
 
 
 class BlobFetch:
-    """The fetching of one blob.
+    """The download of one blob.
 
     Args:
-        upstream: Where it is.
+        upstream: The registry.
         repository: The repository there.
-        blob: Its digest and size.
-        retries: How often to try.
-        advanced: Told how many bytes are here, now and then, and when all are.
-        clock: The time in seconds.
+        blob: The blob's digest and size.
+        retries: How often to retry.
+        advanced: Called with the number of bytes that the tree has, ten times a second at most,
+            and when it has all.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -62,22 +63,22 @@ class BlobFetch:
         self._advanced = advanced
         self._clock = clock
         self._received = 0
-        self._furthest = 0
+        self._max_offset = 0
         self._next_report = 0.0
 
     def run(self, tree: TreeWriter) -> FetchedBlob:
-        """Fetch the blob, and make it part of the tree.
+        """Download the blob, and commit it to the tree.
 
         Raises:
-            UpstreamRefused, UpstreamUnavailable, ContentMismatch: It cannot be had.
+            UpstreamRefused, UpstreamUnavailable, ContentMismatch: It cannot be downloaded.
             TreeNotWritable: It cannot be stored.
-            Stopped: All work is to end; what came is kept.
+            Stopped: The work was stopped; received bytes are kept.
         """
         with tree.open_partial(self._blob.digest) as partial:
             if partial.offset > self._blob.size:
                 partial.restart()
             self._retries.run(
-                lambda: self._attempt(partial), lambda: self._furthest // _WORTHWHILE
+                lambda: self._attempt(partial), lambda: self._max_offset // _PROGRESS
             )
         return FetchedBlob(self._received, max(0, self._blob.size - self._received))
 
@@ -86,11 +87,11 @@ class BlobFetch:
             response, url = self._upstream.open_blob(
                 self._repository, self._blob.digest, partial.offset
             )
-            if not _continues(response, partial.offset, self._blob.size):
+            if not _resumes(response, partial.offset, self._blob.size):
                 partial.restart()
             if response.status == 416:
                 discard(response)
-                raise ContentMismatch(f"{url} does not have the {self._blob.size} bytes it should")
+                raise ContentMismatch(f"{url} has fewer than the expected {self._blob.size} bytes")
             self._check_length(response, partial, url)
             self._receive(response, partial, url)
         partial.commit(self._blob.size)
@@ -101,29 +102,31 @@ class BlobFetch:
                 self._retries.check_stopped()
                 if partial.offset + len(chunk) > self._blob.size:
                     partial.restart()
-                    raise ContentMismatch(f"{url} is longer than its {self._blob.size} bytes")
+                    raise ContentMismatch(
+                        f"{url} has more than the expected {self._blob.size} bytes"
+                    )
                 partial.write(chunk)
                 self._received += len(chunk)
                 self._report(partial.offset)
 
     def _report(self, offset: int) -> None:
-        self._furthest = max(self._furthest, offset)
+        self._max_offset = max(self._max_offset, offset)
         now = self._clock()
         if offset == self._blob.size or now >= self._next_report:
             self._next_report = now + _REPORT_SECONDS
             self._advanced(offset)
 
     def _check_length(self, response: Response, partial: PartialBlob, url: str) -> None:
-        """Refuse at once what says itself that it is another size."""
+        """Refuse a response whose Content-Length contradicts the blob's size."""
         length = response.headers.get("Content-Length", "")
         expected = self._blob.size - partial.offset
         if length.isascii() and length.isdigit() and int(length[:18]) != expected:
             discard(response)
-            raise ContentMismatch(f"{url} has {length[:18]} bytes to come, and not {expected}")
+            raise ContentMismatch(f"{url} sends {length[:18]} bytes instead of {expected}")
 
 
-def _continues(response: Response, offset: int, size: int) -> bool:
-    """Tell whether a response goes on at the offset that was asked for."""
+def _resumes(response: Response, offset: int, size: int) -> bool:
+    """Return whether a response continues at the requested offset."""
     if response.status != 206:
         return False
     match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())

@@ -1,37 +1,47 @@
-"""Keeps what an archive holds, in the tree but out of sight, until it is known to be good."""
+"""Imports image archives into a tree.
+
+The files of an archive are staged in the tree's private directory, and become visible only
+when all of the archive was read and checked.
+"""
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import ExitStack
-from types import TracebackType
-from typing import BinaryIO, Self
+from contextlib import AbstractContextManager, ExitStack
+from typing import BinaryIO
 
 import attrs
 
 from minreg.fill.archives.compression import Readable
-from minreg.fill.archives.contents import ArchiveContents
+from minreg.fill.archives.contents import DOCKER_DOCUMENT, ArchiveContents
+from minreg.fill.archives.docker_archive import list_docker_images
 from minreg.fill.archives.import_plan import ImagePlan, plan_image
 from minreg.fill.archives.members import FileMember
-from minreg.fill.archives.naming import NamedImage, name_images
-from minreg.fill.archives.reading import list_images, read_contents
-from minreg.fill.archives.source import Advance, ignore, open_members
+from minreg.fill.archives.naming import ArchivedImage, NamedImage, name_images
+from minreg.fill.archives.oci_layout import has_all_layers, is_oci_layout, list_oci_images
+from minreg.fill.archives.source import (
+    STANDARD_INPUT,
+    ProgressCallback,
+    ignore_progress,
+    open_members,
+)
 from minreg.fill.errors import ArchiveInvalid
 from minreg.fill.platforms import is_requested
-from minreg.fill.tree.atomic import StagedBlob
-from minreg.fill.tree.layout import parse_place
+from minreg.fill.tree.layout import parse_repository_path
 from minreg.fill.tree.provenance import Provenance, provenance_of, record_provenance
+from minreg.fill.tree.staging import StagedBlob
 from minreg.fill.tree.writer import TreeWriter
 from minreg.oci.manifests import Descriptor
 from minreg.oci.names import Digest, ImageReference, NameInvalid
 from minreg.oci.platforms import Platform
 
 _CHUNK = 1024 * 1024
-_ROOM_TO_SPARE = 4 * 1024 * 1024
+_RESERVE = 4 * 1024 * 1024
+"""Bytes of the disk that stay free, for manifests, links and directories."""
 
 
 @attrs.frozen
 class ExistingBlob:
-    """A file of the archive, as the tree has it already."""
+    """A file of the archive that the tree already has as a blob."""
 
     digest: Digest
     size: int
@@ -42,89 +52,83 @@ class ExistingBlob:
         return open(self._path, "rb")
 
     def commit(self) -> None:
-        """Do nothing, for it is where it belongs."""
+        """Do nothing: the tree already has it."""
 
 
-class StagingArea:
-    """The files of one archive, from ``with`` to its end; only what is committed stays.
+class StagingArea(AbstractContextManager["StagingArea"]):
+    """The files of one archive. What was not committed is removed when the context ends.
 
     Implements ``minreg.fill.archives.contents.Staging``.
 
     Args:
-        tree: The tree that the archive is for.
+        tree: The tree that the archive is imported into.
     """
 
     def __init__(self, tree: TreeWriter) -> None:
         self._tree = tree
-        self._new: dict[Digest, StagedBlob] = {}
+        self._staged: dict[Digest, StagedBlob] = {}
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for blob in self._new.values():
+    def __exit__(self, *exc_info: object) -> None:
+        for blob in self._staged.values():
             blob.discard()
 
-    def keep(self, file: FileMember, digest: Digest | None) -> StagedBlob | ExistingBlob:
-        """Keep a file; see ``Staging``.
+    def add(self, file: FileMember, digest: Digest | None) -> StagedBlob | ExistingBlob:
+        """Store a file; see ``Staging``.
 
-        What the tree has, or the archive had before, is compared, and not written again.
+        If the tree or the archive already had a file of this digest, the bytes are only
+        verified, and not written again.
         """
-        known = None if digest is None else self._find(digest, file.size)
-        if digest is not None and known is not None:
-            _compare(file, digest)
-            return known
-        room = self._tree.measure_room() - _ROOM_TO_SPARE
-        if file.size > room:
+        existing = None if digest is None else self._find(digest, file.size)
+        if digest is not None and existing is not None:
+            _verify_content(file, digest)
+            return existing
+        free_space = self._tree.measure_free_space() - _RESERVE
+        if file.size > free_space:
             raise ArchiveInvalid(
-                f"{file.path!r} has {file.size} bytes, and only {max(room, 0)} are free in "
-                f"{self._tree.root}: make room, or import into another directory"
+                f"{file.path!r} has {file.size} bytes, but only {max(free_space, 0)} are free in "
+                f"{self._tree.root}; free disk space, or import into another directory"
             )
         return self._write(file, digest)
 
-    def holds(self, digest: Digest, size: int) -> bool:
-        """Tell whether the tree has a blob already."""
+    def has_blob(self, digest: Digest, size: int) -> bool:
+        """Return whether the tree already has a blob."""
         return self._tree.find_blob(digest, size) is not None
 
     def _find(self, digest: Digest, size: int) -> StagedBlob | ExistingBlob | None:
-        if digest in self._new:
-            return self._new[digest]
+        if digest in self._staged:
+            return self._staged[digest]
         path = self._tree.find_blob(digest, size)
         return None if path is None else ExistingBlob(digest, size, path)
 
     def _write(self, file: FileMember, digest: Digest | None) -> StagedBlob | ExistingBlob:
-        with ExitStack() as leaving:
+        with ExitStack() as cleanup:
             blob = self._tree.new_blob("sha256" if digest is None else digest.algorithm)
-            leaving.callback(blob.discard)
+            cleanup.callback(blob.discard)
             while chunk := file.content.read(_CHUNK):
                 blob.write(chunk)
             blob.finish()
             if digest is not None:
-                _check(file, digest, blob.digest)
-            known = self._find(blob.digest, blob.size)
-            if known is not None:
-                return known
-            leaving.pop_all()
-        self._new[blob.digest] = blob
+                _check_digest(file, digest, blob.digest)
+            existing = self._find(blob.digest, blob.size)
+            if existing is not None:
+                return existing
+            cleanup.pop_all()
+        self._staged[blob.digest] = blob
         return blob
 
 
-def _compare(file: FileMember, digest: Digest) -> None:
+def _verify_content(file: FileMember, digest: Digest) -> None:
     computed = hashlib.new(digest.algorithm)
     while chunk := file.content.read(_CHUNK):
         computed.update(chunk)
-    _check(file, digest, Digest(digest.algorithm, computed.hexdigest()))
+    _check_digest(file, digest, Digest(digest.algorithm, computed.hexdigest()))
 
 
-def _check(file: FileMember, stated: Digest, computed: Digest) -> None:
-    if stated != computed:
+def _check_digest(file: FileMember, expected: Digest, computed: Digest) -> None:
+    if expected != computed:
         raise ArchiveInvalid(
-            f"{file.path!r} is damaged, its bytes are {computed}: copy the archive again"
+            f"{file.path!r} is damaged, its bytes have the digest {computed}; "
+            "copy the archive again"
         )
 
 
@@ -132,25 +136,25 @@ def _check(file: FileMember, stated: Digest, computed: Digest) -> None:
 class ImportedImage:
     """An image that is now in the tree.
 
-    ``size`` are the bytes of its blobs, ``missing`` the platforms that its index names
-    and the tree does not have.
+    ``repository`` is the path of its repository below the root. ``size`` is that of its blobs
+    in bytes. ``missing`` are the platforms that its index names and the tree does not have.
     """
 
     reference: ImageReference
-    place: str
+    repository: str
     digest: Digest
     size: int
     missing: tuple[Platform, ...]
 
     def __str__(self) -> str:
         tag = self.reference.tag
-        return f"{self.place}:{tag}" if tag else f"{self.place}@{self.digest}"
+        return f"{self.repository}:{tag}" if tag else f"{self.repository}@{self.digest}"
 
 
 @attrs.frozen
-class _Planned:
+class _PlannedImage:
     reference: ImageReference
-    place: str
+    repository: str
     digest: Digest
     plan: ImagePlan
 
@@ -160,9 +164,9 @@ class Importer:
 
     Args:
         tree: The tree, locked.
-        name: What to call an image that its archive does not name.
-        trimmed: Whether places in the tree are without the names of hosts.
-        platforms: The platforms that are wanted; all, where there are none.
+        name: The name for an image that has none in its archive.
+        trimmed: Whether repositories in the tree are named without their registry's host.
+        platforms: The selected platforms; empty for all.
     """
 
     def __init__(
@@ -179,101 +183,134 @@ class Importer:
         self._platforms = platforms
 
     def import_archive(
-        self, source: str, standard_input: Readable, advance: Advance = ignore
+        self, source: str, standard_input: Readable, advance: ProgressCallback = ignore_progress
     ) -> list[ImportedImage]:
         """Import an archive.
 
         Args:
-            source: The path of a file or directory, or ``-``.
-            standard_input: What ``-`` stands for.
-            advance: Is told of bytes that were read of the source.
+            source: The path of a file or directory, or ``-`` for standard input.
+            standard_input: The stream to read for ``-``.
+            advance: Called with the number of bytes that were read of the source.
 
         Raises:
-            ArchiveInvalid: It is refused; the tree is as it was.
-            TreeNotWritable: A part of the tree cannot be written. Images that are there
-                are whole.
+            ArchiveInvalid: The archive is refused; the tree is unchanged.
+            TreeNotWritable: A part of the tree cannot be written. Each image in the tree is
+                complete.
         """
         try:
-            with StagingArea(self._tree) as spool:
+            with StagingArea(self._tree) as staging:
                 with open_members(source, standard_input, advance) as members:
-                    contents = read_contents(members, spool)
-                planned = self._plan(contents, self._choose(contents))
+                    contents = ArchiveContents.read(members, staging)
+                planned = self._plan(contents, self._select_images(contents))
                 return [self._publish(contents, image) for image in planned]
         except ArchiveInvalid as error:
-            raise ArchiveInvalid(f"{source}: {error}") from None
+            name = "standard input" if source == STANDARD_INPUT else source
+            raise ArchiveInvalid(f"{name}: {error}") from None
 
-    def _choose(self, contents: ArchiveContents) -> list[NamedImage]:
+    def _select_images(self, contents: ArchiveContents) -> list[NamedImage]:
         images = list_images(contents)
-        wanted = [image for image in images if is_requested(image.platform, self._platforms)]
-        if images and not wanted:
+        selected = [image for image in images if is_requested(image.platform, self._platforms)]
+        if images and not selected:
             offered = ", ".join(sorted({str(image.platform) for image in images}))
-            raise ArchiveInvalid(f"it has nothing for the wanted platforms, but for {offered}")
-        return name_images(wanted, self._name)
+            raise ArchiveInvalid(
+                f"the archive has nothing for the selected platforms, only for {offered}; "
+                "choose one of these with --platform"
+            )
+        return name_images(selected, self._name)
 
-    def _plan(self, contents: ArchiveContents, images: Sequence[NamedImage]) -> list[_Planned]:
-        claims: dict[tuple[str, str], NamedImage] = {}
+    def _plan(
+        self, contents: ArchiveContents, images: Sequence[NamedImage]
+    ) -> list[_PlannedImage]:
+        by_tag: dict[tuple[str, str], NamedImage] = {}
         planned = []
         for named in images:
-            place = self._find_place(named.reference)
+            repository = self._repository_path(named.reference)
             if named.reference.tag:
-                _check_claims(claims.setdefault((place, named.reference.tag), named), named)
-                self._check_origin(place, named)
+                _check_same_image(
+                    by_tag.setdefault((repository, named.reference.tag), named), named
+                )
+                self._check_provenance(repository, named)
             plan = plan_image(contents, named.image, self._platforms)
-            planned.append(_Planned(named.reference, place, named.image.digest, plan))
+            planned.append(_PlannedImage(named.reference, repository, named.image.digest, plan))
         return planned
 
-    def _find_place(self, reference: ImageReference) -> str:
+    def _repository_path(self, reference: ImageReference) -> str:
         try:
-            return parse_place(reference.place(trimmed=self._trimmed))
+            return parse_repository_path(reference.repository_path(trimmed=self._trimmed))
         except NameInvalid as error:
-            raise ArchiveInvalid(f"{reference} has no place in a tree: {error}") from None
+            raise ArchiveInvalid(f"{reference} cannot be stored in a tree: {error}") from None
 
-    def _check_origin(self, place: str, named: NamedImage) -> None:
-        """Refuse to put an image over one of the same name from another registry."""
-        tag, new = named.reference.tag, provenance_of(named.reference)
-        held = self._tree.contents.read_manifest(place, tag)
-        origin = Provenance(self._tree.root).find(place, tag)
-        if held and held[0] != named.image.digest and origin not in (None, new):
+    def _check_provenance(self, repository: str, named: NamedImage) -> None:
+        """Refuse to replace an image of the same name from another registry."""
+        tag, upstream = named.reference.tag, provenance_of(named.reference)
+        existing = self._tree.contents.read_manifest(repository, tag)
+        recorded = Provenance(self._tree.root).find(repository, tag)
+        if existing and existing[0] != named.image.digest and recorded not in (None, upstream):
             raise ArchiveInvalid(
-                f"{place}:{tag} is in the tree from {origin}, and {new}:{tag} differs: "
-                "keep the hosts with --no-trim"
+                f"the tree has {repository}:{tag} from {recorded}, and {upstream}:{tag} is "
+                "another image; keep the hosts with --no-trim"
             )
 
-    def _publish(self, contents: ArchiveContents, planned: _Planned) -> ImportedImage:
-        """Make an image part of the tree: what a client looks for first comes last."""
+    def _publish(self, contents: ArchiveContents, planned: _PlannedImage) -> ImportedImage:
+        """Make an image visible: blobs first, then manifests, then the tag.
+
+        A client follows a tag to manifests and blobs, so each of them exists before what names
+        it.
+        """
         for blob in planned.plan.blobs:
             contents.commit(blob.digest)
-            self._tree.link_blob(planned.place, blob.digest, blob.size)
+            self._tree.link_blob(planned.repository, blob.digest, blob.size)
         for digest in planned.plan.manifests:
-            content = contents.read(digest)
-            self._tree.write_manifest(planned.place, content, digest.algorithm)
-        record_provenance(self._tree, planned.place, planned.reference)
+            content = contents.read_file(digest)
+            self._tree.write_manifest(planned.repository, content, digest.algorithm)
+        record_provenance(self._tree, planned.repository, planned.reference)
         if planned.reference.tag:
-            self._tree.tag(planned.place, planned.reference.tag, planned.digest)
+            self._tree.tag(planned.repository, planned.reference.tag, planned.digest)
         return ImportedImage(
             planned.reference,
-            planned.place,
+            planned.repository,
             planned.digest,
             sum(blob.size for blob in planned.plan.blobs),
-            self._list_missing(planned.place, planned.plan.missing),
+            self._missing_platforms(planned.repository, planned.plan.missing),
         )
 
-    def _list_missing(self, place: str, missing: Sequence[Descriptor]) -> tuple[Platform, ...]:
+    def _missing_platforms(
+        self, repository: str, missing: Sequence[Descriptor]
+    ) -> tuple[Platform, ...]:
         return tuple(
             child.platform
             for child in missing
             if child.platform is not None
             and not child.is_attestation
-            and self._tree.contents.read_manifest(place, child.digest) is None
+            and self._tree.contents.read_manifest(repository, child.digest) is None
         )
 
 
-def _check_claims(first: NamedImage, second: NamedImage) -> None:
+def list_images(contents: ArchiveContents) -> list[ArchivedImage]:
+    """Return the images of an archive, with their own digests if it states them.
+
+    An archive can be an OCI layout and a docker-archive at once. The layout is preferred,
+    because it has the images' own manifests; but some versions of Docker leave its index empty,
+    or list too few layers in it.
+
+    Raises:
+        ArchiveInvalid: It is no image archive, or is damaged.
+    """
+    if not is_oci_layout(contents):
+        return list_docker_images(contents)
+    images = list_oci_images(contents)
+    if contents.document(DOCKER_DOCUMENT) is None:
+        return images
+    is_complete = all(has_all_layers(contents, image) for image in images)
+    return images if images and is_complete else list_docker_images(contents)
+
+
+def _check_same_image(first: NamedImage, second: NamedImage) -> None:
     """Refuse an archive that has two images for one tag."""
     if first.image.digest == second.image.digest:
         return
     is_trimmed = first.reference.host != second.reference.host
     fix = "keep the hosts with --no-trim" if is_trimmed else "choose one with --platform"
     raise ArchiveInvalid(
-        f"{first.reference} and {second.reference} differ, and would get the same tag: {fix}"
+        f"{first.reference} and {second.reference} are different images for the same tag; {fix}"
     )

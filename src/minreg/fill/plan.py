@@ -1,7 +1,8 @@
-"""Blobs that a tree lacks, and what each image says of them.
+"""Plans a download: which blobs the tree lacks, which images need them, and where they are.
 
-Only bytes that hash to the digest are the blob, so one image's word on where it is, or how
-large, is never taken for another's: each is tried until one turns out to be right.
+Several images can need one blob, and their manifests can contradict each other about its size.
+Only received bytes of the right digest prove a size. So what one manifest states is not used for
+another image: each repository that is said to have the blob is tried, with each stated size.
 """
 
 from collections import Counter
@@ -22,7 +23,7 @@ from minreg.text import format_size
 
 @attrs.frozen
 class BlobSource:
-    """Where a blob is said to be, and with how many bytes."""
+    """An upstream repository that should have a blob, and the blob's descriptor there."""
 
     upstream: Upstream
     repository: str
@@ -31,68 +32,80 @@ class BlobSource:
 
 @attrs.frozen
 class BlobRequest:
-    """An image that lacks a blob, and how it describes it."""
+    """An image that needs a blob, and the blob's descriptor in its manifest."""
 
     image: ResolvedImage
     blob: Descriptor
 
     @property
     def source(self) -> BlobSource:
-        """Where the image would have the blob from."""
-        return BlobSource(self.image.upstream, self.image.image.repository, self.blob)
+        """The image's own repository upstream."""
+        return BlobSource(self.image.upstream, self.image.reference.repository, self.blob)
 
 
 @attrs.frozen
 class MissingBlob:
-    """A blob that the tree lacks, the images that need it, and the bytes that came earlier."""
+    """A blob that the tree lacks.
+
+    ``requests`` has one for each image that needs it. ``partial_size`` is the number of bytes
+    that the tree has from an interrupted download.
+    """
 
     digest: Digest
-    claims: tuple[BlobRequest, ...]
+    requests: tuple[BlobRequest, ...]
     partial_size: int
 
     @property
     def size(self) -> int:
-        """The most bytes that any image says it has."""
-        return max(claim.blob.size for claim in self.claims)
+        """The largest size in bytes that a manifest states."""
+        return max(request.blob.size for request in self.requests)
 
     @property
     def sources(self) -> Mapping[BlobSource, BlobRequest]:
-        """Where to try, the size that most images state first; and for whom."""
-        sizes = Counter(claim.blob.size for claim in self.claims)
-        ordered = sorted(self.claims, key=lambda claim: -sizes[claim.blob.size])
+        """The sources in the order to try, each with one of its requests.
+
+        The size that most manifests state comes first.
+        """
+        counts = Counter(request.blob.size for request in self.requests)
+        ordered = sorted(self.requests, key=lambda request: -counts[request.blob.size])
         sources: dict[BlobSource, BlobRequest] = {}
-        for claim in ordered:
-            sources.setdefault(claim.source, claim)
+        for request in ordered:
+            sources.setdefault(request.source, request)
         return sources
 
 
 @attrs.frozen
 class FetchResult:
-    """What became of a missing blob.
+    """The result of the download of a missing blob.
 
-    ``size`` is how many bytes it has, or None if it did not come: then ``reasons`` say why,
-    for each source that was tried, or ``reason`` for all.
+    ``size`` is its size in bytes, None if it failed. Then ``reasons`` has the error of each
+    source that was tried; ``reason`` is an error that does not depend on the source.
     """
 
     size: int | None = None
     reasons: Mapping[BlobSource, str] = attrs.field(factory=dict)
     reason: str = ""
 
-    def reason_for(self, claim: BlobRequest) -> str:
-        """Say why an image cannot have the blob; empty if it can."""
+    def reason_for(self, request: BlobRequest) -> str:
+        """Return why an image cannot have the blob; empty if it can."""
         if self.size is None:
-            return self.reasons.get(claim.source, self.reason)
-        if self.size == claim.blob.size:
+            return self.reasons.get(request.source, self.reason)
+        if self.size == request.blob.size:
             return ""
         return (
-            f"{claim.image.image} says that blob {claim.blob.digest} has "
-            f"{claim.blob.size} bytes, and it has {self.size}"
+            f"{request.image.reference} states {request.blob.size} bytes for blob "
+            f"{request.blob.digest}, but it has {self.size}; the image is invalid, choose another"
         )
 
 
 @attrs.frozen
 class Plan:
-    """The images that resolved, why the others did not, and the blobs that are missing."""
+    """What a download will do.
+
+    ``failures`` has the references of images that cannot be downloaded, with the reasons.
+    ``present_blobs`` and ``present_bytes`` count the blobs that need no download: the tree has
+    them, or they are downloaded for another image.
+    """
 
     images: tuple[ResolvedImage, ...]
     failures: Mapping[ImageReference, str]
@@ -102,26 +115,26 @@ class Plan:
 
     @property
     def fetch_bytes(self) -> int:
-        """Bytes that are to be fetched."""
-        return sum(missing.size for missing in self.missing.values()) - self.partial_bytes
+        """The number of bytes to download."""
+        return sum(blob.size for blob in self.missing.values()) - self.partial_bytes
 
     @property
     def partial_bytes(self) -> int:
-        """Bytes of the missing blobs that came earlier."""
-        return sum(missing.partial_size for missing in self.missing.values())
+        """The number of bytes that the tree has from interrupted downloads."""
+        return sum(blob.partial_size for blob in self.missing.values())
 
 
 @attrs.frozen
-class _Need:
+class _Candidate:
     """An image, and its blobs that the tree lacks."""
 
     image: ResolvedImage
-    lacking: tuple[Descriptor, ...]
+    missing: tuple[Descriptor, ...]
 
     @property
     def size(self) -> int:
-        """The bytes of all of them."""
-        return sum(blob.size for blob in self.lacking)
+        """The size of the missing blobs in bytes."""
+        return sum(blob.size for blob in self.missing)
 
 
 def make_plan(
@@ -129,131 +142,144 @@ def make_plan(
     resolve: Callable[[ImageReference], ResolvedImage],
     contents: TreeReader,
     pool: Executor,
-    room: int | None = None,
+    free_space: int | None = None,
 ) -> Plan:
-    """Resolve all images at once, and see what the tree lacks of them.
+    """Resolve images in parallel, and find the blobs that the tree lacks.
 
     Args:
-        references: The images.
-        resolve: Finds out what makes up an image.
+        references: The images; duplicates are ignored.
+        resolve: Returns the manifests of an image, or raises FillError or NameInvalid.
         contents: The tree.
         pool: The threads to resolve in.
-        room: The bytes that the disk has room for, if that matters.
+        free_space: The number of bytes that may be written; None for no limit.
     """
-    wanted = list(dict.fromkeys(references))
-    futures = {image: pool.submit(resolve, image) for image in wanted}
+    futures = {
+        reference: pool.submit(resolve, reference) for reference in dict.fromkeys(references)
+    }
     images: list[ResolvedImage] = []
     failures: dict[ImageReference, str] = {}
-    for image, future in futures.items():
+    for reference, future in futures.items():
         try:
             images.append(future.result())
-        except (FillError, NameInvalid) as failure:
-            failures[image] = str(failure)
+        except (FillError, NameInvalid) as error:
+            failures[reference] = str(error)
     failures |= _find_contradictions(images)
-    failures |= _find_collisions(images, contents)
-    needs = [_find_need(image, contents) for image in images if image.image not in failures]
-    if room is not None:
-        failures |= _find_too_large(needs, contents, room)
-    return _survey(
-        [need for need in needs if need.image.image not in failures], failures, contents
-    )
+    failures |= _find_name_conflicts(images, contents)
+    candidates = [
+        _Candidate(image, _find_missing(image, contents))
+        for image in images
+        if image.reference not in failures
+    ]
+    if free_space is not None:
+        failures |= _find_too_large(candidates, contents, free_space)
+    accepted = [candidate for candidate in candidates if candidate.image.reference not in failures]
+    return _combine(accepted, failures, contents)
 
 
-def _find_need(image: ResolvedImage, contents: TreeReader) -> _Need:
-    lacking = (
-        blob for blob in image.blobs if not contents.has_blob(image.place, blob.digest, blob.size)
+def _find_missing(image: ResolvedImage, contents: TreeReader) -> tuple[Descriptor, ...]:
+    return tuple(
+        blob
+        for blob in image.blobs
+        if not contents.has_blob(image.repository_path, blob.digest, blob.size)
     )
-    return _Need(image, tuple(lacking))
 
 
 def _find_too_large(
-    needs: Sequence[_Need], contents: TreeReader, room: int
+    candidates: Sequence[_Candidate], contents: TreeReader, free_space: int
 ) -> dict[ImageReference, str]:
-    """Find images that the disk has no room for, beside those that need less."""
-    held: dict[Digest, int] = {}
+    """Return the images that do not fit on the disk; images that need less come first."""
+    reserved: dict[Digest, int] = {}
     too_large = {}
-    for need in sorted(needs, key=lambda need: need.size):
-        coming = 0
-        for blob in need.lacking:
-            already = held.get(blob.digest) or contents.partial_size(blob.digest)
-            coming += max(0, blob.size - already)
-        if coming and coming > room:
-            too_large[need.image.image] = (
-                f"{need.image.image} needs {format_size(coming)} more, and the disk has room "
-                f"for {format_size(max(0, room))}: make room, or choose another directory"
+    for candidate in sorted(candidates, key=lambda candidate: candidate.size):
+        required = 0
+        for blob in candidate.missing:
+            counted = reserved.get(blob.digest) or contents.partial_size(blob.digest)
+            required += max(0, blob.size - counted)
+        if required and required > free_space:
+            reference = candidate.image.reference
+            too_large[reference] = (
+                f"{reference} needs {format_size(required)}, but only "
+                f"{format_size(max(0, free_space))} are free; free disk space, or choose another "
+                "directory"
             )
             continue
-        room -= coming
-        for blob in need.lacking:
-            held[blob.digest] = max(blob.size, held.get(blob.digest, 0))
+        free_space -= required
+        for blob in candidate.missing:
+            reserved[blob.digest] = max(blob.size, reserved.get(blob.digest, 0))
     return too_large
 
 
-def _survey(
-    needs: Sequence[_Need], failures: dict[ImageReference, str], contents: TreeReader
+def _combine(
+    candidates: Sequence[_Candidate], failures: dict[ImageReference, str], contents: TreeReader
 ) -> Plan:
-    claims: dict[Digest, list[BlobRequest]] = {}
-    for need in needs:
-        for blob in need.lacking:
-            claims.setdefault(blob.digest, []).append(BlobRequest(need.image, blob))
+    """Return the plan, which has each missing blob once."""
+    requests: dict[Digest, list[BlobRequest]] = {}
+    for candidate in candidates:
+        for blob in candidate.missing:
+            requests.setdefault(blob.digest, []).append(BlobRequest(candidate.image, blob))
     missing = {}
-    for digest, made in claims.items():
-        largest = max(claim.blob.size for claim in made)
-        partial_size = min(contents.partial_size(digest), largest)
-        missing[digest] = MissingBlob(digest, tuple(made), partial_size)
-    sizes = [blob.size for need in needs for blob in need.image.blobs]
-    fetched = [made[0].blob.size for made in claims.values()]
+    for digest, same_blob in requests.items():
+        max_size = max(request.blob.size for request in same_blob)
+        partial_size = min(contents.partial_size(digest), max_size)
+        missing[digest] = MissingBlob(digest, tuple(same_blob), partial_size)
+    all_sizes = [blob.size for candidate in candidates for blob in candidate.image.blobs]
+    fetched_sizes = [same_blob[0].blob.size for same_blob in requests.values()]
     return Plan(
-        tuple(need.image for need in needs),
+        tuple(candidate.image for candidate in candidates),
         failures,
         missing,
-        len(sizes) - len(fetched),
-        sum(sizes) - sum(fetched),
+        len(all_sizes) - len(fetched_sizes),
+        sum(all_sizes) - sum(fetched_sizes),
     )
 
 
 def _find_contradictions(images: Sequence[ResolvedImage]) -> dict[ImageReference, str]:
-    """Find images that say two things of one blob."""
+    """Return the images whose own manifests state different sizes for one blob."""
     contradictions = {}
     for image in images:
         sizes: dict[Digest, int] = {}
-        for document in image.documents:
-            for blob in document.manifest.blobs:
+        for fetched in image.manifests:
+            for blob in fetched.manifest.blobs:
                 if sizes.setdefault(blob.digest, blob.size) != blob.size:
-                    contradictions[image.image] = (
-                        f"{image.image} states two sizes for blob {blob.digest}"
+                    contradictions[image.reference] = (
+                        f"{image.reference} states two sizes for blob {blob.digest}; "
+                        "the image is invalid, choose another"
                     )
     return contradictions
 
 
-def _find_collisions(
+def _find_name_conflicts(
     images: Sequence[ResolvedImage], contents: TreeReader
 ) -> dict[ImageReference, str]:
-    """Find images of two upstreams that would have one name in the tree."""
-    claims: dict[tuple[str, str], list[ResolvedImage]] = {}
+    """Return the images whose name in the tree belongs to an image of another registry."""
+    by_name: dict[tuple[str, str], list[ResolvedImage]] = {}
     for image in images:
-        claims.setdefault((image.place, image.image.tag), []).append(image)
-    collisions = {}
-    for (place, tag), claimants in claims.items():
+        by_name.setdefault((image.repository_path, image.reference.tag), []).append(image)
+    conflicts = {}
+    for (repository, tag), same_name in by_name.items():
         if not tag:
             continue
-        for image in claimants:
-            rivals = [other for other in claimants if other.root != image.root]
-            other_origin = _origin_in_tree(image, contents)
-            if rivals:
-                other_origin = str(rivals[0].image)
-            if other_origin:
-                collisions[image.image] = (
-                    f"{image.image} and {other_origin} would both be {place}:{tag}, and are "
-                    "different images: keep their hosts' names apart with --no-trim"
+        for image in same_name:
+            others = [str(other.reference) for other in same_name if other.root != image.root]
+            other = others[0] if others else _find_other_upstream(image, contents)
+            if other:
+                conflicts[image.reference] = (
+                    f"{image.reference} and {other} are different images, but both would be "
+                    f"{repository}:{tag} in the tree; keep the hosts with --no-trim"
                 )
-    return collisions
+    return conflicts
 
 
-def _origin_in_tree(image: ResolvedImage, contents: TreeReader) -> str:
-    """Name another upstream that filled the image's tag with something else."""
-    held = contents.read_manifest(image.place, image.image.tag)
-    if held is None or held[0] == image.root:
+def _find_other_upstream(image: ResolvedImage, contents: TreeReader) -> str:
+    """Return which other upstream repository an image's tag in the tree is from; empty if none.
+
+    A tag that has the same digest is no conflict.
+    """
+    tag = image.reference.tag
+    existing = contents.read_manifest(image.repository_path, tag)
+    if existing is None or existing[0] == image.root:
         return ""
-    origin = Provenance(contents.root).find(image.place, image.image.tag)
-    return origin if origin is not None and origin != provenance_of(image.image) else ""
+    upstream = Provenance(contents.root).find(image.repository_path, tag)
+    if upstream is None or upstream == provenance_of(image.reference):
+        return ""
+    return upstream

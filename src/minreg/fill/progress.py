@@ -1,10 +1,12 @@
-"""What happens while a tree is filled, for whoever shows it."""
+"""The events of a download, and three ways to show them: lines of text, JSON, progress bars.
+
+The fields of the events are the keys of ``minreg download --json``. All sizes are in bytes.
+"""
 
 import json
 import re
 from collections.abc import Callable
 from threading import Lock
-from types import TracebackType
 from typing import Protocol, Self
 
 import attrs
@@ -25,17 +27,17 @@ from minreg.text import count, format_size, printable
 
 
 @attrs.frozen
-class Asking:
-    """A server is asked for something, up to so many times."""
+class Requesting:
+    """A request to a server begins; ``resource`` describes what is requested."""
 
     host: str
-    what: str
+    resource: str
     attempts: int
 
 
 @attrs.frozen
 class Retrying:
-    """Something failed, and attempt number ``attempt`` is made in so many seconds."""
+    """An attempt failed, and the next one, number ``attempt``, begins in ``seconds``."""
 
     reason: str
     attempt: int
@@ -45,7 +47,7 @@ class Retrying:
 
 @attrs.frozen
 class Resolving:
-    """So many images are being looked up at some hosts, each up to so many times."""
+    """The manifests of ``images`` images are being requested from ``hosts``."""
 
     images: int
     hosts: tuple[str, ...] = ()
@@ -54,10 +56,10 @@ class Resolving:
 
 @attrs.frozen
 class Planned:
-    """What is to come is known: the images, and the blobs that the tree lacks.
+    """The plan is made. ``blobs`` is the number of blobs that the tree lacks.
 
-    ``fetch_bytes`` are to be fetched; ``partial_bytes`` of the same blobs came earlier;
-    ``present_bytes`` are in the tree, or are fetched for another image already.
+    Of these, ``fetch_bytes`` are to be downloaded, and ``partial_bytes`` are in the tree from
+    interrupted downloads. ``present_bytes`` need no download.
     """
 
     images: int
@@ -69,7 +71,7 @@ class Planned:
 
 @attrs.frozen
 class BlobAdvanced:
-    """``offset`` bytes of a blob's ``size`` are here; at the first time, it begins."""
+    """The tree has ``offset`` of a blob's ``size`` bytes. The first such event is its start."""
 
     digest: Digest
     image: str
@@ -79,7 +81,7 @@ class BlobAdvanced:
 
 @attrs.frozen
 class BlobEnded:
-    """A blob is complete (``reason`` is empty), or was given up."""
+    """The download of a blob ended. ``reason`` is why it failed; empty if it is complete."""
 
     digest: Digest
     received: int
@@ -89,9 +91,9 @@ class BlobEnded:
 
 @attrs.frozen
 class ImageEnded:
-    """An image is in the tree (``reason`` is empty), or is not.
+    """The download of an image ended. ``reason`` is why it failed; empty if it is complete.
 
-    ``is_new`` tells whether anything changed in the tree.
+    ``is_new`` is False if the tree had the same image before.
     """
 
     image: str
@@ -101,7 +103,7 @@ class ImageEnded:
 
 @attrs.frozen
 class Summary:
-    """How it all ended: counts of images and blobs, bytes, and the images that failed."""
+    """The download ended. ``failed`` has the names of the images that are not in the tree."""
 
     images: int
     failed: tuple[str, ...]
@@ -112,7 +114,9 @@ class Summary:
     reused_bytes: int
 
 
-Event = Asking | Retrying | Resolving | Planned | BlobAdvanced | BlobEnded | ImageEnded | Summary
+Event = (
+    Requesting | Retrying | Resolving | Planned | BlobAdvanced | BlobEnded | ImageEnded | Summary
+)
 Show = Callable[[Event], None]
 
 
@@ -120,19 +124,15 @@ Write = Callable[[str], None]
 
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 
-
-_WIDEST_LABEL = 26
+_MAX_LABEL_WIDTH = 26
 
 
 def make_progress(console: Console) -> Progress:
-    """Make the progress bars of all commands: what, how far, how fast, how long it will take.
+    """Return the progress bars of all commands: label, bar, size, speed, remaining time.
 
-    They fit in 80 columns, and are gone when all is done.
-
-    Args:
-        console: The terminal.
+    They fit in 80 columns, and disappear at the end.
     """
-    label = Column(no_wrap=True, overflow="ellipsis", max_width=_WIDEST_LABEL)
+    label = Column(no_wrap=True, overflow="ellipsis", max_width=_MAX_LABEL_WIDTH)
     return Progress(
         TextColumn("{task.description}", markup=False, table_column=label),
         BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=8)),
@@ -146,23 +146,18 @@ def make_progress(console: Console) -> Progress:
 
 
 class Display(Protocol):
-    """Shows events between ``with`` and its end; they come from any thread."""
+    """Shows events, which any thread may send, while its context is entered."""
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *exc_info: object) -> None: ...
 
     def show(self, event: Event) -> None:
         """Show an event."""
 
 
 class PlainLines:
-    """One line for each image, and a summary.
+    """Writes a line for each image, and a summary.
 
     Args:
         write: Writes a line.
@@ -174,12 +169,7 @@ class PlainLines:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         return None
 
     def show(self, event: Event) -> None:
@@ -189,10 +179,10 @@ class PlainLines:
 
 
 class JsonLines(PlainLines):
-    """One JSON object for each event.
+    """Writes one JSON object a line for each event.
 
     Args:
-        write: Writes a line; it is never called by two threads at a time.
+        write: Writes a line; it is never called by two threads at once.
     """
 
     def __init__(self, write: Write) -> None:
@@ -208,16 +198,15 @@ class JsonLines(PlainLines):
 
 
 class LiveBars:
-    """A bar for the whole, and one for each blob that is coming. None ever goes back.
+    """Shows a progress bar for the whole download, and one for each blob that is downloaded.
 
-    Args:
-        console: The terminal.
+    No bar moves backwards, also if the download of a blob starts again.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._progress = make_progress(console)
-        self._whole = self._progress.add_task("looking up", total=None)
+        self._total_bar = self._progress.add_task("looking up", total=None)
         self._bars: dict[Digest, TaskID] = {}
         self._offsets: dict[Digest, int] = {}
         self._mutex = Lock()
@@ -226,12 +215,7 @@ class LiveBars:
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self._progress.stop()
 
     def show(self, event: Event) -> None:
@@ -239,7 +223,7 @@ class LiveBars:
         with self._mutex:
             if isinstance(event, Planned):
                 total = event.fetch_bytes + event.partial_bytes
-                self._progress.update(self._whole, description="all", total=total)
+                self._progress.update(self._total_bar, description="all", total=total)
             elif isinstance(event, BlobAdvanced):
                 self._advance(event)
             elif isinstance(event, BlobEnded):
@@ -252,11 +236,11 @@ class LiveBars:
         if event.digest not in self._bars:
             name = event.image.rpartition("/")[2]
             self._bars[event.digest] = self._progress.add_task(f"  {name}", total=event.size)
-        known = self._offsets.get(event.digest, 0)
-        if event.offset > known:
+        max_offset = self._offsets.get(event.digest, 0)
+        if event.offset > max_offset:
             self._offsets[event.digest] = event.offset
             self._progress.update(self._bars[event.digest], completed=event.offset)
-            self._progress.update(self._whole, advance=event.offset - known)
+            self._progress.update(self._total_bar, advance=event.offset - max_offset)
 
     def _end(self, event: BlobEnded) -> None:
         bar = self._bars.pop(event.digest, None)
@@ -265,16 +249,20 @@ class LiveBars:
 
 
 def describe(event: Event) -> list[str]:
-    """Say in lines what happened; most events are not worth one."""
+    """Return lines of text for an event; none for most events."""
     if isinstance(event, ImageEnded):
-        # The reason may have words of an upstream.
+        # The reason may contain text from an upstream, with control characters.
         return [printable(_describe_image(event))]
     if isinstance(event, Resolving):
         hosts = f" at {', '.join(event.hosts)}" if event.hosts else ""
         attempt = f" (attempt 1 of {event.attempts})" if event.hosts else ""
         return [f"looking up {count(event.images, 'image')}{hosts}{attempt}"]
-    if isinstance(event, Asking):
-        return [printable(f"asking {event.host} for {event.what} (attempt 1 of {event.attempts})")]
+    if isinstance(event, Requesting):
+        return [
+            printable(
+                f"requesting {event.resource} from {event.host} (attempt 1 of {event.attempts})"
+            )
+        ]
     if isinstance(event, Retrying):
         attempt = f"attempt {event.attempt} of {event.attempts} in {event.seconds:.0f} s"
         return [printable(f"{event.reason}: {attempt}")]
@@ -286,7 +274,7 @@ def describe(event: Event) -> list[str]:
 def _describe_image(event: ImageEnded) -> str:
     if event.reason:
         return f"{event.image}: FAILED: {event.reason}"
-    return f"{event.image}: {'complete' if event.is_new else 'complete already'}"
+    return f"{event.image}: {'complete' if event.is_new else 'already complete'}"
 
 
 def _describe_summary(event: Summary) -> list[str]:
@@ -299,4 +287,8 @@ def _describe_summary(event: Summary) -> list[str]:
     )
     if not event.failed:
         return [line]
-    return [line, "# failed; a file with these lines is what --file reads:", *event.failed]
+    return [
+        line,
+        "# failed; to retry, save these lines in a file and give it to --file:",
+        *event.failed,
+    ]

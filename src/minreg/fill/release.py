@@ -1,7 +1,7 @@
-"""K3s releases: which one a channel names, and which images it needs.
+"""Finds K3s releases: the one that a channel names, and the images that it needs.
 
-Sources: K3s's install script (the channel's address redirects to the release) and the
-files of its releases (``k3s-images.txt``).
+Sources: K3s' install script, which follows the redirect of a channel's URL to a release; and
+``k3s-images.txt``, a file of each release.
 """
 
 import re
@@ -13,20 +13,20 @@ import attrs
 
 from minreg.defaults import CHANNEL_URL, RELEASE_URL
 from minreg.fill.errors import FillError, HostUnreachable, UpstreamRefused
-from minreg.fill.progress import Asking, Show
+from minreg.fill.progress import Requesting, Show
 from minreg.fill.upstream.retries import Retries
 from minreg.fill.upstream.transport import Response, Transport, check_available, discard
-from minreg.fill.upstream.url_policy import redirected
+from minreg.fill.upstream.url_policy import resolve_redirect
 from minreg.oci.names import ImageReference, parse_references
 from minreg.store.tree import LARGEST_LIST, is_release, release_path
 
 _CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,64}")
-_MOST_REDIRECTS = 10
+_MAX_REDIRECTS = 10
 
 
 @attrs.frozen
 class Release:
-    """A release, and the list of its images as it was published."""
+    """A release. ``content`` is its list of images as it was published."""
 
     version: str
     content: bytes
@@ -34,13 +34,16 @@ class Release:
 
     @property
     def path(self) -> str:
-        """Where a tree keeps the list, below its root."""
+        """The path of the list in a tree, below the root."""
         return release_path(self.version)
 
 
 @attrs.frozen
 class Releases:
-    """Where releases are looked up; a mirror's addresses may stand in for K3s's own."""
+    """The servers of K3s that name releases and their images, or mirrors of them.
+
+    ``show`` is called before each request.
+    """
 
     transport: Transport
     retries: Retries
@@ -49,35 +52,41 @@ class Releases:
     show: Show = lambda _: None
 
     def find(self, name: str) -> Release:
-        """Find a release by its version (``v1.33.4+k3s1``) or its channel (``stable``).
+        """Return the release of a version (``v1.33.4+k3s1``) or a channel (``stable``).
 
         Raises:
-            FillFailure: There is no such release, or no way to learn of it.
+            FillError: The release does not exist, or a server could not be reached.
+            ReferencesInvalid: Its list of images is invalid.
         """
         version = name if is_release(name) else self._find_version(name)
         url = f"{self.release_url.rstrip('/')}/{quote(version, safe='')}/k3s-images.txt"
-        self._tell(url, f"the list of images of K3s {version}")
+        self._show_request(url, f"the list of images of K3s {version}")
         content = self.retries.run(lambda: self._read(url))
         try:
             lines = content.decode("ascii").splitlines()
         except UnicodeDecodeError:
-            raise FillError(f"{url} is no list of images") from None
+            raise FillError(
+                f"{url} is not a list of images: it is not ASCII; check --release-url"
+            ) from None
         return Release(version, content, tuple(parse_references(lines, url)))
 
     def _find_version(self, channel: str) -> str:
         if _CHANNEL.fullmatch(channel) is None:
-            raise FillError(f"{channel[:80]!r} is neither a version of K3s nor a channel")
+            raise FillError(
+                f"{channel[:80]!r} is neither a version of K3s, such as v1.33.4+k3s1, nor a "
+                "channel, such as stable"
+            )
         url = f"{self.channel_url.rstrip('/')}/{channel}"
-        self._tell(url, f"the K3s release of channel {channel}")
+        self._show_request(url, f"the K3s release of channel {channel}")
         return self.retries.run(lambda: self._follow_channel(url))
 
-    def _tell(self, url: str, what: str) -> None:
-        self.show(Asking(urlsplit(url).netloc, what, self.retries.attempts))
+    def _show_request(self, url: str, resource: str) -> None:
+        self.show(Requesting(urlsplit(url).netloc, resource, self.retries.attempts))
 
     def _follow_channel(self, url: str) -> str:
-        """Follow redirects until one names a release."""
+        """Return the version in the first redirect that names a release."""
         target = url
-        for _ in range(_MOST_REDIRECTS):
+        for _ in range(_MAX_REDIRECTS):
             with _mirror_option("--channel-url"):
                 response = self.transport.send("GET", target, {})
             check_available(response, target)
@@ -85,15 +94,15 @@ class Releases:
             discard(response)
             if location is None:
                 raise UpstreamRefused(
-                    f"{url} leads to no release of K3s (status {response.status}): "
-                    "is there such a channel?",
+                    f"{url} does not lead to a K3s release (status {response.status}); "
+                    "check that the channel exists",
                     response.status,
                 )
-            target = redirected(target, location)
+            target = resolve_redirect(target, location)
             last = unquote(urlsplit(target).path.rstrip("/").rpartition("/")[2])
             if is_release(last):
                 return last
-        raise UpstreamRefused(f"{url} redirects more than {_MOST_REDIRECTS} times")
+        raise UpstreamRefused(f"{url} redirects more than {_MAX_REDIRECTS} times")
 
     def _read(self, url: str) -> bytes:
         with _mirror_option("--release-url"):
@@ -105,21 +114,24 @@ class Releases:
         for chunk in self.transport.iterate_body(response, target):
             content += chunk
             if len(content) > LARGEST_LIST:
-                raise UpstreamRefused(f"{url} is too long to be a list of images")
+                raise UpstreamRefused(
+                    f"{url} is not a list of images: it has more than {LARGEST_LIST} bytes"
+                )
         return bytes(content)
 
     def _refusal(self, response: Response, url: str) -> UpstreamRefused:
         discard(response)
         return UpstreamRefused(
-            f"{url} cannot be had (status {response.status}): is there such a release?",
+            f"{url} cannot be downloaded (status {response.status}); "
+            "check that the release exists",
             response.status,
         )
 
 
 @contextmanager
 def _mirror_option(option: str) -> Iterator[None]:
-    """Name the option for a mirror where a server of K3s cannot be reached."""
+    """Add the option that names a mirror to the error of a server that is unreachable."""
     try:
         yield
-    except HostUnreachable as failure:
-        raise failure.with_remedy(f"mirror: {option}") from None
+    except HostUnreachable as error:
+        raise error.with_remedy(f"mirror: {option}") from None

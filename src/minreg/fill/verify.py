@@ -1,4 +1,4 @@
-"""Checks that a tree holds what its tags promise, byte for byte if wanted."""
+"""Verifies that a tree has all that its tags name: presence, sizes, and on demand digests."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,9 +19,9 @@ from minreg.store.images import StoredImage
 
 @attrs.frozen
 class VerifiedImage:
-    """An image, what is wrong with it, and which of the wanted platforms it lacks.
+    """An image, its problems, and the requested platforms that the tree lacks of it.
 
-    Both are empty if it is complete.
+    ``problems`` and ``lacking`` are empty if the image is complete.
     """
 
     image: StoredImage
@@ -31,12 +31,12 @@ class VerifiedImage:
 
 @attrs.frozen
 class VerifyReport:
-    """What was found.
+    """The result of a verification.
 
-    ``unread`` is what could not be looked at, one line each. ``checked_files`` and
-    ``checked_bytes`` were read to their end. ``orphans`` and ``orphan_bytes`` are the blobs
-    that belong to no image, which is no fault; None where what belongs to some image is
-    not known.
+    ``unread`` has one line for each part of the tree that could not be read. ``checked_files``
+    and ``checked_bytes`` count what was hashed. ``orphans`` is the number of blobs that belong
+    to no image, ``orphan_bytes`` their size; they are no problem. ``orphans`` is None if it is
+    not known which blobs the images need.
     """
 
     findings: tuple[VerifiedImage, ...]
@@ -53,28 +53,28 @@ class VerifyReport:
 
     @property
     def incomplete(self) -> list[VerifiedImage]:
-        """The images that are broken, or lack a platform that is wanted."""
+        """The images that are broken, or lack a requested platform."""
         return [finding for finding in self.findings if finding.problems or finding.lacking]
 
 
 class Verification:
-    """The checking of one tree.
+    """The verification of one tree.
 
     Args:
         root: Its root.
-        wanted: Platforms that each image must have; none for all that its index names,
-            and None for whichever are there.
+        platforms: The platforms that each image must have; empty for all that its index names,
+            None for those that the tree has.
         allow_links_to: Directories outside of the root that links may lead to.
     """
 
     def __init__(
         self,
         root: str,
-        wanted: Sequence[Platform] | None = None,
+        platforms: Sequence[Platform] | None = None,
         allow_links_to: Sequence[str] = (),
     ) -> None:
         self._root = root
-        self._wanted = wanted
+        self._platforms = platforms
         self._contents = TreeReader(root, allow_links_to)
         inventory = list_images_in_tree(self._contents)
         self.images = inventory.images
@@ -83,34 +83,35 @@ class Verification:
 
     @property
     def total_bytes(self) -> int:
-        """Bytes that there are to hash."""
+        """The number of bytes that ``run`` hashes."""
         return sum(size for _, size in self._files.values())
 
     def run(self, advanced: Advanced, threads: int | None = None) -> VerifyReport:
-        """Check presence, sizes and digests.
+        """Verify presence, sizes and digests.
 
         Args:
-            advanced: Told how many more bytes were hashed, in any thread.
+            advanced: Called with the number of bytes that were hashed since its last call, in
+                any thread.
             threads: As for ``find_corrupt_files``.
         """
         files = {path: digest for path, (digest, _) in self._files.items()}
-        damaged = find_corrupt_files(files, advanced, threads)
+        corrupt = find_corrupt_files(files, advanced, threads)
         hashed = [
             size
             for path, (_, size) in self._files.items()
-            if path not in damaged or damaged[path].is_read
+            if path not in corrupt or corrupt[path].is_read
         ]
-        return self._report({path: str(fault) for path, fault in damaged.items()}, hashed)
+        return self._report({path: str(reason) for path, reason in corrupt.items()}, hashed)
 
     def run_quickly(self) -> VerifyReport:
-        """Check presence and sizes only."""
+        """Verify presence and sizes only."""
         return self._report({}, [])
 
-    def _report(self, broken: Mapping[str, str], hashed: Sequence[int]) -> VerifyReport:
+    def _report(self, corrupt: Mapping[str, str], hashed: Sequence[int]) -> VerifyReport:
         findings = tuple(
             VerifiedImage(
                 image,
-                tuple(self._find_problems(image, broken)),
+                tuple(self._find_problems(image, corrupt)),
                 tuple(dict.fromkeys(self._find_lacking(image))),
             )
             for image in self.images
@@ -125,29 +126,32 @@ class Verification:
             sum((orphans or {}).values()),
         )
 
-    def _find_problems(self, image: StoredImage, broken: Mapping[str, str]) -> Iterator[str]:
+    def _find_problems(self, image: StoredImage, corrupt: Mapping[str, str]) -> Iterator[str]:
         yield from image.problems
         for digest in image.blobs:
             path = self._real_path(image, digest)
-            if path in broken:
-                yield broken[path]
+            if path in corrupt:
+                yield corrupt[path]
 
     def _find_lacking(self, image: StoredImage) -> Iterator[Platform]:
-        """Find wanted platforms that the tree lacks; what has none, as a chart, needs none."""
+        """Yield each requested platform that the tree lacks.
+
+        An artifact without platforms, such as a Helm chart, lacks none.
+        """
         named = (*image.present, *image.absent)
-        if self._wanted is None or not named:
+        if self._platforms is None or not named:
             return
         for platform in image.absent:
-            if is_requested(platform, self._wanted):
+            if is_requested(platform, self._platforms):
                 yield platform
-        for wanted in self._wanted:
-            if find_best(named, wanted) is None and not any(
-                is_requested(platform, [wanted]) for platform in named
+        for requested in self._platforms:
+            if find_best(named, requested) is None and not any(
+                is_requested(platform, [requested]) for platform in named
             ):
-                yield wanted
+                yield requested
 
     def _collect_files(self) -> dict[str, tuple[Digest, int]]:
-        """Collect the files of all blobs, each once, with what they should hash to."""
+        """Return the files of all blobs, each once, with their digests and sizes in bytes."""
         files = {}
         for image in self.images:
             for digest, blob in image.blobs.items():
@@ -156,21 +160,21 @@ class Verification:
         return files
 
     def _real_path(self, image: StoredImage, digest: Digest) -> str:
-        return os.path.realpath(blob_path(self._root, image.place, digest))
+        return os.path.realpath(blob_path(self._root, image.repository_path, digest))
 
     def _find_orphans(self) -> dict[Digest, int] | None:
-        """Find the blobs that all repositories share and no image needs, with their sizes."""
+        """Return the shared blobs that no image needs, with sizes; None if that is not known."""
         if self._unread or not all(image.is_readable for image in self.images):
             return None
-        known = known_digests(self.images)
+        needed = needed_digests(self.images)
         try:
             blobs = self._contents.list_blobs(BLOBS)
-        except TreeUnreadable as failure:
-            self._unread.append(str(failure))
+        except TreeUnreadable as error:
+            self._unread.append(str(error))
             return None
-        return {digest: size for digest, size in blobs.items() if digest not in known}
+        return {digest: size for digest, size in blobs.items() if digest not in needed}
 
 
-def known_digests(images: Sequence[StoredImage]) -> set[Digest]:
-    """Collect all that images are made of."""
+def needed_digests(images: Sequence[StoredImage]) -> set[Digest]:
+    """Return the digests of all manifests and blobs of images."""
     return {digest for image in images for digest in (*image.documents, *image.blobs)}

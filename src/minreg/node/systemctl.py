@@ -1,4 +1,4 @@
-"""Waits until the registry that was started is ready."""
+"""Starts and stops minreg's units with systemctl, and waits until the registry responds."""
 
 import os
 import subprocess
@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 import attrs
 
+from minreg.defaults import SERVICE_UNIT, SOCKET_UNIT
 from minreg.k3s.doctor.probe import Ask
 from minreg.node.install import Step
-from minreg.node.units import ROUTE_UNIT, SERVICE_UNIT, SOCKET_UNIT
+from minreg.node.units import ROUTE_UNIT
 
 _ATTEMPTS = 30
 _PAUSE = 0.5
@@ -17,17 +18,17 @@ _PAUSE = 0.5
 
 
 def wait_until_ready(url: str, ask: Ask, sleep: Callable[[float], object]) -> str:
-    """Ask a registry whether it is ready until it answers.
+    """Request ``/readyz`` until the registry responds, for at most 15 seconds.
 
-    A tree that is not there is not waited for: nobody can tell when it comes.
+    A registry without a tree is not waited for: the tree may be copied to the node at any time.
 
     Args:
-        url: Where the registry listens.
+        url: The URL of the registry.
         ask: Sends a request.
-        sleep: Waits for so many seconds.
+        sleep: Sleeps for a number of seconds.
 
     Returns:
-        What came of it, in a few words.
+        The result for the operator, in a few words.
     """
     failure = ""
     for _ in range(_ATTEMPTS):
@@ -37,24 +38,24 @@ def wait_until_ready(url: str, ask: Ask, sleep: Callable[[float], object]) -> st
                 failure = reply.failure
                 sleep(_PAUSE)
             case 503:
-                return "answers, and waits for a registry tree"
+                return "responds, but has no registry tree yet"
             case _:
-                # Where health is asked for elsewhere, this is a 404 of a registry that serves.
-                return "answers"
-    return f"does not answer: {failure}"
+                # With --status-listen, /readyz is on another address, and this is a 404.
+                return "responds"
+    return f"does not respond: {failure}"
 
 
 BOOTED = "/run/systemd/system"
-"""A directory that is there if and only if systemd runs this machine (sd_booted(3))."""
+"""The directory that exists if, and only if, systemd runs this machine (sd_booted(3))."""
 
 _LOG_LINES = 10
 _SECONDS = 120
-"""How long an order may take: longer than the service takes to start or to stop."""
+"""Timeout of a command, in seconds: longer than the service takes to start or to stop."""
 
 
 @attrs.frozen
 class SystemctlResult:
-    """How a program ended: its exit status, and what it printed."""
+    """The exit status of a program, and its output."""
 
     status: int
     output: str
@@ -64,7 +65,7 @@ Run = Callable[[Sequence[str]], SystemctlResult]
 
 
 class UnitFailed(Exception):
-    """Systemd could not carry out an order; ``log`` are the last lines that say why."""
+    """A systemctl command failed; ``log`` are the last lines of the unit's log, or its output."""
 
     def __init__(self, message: str, log: Sequence[str]) -> None:
         super().__init__(message)
@@ -72,9 +73,13 @@ class UnitFailed(Exception):
 
 
 def run_program(command: Sequence[str]) -> SystemctlResult:
-    """Run a program to its end, both of its outputs together."""
+    """Run a program, and return its exit status and output.
+
+    The output is standard output and standard error together. As in a shell, the status is 124
+    after a timeout, and 127 if the program cannot be run.
+    """
     try:
-        ended = subprocess.run(  # noqa: S603 - the commands are those of this module
+        completed = subprocess.run(  # noqa: S603 - the commands are those of this module
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -88,20 +93,20 @@ def run_program(command: Sequence[str]) -> SystemctlResult:
         return SystemctlResult(124, f"{' '.join(command)} took more than {_SECONDS} seconds")
     except OSError as error:
         return SystemctlResult(127, f"{command[0]}: {error.strerror}")
-    return SystemctlResult(ended.returncode, ended.stdout)
+    return SystemctlResult(completed.returncode, completed.stdout)
 
 
 def is_booted(path: str = BOOTED) -> bool:
-    """Return whether systemd runs this machine, so that it can start units."""
+    """Return whether systemd runs this machine."""
     return os.path.isdir(path)
 
 
 @attrs.frozen
 class UnitManager:
-    """The systemd of this node.
+    """Starts and stops the units on this node.
 
-    ``run`` runs a program. ``now`` is the time now, in seconds of the clock that systemd's
-    monotonic timestamps are of.
+    ``run`` runs a program. ``now`` returns the time in seconds of CLOCK_MONOTONIC, which systemd's
+    monotonic timestamps use.
     """
 
     run: Run = run_program
@@ -110,88 +115,95 @@ class UnitManager:
     def start_all(
         self, changed: Collection[str], *, with_route: bool, installed: float | None = None
     ) -> Iterator[Step]:
-        """Start the units that do not run, and restart those whose files were changed.
+        """Start the units that are not running, and restart those that were changed.
 
         Args:
             changed: The names of the units whose files were written.
-            with_route: Whether to start the default route as well.
-            installed: How many seconds ago the program was installed, None if that is not known.
+            with_route: Whether to start the unit of the default route too.
+            installed: The age of the installed program in seconds, None if it is not known. A
+                service that has been running for longer is restarted.
+
+        Yields:
+            A step for each unit.
 
         Raises:
-            UnitFailed: One of them does not start.
+            UnitFailed: A unit does not start.
         """
         self.reload()
-        yield self._start(SOCKET_UNIT, is_due=SOCKET_UNIT in changed)
+        yield self._start(SOCKET_UNIT, is_changed=SOCKET_UNIT in changed)
         age = self._age(SERVICE_UNIT)
         is_newer = age is not None and installed is not None and installed < age
-        yield self._start(SERVICE_UNIT, is_due=SERVICE_UNIT in changed or is_newer)
+        yield self._start(SERVICE_UNIT, is_changed=SERVICE_UNIT in changed or is_newer)
         if with_route:
-            yield self._start(ROUTE_UNIT, is_due=ROUTE_UNIT in changed)
+            yield self._start(ROUTE_UNIT, is_changed=ROUTE_UNIT in changed)
 
     def stop_all(self) -> Iterator[Step]:
-        """Stop all units of minreg that run.
+        """Stop the units of minreg that are running.
+
+        Yields:
+            A step for each of them.
 
         Raises:
-            UnitFailed: That cannot be done.
+            UnitFailed: They cannot be stopped.
         """
         active = [
             unit for unit in (SERVICE_UNIT, SOCKET_UNIT, ROUTE_UNIT) if self._is_active(unit)
         ]
         if active:
-            # All in one order: the socket alone would start the service again.
-            self._order("stop", "minreg*")
+            # In one command: while the socket is active, a request starts the service again.
+            self._run("stop", "minreg*")
         for unit in active:
             yield Step(unit, "stopped", is_change=True)
 
     def reload(self) -> None:
-        """Have systemd read the files of units again.
+        """Reload the unit files.
 
         Raises:
-            UnitFailed: That cannot be done.
+            UnitFailed: systemd cannot reload them.
         """
-        self._order("daemon-reload")
+        self._run("daemon-reload")
 
-    def _start(self, unit: str, *, is_due: bool) -> Step:
+    def _start(self, unit: str, *, is_changed: bool) -> Step:
         is_active = self._is_active(unit)
-        if is_active and not is_due:
-            return Step(unit, "runs already")
-        began = time.time()
-        # An attempt to start the service that systemd is making may be one with old options.
+        if is_active and not is_changed:
+            return Step(unit, "already running")
+        since = time.time()
+        # If the service is just being started, it may have read its old options.
         verb = "restart" if is_active or unit == SERVICE_UNIT else "start"
-        outcome = self.run(["systemctl", verb, unit])
-        if outcome.status != 0:
-            log = self._log(unit, began) or outcome.output.splitlines()
+        result = self.run(["systemctl", verb, unit])
+        if result.status != 0:
+            log = self._log(unit, since) or result.output.splitlines()
             raise UnitFailed(f"{unit} does not start", log)
         if not self._is_active(unit):
-            return Step(unit, "has nothing to do")
+            return Step(unit, "nothing to do")
         return Step(unit, "restarted" if is_active else "started", is_change=True)
 
-    def _order(self, *words: str) -> None:
-        outcome = self.run(["systemctl", *words])
-        if outcome.status != 0:
-            raise UnitFailed(f"systemctl {' '.join(words)} failed", outcome.output.splitlines())
+    def _run(self, *words: str) -> None:
+        result = self.run(["systemctl", *words])
+        if result.status != 0:
+            raise UnitFailed(f"systemctl {' '.join(words)} failed", result.output.splitlines())
 
     def _is_active(self, unit: str) -> bool:
         return self._show(unit, "ActiveState") == "active"
 
     def _age(self, unit: str) -> float | None:
-        """Tell for how many seconds a unit has been active."""
+        """Return for how many seconds a unit has been active; None if it is not."""
         microseconds = self._show(unit, "ActiveEnterTimestampMonotonic")
         if not microseconds.isdigit() or microseconds == "0":
             return None
         return self.now() - int(microseconds) / 1e6
 
     def _show(self, unit: str, name: str) -> str:
-        outcome = self.run(["systemctl", "show", unit, f"--property={name}"])
-        return outcome.output.strip().partition("=")[2]
+        result = self.run(["systemctl", "show", unit, f"--property={name}"])
+        return result.output.strip().partition("=")[2]
 
-    def _log(self, unit: str, began: float) -> list[str]:
-        """Give the last lines that a unit, or systemd about it, has logged since a time."""
+    def _log(self, unit: str, since: float) -> list[str]:
+        """Return the last lines of a unit's log since a Unix time."""
         self.run(["journalctl", "--sync"])
-        outcome = self.run(
+        result = self.run(
             [
                 *("journalctl", "--quiet", "--no-pager", "--output=cat", f"--unit={unit}"),
-                *(f"--since=@{int(began)}", f"--lines={_LOG_LINES}"),
+                *(f"--since=@{int(since)}", f"--lines={_LOG_LINES}"),
             ]
         )
-        return outcome.output.splitlines() if outcome.status == 0 else []
+        return result.output.splitlines() if result.status == 0 else []

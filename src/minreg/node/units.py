@@ -1,4 +1,7 @@
-"""Which paths can stand in the units: what means the same there, and what the service sees."""
+"""Makes the systemd units, and checks the paths in them.
+
+The units are the files in ``systemd/``, with the paths of the program and of the tree replaced.
+"""
 
 import os
 import re
@@ -7,26 +10,41 @@ from importlib.resources import files
 
 import attrs
 
-from minreg.defaults import NODE_TREES
-from minreg.node.install import ManagedFile, UnitLink, locate
+from minreg.defaults import DEFAULT_ROOT, SERVICE_UNIT, SOCKET_UNIT
+from minreg.k3s.doctor.services import DISTRIBUTIONS, K3S, Distribution
+from minreg.node.managed_files import ManagedFile, UnitLink
+from minreg.prefix import resolve_below
 
+COMMAND = "/usr/local/bin/minreg"
+"""The link by which a shell finds the ``minreg`` command."""
+
+_PROGRAM = "/opt/minreg/bin/twistd"
+_UNITS = "/etc/systemd/system"
+SERVICE = f"{_UNITS}/{SERVICE_UNIT}"
+ROUTE_UNIT = "minreg-route.service"
+_NAMES = (SOCKET_UNIT, SERVICE_UNIT, "minreg-root.service", ROUTE_UNIT)
+_ESCAPED = re.compile(r"[^A-Za-z0-9:_.]")
+_COMMAND = re.compile(r"^ExecStart=(\S+) --nodaemon --pidfile= minreg --root (\S+) ", re.MULTILINE)
+# An absolute path without ".", ".." and characters that systemd, or a shell in a unit, expands.
 _PLAIN = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._@+-]+)+")
 _HOMES = ("/home/", "/root/", "/run/user/")
+# Directories that the service does not see (ProtectHome=, PrivateTmp=, TemporaryFileSystem=/var).
 _HIDDEN = (*_HOMES, "/tmp/", "/var/")  # noqa: S108 - not written to
+# Directories of which BindReadOnlyPaths= cannot, or should not, show the service a part.
 _NOT_SHOWN = (*_HOMES, "/etc/rancher/", "/dev/", "/proc/", "/sys/", "/tmp/", "/var/tmp/")  # noqa: S108 - likewise
 _EXECUTABLE = 0o005
 _PASSABLE = 0o001
 
 
 class PathUnsuitable(ValueError):
-    """A path cannot stand in the units; the message says why, and the mend."""
+    """A path cannot be used in the units; the message says why, and what to do."""
 
 
 def check_program(path: str) -> str:
-    """Make sure that the service will see its program.
+    """Check that the service can see its program.
 
     Raises:
-        PathUnsuitable: It cannot stand in a unit, or lies where the service sees nothing.
+        PathUnsuitable: The path cannot be used in a unit, or is hidden from the service.
     """
     _check_plain(path, "--program")
     if path.startswith(_HIDDEN):
@@ -35,77 +53,81 @@ def check_program(path: str) -> str:
 
 
 def check_root(path: str) -> str:
-    """Make sure that the service can be given the tree to see.
+    """Check that the service can be given access to the tree.
 
     Returns:
         The path without a slash at its end.
 
     Raises:
-        PathUnsuitable: It cannot stand in a unit, or lies where nothing is given to a service.
+        PathUnsuitable: The path cannot be used in a unit, or nothing there can be made visible to
+            the service.
     """
     path = path.rstrip("/") if path.strip("/") else path
     _check_plain(path, "--root")
     if path == "/var" or f"{path}/".startswith(_NOT_SHOWN):
         raise PathUnsuitable(
-            f"--root {path} is where no service looks: keep the tree in a place of its own, "
-            "as below /srv or /var/lib"
+            f"--root {path} is in a directory that is hidden from the service: keep the tree in "
+            "a directory of its own, such as /srv/registry"
         )
     return path
 
 
 def check_runs(program: str, hidden: Sequence[str] = _HIDDEN) -> None:
-    """Make sure that the service can run its program, as far as this node can tell.
+    """Check that the service can run its program on this node.
 
     Args:
         program: A script, whose first line names the Python that runs it, or a binary.
-        hidden: Where the service sees nothing.
+        hidden: The directories that are hidden from the service.
 
     Raises:
-        PathUnsuitable: It, or that Python, is not there, not to be seen, or not to be read.
+        PathUnsuitable: The program or its Python does not exist, is hidden from the service, or
+            may not be read or executed by its user.
     """
-    needed = [program, *_interpreters(program)]
-    for path in needed:
+    paths = [program, *_interpreters(program)]
+    for path in paths:
         real = os.path.realpath(path)
         if not os.path.exists(real):
-            raise PathUnsuitable(f"{path} is not there: name the twistd of minreg with --program")
+            raise PathUnsuitable(f"{path} does not exist: name minreg's twistd with --program")
         if real.startswith(tuple(hidden)):
-            raise PathUnsuitable(_hidden(f"{path} leads to {real}, which"))
-    for path in map(os.path.realpath, needed):
-        closed = [place for place in _above(path) if not os.stat(place).st_mode & _PASSABLE]
+            raise PathUnsuitable(_hidden(f"{path}, a link to {real},"))
+    for path in map(os.path.realpath, paths):
+        closed = [parent for parent in _parents(path) if not os.stat(parent).st_mode & _PASSABLE]
         if closed or os.stat(path).st_mode & _EXECUTABLE != _EXECUTABLE:
-            place = closed[-1] if closed else path
-            raise PathUnsuitable(f"{place} is closed to the service's user: chmod -R a+rX {place}")
+            outermost = closed[-1] if closed else path
+            raise PathUnsuitable(
+                f"{outermost} cannot be read by the service's user: chmod -R a+rX {outermost}"
+            )
 
 
 def _check_plain(path: str, option: str) -> None:
-    """Make sure that a path means the same in a unit as it does to whoever gave it."""
+    """Check that a path has no character that has another meaning in a unit."""
     if _PLAIN.fullmatch(path) is None:
         raise PathUnsuitable(
-            f"{option} {path} cannot stand in a unit: give a whole path of letters, digits "
+            f"{option} {path} cannot be used in a unit: use an absolute path of letters, digits "
             "and ._@+-"
         )
 
 
-def _hidden(words: str) -> str:
+def _hidden(path: str) -> str:
     return (
-        f"{words} lies where the service sees nothing: install minreg below /opt with a Python "
-        "of the system, or name its twistd with --program"
+        f"{path} is in a directory that is hidden from the service: install minreg below /opt "
+        "with the system's Python, or name its twistd with --program"
     )
 
 
 def _interpreters(program: str) -> Iterator[str]:
-    """Find the program that a script names in its first line (execve(2))."""
+    """Yield the interpreter that a script names in its first line (execve(2)), if any."""
     try:
         with open(program, "rb") as file:
-            first = file.readline(256)
+            first_line = file.readline(256)
     except OSError:
         return
-    if first.startswith(b"#!"):
-        yield from map(os.fsdecode, first[2:].split()[:1])
+    if first_line.startswith(b"#!"):
+        yield from map(os.fsdecode, first_line[2:].split()[:1])
 
 
-def _above(path: str) -> list[str]:
-    """List the directories that lead to a path, the innermost first."""
+def _parents(path: str) -> list[str]:
+    """List the directories above a path, the innermost first."""
     parents = []
     while path != "/":
         path = os.path.dirname(path)
@@ -113,38 +135,22 @@ def _above(path: str) -> list[str]:
     return parents
 
 
-DEFAULT_ROOT = NODE_TREES[0]
-DISTRIBUTIONS = ("k3s", "rke2")
-"""Who may have a ``registries.yaml``, below ``/etc/rancher``."""
-
-COMMAND = "/usr/local/bin/minreg"
-"""Where the program is found by its name."""
-
-_PROGRAM = "/opt/minreg/bin/twistd"
-_UNITS = "/etc/systemd/system"
-SERVICE = f"{_UNITS}/minreg.service"
-SOCKET_UNIT, SERVICE_UNIT, ROUTE_UNIT = "minreg.socket", "minreg.service", "minreg-route.service"
-_NAMES = (SOCKET_UNIT, SERVICE_UNIT, "minreg-root.service", ROUTE_UNIT)
-_ESCAPED = re.compile(r"[^A-Za-z0-9:_.]")
-_COMMAND = re.compile(r"^ExecStart=(\S+) --nodaemon --pidfile= minreg --root (\S+) ", re.MULTILINE)
-
-
 @attrs.frozen
-class InstalledChoice:
-    """What the units are made for; None stands for what nobody has chosen."""
+class InstalledPaths:
+    """The program and the tree in an installed unit; None if there is no such unit."""
 
     program: str | None = None
     root: str | None = None
 
 
-def parse_choice(text: str) -> InstalledChoice:
-    """Read what a service was made for.
+def parse_unit(text: str) -> InstalledPaths:
+    """Read the paths in an installed unit.
 
     Args:
-        text: The unit ``minreg.service``, as some run of ours wrote it, changed or not.
+        text: The text of ``minreg.service``, which may have been changed by hand.
     """
-    found = _COMMAND.search(text)
-    return InstalledChoice() if found is None else InstalledChoice(*found.groups())
+    match = _COMMAND.search(text)
+    return InstalledPaths() if match is None else InstalledPaths(*match.groups())
 
 
 def make_units(program: str, root: str) -> list[ManagedFile]:
@@ -161,66 +167,69 @@ def make_units(program: str, root: str) -> list[ManagedFile]:
 
 
 def make_links(*, with_route: bool) -> list[UnitLink]:
-    """Make the links that have the units started at boot."""
-    wanted = {SOCKET_UNIT: "sockets.target", SERVICE_UNIT: "multi-user.target"}
+    """Make the links that enable the units at boot."""
+    targets = {SOCKET_UNIT: "sockets.target", SERVICE_UNIT: "multi-user.target"}
     if with_route:
-        wanted[ROUTE_UNIT] = "multi-user.target"
+        targets[ROUTE_UNIT] = "multi-user.target"
     return [
         UnitLink(f"{_UNITS}/{target}.wants/{unit}", f"{_UNITS}/{unit}")
-        for unit, target in wanted.items()
+        for unit, target in targets.items()
     ]
 
 
 def make_command_link(program: str, before: str | None) -> UnitLink | None:
-    """Make the link by which the ``minreg`` command is found.
+    """Make the link by which a shell finds the ``minreg`` command.
 
     Args:
-        program: The path of the ``twistd`` that runs minreg; ``minreg`` lies beside it.
-        before: The program of the installation before, None if there is none.
+        program: The path of the ``twistd`` that runs minreg, in the same directory as ``minreg``.
+        before: The program of an earlier installation, None if there is none.
 
     Returns:
-        None if the command lies there itself.
+        None if the command itself has the path of the link.
     """
-    target = _beside(program)
-    former = (_beside(before),) if before is not None else ()
+    target = _command_beside(program)
+    former = (_command_beside(before),) if before is not None else ()
     return UnitLink(COMMAND, target, former) if target != COMMAND else None
 
 
-def find_distributions(root: str, destination: str) -> list[str]:
-    """Find which of them this node has: whose tree it is, or who is set up already.
+def find_distributions(root: str, destination: str) -> list[Distribution]:
+    """Find the distributions of this node: by the path of the tree, or their configuration.
+
+    If neither says which, it is K3s.
 
     Args:
         root: The registry tree.
         destination: The directory that stands for the node's root.
     """
     return [
-        name
-        for name in DISTRIBUTIONS
-        if root.startswith(f"/var/lib/rancher/{name}/")
-        or os.path.isdir(locate(destination, f"/etc/rancher/{name}"))
-    ] or ["k3s"]
+        distribution
+        for distribution in DISTRIBUTIONS
+        if root.startswith(f"{distribution.data}/")
+        or os.path.isdir(resolve_below(destination, distribution.configuration))
+    ] or [K3S]
 
 
-def _beside(program: str) -> str:
+def _command_beside(program: str) -> str:
     return os.path.join(os.path.dirname(program), "minreg")
 
 
 def _fill_in(name: str, program: str, root: str) -> str:
-    """Put a program and a root in the place of those that the units themselves name."""
-    above = f"mkdir -p -m 0700 {os.path.dirname(DEFAULT_ROOT)}\n"
-    # Below /var the service sees the tree alone; elsewhere it has to come past what is above.
+    """Read a unit, and replace the paths of the program and of the tree."""
+    make_parent = f"mkdir -p -m 0700 {os.path.dirname(DEFAULT_ROOT)}\n"
+    # /var is hidden from the service except for the tree, so its parent may stay closed. Elsewhere
+    # the service's user has to pass through the parent.
     mode = "0700" if root.startswith("/var/") else "0755"
     return (
         _read(name)
         .replace(_PROGRAM, program)
-        .replace(above, f"mkdir -p -m {mode} {os.path.dirname(root)}\n")
+        .replace(make_parent, f"mkdir -p -m {mode} {os.path.dirname(root)}\n")
         .replace(_name_mounts(DEFAULT_ROOT), _name_mounts(root))
         .replace(DEFAULT_ROOT, root)
     )
 
 
 def _name_mounts(path: str) -> str:
-    """Name the units of all file systems that a path may lie on.
+    """Return the names of the mount units of a path and of all directories above it.
 
     Source: systemd.unit(5), "String Escaping for Inclusion in Unit Names".
     """
@@ -229,8 +238,8 @@ def _name_mounts(path: str) -> str:
     return " ".join("-".join(parts[:length]) + ".mount" for length in range(1, len(parts) + 1))
 
 
-def _escape(found: re.Match[str]) -> str:
-    return f"\\x{ord(found[0]):02x}"
+def _escape(match: re.Match[str]) -> str:
+    return f"\\x{ord(match[0]):02x}"
 
 
 def _read(name: str) -> str:

@@ -23,6 +23,7 @@ from minreg.oci.names import (
     is_media_type,
 )
 from minreg.oci.platforms import UNKNOWN_OS, Platform, find_best
+from minreg.text import describe_json_error
 
 _LARGEST_SIZE = 2**63 - 1  # bytes: sizes are int64 (descriptor.md)
 _SCHEMA_1 = "it is a Docker schema 1 manifest, which no current client supports"
@@ -137,7 +138,7 @@ def parse_manifest(content: bytes) -> Manifest:
     try:
         document = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ManifestInvalid(f"it is not JSON: {error}") from None
+        raise ManifestInvalid(f"it is not JSON: {describe_json_error(error)}") from None
     if not isinstance(document, dict):
         raise ManifestInvalid("it is not a JSON object")
     own_media_type = document.get("mediaType")

@@ -225,8 +225,8 @@ class ImageReference:
             tag = _DEFAULT_TAG
         return cls(host, parse_repository(repository), tag, digest, port)
 
-    def place(self, *, trimmed: bool) -> str:
-        """Return the path in a registry tree; ``trimmed``, it is without the host's name."""
+    def repository_path(self, *, trimmed: bool) -> str:
+        """Return the path in a registry tree; if ``trimmed``, it is without the host's name."""
         return self.repository if trimmed else f"{self.host}/{self.repository}"
 
     @property
@@ -261,7 +261,7 @@ def parse_references(lines: Iterable[str], source: str) -> list[ImageReference]:
         try:
             references.append(ImageReference.parse(text))
         except (NameInvalid, DigestInvalid) as error:
-            problems.append(f"{source}:{number}: {text[:160]!r} names no image: {error}")
+            problems.append(f"{source}:{number}: {text[:160]!r} is not an image name: {error}")
     if problems:
         raise ReferencesInvalid("\n".join(problems))
     return references

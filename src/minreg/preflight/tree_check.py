@@ -50,7 +50,11 @@ class TreePreflight:
     @property
     def has_hosts(self) -> bool:
         """Whether the tree has images below the names of their hosts."""
-        paths = (checked.stored.place for checked in self._checked if checked.stored is not None)
+        paths = (
+            checked.stored.repository_path
+            for checked in self._checked
+            if checked.stored is not None
+        )
         return any(is_host(path.partition("/")[0]) for path in paths)
 
     @property
@@ -94,4 +98,5 @@ class TreePreflight:
             return
         for digest, blob in stored.blobs.items():
             if digest not in stored.faulty:
-                yield os.path.realpath(blob_path(self._root, stored.place, digest)), blob
+                path = blob_path(self._root, stored.repository_path, digest)
+                yield os.path.realpath(path), blob

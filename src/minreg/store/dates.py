@@ -1,7 +1,6 @@
 """The date of an image: when it was created or, if that is unknown, stored."""
 
 import json
-import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
@@ -73,7 +72,9 @@ def read_created(config: BinaryIO) -> float | None:
 
 
 def _find_file_date(repository: IRepository, root: Digest) -> ImageDate | None:
-    # What is made up in memory, such as a list of referrers, has no file: an OSError as well.
-    with suppress(ContentNotFound, OSError), repository.open_manifest(root).file as file:
-        return ImageDate(os.fstat(file.fileno()).st_mtime, is_stated=False)
+    with suppress(ContentNotFound):
+        content = repository.open_manifest(root)
+        content.close()
+        if content.modified is not None:
+            return ImageDate(content.modified, is_stated=False)
     return None

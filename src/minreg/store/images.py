@@ -37,10 +37,10 @@ class StoredManifest:
 
 @attrs.frozen
 class StoredImage:
-    """An image of a tree.
+    """An image of a tree, in the repository at ``repository_path`` below the root.
 
     Attributes:
-        place: The repository.
+        repository_path: The path of the repository below the root.
         reference: The tag or digest that names it.
         root: The digest of the manifest or index that the reference names, None if there is none.
         manifests: The manifests and indexes that exist.
@@ -52,7 +52,7 @@ class StoredImage:
             content of the image that is not listed here.
     """
 
-    place: str
+    repository_path: str
     reference: str | Digest
     root: Digest | None
     manifests: tuple[StoredManifest, ...]
@@ -88,7 +88,7 @@ class StoredImage:
 
     def __str__(self) -> str:
         separator = "@" if isinstance(self.reference, Digest) else ":"
-        return f"{self.place}{separator}{self.reference}"
+        return f"{self.repository_path}{separator}{self.reference}"
 
 
 LARGEST_CONFIG = 8 * 1024 * 1024

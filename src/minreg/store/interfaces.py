@@ -71,6 +71,7 @@ class Content:
             that cannot be told. It does not wait for the disk if it was called within the last
             seconds.
         by_namespace: Whether the request's namespace decided which repository this is from.
+        modified: When its file was modified, in seconds since the epoch; None if it has none.
     """
 
     file: BinaryIO
@@ -79,6 +80,7 @@ class Content:
     media_type: str
     is_current: Callable[[], bool] | None = None
     by_namespace: bool = False
+    modified: float | None = None
 
     def close(self) -> None:
         """Close the file."""

@@ -96,6 +96,7 @@ class TreeRepository:
             OCTET_STREAM,
             is_current,
             self.by_namespace,
+            opened.status.st_mtime,
         )
 
     def list_tags(self) -> list[str]:
@@ -240,6 +241,7 @@ class TreeRepository:
                 media_type,
                 is_current,
                 self.by_namespace,
+                opened.status.st_mtime,
             )
 
     def _make_validator(

@@ -1,5 +1,5 @@
-"""Image archives, read once from their beginning to their end.
+"""Image archives, read once from beginning to end.
 
-K3s air-gap tarballs, OCI layouts and what ``docker save`` writes, as files, directories or
-streams. An archive is recognised by what it holds, never by how it is called.
+K3s air-gap tarballs, OCI layouts and docker-archives (``docker save``), as files, directories or
+streams. The format is detected from the content, never from the name.
 """

@@ -1,85 +1,73 @@
-"""Compressed streams, recognised by their first bytes.
+"""Decompression of streams whose format is detected by their first bytes.
 
 Sources: RFC 1952 (gzip), RFC 8878 (zstd), the bzip2 and xz file formats.
 """
 
 import bz2
+import gzip
 import lzma
 import zlib
 from collections.abc import Callable
-from typing import Protocol
+from typing import BinaryIO, Protocol, cast
 
 import zstandard
 
 from minreg.fill.errors import ArchiveInvalid
 
-LARGEST_WINDOW = 128 * 1024 * 1024
-"""Bytes that a stream may make its reader remember: what ``zstd --long=27`` needs."""
+MAX_WINDOW = 128 * 1024 * 1024
+"""Bytes of memory that a stream may demand for its window: what ``zstd --long=27`` needs."""
 
 _CHUNK = 256 * 1024
 _LONGEST_MAGIC = 6
-_GZIP = 16 + zlib.MAX_WBITS
 
 
 class Readable(Protocol):
-    """Where bytes come from, once and in order."""
+    """A stream of bytes that is read once and in order."""
 
     def read(self, size: int, /) -> bytes:
-        """Read up to ``size`` bytes; none are left when none come back."""
-
-
-class _Decompressor(Protocol):
-    """What the decompressors of ``bz2`` and ``lzma`` have in common."""
-
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def needs_input(self) -> bool: ...
-
-    @property
-    def unused_data(self) -> bytes: ...
-
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+        """Return up to ``size`` bytes; an empty result is the end of the stream."""
 
 
 def open_decompressed(source: Readable) -> Readable:
-    """Look at how a stream begins, and return what it is before it was compressed.
+    """Detect the compression of a stream, and return the decompressed stream.
 
     Args:
-        source: The stream. It need not be seekable, and stays the caller's to close.
+        source: The stream. It need not be seekable; the caller closes it.
+
+    Returns:
+        The decompressed stream, or the same bytes if the stream is not compressed. Reading it
+        raises ArchiveInvalid where the stream is damaged or truncated.
 
     Raises:
-        ArchiveInvalid: It is compressed in a way that is not read here. Reading from what
-            comes back raises it where the stream is damaged or cut short.
+        ArchiveInvalid: The compression is not supported.
     """
     beginning = _read_beginning(source)
-    whole = _Rejoined(beginning, source)
-    for magic, name, opener in _FORMATS:
+    stream = _PrefixedStream(beginning, source)
+    for magic, name, open_format in _FORMATS:
         if beginning.startswith(magic):
-            return _Checked(name, opener(whole))
+            return _TranslatedErrors(name, open_format(stream))
     if beginning.startswith(b"\x04\x22\x4d\x18"):
-        raise ArchiveInvalid("it is compressed with lz4: pipe it through 'lz4 -dc' first")
-    return whole
+        raise ArchiveInvalid("lz4 compression is not supported; decompress with 'lz4 -dc' first")
+    return stream
 
 
 def detect_compression(beginning: bytes) -> str | None:
-    """Name the compression of what begins so: gzip, zstd, bzip2, xz, or None."""
+    """Return ``gzip``, ``zstd``, ``bzip2`` or ``xz`` for a stream's first bytes, or None."""
     return next((name for magic, name, _ in _FORMATS if beginning.startswith(magic)), None)
 
 
 def _read_beginning(source: Readable) -> bytes:
     beginning = b""
     while len(beginning) < _LONGEST_MAGIC:
-        more = source.read(_LONGEST_MAGIC - len(beginning))
-        if not more:
+        chunk = source.read(_LONGEST_MAGIC - len(beginning))
+        if not chunk:
             break
-        beginning += more
+        beginning += chunk
     return beginning
 
 
-class _Rejoined:
-    """A stream whose beginning was read already."""
+class _PrefixedStream:
+    """A stream whose first bytes were already read."""
 
     def __init__(self, beginning: bytes, rest: Readable) -> None:
         self._beginning = beginning
@@ -88,12 +76,12 @@ class _Rejoined:
     def read(self, size: int, /) -> bytes:
         if not self._beginning:
             return self._rest.read(size)
-        taken, self._beginning = self._beginning[:size], self._beginning[size:]
-        return taken
+        chunk, self._beginning = self._beginning[:size], self._beginning[size:]
+        return chunk
 
 
-class _Checked:
-    """Says of each decompressor's own errors what they mean for the archive."""
+class _TranslatedErrors:
+    """A decompressed stream that raises ArchiveInvalid for the errors of its decompressor."""
 
     def __init__(self, name: str, decompressed: Readable) -> None:
         self._name = name
@@ -104,38 +92,42 @@ class _Checked:
             return self._decompressed.read(size)
         except EOFError:
             raise ArchiveInvalid(
-                f"its {self._name} stream is cut short: copy the archive again"
+                f"the {self._name} stream is truncated; copy the archive again"
             ) from None
         except (zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
             raise self._damaged(error) from None
         except OSError as error:
-            # bz2 raises it for damage as well, without a number.
+            # bz2 and gzip raise OSError for a damaged stream as well, but without an errno.
             if error.errno is not None:
                 raise
             raise self._damaged(error) from None
 
     def _damaged(self, error: Exception) -> ArchiveInvalid:
         return ArchiveInvalid(
-            f"its {self._name} stream cannot be decompressed ({error}): copy the archive again"
+            f"the {self._name} stream cannot be decompressed ({error}); copy the archive again"
         )
 
 
-class _Streams:
-    """One compressed stream, or several behind each other, as ``cat`` makes them."""
+class _XzStream:
+    """One xz stream, or several concatenated ones (``cat a.xz b.xz``).
 
-    def __init__(self, source: Readable, make_decompressor: Callable[[], _Decompressor]) -> None:
+    ``lzma.LZMAFile`` reads both, but takes no memory limit: a header of 20 bytes can make it
+    allocate a dictionary of 4 GiB. Only ``lzma.LZMADecompressor`` takes a limit.
+    """
+
+    def __init__(self, source: Readable) -> None:
         self._source = source
-        self._make_decompressor = make_decompressor
-        self._decompressor = make_decompressor()
+        self._decompressor = lzma.LZMADecompressor(memlimit=MAX_WINDOW)
 
     def read(self, size: int, /) -> bytes:
         while True:
             compressed = b""
             if self._decompressor.eof:
                 compressed = self._decompressor.unused_data or self._source.read(_CHUNK)
+                # Tapes and block devices leave zeros behind the last stream.
                 if not compressed.strip(b"\0"):
                     return b""
-                self._decompressor = self._make_decompressor()
+                self._decompressor = lzma.LZMADecompressor(memlimit=MAX_WINDOW)
             elif self._decompressor.needs_input:
                 compressed = self._source.read(_CHUNK)
                 if not compressed:
@@ -145,54 +137,33 @@ class _Streams:
                 return content
 
 
-class _Inflater:
-    """``zlib`` with the face of ``bz2`` and ``lzma``."""
-
-    def __init__(self) -> None:
-        self._inflater = zlib.decompressobj(_GZIP)
-
-    @property
-    def eof(self) -> bool:
-        return self._inflater.eof
-
-    @property
-    def needs_input(self) -> bool:
-        return not self._inflater.unconsumed_tail
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inflater.unused_data
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        return self._inflater.decompress(self._inflater.unconsumed_tail + data, max_length)
+# The libraries are typed for files, but call only the method ``read`` of what they decompress.
 
 
 def _open_gzip(source: Readable) -> Readable:
-    return _Streams(source, _Inflater)
+    return gzip.GzipFile(fileobj=cast(BinaryIO, source), mode="rb")
 
 
 def _open_zstd(source: Readable) -> Readable:
-    decompressor = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW)
+    decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
     return decompressor.stream_reader(
-        source,  # type: ignore[arg-type] # only reads
+        cast(BinaryIO, source),
         read_size=_CHUNK,
         read_across_frames=True,
     )
 
 
 def _open_bzip2(source: Readable) -> Readable:
-    return _Streams(source, bz2.BZ2Decompressor)
-
-
-def _open_xz(source: Readable) -> Readable:
-    return _Streams(source, lambda: lzma.LZMADecompressor(memlimit=LARGEST_WINDOW))
+    # BZ2File takes a damaged beginning of a second stream for the end. Nothing is lost
+    # unnoticed: the tar archive in it is truncated then.
+    return bz2.BZ2File(cast(BinaryIO, source))
 
 
 _FORMATS: tuple[tuple[bytes, str, Callable[[Readable], Readable]], ...] = (
     (b"\x1f\x8b", "gzip", _open_gzip),
     (b"\x28\xb5\x2f\xfd", "zstd", _open_zstd),
-    # Frames to be skipped, with which parallel compressors begin.
+    # Skippable frames (RFC 8878, 3.1.2), with which parallel compressors begin.
     *((bytes((first,)) + b"\x2a\x4d\x18", "zstd", _open_zstd) for first in range(0x50, 0x60)),
     (b"BZh", "bzip2", _open_bzip2),
-    (b"\xfd7zXZ\0", "xz", _open_xz),
+    (b"\xfd7zXZ\0", "xz", _XzStream),
 )

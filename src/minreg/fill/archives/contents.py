@@ -1,10 +1,11 @@
-"""What was read of an archive: its documents, its files, and the links between them.
+"""The contents of an archive: its documents, its files, and the links between them.
 
-Contents come before the documents that say what they are, and can be read only once, so
-all of them are spooled as they come. A file whose path is a digest is checked at once.
+An archive is read once, and the documents that describe its files may come last. So every file
+is staged when it is read. A file whose path contains its digest is verified at once.
 """
 
 import re
+from collections.abc import Iterable
 from typing import BinaryIO, Protocol
 
 from minreg.fill.archives.compression import Readable
@@ -12,11 +13,11 @@ from minreg.fill.archives.members import FileMember, LinkMember, Member
 from minreg.fill.errors import ArchiveInvalid
 from minreg.oci.names import Digest, DigestInvalid
 
-LARGEST_DOCUMENT = 4 * 1024 * 1024
+MAX_DOCUMENT = 4 * 1024 * 1024
 """Bytes of JSON that are read into memory. Clients refuse larger manifests."""
 
-MOST_MEMBERS = 20_000
-"""A K3s tarball has some hundred."""
+MAX_MEMBERS = 20_000
+"""Members of one archive; a K3s tarball has some hundred."""
 
 OCI_LAYOUT = "oci-layout"
 INDEX = "index.json"
@@ -27,7 +28,7 @@ _BLOB_PATH = re.compile(r"blobs/([a-z0-9]+)/([0-9a-f]+)")
 
 
 class StagedFile(Protocol):
-    """A file of the archive, kept until the archive was read to its end."""
+    """A file of the archive, stored until the archive was read to its end."""
 
     @property
     def digest(self) -> Digest:
@@ -35,161 +36,183 @@ class StagedFile(Protocol):
 
     @property
     def size(self) -> int:
-        """How many bytes it has."""
+        """Its size in bytes."""
 
     def open(self) -> BinaryIO:
         """Open it for reading; the caller closes it."""
 
     def commit(self) -> None:
-        """Keep it for good, as a blob."""
+        """Store it as a blob of the tree."""
 
 
 class Staging(Protocol):
-    """Where files of the archive are kept while it is read."""
+    """Stores the files of an archive while it is read."""
 
-    def keep(self, file: FileMember, digest: Digest | None) -> StagedFile:
-        """Keep a file.
+    def add(self, file: FileMember, digest: Digest | None) -> StagedFile:
+        """Store a file.
 
         Args:
             file: The file, not yet read.
-            digest: What its bytes must hash to, if that is known.
+            digest: The digest that its bytes must have, or None if it is not known.
 
         Raises:
-            ArchiveInvalid: Its bytes are others, or there is no room for them.
+            ArchiveInvalid: Its bytes have another digest, or do not fit on the disk.
         """
 
-    def holds(self, digest: Digest, size: int) -> bool:
-        """Tell whether a blob need not be in the archive, for it is where it belongs."""
+    def has_blob(self, digest: Digest, size: int) -> bool:
+        """Return whether the tree already has a blob, so that the archive need not have it."""
 
 
 class ArchiveContents:
     """The contents of one archive.
 
     Args:
-        spool: Where they are kept.
+        staging: Where its files are stored.
     """
 
-    def __init__(self, spool: Staging) -> None:
-        self._spool = spool
+    def __init__(self, staging: Staging) -> None:
+        self._staging = staging
         self._members = 0
         self._documents: dict[str, bytes] = {}
         self._files: dict[str, StagedFile] = {}
         self._links: dict[str, str] = {}
-        self._by_digest: dict[Digest, StagedFile] = {}
-        self._made: dict[Digest, bytes] = {}
-        self._known: dict[str, str | bytes | Digest] = {}
+        self._files_by_digest: dict[Digest, StagedFile] = {}
+        self._generated: dict[Digest, bytes] = {}
+        self._values: dict[str, str | bytes | Digest] = {}
 
-    def add(self, member: Member) -> None:
-        """Take in a member, and read it.
+    @classmethod
+    def read(cls, members: Iterable[Member], staging: Staging) -> "ArchiveContents":
+        """Read all members of an archive, and stage its files.
 
         Raises:
-            ArchiveInvalid: It is not what its name says, or does not fit to the others.
+            ArchiveInvalid: A member is damaged, conflicts with another one, or does not belong
+                in an image archive.
+        """
+        contents = cls(staging)
+        for member in members:
+            contents.add(member)
+        contents.check_links()
+        return contents
+
+    def add(self, member: Member) -> None:
+        """Read a member, and stage it if it is a file.
+
+        Raises:
+            ArchiveInvalid: The member is damaged, or conflicts with another one.
         """
         self._members += 1
-        if self._members > MOST_MEMBERS:
-            raise ArchiveInvalid(f"it has more than {MOST_MEMBERS} members: split it")
+        if self._members > MAX_MEMBERS:
+            raise ArchiveInvalid(f"the archive has more than {MAX_MEMBERS} members; split it")
         if isinstance(member, LinkMember):
-            self._check_single(member.path, member.target)
+            self._check_unique(member.path, member.target)
             self._links[member.path] = member.target
         elif member.path in _DOCUMENTS:
             content = _read_document(member.path, member.size, member.content)
-            self._check_single(member.path, content)
+            self._check_unique(member.path, content)
             self._documents[member.path] = content
         else:
-            spooled = self._spool.keep(member, _digest_in_path(member.path))
-            self._check_single(member.path, spooled.digest)
-            self._files[member.path] = spooled
-            self._by_digest.setdefault(spooled.digest, spooled)
+            file = self._staging.add(member, _digest_in_path(member.path))
+            self._check_unique(member.path, file.digest)
+            self._files[member.path] = file
+            self._files_by_digest.setdefault(file.digest, file)
 
     def check_links(self) -> None:
-        """Make sure that no link leads in a circle, whether it is needed or not."""
+        """Check that no link is part of a loop, whether it is used or not.
+
+        Raises:
+            ArchiveInvalid: One is.
+        """
         for path in self._links:
             self.find(path)
 
     def document(self, path: str) -> bytes | None:
-        """Return one of the documents that say what the archive holds."""
+        """Return ``oci-layout``, ``index.json`` or ``manifest.json``; None if it is missing."""
         return self._documents.get(path)
 
     def find(self, path: str) -> StagedFile | None:
-        """Find a file by its path, through links.
+        """Return the file at a path, links followed; None if there is none.
 
         Raises:
-            ArchiveInvalid: The links lead in a circle.
+            ArchiveInvalid: The links form a loop.
         """
-        passed: set[str] = set()
+        visited: set[str] = set()
         while path in self._links:
-            if path in passed:
+            if path in visited:
                 raise ArchiveInvalid(
-                    f"{path!r} is a link that leads in a circle: "
-                    "it was not made by an image tool, so it is not read"
+                    f"{path!r} is part of a loop of links; "
+                    "no image tool writes such an archive, so it is refused"
                 )
-            passed.add(path)
+            visited.add(path)
             path = self._links[path]
-        # However many links lead to each other, none is followed often.
-        self._links.update(dict.fromkeys(passed, path))
+        # Point every link of the chain at its end: otherwise n links to each other would take
+        # n² steps in check_links.
+        self._links.update(dict.fromkeys(visited, path))
         return self._files.get(path)
 
     def commit(self, digest: Digest) -> None:
-        """Keep a blob for good, unless it is where it belongs already."""
-        spooled = self._by_digest.get(digest)
-        if spooled is not None:
-            spooled.commit()
+        """Store a blob in the tree, unless the tree already has it."""
+        file = self._files_by_digest.get(digest)
+        if file is not None:
+            file.commit()
 
     def is_available(self, digest: Digest, size: int) -> bool:
-        """Tell whether a blob is in the archive, or already where it belongs."""
-        spooled = self._by_digest.get(digest)
-        if spooled is None:
-            return self._spool.holds(digest, size)
-        return spooled.size == size
+        """Return whether a blob of ``size`` bytes is in the archive or already in the tree."""
+        file = self._files_by_digest.get(digest)
+        if file is None:
+            return self._staging.has_blob(digest, size)
+        return file.size == size
 
     def add_manifest(self, content: bytes) -> Digest:
-        """Add a manifest that was made for an image that has none."""
+        """Add a manifest that was generated for an image without one, and return its digest."""
         digest = Digest.of(content)
-        self._made[digest] = content
+        self._generated[digest] = content
         return digest
 
     def size_of(self, digest: Digest) -> int | None:
-        """Tell how many bytes a file has; None if it is not in the archive."""
-        spooled = self._by_digest.get(digest)
-        return None if spooled is None else spooled.size
+        """Return the size of a file in bytes; None if it is not in the archive."""
+        file = self._files_by_digest.get(digest)
+        return None if file is None else file.size
 
-    def read(self, digest: Digest) -> bytes:
-        """Read a manifest or a config that is there whole.
+    def read_file(self, digest: Digest) -> bytes:
+        """Return the bytes of a manifest or a config.
 
         Raises:
             ArchiveInvalid: It is too large to be one.
-            KeyError: It is not there.
+            KeyError: It is not in the archive.
         """
-        made = self._made.get(digest)
-        return made if made is not None else read_spooled(self._by_digest[digest])
+        generated = self._generated.get(digest)
+        return generated if generated is not None else read_staged(self._files_by_digest[digest])
 
-    def _check_single(self, path: str, value: str | bytes | Digest) -> None:
-        """Refuse what would be one thing to one reader and another to the next."""
-        if self._known.setdefault(path, value) != value:
-            raise ArchiveInvalid(f"{path!r} is in it twice, and differs: make the archive anew")
+    def _check_unique(self, path: str, value: str | bytes | Digest) -> None:
+        """Refuse a path with two meanings, of which each reader would choose another."""
+        if self._values.setdefault(path, value) != value:
+            raise ArchiveInvalid(
+                f"{path!r} is in the archive twice, with different content; "
+                "create the archive again"
+            )
 
 
-def read_spooled(spooled: StagedFile) -> bytes:
-    """Read a small spooled file whole.
+def read_staged(file: StagedFile) -> bytes:
+    """Return the bytes of a small staged file.
 
     Raises:
         ArchiveInvalid: It is too large for a document.
     """
-    with spooled.open() as file:
-        return _read_document(str(spooled.digest), spooled.size, file)
+    with file.open() as opened:
+        return _read_document(str(file.digest), file.size, opened)
 
 
 def _read_document(name: str, size: int, content: Readable) -> bytes:
-    if size > LARGEST_DOCUMENT:
+    if size > MAX_DOCUMENT:
         raise ArchiveInvalid(
-            f"{name!r} has {size} bytes, more than a client takes for a document: "
-            "it was not made by an image tool, so it is not read"
+            f"{name!r} has {size} bytes, more than a client accepts for a document; "
+            "no image tool writes such an archive, so it is refused"
         )
-    return b"".join(iter(lambda: content.read(LARGEST_DOCUMENT), b""))
+    return b"".join(iter(lambda: content.read(MAX_DOCUMENT), b""))
 
 
 def _digest_in_path(path: str) -> Digest | None:
-    """Read the digest that an OCI layout's path to a blob states (image-layout.md)."""
+    """Return the digest in a path ``blobs/ALGORITHM/HEX`` (OCI image-spec, image-layout.md)."""
     match = _BLOB_PATH.fullmatch(path)
     if match is None:
         return None

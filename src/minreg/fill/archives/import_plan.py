@@ -1,28 +1,28 @@
-"""What of an archive makes up one image, in the order in which it is to be published."""
+"""The parts of one image in an archive, in the order in which they are published."""
 
 from collections.abc import Sequence
 
 import attrs
 
 from minreg.fill.archives.contents import ArchiveContents
-from minreg.fill.archives.naming import ArchivedImage, parse_sound_manifest
+from minreg.fill.archives.naming import ArchivedImage, parse_valid_manifest
 from minreg.fill.errors import ArchiveInvalid
 from minreg.fill.platforms import is_requested
 from minreg.oci.manifests import Descriptor, Manifest
 from minreg.oci.names import Digest
 from minreg.oci.platforms import Platform
 
-_DEEPEST = 4
-"""How many indexes may lie within each other; clients follow one or two."""
+_MAX_DEPTH = 4
+"""Levels of indexes within indexes; clients follow one or two."""
 
 
 @attrs.frozen
 class ImagePlan:
-    """The parts of an image that an archive holds.
+    """The parts of an image that an archive contains.
 
-    ``manifests`` are in the order of publishing, children before parents, that of the
-    image last. ``missing`` are the manifests that its indexes name and that are not wanted,
-    or that the archive does not hold whole: the image is sparse.
+    ``manifests`` are in the order of publishing: children before parents, the image's own
+    manifest or index last. ``missing`` are the manifests that its indexes name, but that were
+    not selected or are incomplete in the archive: the image is sparse then.
     """
 
     manifests: tuple[Digest, ...]
@@ -31,30 +31,30 @@ class ImagePlan:
 
 
 class _Incomplete(Exception):
-    """A manifest names a blob that is not there."""
+    """A manifest names a blob that is not available."""
 
 
 def plan_image(
     contents: ArchiveContents, image: ArchivedImage, platforms: Sequence[Platform]
 ) -> ImagePlan:
-    """Collect what is to be published for an image.
+    """Collect the manifests and blobs of an image.
 
     Args:
         contents: The archive, read to its end.
         image: One of its images.
-        platforms: The platforms that are wanted; all, where there are none.
+        platforms: The selected platforms; empty for all.
 
     Raises:
-        ArchiveInvalid: The image does not hold together, or has nothing for any of the
+        ArchiveInvalid: The image is damaged or incomplete, or has nothing for any of the
             platforms.
     """
-    collected = _Collector(contents, platforms)
+    collector = _Collector(contents, platforms)
     try:
-        collected.add(image.digest, depth=0)
+        collector.add(image.digest, depth=0)
     except _Incomplete as error:
-        raise ArchiveInvalid(f"{image} is not whole: {error}; export the image anew") from None
+        raise ArchiveInvalid(f"{image} is incomplete: {error}; export the image again") from None
     return ImagePlan(
-        tuple(collected.manifests), tuple(collected.blobs.values()), tuple(collected.missing)
+        tuple(collector.manifests), tuple(collector.blobs.values()), tuple(collector.missing)
     )
 
 
@@ -65,11 +65,16 @@ class _Collector:
         self.manifests: list[Digest] = []
         self.blobs: dict[Digest, Descriptor] = {}
         self.missing: list[Descriptor] = []
+        # Why each child could not be added; empty for those that were.
         self._outcomes: dict[Digest, str] = {}
 
     def add(self, digest: Digest, depth: int) -> None:
-        """Add a manifest and all that it names, or nothing."""
-        manifest = parse_sound_manifest(str(digest), self._contents.read(digest))
+        """Add a manifest and all that it names.
+
+        Raises:
+            _Incomplete: A part is missing; the manifest was not added.
+        """
+        manifest = parse_valid_manifest(str(digest), self._contents.read_file(digest))
         if manifest.is_index:
             self._add_children(digest, manifest, depth)
         else:
@@ -77,24 +82,24 @@ class _Collector:
         self.manifests.append(digest)
 
     def _add_children(self, digest: Digest, index: Manifest, depth: int) -> None:
-        if depth == _DEEPEST:
+        if depth == _MAX_DEPTH:
             raise ArchiveInvalid(
-                f"{digest} is an index within {depth} others, which no client follows: "
-                "export the image anew"
+                f"{digest} is an index within {depth} others, which no client follows; "
+                "export the image again"
             )
-        wanted = [
+        selected = [
             child for child in index.manifests if is_requested(child.platform, self._platforms)
         ]
-        self.missing += [child for child in index.manifests if child not in wanted]
-        reasons = {child.digest: self._add_child(child, depth) for child in wanted}
-        images = [child for child in wanted if not child.is_attestation]
-        if index.manifests and not wanted:
-            raise _Incomplete(_say_nothing_wanted(digest, index))
-        if images and all(reasons[child.digest] for child in images):
-            raise _Incomplete(reasons[images[0].digest])
+        self.missing += [child for child in index.manifests if child not in selected]
+        outcomes = {child.digest: self._add_child(child, depth) for child in selected}
+        images = [child for child in selected if not child.is_attestation]
+        if index.manifests and not selected:
+            raise _Incomplete(_describe_offered(digest, index))
+        if images and all(outcomes[child.digest] for child in images):
+            raise _Incomplete(outcomes[images[0].digest])
 
     def _add_child(self, child: Descriptor, depth: int) -> str:
-        """Add a manifest that an index names; return why it could not be added, or nothing."""
+        """Add a child of an index; return why it could not be added, or an empty string."""
         if child.digest not in self._outcomes:
             self._outcomes[child.digest] = self._try_child(child, depth)
             if self._outcomes[child.digest]:
@@ -107,8 +112,8 @@ class _Collector:
             return f"manifest {child.digest} ({child.platform}) is not in the archive"
         if size != child.size:
             raise ArchiveInvalid(
-                f"{child.digest} has {size} bytes, and {child.size} are stated: "
-                "export the image anew"
+                f"{child.digest} has {size} bytes, but its index states {child.size}; "
+                "export the image again"
             )
         try:
             self.add(child.digest, depth + 1)
@@ -121,11 +126,11 @@ class _Collector:
         for blob in blobs.values():
             if not self._contents.is_available(blob.digest, blob.size):
                 raise _Incomplete(
-                    f"blob {blob.digest} of {digest} is not in the archive, with {blob.size} bytes"
+                    f"blob {blob.digest} of {digest}, of {blob.size} bytes, is not in the archive"
                 )
         self.blobs.update(blobs)
 
 
-def _say_nothing_wanted(digest: Digest, index: Manifest) -> str:
+def _describe_offered(digest: Digest, index: Manifest) -> str:
     offered = ", ".join(sorted({str(child.platform) for child in index.manifests}))
-    return f"{digest} has nothing for the wanted platforms, but for {offered}"
+    return f"{digest} has nothing for the selected platforms, only for {offered}"

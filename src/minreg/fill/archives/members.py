@@ -1,4 +1,4 @@
-"""How members are called, and where links among them lead."""
+"""The members of an archive: their paths, and the targets of links among them."""
 
 import posixpath
 
@@ -7,48 +7,49 @@ import attrs
 from minreg.fill.archives.compression import Readable
 from minreg.fill.errors import ArchiveInvalid
 
-_LONGEST = 1024
-_MEND = "it was not made by an image tool, so it is not read"
+_MAX_PATH = 1024
+_REFUSED = "no image tool writes such an archive, so it is refused"
 
 
-def clean_path(path: str) -> str:
-    """Spell a member's path in the one way that compares: ``./a//b`` is ``a/b``.
+def normalize_path(path: str) -> str:
+    """Return a member's path in its one canonical form: ``./a//b`` is ``a/b``.
 
     Raises:
-        ArchiveInvalid: It is absolute, leads upwards or is longer than any image tool
+        ArchiveInvalid: The path is absolute, contains ``..`` or is longer than any image tool
             makes it.
     """
-    if len(path) > _LONGEST:
-        raise ArchiveInvalid(f"{path[:60]!r}… has a path of {len(path)} characters: {_MEND}")
+    if len(path) > _MAX_PATH:
+        raise ArchiveInvalid(f"{path[:60]!r}… has a path of {len(path)} characters; {_REFUSED}")
     if path.startswith("/"):
-        raise ArchiveInvalid(f"{path!r} is an absolute path: {_MEND}")
+        raise ArchiveInvalid(f"{path!r} is an absolute path; {_REFUSED}")
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise ArchiveInvalid(f"{path!r} leads out of the archive: {_MEND}")
+        raise ArchiveInvalid(f"{path!r} leads out of the archive; {_REFUSED}")
     return "/".join(parts)
 
 
-def clean_symbolic_link(path: str, target: str) -> str:
-    """Find the member that a symbolic link points to.
+def resolve_symbolic_link(path: str, target: str) -> str:
+    """Return the path of the member that a symbolic link points to.
 
     Args:
-        path: The link's own path, clean.
-        target: What is written in it, which counts from the link's directory.
+        path: The link's own path, normalized.
+        target: The text of the link, relative to the link's directory.
 
     Raises:
-        ArchiveInvalid: It leads out of the archive.
+        ArchiveInvalid: The link leads out of the archive.
     """
     joined = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
     if joined.startswith(("/", "../")) or joined == "..":
-        raise ArchiveInvalid(f"{path!r} is a link out of the archive, to {target!r}: {_MEND}")
-    return clean_path(joined)
+        raise ArchiveInvalid(f"{path!r} is a link out of the archive, to {target!r}; {_REFUSED}")
+    return normalize_path(joined)
 
 
 @attrs.frozen
 class FileMember:
-    """A file in an archive. It is read before the next member is asked for, or never.
+    """A file in an archive.
 
-    ``path`` is clean, ``size`` in bytes and what ``content`` will give.
+    Its content can only be read until the next member is requested. ``path`` is normalized,
+    ``size`` is the length of ``content`` in bytes.
     """
 
     path: str
@@ -58,7 +59,7 @@ class FileMember:
 
 @attrs.frozen
 class LinkMember:
-    """A second name for a file: ``target`` is the path of that, clean like ``path``."""
+    """A symbolic or hard link; ``path`` and ``target`` are normalized paths of members."""
 
     path: str
     target: str

@@ -1,4 +1,4 @@
-"""OCI image layouts: what their ``index.json`` says, and what it calls its images.
+"""Images of an OCI image layout: its ``index.json``, and the names in it.
 
 Sources: OCI image-spec, image-layout.md; the annotations that containerd and Docker add.
 """
@@ -7,7 +7,7 @@ from minreg.fill.archives.contents import INDEX, OCI_LAYOUT, ArchiveContents
 from minreg.fill.archives.naming import (
     ArchivedImage,
     parse_json,
-    parse_sound_manifest,
+    parse_valid_manifest,
     read_diff_ids,
 )
 from minreg.fill.errors import ArchiveInvalid
@@ -16,15 +16,15 @@ from minreg.oci.names import DOCKER_CONFIG, OCI_CONFIG
 
 _IMAGE_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 _VERSION = "1.0.0"
-_WHOLE_NAME = "io.containerd.image.name"
-_REFERENCE = "org.opencontainers.image.ref.name"
+_FULL_NAME_ANNOTATION = "io.containerd.image.name"
+_REFERENCE_ANNOTATION = "org.opencontainers.image.ref.name"
 
 
 def is_oci_layout(contents: ArchiveContents) -> bool:
-    """Tell whether an archive is an OCI layout, whatever else it is.
+    """Return whether an archive is an OCI layout; it may be a docker-archive as well.
 
     Raises:
-        ArchiveInvalid: It is one of a version that is not known.
+        ArchiveInvalid: It is one of an unknown version.
     """
     content = contents.document(OCI_LAYOUT)
     if content is None:
@@ -33,27 +33,28 @@ def is_oci_layout(contents: ArchiveContents) -> bool:
     version = layout.get("imageLayoutVersion") if isinstance(layout, dict) else None
     if version != _VERSION:
         raise ArchiveInvalid(
-            f"{OCI_LAYOUT!r} states the version {version!r}: export the image as {_VERSION}"
+            f"{OCI_LAYOUT!r} states the unknown version {version!r}; "
+            f"export the image as {_VERSION}"
         )
     return True
 
 
 def list_oci_images(contents: ArchiveContents) -> list[ArchivedImage]:
-    """List the images of an OCI layout.
+    """Return the images of an OCI layout.
 
     Returns:
-        The images; none if its index is empty, as some versions of Docker leave it.
+        The images; an empty list if the index is empty, as some versions of Docker write it.
 
     Raises:
-        ArchiveInvalid: The index is damaged, or names what is not there.
+        ArchiveInvalid: The index is damaged, or names a manifest that is not in the archive.
     """
     content = contents.document(INDEX)
     if content is None:
-        raise ArchiveInvalid(f"it has an {OCI_LAYOUT!r}, but no {INDEX!r}: copy it again")
+        raise ArchiveInvalid(f"the archive has an {OCI_LAYOUT!r}, but no {INDEX!r}; copy it again")
     index = parse_json(INDEX, content)
     if isinstance(index, dict) and not index.get("manifests"):
         return []
-    descriptors = parse_sound_manifest(INDEX, content).manifests
+    descriptors = parse_valid_manifest(INDEX, content).manifests
     return [
         _make_image(contents, descriptor)
         for descriptor in descriptors
@@ -62,17 +63,17 @@ def list_oci_images(contents: ArchiveContents) -> list[ArchivedImage]:
 
 
 def has_all_layers(contents: ArchiveContents, image: ArchivedImage) -> bool:
-    """Tell whether a manifest names as many layers as its config does.
+    """Return whether a manifest has as many layers as its config.
 
-    Docker 25.0 named each only once where an image has a layer several times.
+    Docker 25.0 lists a layer only once in the manifest if the image has it several times.
     """
-    manifest = parse_sound_manifest(str(image), contents.read(image.digest))
+    manifest = parse_valid_manifest(str(image), contents.read_file(image.digest))
     config = manifest.config
     if config is None or config.media_type not in _IMAGE_CONFIGS:
         return True
     if contents.size_of(config.digest) is None:
         return True
-    diff_ids = read_diff_ids(str(config.digest), contents.read(config.digest))
+    diff_ids = read_diff_ids(str(config.digest), contents.read_file(config.digest))
     return len(manifest.layers) == len(diff_ids)
 
 
@@ -80,28 +81,28 @@ def _make_image(contents: ArchiveContents, descriptor: Descriptor) -> ArchivedIm
     size = contents.size_of(descriptor.digest)
     names = _names(descriptor)
     if size != descriptor.size:
-        state = "is not in it" if size is None else f"has {size} bytes in it"
-        called = f", of {names[0]}," if names else ""
+        state = "is not in the archive" if size is None else f"has {size} bytes"
+        owner = f", of {names[0]}," if names else ""
         raise ArchiveInvalid(
-            f"{INDEX!r} names {descriptor.digest}{called} with {descriptor.size} bytes, "
-            f"which {state}: export the image anew"
+            f"{INDEX!r} names {descriptor.digest}{owner} with {descriptor.size} bytes, "
+            f"which {state}; export the image again"
         )
     return ArchivedImage(descriptor.digest, names, _bare_tag(descriptor), descriptor.platform)
 
 
 def _names(descriptor: Descriptor) -> tuple[str, ...]:
-    """Read what an image is called, from what says most.
+    """Return the image's full name, in a tuple that is empty if there is none.
 
-    The annotation of the specification holds a bare tag in the hands of most tools, and a
-    whole name in those of some.
+    Most tools write only a tag into the annotation of the specification, some a full name, and
+    containerd writes the full name into an annotation of its own.
     """
-    whole_name = descriptor.annotations.get(_WHOLE_NAME)
-    if whole_name:
-        return (whole_name,)
-    reference = descriptor.annotations.get(_REFERENCE, "")
+    full_name = descriptor.annotations.get(_FULL_NAME_ANNOTATION)
+    if full_name:
+        return (full_name,)
+    reference = descriptor.annotations.get(_REFERENCE_ANNOTATION, "")
     return (reference,) if set("/:@") & set(reference) else ()
 
 
 def _bare_tag(descriptor: Descriptor) -> str:
-    reference = descriptor.annotations.get(_REFERENCE, "")
+    reference = descriptor.annotations.get(_REFERENCE_ANNOTATION, "")
     return "" if set("/:@") & set(reference) else reference

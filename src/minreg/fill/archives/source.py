@@ -1,4 +1,4 @@
-"""An image archive that was unpacked, or an OCI layout that never was packed."""
+"""Opens an image archive: a tar file, standard input, or a directory with its files."""
 
 import os
 import stat
@@ -12,93 +12,53 @@ from minreg.fill.archives.members import (
     FileMember,
     LinkMember,
     Member,
-    clean_path,
-    clean_symbolic_link,
+    normalize_path,
+    resolve_symbolic_link,
 )
 from minreg.fill.archives.tar import read_tar
 from minreg.fill.errors import ArchiveInvalid
 
-
-def read_directory(root: str) -> Iterator[Member]:
-    """Read what lies below a directory, in the order of the names.
-
-    Raises:
-        ArchiveInvalid: Something there is neither a file, nor a directory, nor a link, is
-            a link that leads out of the directory, or lies deeper than in any archive.
-    """
-    unread = [_scan(root, "")]
-    while unread:
-        path, entry = next(unread[-1], ("", None))
-        if entry is None:
-            unread.pop()
-        elif entry.is_symlink():
-            yield LinkMember(path, clean_symbolic_link(path, os.readlink(entry.path)))
-        elif entry.is_dir():
-            unread.append(_scan(root, path))
-        elif entry.is_file():
-            yield from _read_file(path, entry.path)
-        else:
-            raise ArchiveInvalid(
-                f"{path!r} is neither a file, nor a directory, nor a link: remove it"
-            )
-
-
-def _scan(root: str, above: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Go through a directory in the order of its names, the path of each with it."""
-    with os.scandir(os.path.join(root, above)) as scanned:
-        entries = sorted(scanned, key=lambda entry: entry.name)
-    for entry in entries:
-        yield clean_path(os.path.join(above, entry.name)), entry
-
-
-def _read_file(path: str, place: str) -> Iterator[Member]:
-    # Follows no link that was put there just now.
-    descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        yield FileMember(path, os.fstat(descriptor).st_size, file)
-
-
 STANDARD_INPUT = "-"
 
-Advance = Callable[[int], None]
-"""Is told how many more bytes were read."""
+ProgressCallback = Callable[[int], None]
+"""Called with the number of bytes that were read since the last call."""
 
 
-def ignore(size: int) -> None:
-    """Do nothing about ``size`` bytes."""
+def ignore_progress(size: int) -> None:
+    """Ignore a report of ``size`` more bytes."""
 
 
 @contextmanager
 def open_members(
-    source: str, standard_input: Readable, advance: Advance = ignore
+    source: str, standard_input: Readable, advance: ProgressCallback = ignore_progress
 ) -> Iterator[Iterator[Member]]:
-    """Open an archive, to be read once.
+    """Open an archive, and give an iterator over its members that can be used once.
 
     Args:
-        source: The path of a file or directory, or ``-``.
-        standard_input: What ``-`` stands for.
-        advance: Is told of bytes that were read of the source.
+        source: The path of a file or directory, or ``-`` for standard input.
+        standard_input: The stream to read for ``-``.
+        advance: Called with the number of bytes that were read of the source.
 
     Raises:
-        ArchiveInvalid: It is not there or cannot be read. Reading the members raises it
-            for what is wrong with them.
+        ArchiveInvalid: The source does not exist or cannot be read. Iterating over the
+            members raises it for what is wrong with them.
     """
     try:
         if source == STANDARD_INPUT:
-            yield read_tar(open_decompressed(_Watched(standard_input, advance)))
+            yield read_tar(open_decompressed(_CountedStream(standard_input, advance)))
         elif os.path.isdir(source):
             _check_directory(source)
-            yield (_watch(member, advance) for member in read_directory(source))
+            yield (_count_content(member, advance) for member in read_directory(source))
         else:
             with open(source, "rb", buffering=0) as file:
-                yield read_tar(open_decompressed(_Watched(file, advance)))
+                yield read_tar(open_decompressed(_CountedStream(file, advance)))
     except OSError as error:
-        place = error.filename or source
-        raise ArchiveInvalid(f"cannot read {place}: {error.strerror}") from None
+        path = error.filename or source
+        raise ArchiveInvalid(f"cannot read {path}: {error.strerror}") from None
 
 
 def measure_source(source: str) -> int | None:
-    """Tell how many bytes there are to read, if that is known before."""
+    """Return the size of an archive in bytes; None for a directory, a pipe or nothing."""
     try:
         status = os.stat(source)
     except OSError:
@@ -106,10 +66,58 @@ def measure_source(source: str) -> int | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-class _Watched:
-    """A stream that tells how much was read of it."""
+def read_directory(root: str) -> Iterator[Member]:
+    """Yield the files and links below a directory, sorted by name in each directory.
 
-    def __init__(self, stream: Readable, advance: Advance) -> None:
+    Raises:
+        ArchiveInvalid: There is something other than files, directories and links, a link
+            leads out of ``root``, or a path is longer than in any archive.
+    """
+    pending = [_scan(root, "")]
+    while pending:
+        path, entry = next(pending[-1], ("", None))
+        if entry is None:
+            pending.pop()
+        elif entry.is_symlink():
+            yield LinkMember(path, resolve_symbolic_link(path, os.readlink(entry.path)))
+        elif entry.is_dir():
+            pending.append(_scan(root, path))
+        elif entry.is_file():
+            yield from _read_file(path, entry.path)
+        else:
+            raise ArchiveInvalid(f"{path!r} is neither a file, a directory nor a link; remove it")
+
+
+def _scan(root: str, parent: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield the entries of a directory, sorted by name, each with its path below ``root``."""
+    with os.scandir(os.path.join(root, parent)) as scanned:
+        entries = sorted(scanned, key=lambda entry: entry.name)
+    for entry in entries:
+        yield normalize_path(os.path.join(parent, entry.name)), entry
+
+
+def _read_file(path: str, file_path: str) -> Iterator[Member]:
+    # O_NOFOLLOW: the file may have been replaced by a link since the directory was read.
+    descriptor = os.open(file_path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        yield FileMember(path, os.fstat(descriptor).st_size, file)
+
+
+def _check_directory(path: str) -> None:
+    """Refuse a directory that is no image archive before all of it is read."""
+    if not any(
+        os.path.exists(os.path.join(path, name)) for name in ("index.json", "manifest.json")
+    ):
+        raise ArchiveInvalid(
+            "the directory has neither an index.json nor a manifest.json, so it is no image "
+            "archive; name the archives in it"
+        )
+
+
+class _CountedStream:
+    """A stream that reports how many bytes were read of it."""
+
+    def __init__(self, stream: Readable, advance: ProgressCallback) -> None:
         self._stream = stream
         self._advance = advance
 
@@ -119,18 +127,7 @@ class _Watched:
         return content
 
 
-def _watch(member: Member, advance: Advance) -> Member:
+def _count_content(member: Member, advance: ProgressCallback) -> Member:
     if isinstance(member, LinkMember):
         return member
-    return attrs.evolve(member, content=_Watched(member.content, advance))
-
-
-def _check_directory(path: str) -> None:
-    """Refuse a directory of archives before all of it is read."""
-    if not any(
-        os.path.exists(os.path.join(path, name)) for name in ("index.json", "manifest.json")
-    ):
-        raise ArchiveInvalid(
-            "it has neither an index.json nor a manifest.json, so it is no image archive: "
-            "name the archives that lie in it"
-        )
+    return attrs.evolve(member, content=_CountedStream(member.content, advance))

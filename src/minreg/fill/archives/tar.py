@@ -1,33 +1,44 @@
-"""The headers of tar archives, one by one.
+"""Reads the members of a tar archive from a stream that cannot be sought.
 
-Only what image archives use is read. Sizes are bounded before anything is read, since
-the archive may come from anyone. Source: POSIX.1-2017, pax, "ustar Interchange Format"
-and "pax Header Block"; GNU tar, "Basic Tar Format".
+Headers are decoded by ``tarfile.TarInfo.frombuf``. The loop over them is not that of
+``tarfile.TarFile``, which is not made for archives from strangers; tried with Python 3.11,
+in mode ``r|``, with the archives of tests/test_archives_tar.py, it
+
+- takes a damaged header, except the first, for the end of the archive;
+- reads the size ``1e3`` of a pax header as 0, and ``-1`` as it is;
+- hangs on the size 99999999999999999999 (it skips content in a loop);
+- ignores damaged pax records;
+- ends with RecursionError after some hundred extension headers in a row;
+- reads extension headers of any size into memory;
+- applies the path of a global pax header to every member.
+
+Sources: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block"; GNU tar manual,
+"Basic Tar Format".
 """
 
 import tarfile
 from collections.abc import Iterator, Mapping
-
-import attrs
 
 from minreg.fill.archives.compression import Readable
 from minreg.fill.archives.members import (
     FileMember,
     LinkMember,
     Member,
-    clean_path,
-    clean_symbolic_link,
+    normalize_path,
+    resolve_symbolic_link,
 )
 from minreg.fill.errors import ArchiveInvalid
 
-BLOCK = 512
-"""Bytes that headers have, and that contents are filled up to."""
+_MAX_EXTENSION = 64 * 1024
+"""Bytes of an extension header: it holds a path, a link's target and a few times."""
 
-LARGEST_EXTENSION = 64 * 1024
-"""Bytes. An extension holds a path, a link and a few times."""
+_MAX_PADDING = 64 * 1024 * 1024
+"""Bytes of zeros that may follow the end of the archive."""
 
-FILES = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE})
-EXTENSIONS = frozenset(
+_CHUNK = 1024 * 1024
+
+_FILES = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE})
+_EXTENSIONS = frozenset(
     {
         tarfile.XHDTYPE,
         tarfile.XGLTYPE,
@@ -38,73 +49,84 @@ EXTENSIONS = frozenset(
 )
 
 
-@attrs.frozen
-class Header:
-    """What the header of a member says; ``size`` in bytes."""
+def read_tar(stream: Readable) -> Iterator[Member]:
+    """Yield the members of a tar archive, and read the stream to its end.
 
-    kind: bytes
-    path: str
-    target: str
-    size: int
-
-
-def parse_header(block: bytes) -> Header:
-    """Read a header.
+    Directories are skipped.
 
     Args:
-        block: Its 512 bytes.
+        stream: The decompressed archive.
 
     Raises:
-        ArchiveInvalid: Its checksum is wrong, or it makes no sense.
+        ArchiveInvalid: The archive is damaged, truncated, followed by other data, or has a
+            member that does not belong in an image archive.
     """
+    for header in _read_headers(stream):
+        path = normalize_path(header.name)
+        if header.type in _FILES:
+            content = _MemberContent(path, header.size, stream)
+            yield FileMember(path, header.size, content)
+            content.skip()
+        elif header.type == tarfile.SYMTYPE:
+            yield LinkMember(path, resolve_symbolic_link(path, header.linkname))
+        elif header.type == tarfile.LNKTYPE:
+            yield LinkMember(path, normalize_path(header.linkname))
+        elif header.type != tarfile.DIRTYPE:
+            raise ArchiveInvalid(
+                f"{path!r} is neither a file, a directory nor a link; "
+                "no image tool writes such an archive, so it is refused"
+            )
+    _check_padding(stream)
+
+
+def _read_headers(stream: Readable) -> Iterator[tarfile.TarInfo]:
+    """Yield the header of each member, with its extension headers applied.
+
+    The caller reads the member's content before it requests the next header.
+    """
+    extensions: dict[str, str] = {}
+    while (block := _read_block(stream)).strip(b"\0"):
+        header = _parse_header(block)
+        if header.type not in _EXTENSIONS:
+            _apply_extensions(header, extensions)
+            yield header
+            extensions = {}
+            continue
+        if header.size > _MAX_EXTENSION:
+            raise ArchiveInvalid(
+                f"the header of a member takes {header.size} bytes; "
+                "no image tool writes such an archive, so it is refused"
+            )
+        content = _MemberContent("a header", header.size, stream).read_all()
+        extensions.update(_parse_extension(header, content))
+
+
+def _parse_header(block: bytes) -> tarfile.TarInfo:
     try:
-        member = tarfile.TarInfo.frombuf(block, "utf-8", "backslashreplace")
+        header = tarfile.TarInfo.frombuf(block, "utf-8", "backslashreplace")
     except tarfile.HeaderError:
         raise ArchiveInvalid(
-            "it is no tar archive, or damaged: give an image archive, or copy it again"
+            "this is no tar archive, or a damaged one; give an image archive, or copy it again"
         ) from None
-    if member.size < 0:
-        raise ArchiveInvalid(f"{member.name!r} has a negative size: copy the archive again")
-    return Header(member.type, member.name, member.linkname, member.size)
+    if header.size < 0:
+        raise ArchiveInvalid(f"{header.name!r} has a negative size; copy the archive again")
+    return header
 
 
-def parse_extension(header: Header, content: bytes) -> Mapping[str, str]:
-    """Read what stands before a header because it has no room there.
-
-    Args:
-        header: The extension's own header, of one of ``EXTENSIONS``.
-        content: What follows that header.
-
-    Returns:
-        What overrides the next header, under the keywords of pax.
-    """
-    if header.kind == tarfile.XGLTYPE:
-        # Holds for all members, so no path, link or size stands in it.
+def _parse_extension(header: tarfile.TarInfo, content: bytes) -> Mapping[str, str]:
+    """Return the fields that override those of the next header, under their names in pax."""
+    if header.type == tarfile.XGLTYPE:
+        # A global header holds for all members, so path, linkpath and size make no sense in it.
         return {}
-    if header.kind == tarfile.GNUTYPE_LONGNAME:
-        return {"path": _text(content)}
-    if header.kind == tarfile.GNUTYPE_LONGLINK:
-        return {"linkpath": _text(content)}
-    return _parse_records(content)
+    if header.type == tarfile.GNUTYPE_LONGNAME:
+        return {"path": _decode(content)}
+    if header.type == tarfile.GNUTYPE_LONGLINK:
+        return {"linkpath": _decode(content)}
+    return _parse_pax_records(content)
 
 
-def extend(header: Header, extensions: Mapping[str, str]) -> Header:
-    """Apply what extensions say of a header.
-
-    Raises:
-        ArchiveInvalid: They say what no image tool writes.
-    """
-    path = extensions.get("path", header.path)
-    if any(keyword.startswith("GNU.sparse.") for keyword in extensions):
-        raise ArchiveInvalid(f"{path!r} is stored as a sparse file: pack it without --sparse")
-    size = extensions.get("size", str(header.size))
-    if not (size.isascii() and size.isdigit() and len(size) < 20):
-        raise ArchiveInvalid(f"{path!r} has {size[:40]!r} for a size: copy the archive again")
-    return Header(header.kind, path, extensions.get("linkpath", header.target), int(size))
-
-
-def _parse_records(content: bytes) -> Mapping[str, str]:
-    """Read records: each has its own length in front, a keyword, ``=``, and a value."""
+def _parse_pax_records(content: bytes) -> Mapping[str, str]:
+    """Parse lines of the form ``LENGTH KEYWORD=VALUE``; the length counts all of the line."""
     records = {}
     while content.strip(b"\0"):
         digits, _, _ = content.partition(b" ")
@@ -112,104 +134,71 @@ def _parse_records(content: bytes) -> Mapping[str, str]:
         record, content = content[:length], content[length:]
         keyword, equals, value = record[len(digits) + 1 : -1].partition(b"=")
         if len(record) != length or not equals or not record.endswith(b"\n"):
-            raise ArchiveInvalid("one of its pax headers is damaged: copy the archive again")
-        records[_text(keyword)] = _text(value)
+            raise ArchiveInvalid("a pax header is damaged; copy the archive again")
+        records[_decode(keyword)] = _decode(value)
     return records
 
 
-def _text(content: bytes) -> str:
+def _apply_extensions(header: tarfile.TarInfo, extensions: Mapping[str, str]) -> None:
+    header.name = extensions.get("path", header.name)
+    header.linkname = extensions.get("linkpath", header.linkname)
+    if any(keyword.startswith("GNU.sparse.") for keyword in extensions):
+        raise ArchiveInvalid(f"{header.name!r} is a sparse file; pack it without --sparse")
+    size = extensions.get("size", str(header.size))
+    # int() alone accepts "-1", "1_0" and digits of other scripts.
+    if not (size.isascii() and size.isdigit() and len(size) < 20):
+        raise ArchiveInvalid(
+            f"{header.name!r} has the invalid size {size[:40]!r}; copy the archive again"
+        )
+    header.size = int(size)
+
+
+def _decode(content: bytes) -> str:
     return content.rstrip(b"\0").decode("utf-8", "backslashreplace")
-
-
-_CHUNK = 1024 * 1024
-_LONGEST_FILLING = 64 * 1024 * 1024
-
-
-def read_tar(stream: Readable) -> Iterator[Member]:
-    """Read the members of a tar archive, and the stream to its end.
-
-    Args:
-        stream: The archive, decompressed.
-
-    Raises:
-        ArchiveInvalid: It is damaged, cut short, followed by something, or has members
-            that have no place in an image archive.
-    """
-    for header in _read_headers(stream):
-        path = clean_path(header.path)
-        if header.kind in FILES:
-            content = _Content(path, header.size, stream)
-            yield FileMember(path, header.size, content)
-            content.skip()
-        elif header.kind == tarfile.SYMTYPE:
-            yield LinkMember(path, clean_symbolic_link(path, header.target))
-        elif header.kind == tarfile.LNKTYPE:
-            yield LinkMember(path, clean_path(header.target))
-        elif header.kind != tarfile.DIRTYPE:
-            raise ArchiveInvalid(
-                f"{path!r} is neither a file, nor a directory, nor a link: "
-                "no image archive has such a member, so it is not read"
-            )
-    _read_filling(stream)
-
-
-def _read_headers(stream: Readable) -> Iterator[Header]:
-    """Read the headers; whoever asks for the next has read the content of the last."""
-    extensions: dict[str, str] = {}
-    while (block := _read_block(stream)).strip(b"\0"):
-        header = parse_header(block)
-        if header.kind not in EXTENSIONS:
-            yield extend(header, extensions)
-            extensions = {}
-            continue
-        if header.size > LARGEST_EXTENSION:
-            raise ArchiveInvalid(
-                f"the header of a member takes {header.size} bytes: "
-                "no image tool makes such an archive, so it is not read"
-            )
-        content = _Content("a header", header.size, stream)
-        extensions.update(parse_extension(header, content.read_all()))
 
 
 def _read_block(stream: Readable) -> bytes:
     block = b""
-    while len(block) < BLOCK:
-        more = stream.read(BLOCK - len(block))
-        if not more:
-            raise ArchiveInvalid("it is cut short, or no tar archive: copy it again")
-        block += more
+    while len(block) < tarfile.BLOCKSIZE:
+        chunk = stream.read(tarfile.BLOCKSIZE - len(block))
+        if not chunk:
+            raise ArchiveInvalid("the archive is truncated, or no tar archive; copy it again")
+        block += chunk
     return block
 
 
-def _read_filling(stream: Readable) -> None:
-    """Read the zeros behind the end, for the sender's sake and the decompressor's checks."""
-    filling = 0
-    while more := stream.read(_CHUNK):
-        filling += len(more)
-        if more.strip(b"\0") or filling > _LONGEST_FILLING:
+def _check_padding(stream: Readable) -> None:
+    """Read the zeros behind the end of the archive.
+
+    A sender does not get SIGPIPE then, and decompressors check their checksums only at the end.
+    """
+    padding = 0
+    while chunk := stream.read(_CHUNK):
+        padding += len(chunk)
+        if chunk.strip(b"\0") or padding > _MAX_PADDING:
             raise ArchiveInvalid(
-                "something follows behind its end: give archives one by one, not joined"
+                "other data follows the end of the archive; give archives one by one, not joined"
             )
 
 
-class _Content:
-    """What a member holds, bounded, with the filling up to the next block behind it."""
+class _MemberContent:
+    """The content of a member: ``size`` bytes, and the padding up to the next block."""
 
     def __init__(self, path: str, size: int, stream: Readable) -> None:
         self._path = path
         self._stream = stream
-        self._left = size
-        self._filling = -size % BLOCK
+        self._remaining = size
+        self._padding = -size % tarfile.BLOCKSIZE
 
     def read(self, size: int, /) -> bytes:
-        wanted = min(size, self._left)
-        if not wanted:
-            self._read_filling()
+        size = min(size, self._remaining)
+        if not size:
+            self._skip_padding()
             return b""
-        content = self._stream.read(wanted)
-        self._left -= len(content)
+        content = self._stream.read(size)
+        self._remaining -= len(content)
         if not content:
-            raise self._cut_short()
+            raise self._truncated()
         return content
 
     def read_all(self) -> bytes:
@@ -219,12 +208,14 @@ class _Content:
         while self.read(_CHUNK):
             pass
 
-    def _read_filling(self) -> None:
-        while self._filling:
-            filling = self._stream.read(self._filling)
-            self._filling -= len(filling)
-            if not filling:
-                raise self._cut_short()
+    def _skip_padding(self) -> None:
+        while self._padding:
+            padding = self._stream.read(self._padding)
+            self._padding -= len(padding)
+            if not padding:
+                raise self._truncated()
 
-    def _cut_short(self) -> ArchiveInvalid:
-        return ArchiveInvalid(f"it is cut short within {self._path!r}: copy the archive again")
+    def _truncated(self) -> ArchiveInvalid:
+        return ArchiveInvalid(
+            f"the archive is truncated within {self._path!r}; copy the archive again"
+        )

@@ -1,6 +1,6 @@
-"""All images of a tree, in order, and what may hold more of them."""
+"""Lists all images of a tree, and what could not be read of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 import attrs
@@ -14,46 +14,41 @@ from minreg.store.interfaces import ContentInvalid, RepositoryNotFound
 
 @attrs.frozen
 class Inventory:
-    """What a tree holds.
+    """The content of a tree.
 
-    ``places`` are those of all repositories. ``unread`` is what could not be looked at, one
-    line each that says what to do: there may be images in it that are not in ``images``.
+    ``repositories`` are the paths of all repositories below the root. ``unread`` says of each
+    part that could not be read why, and what to do: there may be images in it that are not in
+    ``images``.
     """
 
-    places: tuple[str, ...]
+    repositories: tuple[str, ...]
     images: tuple[StoredImage, ...]
     unread: tuple[str, ...]
 
 
 def list_images_in_tree(contents: TreeReader) -> Inventory:
-    """Look at all images of a tree, in the order of their names."""
-    walk = contents.walk()
-    origins = Provenance(contents.root)
-    places: list[str] = []
+    """List all images of a tree, sorted by repository, then tags before digests."""
+    provenance = Provenance(contents.root)
+    repositories: list[str] = []
     images: list[StoredImage] = []
     unread: list[str] = []
-    for place in walk.iterate_places():
-        places.append(place)
+    for repository in contents.iterate_repositories(unread.append):
+        repositories.append(repository)
         try:
-            images += _look_at_images(contents, origins, place)
+            images += _inspect_images(contents, repository, contents.list_tags(repository))
+            images += _inspect_images(contents, repository, provenance.list_digests(repository))
         except ContentInvalid as error:
             unread.append(str(error))
         except FileNotFoundError:
+            # It was removed since the walk yielded it.
             continue
-    return Inventory(tuple(places), tuple(images), (*walk.unread, *unread))
+    return Inventory(tuple(repositories), tuple(images), tuple(unread))
 
 
-def _look_at_images(
-    contents: TreeReader, origins: Provenance, place: str
-) -> Iterator[StoredImage]:
-    yield from _look_at(contents, place, contents.list_tags(place))
-    yield from _look_at(contents, place, origins.list_digests(place))
-
-
-def _look_at(
-    contents: TreeReader, place: str, references: Sequence[str | Digest]
+def _inspect_images(
+    contents: TreeReader, repository: str, references: Iterable[str | Digest]
 ) -> Iterator[StoredImage]:
     for reference in references:
-        # Who removes a repository meanwhile has no use for what was in it.
+        # Raised if the repository was removed meanwhile; its images are gone then.
         with suppress(RepositoryNotFound):
-            yield inspect_image(contents.repository(place), reference)
+            yield inspect_image(contents.repository(repository), reference)

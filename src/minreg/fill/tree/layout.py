@@ -1,9 +1,9 @@
-"""Where things lie in a registry tree.
+"""The layout of a registry tree.
 
-Every blob lies once in ``<root>/blobs``; each level of a repository's path has a link
-``blobs -> ../blobs``, so that ``<repository>/blobs`` leads there too. Manifests and tags
-lie in ``<repository>/manifests``. What is nobody's content lies in ``<root>/.minreg``,
-which can be neither a repository nor a tag.
+Every blob is stored once, in ``<root>/blobs``. Each level of a repository's path has a link
+``blobs -> ../blobs``, so that ``<repository>/blobs`` leads there too. Manifests and tags are in
+``<repository>/manifests``. Data that is not content is in ``<root>/.minreg``, which is no valid
+name of a repository or tag.
 """
 
 from minreg.oci.names import NameInvalid, is_host, is_repository, parse_host
@@ -13,27 +13,27 @@ BLOBS = "blobs"
 MANIFESTS = "manifests"
 
 
-def parse_place(text: str) -> str:
-    """Check where a repository is to lie: its name, below its host or without it.
+def parse_repository_path(text: str) -> str:
+    """Validate the path of a repository below the root: its name, with or without its host.
 
     Raises:
-        NameInvalid: It is no such name, or one that a tree has no room for.
+        NameInvalid: It is no such name, or has a part that a tree uses for content.
     """
     first, _, rest = text.partition("/")
     name = text
     if rest and is_host(first) and parse_host(first) == first:
         name = rest
     if not is_repository(name):
-        raise NameInvalid(f"{text[:160]!r} is no repository's name")
+        raise NameInvalid(f"{text[:160]!r} is no repository name")
     if {BLOBS, MANIFESTS} & set(text.split("/")):
         raise NameInvalid(
-            f"{text!r} has a part called {BLOBS!r} or {MANIFESTS!r}: "
-            "in a registry tree these hold content, and cannot be part of a name"
+            f"{text!r} has a part named {BLOBS!r} or {MANIFESTS!r}: "
+            "a registry tree stores content under these names"
         )
     return text
 
 
-def levels(place: str) -> list[str]:
-    """Name the directories that lead to a repository, the topmost first, itself last."""
-    parts = place.split("/")
+def levels(repository: str) -> list[str]:
+    """Return the directories of a repository's path, such as ``a`` and ``a/b`` for ``a/b``."""
+    parts = repository.split("/")
     return ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]

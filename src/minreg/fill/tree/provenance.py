@@ -1,8 +1,8 @@
-"""Which upstream each image of a tree came from.
+"""Records which upstream repository each image of a tree came from.
 
-Without their hosts, the names of two registries may be the same: what one of them filled,
-the other must not overwrite. An image that was asked for by its digest has no tag; that
-its digest is kept here is what keeps it.
+Repositories of two registries can have the same path in a tree, because the host can be left
+out of it. An image from one must not replace an image from the other. Also, an image that was
+requested by digest has no tag: the record of its digest is what protects it from ``prune``.
 """
 
 import os
@@ -15,42 +15,45 @@ from minreg.store.directory import digest_in_name
 from minreg.store.interfaces import ContentInvalid
 from minreg.store.rooted import RootedDirectory
 
-_ORIGINS = os.path.join(PRIVATE, "origins")
-_LONGEST = 4096
+_RECORDS = os.path.join(PRIVATE, "origins")
+_MAX_RECORD = 4096
 
 
 class Provenance:
-    """Reads what is known of the images below a root directory.
+    """Reads the records of one tree.
 
     Args:
-        root: The directory.
+        root: The root of the tree.
     """
 
     def __init__(self, root: str) -> None:
         self._files = RootedDirectory(root)
 
-    def find(self, place: str, reference: str) -> str | None:
-        """Name the upstream repository, with its host, that a tag or digest came from.
+    def find(self, repository: str, reference: str) -> str | None:
+        """Return the upstream repository, with its host, of a tag or digest.
+
+        Returns:
+            The repository, or None if there is no record.
 
         Raises:
-            TreeUnreadable: That cannot be read.
+            TreeUnreadable: The record cannot be read.
         """
         try:
-            with self._files.open_file(_path(place, reference)).file as file:
-                return file.read(_LONGEST).decode(errors="replace").strip() or None
+            with self._files.open_file(_record_path(repository, reference)).file as file:
+                return file.read(_MAX_RECORD).decode(errors="replace").strip() or None
         except FileNotFoundError:
             return None
         except ContentInvalid as error:
             raise TreeUnreadable(str(error)) from None
 
-    def list_digests(self, place: str) -> list[Digest]:
-        """List the digests that were asked for without a tag.
+    def list_digests(self, repository: str) -> list[Digest]:
+        """Return the digests of the images that were requested by digest, sorted.
 
         Raises:
-            ContentBroken: That cannot be read.
+            ContentInvalid: The records cannot be read.
         """
         try:
-            with self._files.scan(_path(place, "")) as (_, entries):
+            with self._files.scan(_record_path(repository, "")) as (_, entries):
                 names = sorted(entry.name for entry in entries)
         except FileNotFoundError:
             return []
@@ -58,20 +61,21 @@ class Provenance:
 
 
 def provenance_of(image: ImageReference) -> str:
-    """Name the upstream repository of an image, with its host."""
+    """Return the upstream repository of an image, with its host."""
     return f"{image.host}/{image.repository}"
 
 
-def record_provenance(tree: TreeWriter, place: str, image: ImageReference) -> None:
-    """Write down where an image came from."""
+def record_provenance(tree: TreeWriter, repository: str, image: ImageReference) -> None:
+    """Record the upstream repository of an image."""
     reference = image.tag or image.reference
-    tree.keep_file(_path(place, reference), f"{provenance_of(image)}\n".encode("ascii"))
+    path = _record_path(repository, reference)
+    tree.write_file_if_changed(path, f"{provenance_of(image)}\n".encode("ascii"))
 
 
-def forget_provenance(tree: TreeWriter, place: str, reference: str) -> None:
-    """Forget where an image came from; a digest that has no tag is kept no longer."""
-    tree.remove_file(_path(place, reference))
+def remove_provenance(tree: TreeWriter, repository: str, reference: str) -> None:
+    """Remove the record of a tag or digest; ``prune`` keeps an untagged digest no longer."""
+    tree.remove_file(_record_path(repository, reference))
 
 
-def _path(place: str, reference: str) -> str:
-    return os.path.join(_ORIGINS, place, MANIFESTS, reference)
+def _record_path(repository: str, reference: str) -> str:
+    return os.path.join(_RECORDS, repository, MANIFESTS, reference)

@@ -1,33 +1,31 @@
-"""One writer per tree at a time.
-
-The lock is the kernel's (``flock``): it ends with the process that holds it, however that
-ends. The file stays, and names the last holder for whoever is turned away.
-"""
+"""Writes a registry tree; one process at a time."""
 
 import errno
 import fcntl
 import os
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from threading import Lock
-from types import TracebackType
 from typing import Self
 
 from minreg.fill.errors import ManifestMissing, TreeLocked
-from minreg.fill.tree.atomic import AtomicFiles, PartialBlob, StagedBlob, make_directories
 from minreg.fill.tree.directories import Directories, Directory
-from minreg.fill.tree.layout import BLOBS, MANIFESTS, PRIVATE, levels, parse_place
+from minreg.fill.tree.layout import BLOBS, MANIFESTS, PRIVATE, levels, parse_repository_path
 from minreg.fill.tree.reader import TreeReader
+from minreg.fill.tree.staging import AtomicFiles, PartialBlob, StagedBlob, make_directories
 from minreg.oci.names import Digest, NameInvalid, is_tag
 
-_NAME = "lock"
-_LONGEST_HOLDER = 4096
+_LOCK_NAME = "lock"
+_MAX_HOLDER = 4096
 
 
-class TreeLock:
-    """The right to write a tree, held between ``with`` and its end.
+class TreeLock(AbstractContextManager["TreeLock"]):
+    """The lock of a tree, taken when the context begins.
+
+    It is one of the kernel (flock(2)), which releases it when the process ends, for whatever
+    reason. The file stays, and contains the process ID and the command of the last holder.
 
     Args:
-        directory: Where the lock's file lies.
+        directory: The directory of the lock's file.
         root: The tree's root, for the message.
         command: What the holder does, such as ``minreg download``.
     """
@@ -43,46 +41,41 @@ class TreeLock:
 
         Raises:
             TreeLocked: Another process has it; the text says which.
-            TreeNotWritable: Its file is none that may be written.
+            TreeNotWritable: Its file cannot be written.
         """
-        self._descriptor = self._directory.open_file(_NAME, os.O_RDWR | os.O_CREAT)
+        self._descriptor = self._directory.open_file(_LOCK_NAME, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, f"{os.getpid()} {self._command}\n".encode(), 0)
         except OSError as error:
-            holder = os.pread(self._descriptor, _LONGEST_HOLDER, 0)
+            holder = os.pread(self._descriptor, _MAX_HOLDER, 0)
             os.close(self._descriptor)
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise
             raise TreeLocked(self._describe(holder)) from None
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         os.close(self._descriptor)
 
     def _describe(self, holder: bytes) -> str:
         process, _, command = holder.decode(errors="replace").strip().partition(" ")
-        who = f"process {process} ({command})" if process else "another process"
-        return f"{self._root} is being written by {who}: wait until that ends, or end it"
+        name = f"process {process} ({command})" if process else "another process"
+        return f"{self._root} is locked: {name} writes it; wait until that ends, or end it"
 
 
-class TreeWriter:
-    """Writes a registry tree, alone, between ``with`` and its end; from any thread.
+class TreeWriter(AbstractContextManager["TreeWriter"]):
+    """Writes a registry tree, which it locks while the context lasts; from any thread.
 
-    Repositories are named by their place in the tree: their name, below that of their
-    host or without it. Everything here raises ``TreeNotWritable`` where a part of the
-    tree cannot be written or leads out of it (see ``minreg.fill.tree.directories``), and
-    ``NameInvalid`` for a place that a tree cannot have.
+    Repositories are named by their path below the root. Each method raises ``TreeNotWritable``
+    where a part of the tree cannot be written or leads out of it (see
+    ``minreg.fill.tree.directories``), and ``NameInvalid`` for a path that no repository can
+    have.
 
     Args:
-        root: The tree's root directory; it is made if it is not there.
-        command: What is being done, for whoever finds the tree locked.
+        root: The tree's root directory; it is created if it does not exist.
+        command: The command that writes, for the message that the tree is locked.
     """
 
     def __init__(self, root: str, command: str) -> None:
@@ -90,104 +83,98 @@ class TreeWriter:
         self.contents = TreeReader(root)
         self._command = command
         self._directories = Directories(root)
-        self._held = ExitStack()
+        self._resources = ExitStack()
         self._mutex = Lock()
-        self._ready: set[str] = set()
+        self._prepared: set[str] = set()
 
     def __enter__(self) -> Self:
-        """Make the tree's own directories, and lock it.
+        """Create the directories that every tree has, and lock the tree.
 
         Raises:
             TreeLocked: Another process writes it.
         """
         make_directories(self.root)
-        with ExitStack() as held:
-            self._private = self._hold(held, PRIVATE)
-            held.enter_context(TreeLock(self._private, self.root, self._command))
-            self._partial = self._hold(held, f"{PRIVATE}/partial")
-            self._new_directory = self._hold(held, f"{PRIVATE}/new")
-            self._blobs = self._hold(held, BLOBS)
-            self._new = AtomicFiles(self._new_directory)
-            self._new.discard_leftovers()
-            self._held = held.pop_all()
+        with ExitStack() as resources:
+            self._private = self._open_own(resources, PRIVATE)
+            resources.enter_context(TreeLock(self._private, self.root, self._command))
+            self._partial = self._open_own(resources, f"{PRIVATE}/partial")
+            self._staging = self._open_own(resources, f"{PRIVATE}/new")
+            self._blobs = self._open_own(resources, BLOBS)
+            self._atomic = AtomicFiles(self._staging)
+            self._atomic.remove_leftovers()
+            self._resources = resources.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._held.close()
+    def __exit__(self, *exc_info: object) -> None:
+        self._resources.close()
 
     def has_blob(self, repository: str, digest: Digest, size: int) -> bool:
-        """Tell whether the tree has a blob; see ``TreeReader.has_blob``."""
+        """Return whether the tree has a blob; see ``TreeReader.has_blob``."""
         return self.contents.has_blob(repository, digest, size)
 
     def open_partial(self, digest: Digest) -> PartialBlob:
-        """Open a blob that the tree lacks, to write it; whoever gets it closes it.
+        """Open a blob that the tree lacks for writing; the caller closes it.
 
         Once it is committed, ``link_blob`` makes it part of a repository.
         """
         return PartialBlob(self._partial, self._blobs, digest)
 
     def new_blob(self, algorithm: str) -> StagedBlob:
-        """Begin a blob whose digest is known once all of it is there.
+        """Create a blob whose digest is known when it is complete; the caller discards it.
 
-        Whoever gets it discards it. Once it is committed, ``link_blob`` makes it part of
-        a repository.
+        Once it is committed, ``link_blob`` makes it part of a repository.
         """
-        return StagedBlob(self._new_directory, self._new.name_new(), self._blobs, algorithm)
+        return StagedBlob(self._staging, self._atomic.new_name(), self._blobs, algorithm)
 
     def find_blob(self, digest: Digest, size: int) -> str | None:
-        """Find the file of a blob that the tree has for all repositories."""
+        """Return the path of a blob that all repositories share; None if there is none."""
         path = f"{BLOBS}/{digest}"
         return os.path.join(self.root, path) if self.contents.has_file(path, size) else None
 
-    def measure_room(self) -> int:
-        """Tell how many bytes still fit on the disk."""
+    def measure_free_space(self) -> int:
+        """Return the free space of the disk in bytes, as far as this user may use it."""
         status = os.statvfs(self._private.descriptor)
         return status.f_bavail * status.f_frsize
 
     def link_blob(self, repository: str, digest: Digest, size: int) -> None:
-        """Make sure that a repository shows a blob that the tree has.
+        """Make a blob of the tree part of a repository.
 
-        That takes more than the links above it only where the repository keeps blobs in
-        a directory of its own.
+        The link ``blobs`` in each level of its path does that already; only a repository that
+        has a directory ``blobs`` of its own gets a hard link.
         """
-        self._make_ready(repository)
+        self._prepare(repository)
         path = f"{repository}/{BLOBS}"
         if not self.contents.has_file(f"{path}/{digest}", size):
-            with self._directories.open(path) as own:
-                self._new.place_hard_link(own, str(digest), self._blobs)
+            with self._directories.open(path) as own_blobs:
+                self._atomic.write_hard_link(own_blobs, str(digest), self._blobs)
 
     def write_manifest(self, repository: str, content: bytes, algorithm: str = "sha256") -> Digest:
-        """Write a manifest or an index under its digest, unless it is there."""
+        """Write a manifest or index under its digest, unless it exists; return the digest."""
         digest = Digest.of(content, algorithm)
-        self._make_ready(repository)
-        self.keep_file(f"{repository}/{MANIFESTS}/{digest}", content)
+        self._prepare(repository)
+        self.write_file_if_changed(f"{repository}/{MANIFESTS}/{digest}", content)
         return digest
 
     def tag(self, repository: str, tag: str, digest: Digest) -> bool:
-        """Make a tag name a manifest that is there, and tell whether it did not before.
+        """Point a tag to a manifest; return whether it pointed to another one, or was missing.
 
         Raises:
-            ManifestMissing: The manifest is not there.
-            NameInvalid: It is no tag.
+            ManifestMissing: The repository does not have the manifest.
+            NameInvalid: The tag is malformed.
         """
         if not is_tag(tag):
             raise NameInvalid(f"{tag[:160]!r} is no tag")
-        directory = f"{parse_place(repository)}/{MANIFESTS}"
-        if not self.contents.has_file(f"{directory}/{digest}"):
+        path = f"{parse_repository_path(repository)}/{MANIFESTS}"
+        if not self.contents.has_file(f"{path}/{digest}"):
             raise ManifestMissing(f"{repository} has no manifest {digest} to tag as {tag}")
-        with self._directories.open(directory) as opened:
-            if opened.read_link(tag) == str(digest):
+        with self._directories.open(path) as directory:
+            if directory.read_link(tag) == str(digest):
                 return False
-            self._new.place_link(opened, tag, str(digest))
+            self._atomic.write_symbolic_link(directory, tag, str(digest))
         return True
 
-    def keep_file(self, path: str, content: bytes) -> None:
-        """Keep a file, unless it is there as it should be.
+    def write_file_if_changed(self, path: str, content: bytes) -> None:
+        """Write a file, unless it has this content already.
 
         Args:
             path: Its path below the root.
@@ -195,51 +182,51 @@ class TreeWriter:
         """
         if self.contents.read_file(path, len(content)) == content:
             return
-        above, name = os.path.split(path)
-        self._directories.make(above)
-        with self._directories.open(above) as directory:
-            self._new.place_file(directory, name, content)
+        parent, name = os.path.split(path)
+        self._directories.make(parent)
+        with self._directories.open(parent) as directory:
+            self._atomic.write_file(directory, name, content)
 
     def remove_tag(self, repository: str, tag: str) -> None:
-        """Remove a tag; what it named stays."""
+        """Remove a tag; the manifest stays."""
         self.remove_file(f"{repository}/{MANIFESTS}/{tag}")
 
     def remove_file(self, path: str) -> None:
-        """Remove a file or a link below the root, if it is there."""
-        above, name = os.path.split(path)
-        with suppress(FileNotFoundError), self._directories.open(above) as directory:
+        """Remove a file or a link below the root, if it exists."""
+        parent, name = os.path.split(path)
+        with suppress(FileNotFoundError), self._directories.open(parent) as directory:
             directory.remove(name)
 
     def remove_empty(self, repository: str) -> None:
-        """Remove a repository without manifests, and each level that leads to no other."""
+        """Remove a repository without manifests, and each parent without another repository."""
         with self._mutex:
-            self._ready.clear()
+            self._prepared.clear()
         self._remove_directory(f"{repository}/{MANIFESTS}")
-        for level in reversed(levels(parse_place(repository))):
+        for level in reversed(levels(parse_repository_path(repository))):
             with suppress(FileNotFoundError), self._directories.open(level) as directory:
                 if directory.list_names() == [BLOBS] and directory.read_link(BLOBS):
                     directory.remove(BLOBS)
             self._remove_directory(level)
 
     def _remove_directory(self, path: str) -> None:
-        above, name = os.path.split(path)
-        with suppress(FileNotFoundError), self._directories.open(above) as directory:
+        parent, name = os.path.split(path)
+        with suppress(FileNotFoundError), self._directories.open(parent) as directory:
             directory.remove_directory(name)
 
-    def _hold(self, held: ExitStack, path: str) -> Directory:
-        """Make a directory of the tree's own, and keep it open."""
+    def _open_own(self, resources: ExitStack, path: str) -> Directory:
+        """Create a directory that every tree has, and open it until ``resources`` is closed."""
         self._directories.make(path)
-        return held.enter_context(self._directories.open(path))
+        return resources.enter_context(self._directories.open(path))
 
-    def _make_ready(self, repository: str) -> None:
-        """Make the directories above a repository, and the links to its blobs."""
+    def _prepare(self, repository: str) -> None:
+        """Create the directories of a repository's path, and their links ``blobs``."""
         with self._mutex:
-            if repository in self._ready:
+            if repository in self._prepared:
                 return
-            for level in levels(parse_place(repository)):
+            for level in levels(parse_repository_path(repository)):
                 self._directories.make(level)
                 with self._directories.open(level) as directory:
                     if not directory.has(BLOBS):
-                        self._new.place_link(directory, BLOBS, f"{os.pardir}/{BLOBS}")
+                        self._atomic.write_symbolic_link(directory, BLOBS, f"{os.pardir}/{BLOBS}")
             self._directories.check(f"{repository}/{BLOBS}")
-            self._ready.add(repository)
+            self._prepared.add(repository)

@@ -1,4 +1,8 @@
-"""Reads what a server wants to know of a client (``WWW-Authenticate``; RFC 9110, 11.6.1)."""
+"""Authenticates to registries: challenges, Basic credentials, and tokens.
+
+Sources: RFC 9110, 11.6.1 (``WWW-Authenticate``); RFC 6750 (Bearer); the token authentication
+of distribution (docs/spec/auth/token.md and oauth.md).
+"""
 
 import base64
 import json
@@ -24,17 +28,17 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 @attrs.frozen
 class Challenge:
-    """One way to authenticate: its scheme and parameters, names in lower case."""
+    """A scheme of authentication and its parameters, names in lower case."""
 
     scheme: str
     parameters: Mapping[str, str] = attrs.field(factory=dict)
 
 
 def parse_challenges(lines: Iterable[str]) -> list[Challenge]:
-    """Read the challenges of a response; what cannot be read is left out.
+    """Parse the challenges of a response; malformed ones are skipped.
 
     Args:
-        lines: The value of each ``WWW-Authenticate`` line; one may hold several.
+        lines: The value of each ``WWW-Authenticate`` header; one can have several challenges.
     """
     return [challenge for line in lines for challenge in _parse_line(line)]
 
@@ -58,14 +62,14 @@ def _unquoted(value: str) -> str:
     return _ESCAPED.sub(r"\1", value[1:-1])
 
 
-_LARGEST_TOKEN = 64 * 1024
-_DEFAULT_LIFE = 60.0
-_LONGEST_LIFE = 86400.0
-# What a header can carry as one word; tokens keep to less (RFC 6750, 2.1).
+_MAX_TOKEN_RESPONSE = 64 * 1024
+_DEFAULT_LIFETIME = 60.0
+_MAX_LIFETIME = 86400.0
+# Visible ASCII, which a header can carry; the grammar of tokens is narrower (RFC 6750, 2.1).
 _TOKEN = re.compile(r"[!-~]+")
-# A token that is about to expire may have expired when the request arrives.
-_MARGIN = 5.0
-_NO_OAUTH = frozenset({400, 401, 404, 405})
+# Seconds. A token that is about to expire may have expired when the request arrives.
+_EXPIRY_MARGIN = 5.0
+_OAUTH_UNSUPPORTED = frozenset({400, 401, 404, 405})
 
 
 @attrs.frozen
@@ -75,13 +79,15 @@ class _Authorization:
 
 
 class Authorizer:
-    """Keeps what one registry wants to see in ``Authorization``. For several threads.
+    """Provides the ``Authorization`` header for one registry, for several threads.
+
+    Tokens are cached by repository until they expire.
 
     Args:
-        transport: To ask token servers with.
-        url: The registry's address.
-        find: Finds the account for a repository.
-        clock: The time in seconds.
+        transport: Sends requests to token servers.
+        url: The registry's URL.
+        find: Returns the credentials for a repository, if there are any.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -96,57 +102,60 @@ class Authorizer:
         self._find = find
         self._clock = clock
         self._challenge: Challenge | None = None
-        self._known: dict[str, _Authorization] = {}
+        self._cache: dict[str, _Authorization] = {}
         self._mutex = Lock()
 
     def authorization(self, repository: str) -> str | None:
-        """Give the header's value for a repository; None while nobody asked for one."""
+        """Return the header's value for a repository; None until a challenge was answered."""
         with self._mutex:
             if self._challenge is None:
                 return None
-            known = self._known.get(repository)
-            if known is None or known.expires <= self._clock():
-                known = self._authorize(self._challenge, repository, "")
-            return known.header
+            cached = self._cache.get(repository)
+            if cached is None or cached.expires <= self._clock():
+                cached = self._authorize(self._challenge, repository, "")
+            return cached.header
 
     def answer(self, lines: Iterable[str], repository: str, refused: str | None) -> None:
-        """Take up the challenge of a response with status 401.
+        """Answer the challenge of a response with status 401.
 
         Args:
-            lines: Its ``WWW-Authenticate`` lines.
-            repository: What was asked for.
-            refused: The ``Authorization`` that the request had.
+            lines: Its ``WWW-Authenticate`` headers.
+            repository: The requested repository.
+            refused: The ``Authorization`` header of the request, if any.
 
         Raises:
-            UpstreamRefused: There is no account that could answer it.
+            UpstreamRefused: The scheme is not supported, or there are no credentials.
         """
         challenge = _choose(parse_challenges(lines))
         if challenge is None:
-            raise UpstreamRefused(f"{self._url} wants a login of a kind that is not known", 401)
+            raise UpstreamRefused(
+                f"{self._url} demands a kind of login that is not supported", 401
+            )
         with self._mutex:
-            known = self._known.get(repository)
-            if known is not None and known.header != refused:
+            cached = self._cache.get(repository)
+            # Another thread may have answered the same challenge meanwhile.
+            if cached is not None and cached.header != refused:
                 return
             scope = challenge.parameters.get("scope", "")
             self._authorize(challenge, repository, scope)
-            # What could be answered is a way into the other repositories as well.
+            # For other repositories the same challenge is answered before it is sent.
             self._challenge = challenge
 
     def _authorize(self, challenge: Challenge, repository: str, scope: str) -> _Authorization:
         credentials = self._find(repository)
         if credentials is not None and credentials.registry_token:
-            found = _Authorization(f"Bearer {credentials.registry_token}", float("inf"))
+            authorization = _Authorization(f"Bearer {credentials.registry_token}", float("inf"))
         elif challenge.scheme == "basic":
-            found = _Authorization(self._basic(credentials), float("inf"))
+            authorization = _Authorization(self._basic(credentials), float("inf"))
         else:
-            found = self._fetch_token(challenge, credentials, _scopes(repository, scope))
-        self._known[repository] = found
-        return found
+            authorization = self._fetch_token(challenge, credentials, _scopes(repository, scope))
+        self._cache[repository] = authorization
+        return authorization
 
     def _basic(self, credentials: Credentials | None) -> str:
         if credentials is None or not credentials.username:
             host = urlsplit(self._url).netloc
-            raise UpstreamRefused(f"{host} wants a login: docker login {host}", 401)
+            raise UpstreamRefused(f"{host} demands a login; run docker login {host}", 401)
         return _basic(credentials)
 
     def _fetch_token(
@@ -156,12 +165,14 @@ class Authorizer:
         check_realm(self._url, realm)
         service = challenge.parameters.get("service", "")
         if credentials is not None and credentials.identity_token:
-            response = self._ask_oauth(realm, service, credentials.identity_token, scopes)
+            response = self._request_oauth_token(
+                realm, service, credentials.identity_token, scopes
+            )
         else:
-            response = self._ask(realm, service, credentials, scopes)
+            response = self._request_token(realm, service, credentials, scopes)
         return self._read_token(response, realm)
 
-    def _ask(
+    def _request_token(
         self, realm: str, service: str, credentials: Credentials | None, scopes: list[str]
     ) -> Response:
         parts = urlsplit(realm)
@@ -175,7 +186,7 @@ class Authorizer:
         response, _ = self._transport.follow("GET", url, {}, authorization)
         return response
 
-    def _ask_oauth(
+    def _request_oauth_token(
         self, realm: str, service: str, identity_token: str, scopes: list[str]
     ) -> Response:
         form = {
@@ -191,34 +202,36 @@ class Authorizer:
             {"Content-Type": "application/x-www-form-urlencoded"},
             urlencode(form).encode("ascii"),
         )
-        if response.status in _NO_OAUTH:
+        if response.status in _OAUTH_UNSUPPORTED:
             response.close()
             # Servers without OAuth take the identity token as the password of "<token>".
-            stand_in = Credentials("<token>", identity_token)
-            return self._ask(realm, service, stand_in, scopes)
+            credentials = Credentials("<token>", identity_token)
+            return self._request_token(realm, service, credentials, scopes)
         return response
 
     def _read_token(self, response: Response, realm: str) -> _Authorization:
         check_available(response, realm)
-        body = self._transport.read_body(response, realm, _LARGEST_TOKEN)
+        body = self._transport.read_body(response, realm, _MAX_TOKEN_RESPONSE)
         host = urlsplit(self._url).netloc
         if response.status != 200:
             raise UpstreamRefused(
-                f"{host} lets nobody in: its token server {realm} answered with status "
+                f"{host} refused the login: its token server {realm} answered with status "
                 f"{response.status}; check the account with docker login {host}",
                 response.status,
             )
-        answer = _as_object(body)
-        token = answer.get("token") or answer.get("access_token")
+        document = _parse_object(body)
+        token = document.get("token") or document.get("access_token")
         if not isinstance(token, str) or _TOKEN.fullmatch(token) is None:
-            raise UpstreamUnavailable(f"{realm} answered without a token")
-        life = answer.get("expires_in")
-        seconds = min(life, _LONGEST_LIFE) if isinstance(life, int) and life > 0 else _DEFAULT_LIFE
-        return _Authorization(f"Bearer {token}", self._clock() + seconds - _MARGIN)
+            raise UpstreamUnavailable(f"{realm} answered without a valid token")
+        lifetime = document.get("expires_in")
+        if not isinstance(lifetime, int) or lifetime <= 0:
+            lifetime = _DEFAULT_LIFETIME
+        expires = self._clock() + min(lifetime, _MAX_LIFETIME) - _EXPIRY_MARGIN
+        return _Authorization(f"Bearer {token}", expires)
 
 
 def _choose(challenges: list[Challenge]) -> Challenge | None:
-    """Choose Bearer if it is offered, and Basic else."""
+    """Return the first Bearer challenge, else the first Basic one, else None."""
     for scheme in ("bearer", "basic"):
         for challenge in challenges:
             if challenge.scheme == scheme:
@@ -227,9 +240,8 @@ def _choose(challenges: list[Challenge]) -> Challenge | None:
 
 
 def _scopes(repository: str, scope: str) -> list[str]:
-    """What to ask for: to pull from the repository, and what else was demanded."""
-    wanted = f"repository:{repository}:pull"
-    return list(dict.fromkeys([wanted, *scope.split()]))
+    """Return the scopes to request: pulling from the repository, and those of the challenge."""
+    return list(dict.fromkeys([f"repository:{repository}:pull", *scope.split()]))
 
 
 def _basic(credentials: Credentials) -> str:
@@ -237,9 +249,9 @@ def _basic(credentials: Credentials) -> str:
     return f"Basic {base64.b64encode(account).decode('ascii')}"
 
 
-def _as_object(body: bytes) -> dict[str, Any]:
+def _parse_object(body: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(body)
+        document = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return document if isinstance(document, dict) else {}

@@ -1,4 +1,4 @@
-"""The accounts that docker and podman know on this machine.
+"""Reads the credentials that docker and podman store on this machine.
 
 Sources: docker's ``config.json`` (``auths``, ``credHelpers``, ``credsStore`` and the
 protocol of the credential helpers) and containers-auth.json(5).
@@ -19,13 +19,13 @@ from minreg.fill.errors import FillError
 from minreg.oci.names import DOCKER_HUB
 
 _HUB_KEY = "https://index.docker.io/v1/"
-_HELPER_SECONDS = 60
+_HELPER_TIMEOUT = 60
 _IDENTITY = "<token>"
 
 
 @attrs.frozen
 class Credentials:
-    """An account: name and password, or one of two kinds of token instead of them."""
+    """A user name and password, or one of two kinds of token."""
 
     username: str = ""
     password: str = attrs.field(default="", repr=False)
@@ -36,21 +36,24 @@ class Credentials:
 def find_credentials(
     host: str, repository: str, environment: Mapping[str, str]
 ) -> Credentials | None:
-    """Find the account for a repository, in the files of docker first, then of podman.
+    """Return the credentials for a repository, from docker's files, or else from podman's.
 
     Args:
-        host: The registry, with each port that it was named with.
-        repository: The repository; podman may know an account for it alone.
-        environment: Where the files are, as the process's environment says.
+        host: The registry, with its port if one was given.
+        repository: The repository; podman can store credentials for it alone.
+        environment: The process's environment, which says where the files are.
+
+    Returns:
+        The credentials, or None if there are none.
 
     Raises:
-        FillFailure: A file or a credential helper that should know does not work.
+        FillError: A file cannot be read, or a credential helper fails.
     """
     for path in _files(environment):
         document = _read_document(path)
-        found = _from_helper(document, host) or _from_auths(document, host, repository)
-        if found is not None:
-            return found
+        credentials = _from_helper(document, host) or _from_auths(document, host, repository)
+        if credentials is not None:
+            return credentials
     return None
 
 
@@ -73,14 +76,18 @@ def _read_document(path: str) -> Mapping[str, Any]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise FillError(f"{path} cannot be read: {error.strerror}") from None
+        raise FillError(
+            f"cannot read {path}: {error.strerror}; give this user permission"
+        ) from None
     except ValueError as error:
-        raise FillError(f"{path} is not JSON: {error}") from None
+        raise FillError(
+            f"cannot read {path}: it is not JSON ({error}); correct it, or log in again"
+        ) from None
     return document if isinstance(document, dict) else {}
 
 
 def _keys(host: str, repository: str) -> Iterator[str]:
-    """Name what an account may be kept under, the narrowest first."""
+    """Yield the keys that credentials can be stored under, the most specific first."""
     parts = repository.split("/")
     hosts = list(dict.fromkeys([host, host.removesuffix(":443")]))
     if host == DOCKER_HUB:
@@ -102,9 +109,9 @@ def _from_auths(document: Mapping[str, Any], host: str, repository: str) -> Cred
     for key in _keys(host, repository):
         entry = auths.get(key)
         if isinstance(entry, dict):
-            found = _read_entry(entry)
-            if found != Credentials():
-                return found
+            credentials = _read_entry(entry)
+            if credentials != Credentials():
+                return credentials
     return None
 
 
@@ -124,30 +131,30 @@ def _from_helper(document: Mapping[str, Any], host: str) -> Credentials | None:
     name = name or document.get("credsStore")
     if not isinstance(name, str) or not name:
         return None
-    return _ask_helper(f"docker-credential-{name}", _HUB_KEY if host == DOCKER_HUB else host)
+    return _run_helper(f"docker-credential-{name}", _HUB_KEY if host == DOCKER_HUB else host)
 
 
-def _ask_helper(program: str, server: str) -> Credentials | None:
+def _run_helper(program: str, server: str) -> Credentials | None:
     try:
-        done = subprocess.run(  # noqa: S603 - the program that the user's own file names
+        process = subprocess.run(  # noqa: S603 - the program that the user's own file names
             [program, "get"],
             input=server.encode(),
             capture_output=True,
-            timeout=_HELPER_SECONDS,
+            timeout=_HELPER_TIMEOUT,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise FillError(f"the credential helper {program} does not work: {error}") from None
-    if done.returncode != 0:
-        answer = (done.stdout + done.stderr).decode(errors="replace").strip()
-        if "credentials not found" in answer:
+        raise FillError(f"cannot run the credential helper {program}: {error}") from None
+    if process.returncode != 0:
+        output = (process.stdout + process.stderr).decode(errors="replace").strip()
+        if "credentials not found" in output:
             return None
-        raise FillError(f"the credential helper {program} failed for {server}: {answer[:200]}")
+        raise FillError(f"the credential helper {program} failed for {server}: {output[:200]}")
     try:
-        answer = json.loads(done.stdout)
+        answer = json.loads(process.stdout)
         username, secret = str(answer["Username"]), str(answer["Secret"])
     except (ValueError, KeyError, TypeError):
-        raise FillError(f"the credential helper {program} answered nothing usable") from None
+        raise FillError(f"the credential helper {program} returned no valid credentials") from None
     if username == _IDENTITY:
         return Credentials(identity_token=secret)
     return Credentials(username, secret)

@@ -1,4 +1,4 @@
-"""An upstream registry, asked for manifests and blobs.
+"""Requests manifests and blobs from upstream registries.
 
 Source: OCI distribution-spec, "Pulling manifests", "Pulling blobs", "Listing Referrers".
 """
@@ -18,20 +18,20 @@ from minreg.fill.upstream.url_policy import base_url, is_same_origin
 from minreg.oci.manifests import Manifest, ManifestInvalid, parse_manifest
 from minreg.oci.names import INDEXES, MANIFESTS, OCI_INDEX, Digest, DigestInvalid, is_tag
 
-LARGEST_MANIFEST = 8 * 1024 * 1024
-"""Bytes: what the store reads of one, too."""
+MAX_MANIFEST = 8 * 1024 * 1024
+"""Bytes; the store reads manifests up to the same size."""
 
 _ACCEPT = ", ".join(sorted(MANIFESTS | INDEXES))
-_MOST_CHALLENGES = 3
-_LARGEST_ERROR = 64 * 1024
-_LONGEST_REASON = 300
-_MOST_TAGS = 1000
-_LARGEST_TAG_LIST = 256 * 1024
+_MAX_CHALLENGES = 3
+_MAX_ERROR = 64 * 1024
+_MAX_REASON = 300
+_MAX_TAGS = 1000
+_MAX_TAG_LIST = 256 * 1024
 
 
 @attrs.frozen
 class FetchedManifest:
-    """A manifest or an index: its exact bytes, and what they say."""
+    """A manifest or an index: its exact bytes, and the same parsed."""
 
     digest: Digest
     content: bytes
@@ -40,7 +40,7 @@ class FetchedManifest:
 
 @attrs.frozen
 class Upstream:
-    """One registry. ``url`` is its address without ``/v2/``."""
+    """One registry. ``url`` is its URL without ``/v2/``."""
 
     url: str
     _transport: Transport
@@ -48,10 +48,12 @@ class Upstream:
     _retries: Retries
 
     def find_digest(self, repository: str, tag: str) -> Digest | None:
-        """Ask for what a tag names, which counts towards no limit; None if it is not told.
+        """Return the digest that a tag names; None if the registry does not state it.
+
+        This is a HEAD request, which Docker Hub does not count as a pull.
 
         Raises:
-            UpstreamRefused, UpstreamUnavailable: As ``read_manifest``.
+            UpstreamRefused, UpstreamUnavailable: As for ``read_manifest``.
         """
         path = f"{repository}/manifests/{tag}"
         response, url = self._retries.run(
@@ -65,18 +67,18 @@ class Upstream:
         return None
 
     def read_manifest(self, repository: str, reference: str | Digest) -> FetchedManifest:
-        """Read the manifest or index that a tag or digest names, and check it.
+        """Return the manifest or index that a tag or digest names, verified.
 
         Raises:
-            UpstreamRefused: The registry does not have it or does not give it, or it is
-                none that a client could use.
-            UpstreamUnavailable: There was no answer, however often it was asked.
-            ContentMismatch: Each time, the bytes were not those of the digest.
+            UpstreamRefused: The registry does not have it, refuses it, or sends one that no
+                client could use.
+            UpstreamUnavailable: All attempts failed.
+            ContentMismatch: In the last attempt the bytes did not have the digest.
         """
         return self._retries.run(lambda: self._read_manifest(repository, reference))
 
     def open_blob(self, repository: str, digest: Digest, offset: int) -> tuple[Response, str]:
-        """Ask for a blob, or what lies behind its first ``offset`` bytes; once.
+        """Request a blob, without its first ``offset`` bytes, once.
 
         Returns:
             The response, with status 200, 206 or 416, and its URL.
@@ -91,21 +93,22 @@ class Upstream:
         raise self._refusal(response.status, self._read_reason(response, url), url)
 
     def list_referrers(self, repository: str, digest: Digest) -> FetchedManifest | None:
-        """List what refers to a manifest; None if the registry has no such list."""
+        """Return the index of a manifest's referrers; None if the registry has no such list."""
         return self._retries.run(lambda: self._list_referrers(repository, digest))
 
     def list_tags(self, repository: str) -> Sequence[str]:
-        """List tags of a repository, for a message: one attempt, the first thousand.
+        """Return up to 1,000 tags of a repository, to be shown in an error message.
 
-        Empty if the registry does not tell, or has no such repository.
+        It is attempted once. The result is empty if the registry does not have the repository,
+        or does not list its tags.
         """
-        path = f"{repository}/tags/list?n={_MOST_TAGS}"
+        path = f"{repository}/tags/list?n={_MAX_TAGS}"
         try:
             response, url = self._send("GET", path, repository, {})
             if response.status != 200:
                 discard(response)
                 return ()
-            document = json.loads(self._transport.read_body(response, url, _LARGEST_TAG_LIST))
+            document = json.loads(self._transport.read_body(response, url, _MAX_TAG_LIST))
             tags = document["tags"]
         except (UpstreamRefused, UpstreamUnavailable):
             return ()
@@ -113,10 +116,10 @@ class Upstream:
             return ()
         if not isinstance(tags, list):
             return ()
-        return [tag for tag in tags[:_MOST_TAGS] if isinstance(tag, str) and is_tag(tag)]
+        return [tag for tag in tags[:_MAX_TAGS] if isinstance(tag, str) and is_tag(tag)]
 
     def iterate_body(self, response: Response, url: str) -> Generator[bytes, None, None]:
-        """Give a body's bytes as they come."""
+        """Yield the bytes of a body as they are received."""
         return self._transport.iterate_body(response, url)
 
     def _read_manifest(self, repository: str, reference: str | Digest) -> FetchedManifest:
@@ -124,12 +127,14 @@ class Upstream:
         response, url = self._send("GET", path, repository, {"Accept": _ACCEPT})
         if response.status != 200:
             raise self._refusal(response.status, self._read_reason(response, url), url)
-        content = self._transport.read_body(response, url, LARGEST_MANIFEST)
+        content = self._transport.read_body(response, url, MAX_MANIFEST)
         expected = reference if isinstance(reference, Digest) else _stated_digest(response)
         algorithm = expected.algorithm if expected is not None else "sha256"
         digest = Digest.of(content, algorithm)
         if expected is not None and digest != expected:
-            raise ContentMismatch(f"{url} should be {expected}, and its bytes are {digest}")
+            raise ContentMismatch(
+                f"{url} should have {expected}, but the received bytes have {digest}"
+            )
         return FetchedManifest(digest, content, _parse(content, response, url))
 
     def _list_referrers(self, repository: str, digest: Digest) -> FetchedManifest | None:
@@ -139,20 +144,23 @@ class Upstream:
         if response.status != 200 or content_type != OCI_INDEX:
             discard(response)
             return None
-        content = self._transport.read_body(response, url, LARGEST_MANIFEST)
+        content = self._transport.read_body(response, url, MAX_MANIFEST)
         return FetchedManifest(Digest.of(content), content, _parse(content, response, url))
 
     def _send(
         self, method: str, path: str, repository: str, headers: Mapping[str, str]
     ) -> tuple[Response, str]:
-        """Send a request, logged in if need be.
+        """Send a request, and authenticate if the registry demands it.
+
+        Returns:
+            The response and its URL.
 
         Raises:
-            UpstreamRefused: The login is not accepted.
-            UpstreamUnavailable: There is no answer that could be used.
+            UpstreamRefused: The credentials are not accepted.
+            UpstreamUnavailable: The connection failed, or the registry could not answer.
         """
         url = f"{self.url}/v2/{path}"
-        for _ in range(_MOST_CHALLENGES):
+        for _ in range(_MAX_CHALLENGES):
             authorization = self._authorizer.authorization(repository)
             response, target = self._transport.follow(method, url, headers, authorization)
             check_available(response, target)
@@ -163,23 +171,23 @@ class Upstream:
             self._authorizer.answer(lines, repository, authorization)
         raise UpstreamRefused(
             f"{url}: the login is not accepted, or may not read this; "
-            "or there is no such repository",
+            "or there is no such repository; check the login with docker login",
             401,
         )
 
     def _read_reason(self, response: Response, url: str) -> bytes:
-        """Read an error document. Without one, the status has to do."""
+        """Return the body of an error response; empty if it cannot be read."""
         try:
-            return self._transport.read_body(response, url, _LARGEST_ERROR)
+            return self._transport.read_body(response, url, _MAX_ERROR)
         except (UpstreamRefused, UpstreamUnavailable):
             return b""
 
     def _refusal(self, status: int, body: bytes, url: str) -> UpstreamRefused:
         reason = _reason(body) or {
             407: "the proxy wants a login: write it into http_proxy",
-            403: "it may not be read by this account",
+            403: "this account has no access to it",
             404: "the registry does not have it",
-        }.get(status, "the registry refuses it")
+        }.get(status, "the registry refuses the request")
         return UpstreamRefused(f"{url}: {reason} (status {status})", status)
 
 
@@ -187,16 +195,16 @@ def _parse(content: bytes, response: Response, url: str) -> Manifest:
     try:
         manifest = parse_manifest(content)
     except ManifestInvalid as error:
-        raise UpstreamRefused(f"{url} cannot be used: {error}") from None
+        raise UpstreamRefused(f"{url} is invalid: {error}") from None
     stated = response.headers.get("Content-Type", "").partition(";")[0].strip()
-    is_known = stated in MANIFESTS | INDEXES
-    if manifest.states_media_type and is_known and stated != manifest.media_type:
+    is_manifest_type = stated in MANIFESTS | INDEXES
+    if manifest.states_media_type and is_manifest_type and stated != manifest.media_type:
         raise UpstreamRefused(
-            f"{url} is sent as {stated} and says that it is {manifest.media_type}: "
-            "two clients could take it for two things"
+            f"{url} is sent as {stated}, but its mediaType is {manifest.media_type}: "
+            "clients would disagree about its meaning"
         )
     if manifest.malformed:
-        raise UpstreamRefused(f"{url} cannot be used: {manifest.malformed[0]}")
+        raise UpstreamRefused(f"{url} is invalid: {manifest.malformed[0]}")
     return manifest
 
 
@@ -208,23 +216,23 @@ def _stated_digest(response: Response) -> Digest | None:
 
 
 def _reason(body: bytes) -> str:
-    """Read the first message of an error document (distribution-spec, "Error Codes")."""
+    """Return the first message of an error document (distribution-spec, "Error Codes")."""
     try:
         [first, *_] = json.loads(body)["errors"]
         reason = f"{first['code']} {first.get('message') or ''}".strip()
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ""
-    return " ".join(reason.split())[:_LONGEST_REASON]
+    return " ".join(reason.split())[:_MAX_REASON]
 
 
 class Upstreams:
-    """Gives the registry at an address, the same to every thread.
+    """The upstream registries by address; all threads share them.
 
     Args:
-        transport: The way there.
-        retries: How often to ask.
-        environment: The process's environment, which says where accounts are kept.
-        plain_http: Hosts that talk plain HTTP, as ``parse_host`` spells them.
+        transport: Sends the requests.
+        retries: How often to retry.
+        environment: The process's environment, which says where credentials are stored.
+        plain_http: Hosts that serve plain HTTP, as ``parse_host`` returns them.
     """
 
     def __init__(
@@ -238,18 +246,20 @@ class Upstreams:
         self._retries = retries
         self._environment = environment
         self._plain_http = frozenset(plain_http)
-        self._known: dict[str, Upstream] = {}
+        self._by_address: dict[str, Upstream] = {}
         self._mutex = Lock()
 
     def find(self, address: str) -> Upstream:
-        """Give the registry at an address: a host, with each port that it was named with."""
+        """Return the registry at an address: a host, with its port if one was given."""
         with self._mutex:
-            if address not in self._known:
+            if address not in self._by_address:
                 url = base_url(address, self._plain_http)
                 authorizer = Authorizer(
                     self._transport,
                     url,
                     lambda repository: find_credentials(address, repository, self._environment),
                 )
-                self._known[address] = Upstream(url, self._transport, authorizer, self._retries)
-            return self._known[address]
+                self._by_address[address] = Upstream(
+                    url, self._transport, authorizer, self._retries
+                )
+            return self._by_address[address]

@@ -1,4 +1,4 @@
-"""Trying again what may work a little later, at a pace that spares the upstream."""
+"""Retries with exponential backoff and jitter."""
 
 import random
 from collections.abc import Callable
@@ -9,24 +9,25 @@ from minreg.fill.errors import ContentMismatch, FillError, Stopped, UpstreamUnav
 
 Result = TypeVar("Result")
 
-Tell = Callable[[int, int, FillError, float], None]
+_INITIAL_DELAY = 1.0
+_MAX_DELAY = 30.0
+MAX_RETRY_AFTER = 600.0
+"""Seconds. An upstream whose ``Retry-After`` is longer has failed."""
 
-_FIRST_WAIT = 1.0
-_LONGEST_WAIT = 30.0
-LONGEST_REQUESTED_WAIT = 600.0
-"""Seconds. An upstream that wants to be left alone for longer has failed."""
+Notify = Callable[[int, int, FillError, float], None]
+"""Arguments: number of the next attempt, number of all, failure of the last, delay in seconds."""
 
 
 class Retries:
-    """How often, and how soon, to try again. For use from several threads.
+    """A policy of retries, for use from several threads.
 
     Args:
-        count: How many times, after the first.
-        stop: Set when all work is to end; waiting ends then too.
-        wait: Waits some seconds, or until all work is to end, and tells which.
-        jitter: Gives a number from 0 to 1, so that not all threads return at once.
-        tell: Told of each failure after which there is another attempt: the number of that
-            attempt, from 2, how many there are, the failure, and the seconds until then.
+        count: The number of attempts after the first one.
+        stop: Set to stop all work; a delay ends then too.
+        wait: Waits for some seconds, or until ``stop`` is set, and returns whether it is.
+        jitter: Returns a random number from 0 to 1, so that threads do not retry all at once.
+        notify: Called before each delay. Its arguments are the number of the next attempt, from
+            2; the number of all attempts; the failure; and the delay in seconds.
     """
 
     def __init__(
@@ -35,67 +36,66 @@ class Retries:
         stop: Event,
         wait: Callable[[float], bool] | None = None,
         jitter: Callable[[], float] = random.random,
-        tell: Tell = lambda *_: None,
+        notify: Notify = lambda *_: None,
     ) -> None:
         self._count = count
         self._stop = stop
         self._wait = wait or stop.wait
         self._jitter = jitter
-        self._tell = tell
+        self._notify = notify
 
     @property
     def attempts(self) -> int:
-        """How often something is tried, if it never works."""
+        """The number of attempts, the first one included."""
         return self._count + 1
 
     def run(
         self, attempt: Callable[[], Result], progress: Callable[[], int] = lambda: 0
     ) -> Result:
-        """Call ``attempt`` until it works.
+        """Call ``attempt`` until it succeeds, and return its result.
 
         Args:
-            attempt: What is to work.
-            progress: Tells how far all attempts have got. Those before one that got
-                further do not count.
+            attempt: The function to call.
+            progress: Returns how far the attempts got. Failures before one that got further
+                than all others are not counted.
 
         Raises:
-            UpstreamUnavailable, ContentMismatch: It failed so each time; the last one.
-            Stopped: All work is to end.
+            UpstreamUnavailable, ContentMismatch: The last of too many failures.
+            Stopped: The work was stopped.
         """
-        failures = furthest = 0
+        failures = max_progress = 0
         while True:
             self.check_stopped()
             try:
                 return attempt()
             except (UpstreamUnavailable, ContentMismatch) as failure:
                 self.check_stopped()
-                if progress() > furthest:
-                    failures, furthest = 0, progress()
-                if failures == self._count or (pause := self._pause(failures, failure)) is None:
+                if progress() > max_progress:
+                    failures, max_progress = 0, progress()
+                if failures == self._count:
                     raise
-                self._tell(failures + 2, self.attempts, failure, pause)
-                if self._wait(pause):
-                    raise Stopped("stopped while waiting to try again") from None
+                delay = self._delay(failures, failure)
+                if delay is None:
+                    raise
+                self._notify(failures + 2, self.attempts, failure, delay)
+                if self._wait(delay):
+                    raise Stopped("stopped while waiting to retry") from None
                 failures += 1
 
     def check_stopped(self) -> None:
-        """Go no further if all work is to end.
-
-        Raises:
-            Stopped: It is.
-        """
+        """Raise Stopped if the work was stopped."""
         if self._stop.is_set():
             raise Stopped("stopped before it was complete")
 
-    def _pause(self, number: int, failure: FillError) -> float | None:
-        """Return how long to wait, in seconds, after so many failures before this one.
+    def _delay(self, failures: int, failure: FillError) -> float | None:
+        """Return the delay in seconds; None if the upstream asks for a longer one than allowed.
 
-        None if the upstream wants to be left alone for too long.
+        ``failures`` is the number of failures before this one.
         """
         requested = getattr(failure, "retry_after", None)
         if requested is not None:
-            if requested > LONGEST_REQUESTED_WAIT:
+            if requested > MAX_RETRY_AFTER:
                 return None
             return float(requested) + self._jitter()
-        longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**number)
-        return longest * (0.5 + self._jitter() / 2)
+        delay = min(_MAX_DELAY, _INITIAL_DELAY * 2.0**failures)
+        return delay * (0.5 + self._jitter() / 2)

@@ -1,7 +1,13 @@
-"""Errors of the network as one line for people: what could not be reached, and what to do.
+"""HTTP to upstream registries: connections, TLS, proxies, redirects, and errors.
 
-urllib3 wraps the errors of sockets, TLS and HTTP in classes of its own, whose texts name
-classes. None of these texts is shown.
+A server that is silent for 60 seconds ends the request, and each body is limited in bytes by
+who reads it. What is not guarded against: the time limit is that of a socket, for one read. So
+a server that sends a byte a minute, or interim responses or chunk trailers without end, keeps a
+thread until the user presses Ctrl-C; nothing is stored of what it sends.
+
+urllib3 wraps the errors of sockets, TLS and HTTP in exceptions of its own, whose texts contain
+names of classes. So users see none of these texts: ``translate_network_errors`` finds the error
+that urllib3 wrapped, and says in one line what failed and what to do.
 """
 
 import errno
@@ -34,45 +40,46 @@ from urllib3.util import Timeout, make_headers, parse_url
 
 from minreg import __version__
 from minreg.fill.errors import FillError, HostUnreachable, UpstreamRefused, UpstreamUnavailable
-from minreg.fill.upstream.pace import OWN_REASONS, POOLS
-from minreg.fill.upstream.url_policy import is_loopback, is_same_origin, redirected
+from minreg.fill.upstream.url_policy import is_loopback, is_same_origin, resolve_redirect
 
 _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
-_BROKEN = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
+_CONNECTION_LOST = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
 _TUNNEL_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
-_OF_OPENSSL = re.compile(r"\[[A-Z0-9_: ]*\]\s*|\s*\(_ssl\.c:\d+\)")
+_OPENSSL_PREFIX_AND_SUFFIX = re.compile(r"\[[A-Z0-9_: ]*\]\s*|\s*\(_ssl\.c:\d+\)")
 
 
 @contextmanager
 def translate_network_errors(url: str, proxy: str = "") -> Iterator[None]:
-    """Raise an error of the network as a failure that says what to do.
+    """Raise UpstreamRefused or UpstreamUnavailable for an error of the network.
+
+    The text says which host could not be reached, why, and what to do.
 
     Args:
-        url: What is asked for.
-        proxy: The URL of the proxy that is asked for it; empty if there is none.
+        url: The URL that is requested.
+        proxy: The URL of the proxy for it; empty for a direct connection.
 
     Raises:
-        UpstreamRefused: Trying again does not help: a wrong URL, certificate or scheme.
+        UpstreamRefused: A retry does not help: the URL, certificate or scheme is wrong.
         UpstreamUnavailable: All other errors.
     """
     parts = urlsplit(url)
     try:
         yield
     except LocationParseError:
-        raise UpstreamRefused(f"{url[:160]!r} is no web address") from None
+        raise UpstreamRefused(f"{url[:160]!r} is not a valid URL") from None
     except ProxyError as error:
-        raise _proxy_failure(parts.netloc, parts.scheme, proxy, error.original_error) from None
+        raise _proxy_error(parts.netloc, parts.scheme, proxy, error.original_error) from None
     except SSLError as error:
-        raise _tls_failure(_find_cause(error), parts.netloc) from None
+        raise _tls_error(_find_cause(error), parts.netloc) from None
     except (HTTPError, HTTPException, OSError) as error:
-        raise _failure(error, parts.netloc, parts.scheme) from None
+        raise _network_error(error, parts.netloc, parts.scheme) from None
 
 
-def _failure(error: Exception, host: str, scheme: str) -> UpstreamUnavailable:
+def _network_error(error: Exception, host: str, scheme: str) -> UpstreamUnavailable:
     cause = _find_cause(error)
     proxy = f"proxy: {scheme}_proxy"
     if isinstance(error, NameResolutionError):
-        return HostUnreachable(f"cannot find {host}: {_why_not_found(cause)}", proxy)
+        return HostUnreachable(f"cannot find {host}: {_lookup_problem(cause)}", proxy)
     if isinstance(error, ConnectTimeoutError) and isinstance(cause, TimeoutError):
         return HostUnreachable(f"cannot connect to {host}: no answer in time", "firewall", proxy)
     if isinstance(cause, ConnectionRefusedError):
@@ -83,38 +90,32 @@ def _failure(error: Exception, host: str, scheme: str) -> UpstreamUnavailable:
     return UpstreamUnavailable(f"{host}: {_describe(error, cause)}")
 
 
-def _why_not_found(cause: BaseException) -> str:
+def _lookup_problem(cause: BaseException) -> str:
     if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
         return "no network or DNS here, or no such host"
     return "no network or DNS here"
 
 
 def _describe(error: Exception, cause: BaseException) -> str:
-    """Describe what broke a connection that was there."""
+    """Return why an established connection failed."""
     text = "the connection broke"
     if isinstance(cause, RemoteDisconnected):
         text = "it closed the connection without an answer"
     elif isinstance(cause, IncompleteRead) or "IncompleteRead" in str(error):
         text = "the connection ended before the answer was complete"
     elif isinstance(error, ReadTimeoutError) or isinstance(cause, TimeoutError):
-        text = f"timed out{_own_words(cause) or ': it sent nothing, or too little'}"
+        text = "timed out: it sent nothing"
     elif isinstance(cause, HTTPException):
-        text = f"it does not answer as a web server does{_own_words(cause)}"
-    elif isinstance(cause, OSError) and cause.strerror and cause.errno not in _BROKEN:
+        text = "it does not answer as a web server does"
+    elif isinstance(cause, OSError) and cause.strerror and cause.errno not in _CONNECTION_LOST:
         text = cause.strerror
     return text
 
 
-def _own_words(cause: BaseException) -> str:
-    """Return what minreg itself says of a stream that is too slow or too long."""
-    text = str(cause)
-    return f": {text}" if text in OWN_REASONS else ""
-
-
-def _proxy_failure(
+def _proxy_error(
     host: str, scheme: str, proxy: str, error: Exception
 ) -> UpstreamRefused | UpstreamUnavailable:
-    """Say why a proxy does not lead to a host. A login in its URL is not shown."""
+    """Return the error of a proxy for a host. A password in the proxy's URL is not shown."""
     variable = f"{scheme}_proxy"
     name = urlsplit(proxy).netloc.rpartition("@")[2]
     subject = f"the proxy {name} for {host}".replace("  ", " ")
@@ -128,10 +129,10 @@ def _proxy_failure(
         reason = f"{subject} does not let this through (status {tunnel[1]})"
         return UpstreamUnavailable(f"{reason}: ask who runs it, or name {host} in no_proxy")
     if isinstance(error, SSLError):
-        failure = _tls_failure(cause, name)
+        failure = _tls_error(cause, name)
         return type(failure)(f"{subject}: {failure}: check {variable}")
     if isinstance(error, NameResolutionError):
-        reason = f"cannot be found: {_why_not_found(cause)}"
+        reason = f"cannot be found: {_lookup_problem(cause)}"
     elif isinstance(cause, ConnectionRefusedError):
         reason = "refuses connections"
     elif isinstance(error, ConnectTimeoutError) and isinstance(cause, TimeoutError):
@@ -141,8 +142,8 @@ def _proxy_failure(
     return UpstreamUnavailable(f"{subject} {reason}: check {variable}")
 
 
-def _tls_failure(cause: BaseException, host: str) -> UpstreamRefused | UpstreamUnavailable:
-    """Tell what a person must change from what may work the next time."""
+def _tls_error(cause: BaseException, host: str) -> UpstreamRefused | UpstreamUnavailable:
+    """Return UpstreamRefused for what a person must fix, and UpstreamUnavailable otherwise."""
     reason = str(cause)
     if "CERTIFICATE_VERIFY_FAILED" in reason or isinstance(cause, ssl.SSLCertVerificationError):
         return UpstreamRefused(f"{host}: {_certificate_problem(reason)}")
@@ -154,7 +155,7 @@ def _tls_failure(cause: BaseException, host: str) -> UpstreamRefused | UpstreamU
         return UpstreamUnavailable(f"{host}: the connection broke within TLS")
     if "ALERT" in reason or "HANDSHAKE_FAILURE" in reason:
         return UpstreamUnavailable(f"{host}: it refuses to talk TLS with this machine")
-    text = _OF_OPENSSL.sub("", reason).strip()
+    text = _OPENSSL_PREFIX_AND_SUFFIX.sub("", reason).strip()
     return UpstreamUnavailable(f"{host}: TLS failed{f': {text}' if text else ''}")
 
 
@@ -170,7 +171,7 @@ def _certificate_problem(reason: str) -> str:
 
 
 def _find_cause(error: BaseException) -> BaseException:
-    """Return the error of the socket, TLS or HTTP that urllib3 wrapped."""
+    """Return the error of a socket, of TLS or of HTTP that urllib3 wrapped."""
     for _ in range(8):
         inner: object = error.__cause__
         if isinstance(error, ProxyError):
@@ -185,44 +186,44 @@ def _find_cause(error: BaseException) -> BaseException:
 
 Response = urllib3.BaseHTTPResponse
 
-# Bytes. TLS gives 16 KiB at a time, and a much larger buffer for each costs more than it saves.
+# Bytes. TLS delivers 16 KiB at a time, and a much larger buffer costs more than it saves.
 _CHUNK = 256 * 1024
-_CONNECT_SECONDS = 30
-_SILENCE_SECONDS = 60
-_MOST_REDIRECTS = 10
-# Bytes that come sooner than a new connection does.
-_WORTH_READING = 64 * 1024
+_CONNECT_TIMEOUT = 30
+_READ_TIMEOUT = 60
+_MAX_REDIRECTS = 10
+# Bytes that are received faster than a new connection is made.
+_MAX_DRAIN = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# Besides all from 500 on. 499 is what proxies say of one that was in a hurry.
+# Besides all from 500 on. Proxies answer 499 when the client closed its connection.
 _TRANSIENT = frozenset({408, 429, 499})
 
 
 class Transport:
-    """Sends requests, from any thread, over connections that are kept.
+    """Sends requests, from any thread, over pooled connections.
 
-    Proxies are those of ``http_proxy``, ``https_proxy`` and ``no_proxy``; nothing on this
-    machine is asked through one. Certificates are checked against the system's
-    authorities, and those of ``ca_file``.
+    Proxies are those of ``http_proxy``, ``https_proxy`` and ``no_proxy``; loopback addresses
+    are never reached through one. Certificates are verified against the system's authorities
+    and those of ``ca_file``.
 
     Args:
-        ca_file: More certificate authorities, as PEM.
-        connections: How many to keep to one host.
-        silence: Seconds without a byte after which a server counts as gone.
+        ca_file: Additional certificate authorities, in PEM.
+        connections: The number of idle connections to keep to one host.
+        read_timeout: The time in seconds to wait for the next bytes.
     """
 
     def __init__(
-        self, ca_file: str | None = None, connections: int = 8, silence: float = _SILENCE_SECONDS
+        self, ca_file: str | None = None, connections: int = 8, read_timeout: float = _READ_TIMEOUT
     ) -> None:
         self._tls = ssl.create_default_context()
         if ca_file is not None:
             try:
                 self._tls.load_verify_locations(ca_file)
             except OSError as error:
-                is_file = isinstance(error, ssl.SSLError)
-                reason = "no certificate in PEM is in it" if is_file else error.strerror
+                is_content = isinstance(error, ssl.SSLError)
+                reason = "no certificate in PEM is in it" if is_content else error.strerror
                 raise FillError(f"{ca_file} gives no certificate authorities: {reason}") from None
         self._connections = connections
-        self._timeout = Timeout(connect=_CONNECT_SECONDS, read=silence)
+        self._timeout = Timeout(connect=_CONNECT_TIMEOUT, read=read_timeout)
         self._proxies = urllib.request.getproxies()
         self._pools: dict[str, urllib3.PoolManager] = {}
         self._open: set[Response] = set()
@@ -231,11 +232,11 @@ class Transport:
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
     ) -> Response:
-        """Send one request; the response's body is still to be read.
+        """Send one request, and return the response, whose body is not read yet.
 
         Raises:
-            UpstreamRefused: The server's certificate, or the URL, is no good.
-            UpstreamUnavailable: There is no connection, or no answer.
+            UpstreamRefused: The server's certificate or the URL is invalid.
+            UpstreamUnavailable: The connection or the response failed.
         """
         sent = {"User-Agent": f"minreg/{__version__}", "Accept-Encoding": "identity", **headers}
         with translate_network_errors(url, self._proxy_for(url)):
@@ -254,12 +255,16 @@ class Transport:
     def follow(
         self, method: str, url: str, headers: Mapping[str, str], authorization: str | None = None
     ) -> tuple[Response, str]:
-        """Send a request, follow where it is redirected, and tell where that was.
+        """Send a request, follow redirects, and return the last response and its URL.
 
-        ``authorization`` goes to the server of ``url`` and to no other.
+        ``authorization`` is sent only to the origin of ``url``.
+
+        Raises:
+            UpstreamRefused: As for ``send``; or a redirect is not allowed, or one too many.
+            UpstreamUnavailable: As for ``send``.
         """
         target = url
-        for _ in range(_MOST_REDIRECTS + 1):
+        for _ in range(_MAX_REDIRECTS + 1):
             sent = dict(headers)
             if authorization is not None and is_same_origin(url, target):
                 sent["Authorization"] = authorization
@@ -268,14 +273,16 @@ class Transport:
             if response.status not in _REDIRECTS or location is None:
                 return response, target
             discard(response)
-            target = redirected(target, location)
-        raise UpstreamRefused(f"{url} redirects more than {_MOST_REDIRECTS} times")
+            target = resolve_redirect(target, location)
+        raise UpstreamRefused(f"{url} redirects more than {_MAX_REDIRECTS} times")
 
     def iterate_body(self, response: Response, url: str) -> Generator[bytes, None, None]:
-        """Give the bytes of a body as they come, without waiting for more.
+        """Yield the bytes of a body as they are received.
+
+        The caller limits how many it takes.
 
         Raises:
-            UpstreamUnavailable: It broke off, or no byte came for too long.
+            UpstreamUnavailable: The connection broke or timed out.
         """
         with self._mutex:
             self._open.add(response)
@@ -288,26 +295,26 @@ class Transport:
                 self._open.discard(response)
             discard(response)
 
-    def read_body(self, response: Response, url: str, most: int) -> bytes:
-        """Read a body of at most ``most`` bytes.
+    def read_body(self, response: Response, url: str, max_size: int) -> bytes:
+        """Return a body of at most ``max_size`` bytes.
 
         Raises:
             UpstreamRefused: It has more.
-            UpstreamUnavailable: It broke off, or no byte came for too long.
+            UpstreamUnavailable: The connection broke or timed out.
         """
         content = bytearray()
         with closing(self.iterate_body(response, url)) as chunks:
             for chunk in chunks:
                 content += chunk
-                if len(content) > most:
-                    raise UpstreamRefused(f"{url} is larger than {most} bytes")
+                if len(content) > max_size:
+                    raise UpstreamRefused(f"{url} is larger than {max_size} bytes")
         return bytes(content)
 
     def interrupt(self) -> None:
-        """Break off all bodies that are being read, so that nobody waits for them."""
+        """Abort the bodies that other threads are reading, so that these threads can end."""
         with self._mutex:
             for response in self._open:
-                # It may come to its end just now.
+                # Raised if the body just ended.
                 with suppress(RuntimeError, ValueError):
                     response.shutdown()
 
@@ -329,11 +336,10 @@ class Transport:
             account = parse_url(proxy).auth
             headers = make_headers(proxy_basic_auth=account) if account else None
             pool = urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
-        pool.pool_classes_by_scheme = POOLS
         return pool
 
     def _proxy_for(self, url: str) -> str:
-        """Find the proxy for a URL; empty if it is asked directly."""
+        """Return the URL of the proxy for a URL; empty for a direct connection."""
         parts = urlsplit(url)
         hostname = parts.hostname or ""
         if is_loopback(hostname) or self._is_exempt(hostname, parts.netloc):
@@ -350,39 +356,37 @@ class Transport:
 
 
 def discard(response: Response) -> None:
-    """Be done with a response, and keep its connection if that is worth the reading.
+    """Close a response whose body is not needed.
 
-    A connection can be used again once its response was read to the end, even if there is
-    nothing to read.
+    A connection can only be used again if its response was read to the end. So a short rest of
+    the body is read, even an empty one, and the connection goes back to the pool.
     """
     remaining = response.length_remaining
-    if remaining is not None and remaining <= _WORTH_READING:
+    if remaining is not None and remaining <= _MAX_DRAIN:
         response.drain_conn()
     response.close()
 
 
 def check_available(response: Response, url: str) -> None:
-    """Tell an upstream that cannot answer just now from one that did.
-
-    Raises:
-        UpstreamUnavailable: Its status says so.
-    """
+    """Raise UpstreamUnavailable if the status of a response says that a retry may help."""
     if response.status < 500 and response.status not in _TRANSIENT:
         return
     discard(response)
     wait = retry_after_seconds(response.headers.get("Retry-After", ""), time.time())
     reason = f"{url} answered with status {response.status}"
     if response.status == 429:
-        reason += ": it limits how much is pulled; try later, or after docker login"
+        reason += " (too many pulls); try later, or log in with docker login"
     raise UpstreamUnavailable(reason, wait)
 
 
 def retry_after_seconds(value: str, now: float) -> float | None:
-    """Read ``Retry-After`` (RFC 9110, 10.2.3): seconds, or a date.
+    """Return the seconds in a ``Retry-After`` header, which may be a date; None if invalid.
+
+    Source: RFC 9110, 10.2.3.
 
     Args:
         value: The header's value.
-        now: The time, in seconds since the epoch.
+        now: The current time, in seconds since the epoch.
     """
     text = value.strip()
     if text.isascii() and text.isdigit():
@@ -394,7 +398,7 @@ def retry_after_seconds(value: str, now: float) -> float | None:
 
 
 def _is_in_network(hostname: str, network: str) -> bool:
-    """Tell whether an address lies in a network such as ``10.0.0.0/8``."""
+    """Return whether a host is an address in a network such as ``10.0.0.0/8``."""
     try:
         return ipaddress.ip_address(hostname) in ipaddress.ip_network(
             network.strip(), strict=False

@@ -1,4 +1,9 @@
-"""Which addresses may be asked, and which may be told secrets."""
+"""Which URLs may be requested, and which may receive credentials.
+
+A registry or a proxy may send redirects and token servers of its choice. They must not make
+this machine send requests into its private network (server-side request forgery), nor send
+credentials without TLS.
+"""
 
 import ipaddress
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -10,12 +15,12 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def base_url(address: str, plain_http: frozenset[str]) -> str:
-    """Give the URL of a registry's API, without ``/v2/``.
+    """Return the URL of a registry, without ``/v2/``.
 
     Args:
-        address: The registry's host, with each port that it was named with.
-        plain_http: The hosts that talk plain HTTP, as ``parse_host`` spells them. Those on
-            this machine do anyway.
+        address: The registry's host, with its port if one was given.
+        plain_http: The hosts that serve plain HTTP, as ``parse_host`` returns them. Loopback
+            addresses do in any case.
     """
     if address == DOCKER_HUB:
         return "https://registry-1.docker.io"
@@ -24,25 +29,25 @@ def base_url(address: str, plain_http: frozenset[str]) -> str:
     return f"{'http' if is_plain else 'https'}://{address}"
 
 
-def is_same_origin(one: str, other: str) -> bool:
-    """Tell whether two URLs lead to the same server: scheme, host and port."""
-    return _origin(urlsplit(one)) == _origin(urlsplit(other))
+def is_same_origin(url: str, other: str) -> bool:
+    """Return whether two URLs have the same scheme, host and port."""
+    return _origin(urlsplit(url)) == _origin(urlsplit(other))
 
 
 def is_loopback(hostname: str) -> bool:
-    """Tell whether a host name or address is this machine's own."""
+    """Return whether a host name or address is a loopback address of this machine."""
     if hostname == "localhost" or hostname.endswith(".localhost"):
         return True
     address = _address(hostname)
     return address is not None and address.is_loopback
 
 
-def redirected(url: str, location: str) -> str:
-    """Give the URL that a redirect leads to.
+def resolve_redirect(url: str, location: str) -> str:
+    """Return the URL that a redirect leads to.
 
     Raises:
-        UpstreamRefused: It leads to where no public server has a reason to lead: from
-            https to http, or into a private network.
+        UpstreamRefused: ``location`` is invalid, leads from https to http, or from a public
+            server into a private network.
     """
     try:
         target = urljoin(url, location)
@@ -51,19 +56,19 @@ def redirected(url: str, location: str) -> str:
     except ValueError:
         raise UpstreamRefused(f"{url} redirects to {location[:160]!r}, which is no URL") from None
     if parts.scheme not in _PORTS or not hostname:
-        raise UpstreamRefused(f"{url} redirects to {location[:160]!r}, which is no web address")
+        raise UpstreamRefused(f"{url} redirects to {location[:160]!r}, which is no HTTP URL")
     if origin.scheme == "https" and parts.scheme == "http":
-        raise UpstreamRefused(f"{url} redirects to plain HTTP: {origin.hostname} must not")
+        raise UpstreamRefused(f"{url} redirects from https to plain HTTP, which is not followed")
     _refuse_private(url, origin.hostname or "", hostname)
     return target
 
 
 def check_realm(registry_url: str, realm: str) -> None:
-    """Make sure that a registry's token server is one that may be told a password.
+    """Check that credentials may be sent to a registry's token server.
 
     Raises:
-        UpstreamRefused: It is not reached by https, or lies in a private network, while
-            the registry is public.
+        UpstreamRefused: Its URL is invalid, uses plain HTTP although the registry uses TLS, or
+            is in a private network although the registry is public.
     """
     try:
         parts = _split(realm)
@@ -71,8 +76,9 @@ def check_realm(registry_url: str, realm: str) -> None:
         parts = urlsplit("")
     hostname, registry = parts.hostname or "", urlsplit(registry_url)
     if not hostname or parts.scheme not in _PORTS:
-        reason = f"names a token server that is no URL: {realm[:160]!r}"
-        raise UpstreamRefused(f"{registry_url} {reason}")
+        raise UpstreamRefused(
+            f"{registry_url} names a token server with an invalid URL: {realm[:160]!r}"
+        )
     if parts.scheme == "http" and registry.scheme != "http":
         raise UpstreamRefused(f"{registry_url} names a token server without TLS: {realm[:160]}")
     _refuse_private(registry_url, registry.hostname or "", hostname)
@@ -84,10 +90,12 @@ def _refuse_private(url: str, origin: str, hostname: str) -> None:
         return
     if address is not None and address.is_global:
         return
-    known = _address(origin)
-    if is_loopback(origin) or (known is not None and not known.is_global):
+    origin_address = _address(origin)
+    if is_loopback(origin) or (origin_address is not None and not origin_address.is_global):
         return
-    raise UpstreamRefused(f"{url} leads to {hostname}, which is not a public address")
+    raise UpstreamRefused(
+        f"{url} leads to {hostname}, which is not a public address; this is not followed"
+    )
 
 
 def _address(hostname: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -98,14 +106,10 @@ def _address(hostname: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | N
 
 
 def _split(url: str) -> SplitResult:
-    """Split a URL.
-
-    Raises:
-        ValueError: It has no such form, or a port that there is not.
-    """
+    """Split a URL; raise ValueError if it or its port is invalid."""
     parts = urlsplit(url)
     if parts.port == 0:
-        raise ValueError("port 0 is none")
+        raise ValueError("port 0 is invalid")
     return parts
 
 

@@ -1,8 +1,8 @@
-"""What certificates say of themselves: whom they are for, and how long.
+"""Parses certificates and private keys.
 
-Source: RFC 5280 (basic constraints, key usage, validity), RFC 9525 (names; wildcards stand for
-one label, the common name counts for nothing, and an address is an address only among those, as
-in Go's ``crypto/x509``).
+Sources: RFC 5280 for basic constraints, key usage and validity; RFC 9525 for names. As in Go's
+``crypto/x509``, a wildcard stands for one label, the common name is ignored, and an IP address
+matches only the alternative names that are addresses.
 """
 
 from collections.abc import Sequence
@@ -19,16 +19,17 @@ from cryptography.hazmat.primitives.serialization import (
 
 
 class CertificateInvalid(ValueError):
-    """There is no certificate in it, or none that can be read."""
+    """A file has no certificate or key that can be read."""
 
 
 @attrs.frozen
 class Certificate:
-    """A certificate: whom it is for, and from when to when, in seconds since the epoch.
+    """A certificate.
 
-    An address that stands among its names is called ``DNS:`` and that. ``key`` is its public
-    key (RFC 5280, 4.1.2.7). ``signs_others`` says that it is one of an authority, whose own
-    names say nothing of the servers that it vouches for.
+    ``names`` are the alternative names in lower case; an IP address that was entered as a DNS
+    name, and hence matches no host, has ``DNS:`` before it. ``begins`` and ``ends`` are the
+    validity in seconds since the epoch. ``signs_others`` is true for a certificate authority,
+    whose own names do not matter. ``key`` is the public key (RFC 5280, section 4.1.2.7).
     """
 
     names: Sequence[str]
@@ -39,38 +40,38 @@ class Certificate:
     key: bytes
 
     def is_valid_at(self, time: float) -> bool:
-        """Tell whether it is valid at a time."""
+        """Return whether it is valid at a time in seconds since the epoch."""
         return self.begins <= time <= self.ends
 
     def is_for(self, host: str) -> bool:
-        """Tell whether it is for a host, which is a name or an address without a port."""
+        """Return whether it is for a host: a name or an address, without a port."""
         return any(_matches(name, host.lower()) for name in self.names)
 
 
 def parse_certificates(content: bytes) -> Sequence[Certificate]:
-    """Read all certificates of a file in PEM.
+    """Parse all certificates of a PEM file.
 
     Raises:
-        CertificateInvalid: It has none.
+        CertificateInvalid: It has none, or one that cannot be read.
     """
     try:
-        return [_describe(one) for one in x509.load_pem_x509_certificates(content)]
+        return [_describe(certificate) for certificate in x509.load_pem_x509_certificates(content)]
     except ValueError as error:
         raise CertificateInvalid(str(error)) from None
 
 
 def parse_key(content: bytes) -> bytes:
-    """Read the private key of a file in PEM, and return the public one that belongs to it.
+    """Parse the private key of a PEM file, and return its public key in DER.
 
     Raises:
-        CertificateInvalid: It has none that can be read; the text says why.
+        CertificateInvalid: It has no key that can be read; the message says why.
     """
     try:
         key = load_pem_private_key(content, None).public_key()
     except TypeError:
         raise CertificateInvalid("is encrypted") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise CertificateInvalid("holds no key in PEM") from None
+        raise CertificateInvalid("has no private key in PEM") from None
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -91,7 +92,8 @@ def _describe(certificate: x509.Certificate) -> Certificate:
         names,
         certificate.not_valid_before_utc.timestamp(),
         certificate.not_valid_after_utc.timestamp(),
-        # openssl makes "authorities" of self-signed certificates of servers: those have names.
+        # openssl req -x509 marks each certificate as an authority, even that of a server, which
+        # has alternative names, and no key usage for signing.
         is_authority and (may_sign or not names),
         str(common_names[0].value).lower() if common_names else "",
         certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),

@@ -1,13 +1,12 @@
-"""Asks all rules about a node."""
+"""Checks a node against all rules."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from minreg.k3s.doctor.findings import Finding, Severity
 from minreg.k3s.doctor.installation import K3sInstallation
-from minreg.k3s.doctor.node import Node
+from minreg.k3s.doctor.node_state import Node
 from minreg.k3s.doctor.rules.configs import check_config_names, check_tls_use
-from minreg.k3s.doctor.rules.hosts import check_hosts
-from minreg.k3s.doctor.rules.k3s import (
+from minreg.k3s.doctor.rules.k3s_configuration import (
     check_agent_settings,
     check_archives,
     check_default_endpoint,
@@ -19,42 +18,42 @@ from minreg.k3s.doctor.rules.k3s import (
 )
 from minreg.k3s.doctor.rules.mirrors import (
     check_endpoints,
+    check_local_endpoints,
     check_mirror_names,
     check_named_endpoints,
-    check_whereabouts,
 )
-from minreg.k3s.doctor.rules.node import (
+from minreg.k3s.doctor.rules.node_services import (
     check_ports,
     check_route,
     check_unit_enabled,
     check_unit_lines,
     check_unit_order,
 )
-from minreg.k3s.doctor.rules.rewrites import check_rewrites
-from minreg.k3s.doctor.rules.syntax import check_place, check_syntax
-from minreg.k3s.doctor.rules.tls import check_tls_files
-from minreg.k3s.doctor.rules.tree import (
+from minreg.k3s.doctor.rules.registry_tree import (
     check_contents,
     check_images,
+    check_permissions,
     check_platforms,
-    check_rights,
     check_root,
 )
+from minreg.k3s.doctor.rules.rewrites import check_hosts, check_rewrites
+from minreg.k3s.doctor.rules.syntax import check_file_name, check_syntax
+from minreg.k3s.doctor.rules.tls import check_tls_files
 
 _Check = Callable[[Node, K3sInstallation], Iterator[Finding]]
 
-_OF_NODE: Sequence[Callable[[Node], Iterator[Finding]]] = (
+_NODE_CHECKS: Sequence[Callable[[Node], Iterator[Finding]]] = (
     check_root,
-    check_rights,
+    check_permissions,
     check_contents,
     check_platforms,
 )
-_OF_WHAT_IS_TOLD: Sequence[_Check] = (
-    check_place,
+_CONFIGURATION_CHECKS: Sequence[_Check] = (
+    check_file_name,
     check_syntax,
     check_mirror_names,
     check_endpoints,
-    check_whereabouts,
+    check_local_endpoints,
     check_named_endpoints,
     check_config_names,
     check_tls_use,
@@ -62,12 +61,12 @@ _OF_WHAT_IS_TOLD: Sequence[_Check] = (
     check_rewrites,
     check_hosts,
 )
-_OF_WHAT_COMES_OF_IT: Sequence[_Check] = (
+_CONSEQUENCE_CHECKS: Sequence[_Check] = (
     check_default_endpoint,
     check_system_registry,
     check_images,
 )
-_OF_SETUP: Sequence[_Check] = (
+_INSTALLATION_CHECKS: Sequence[_Check] = (
     check_agent_settings,
     check_restart,
     check_template,
@@ -83,22 +82,22 @@ _OF_SETUP: Sequence[_Check] = (
 
 
 def diagnose(node: Node) -> list[Finding]:
-    """Find the rules that are broken, the worst first and none twice.
+    """Find the broken rules, the worst first and each finding once.
 
-    Of causes and what comes of them, only the causes are found: as long as what K3s is told is
-    wrong in itself, nobody is troubled with the images that cannot be pulled for it.
+    Images that cannot be pulled are not reported as long as the configuration itself has errors:
+    these may be the reason, and are to be fixed first.
     """
-    found = [finding for check in _OF_NODE for finding in check(node)]
+    findings = [finding for check in _NODE_CHECKS for finding in check(node)]
     for setup in node.setups:
-        found += [finding for check in _OF_SETUP for finding in check(node, setup)]
-        causes = [finding for check in _OF_WHAT_IS_TOLD for finding in check(node, setup)]
-        for check in _OF_WHAT_COMES_OF_IT if setup.is_known else ():
+        findings += [finding for check in _INSTALLATION_CHECKS for finding in check(node, setup)]
+        causes = [finding for check in _CONFIGURATION_CHECKS for finding in check(node, setup)]
+        for check in _CONSEQUENCE_CHECKS if setup.is_known else ():
             if not any(cause.rule.severity is Severity.ERROR for cause in causes):
                 causes += check(node, setup)
-        found += causes
-    return order(found)
+        findings += causes
+    return order(findings)
 
 
 def order(findings: Iterable[Finding]) -> list[Finding]:
-    """Put findings into order, the worst first and none twice."""
+    """Sort findings, the worst first, and drop duplicates."""
     return sorted(dict.fromkeys(findings), key=lambda finding: finding.order)

@@ -1,31 +1,31 @@
-"""What a look at a node finds: which rule is broken, where, what comes of it, and the mend."""
+"""Findings: which rule is broken, in which line of which file, and how to fix it."""
 
 from enum import Enum
 
 import attrs
 
-from minreg.k3s.registries.yaml_reader import Position
+from minreg.k3s.yaml_reader import Position
 
 
 class Severity(Enum):
-    """How bad it is; the worst comes first."""
+    """How bad a finding is; the worst comes first."""
 
     ERROR = "error"
     """Images cannot be pulled, or K3s does not start."""
 
     WARNING = "warning"
-    """It will fail or be slow some day, or does not do what its author meant."""
+    """It will fail or be slow one day, or does something else than its author intended."""
 
     SUGGESTION = "suggestion"
-    """It works, and costs more than it need. A node that has only these is healthy."""
+    """It works, but takes more time or disk space than necessary. The exit status stays 0."""
 
 
 @attrs.frozen
 class Rule:
-    """Something that holds on a node on which all is well.
+    """A rule that every node should follow.
 
-    ``id`` names the rule for programs and in docs/node.md, ``title`` says what is wrong where
-    it is broken.
+    ``id`` names the rule for programs and in docs/node.md. ``title`` says in a few words what is
+    wrong where the rule is broken.
     """
 
     id: str
@@ -35,17 +35,17 @@ class Rule:
 
 @attrs.frozen
 class Edit:
-    """A change within a line of a file: ``old``, at a place or behind it, becomes ``new``."""
+    """A change within a line: the first ``old`` at or behind a position becomes ``new``."""
 
     path: str
-    place: Position
+    position: Position
     old: str
     new: str
 
 
 @attrs.frozen
 class Addition:
-    """Lines to be added at the end of a file that may not be there yet."""
+    """Lines to append to a file, which is created if it does not exist."""
 
     path: str
     text: str
@@ -53,7 +53,7 @@ class Addition:
 
 @attrs.frozen
 class LineRemoval:
-    """A line to be taken out of a file."""
+    """A line to delete from a file."""
 
     path: str
     line: int
@@ -61,7 +61,7 @@ class LineRemoval:
 
 @attrs.frozen
 class Move:
-    """A file that belongs elsewhere."""
+    """A file to rename."""
 
     path: str
     target: str
@@ -72,11 +72,11 @@ Change = Edit | Addition | LineRemoval | Move
 
 @attrs.frozen
 class Finding:
-    """A rule that is broken.
+    """A broken rule.
 
-    ``path`` is the file on the node, and ``line`` counts from 1, 0 where no line is meant.
-    ``problem`` says what is there and what will happen, ``fix`` what to do about it;
-    ``changes`` are as much of the mend as can be written down as changes of files.
+    ``path`` is the file on the node; ``line`` counts from 1, and is 0 if the finding is not about
+    a line. ``problem`` says what is wrong and what will happen, ``fix`` what to do about it.
+    ``changes`` is the part of the fix that can be written as changes of files.
     """
 
     rule: Rule
@@ -88,6 +88,6 @@ class Finding:
 
     @property
     def order(self) -> tuple[int, str, int, str]:
-        """Its place among others: what is worst first, then by file and line."""
+        """The sort key: the worst first, then by file and line."""
         severities = list(Severity)
         return severities.index(self.rule.severity), self.path, self.line, self.rule.id

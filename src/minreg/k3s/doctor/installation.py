@@ -1,20 +1,17 @@
-"""What containerd keeps of layers that it has unpacked, and need not keep.
-
-Source: containerd, ``docs/content-flow.md``: blobs lie as they came in the content store, layers
-unpacked among the snapshots. ``discard_unpacked_layers`` lets go of the former.
-"""
+"""Inspects the installation of K3s or RKE2 on a node: its files, and what it wrote."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from minreg.k3s.doctor.files import MOST_BYTES, NodeFile, NodeFiles
+from minreg.k3s.doctor.k3s_settings import K3sSettings, read_settings
+from minreg.k3s.doctor.node_files import MAX_FILE_BYTES, NodeFile, NodeFiles
 from minreg.k3s.doctor.services import Distribution, Service, find_service
-from minreg.k3s.doctor.settings import K3sSettings, read_settings
 from minreg.k3s.registries.certs_d import Embedded, make_certs_d
 from minreg.k3s.registries.containerd import Containerd
-from minreg.k3s.registries.file import Registries, read_registries
-from minreg.k3s.registries.yaml_reader import Diagnostic
+from minreg.k3s.registries.go_regexp import can_check_patterns
+from minreg.k3s.registries.registries_yaml import Registries, read_registries
+from minreg.k3s.yaml_reader import Diagnostic
 from minreg.oci.manifests import ManifestInvalid, parse_manifest
 
 _BLOBS = "io.containerd.content.v1.content/blobs/sha256"
@@ -22,7 +19,7 @@ _BLOBS = "io.containerd.content.v1.content/blobs/sha256"
 
 @attrs.frozen
 class StoredLayers:
-    """The layers in a content store: how many, and their bytes."""
+    """The number of layers in containerd's content store, and their total size in bytes."""
 
     number: int
     size: int
@@ -31,8 +28,11 @@ class StoredLayers:
 def inspect_layers(files: NodeFiles, directory: str) -> StoredLayers | None:
     """Add up the layers in containerd's content store.
 
+    Blobs stay there as they were downloaded, beside the unpacked snapshots, unless
+    ``discard_unpacked_layers`` is set (containerd, ``docs/content-flow.md``).
+
     Returns:
-        None if there is no content store, or nothing of it can be read.
+        None if there is no content store, or none that can be read.
     """
     blobs = f"{directory}/{_BLOBS}"
     sizes = {
@@ -42,14 +42,14 @@ def inspect_layers(files: NodeFiles, directory: str) -> StoredLayers | None:
     }
     if not sizes:
         return None
-    small = [name for name, size in sizes.items() if size <= MOST_BYTES]
+    small = [name for name, size in sizes.items() if size <= MAX_FILE_BYTES]
     layers = {layer for name in small for layer in _read_layers(files, f"{blobs}/{name}")}
     stored = [sizes[layer] for layer in layers if layer in sizes]
     return StoredLayers(len(stored), sum(stored))
 
 
 def _read_layers(files: NodeFiles, path: str) -> list[str]:
-    """Name the layers that a manifest lists; a blob that is none lists nothing."""
+    """List the digests of a manifest's layers; empty for a blob that is not a manifest."""
     file = files.read(path)
     if file is None or not file.content.startswith(b"{"):
         return []
@@ -65,7 +65,7 @@ _ARCHIVES = (
     *(".tar.zst", ".tzst"),
 )
 _MISNAMED = ("registries.yml", "registry.yaml", "registry.yml", "registries.yaml.txt")
-# In K3s' ``manifests/``, what has the images of a component.
+# The files in K3s' ``server/manifests`` that deploy a component.
 _COMPONENTS = {
     "coredns.yaml": "coredns",
     "local-storage.yaml": "local-storage",
@@ -77,7 +77,7 @@ _TEMPLATES = ("config-v3.toml.tmpl", "config.toml.tmpl")
 
 @attrs.frozen
 class Archive:
-    """An archive of images that is imported at each start; ``size`` in bytes."""
+    """An archive of images that K3s imports at each start. ``size`` is in bytes."""
 
     path: str
     size: int
@@ -85,22 +85,28 @@ class Archive:
 
 @attrs.frozen
 class K3sInstallation:
-    """What there is of a distribution on a node.
+    """K3s or RKE2 on a node.
 
-    ``data`` is the directory of its state. ``registries_file`` is None if there is none, or
-    none that can be read; ``registries`` is what it says, ``problems`` what is wrong with it,
-    and ``misplaced`` are files that were meant to be it. ``certificates`` are the files that it
-    names, None where there is none; those that cannot be read are left out.
-
-    ``hosts`` are the texts of ``hosts.toml`` that are there, by their directories.
-    ``containerd_config`` is what was written for containerd at the last start, ``templates``
-    what people put in the place of K3s' own template, and ``drop_ins`` what they have
-    containerd read beside. ``layers`` are those that containerd keeps.
-
-    ``archives`` are imported at each start, but for unchanged ones if there is an import cache;
-    ``lists`` name images that are pulled then. ``hidden`` are the files of all that K3s is told
-    that could not be read, and ``has_run`` says that it has left something behind. ``skipped``
-    are the components that it does not deploy because of a file that says so.
+    Attributes:
+        data: The directory of its state.
+        registries_path: The path of its ``registries.yaml``.
+        registries_file: That file; None if it does not exist or cannot be read.
+        registries: The content of that file.
+        diagnostics: The mistakes in that file.
+        misplaced: Files that people confuse with ``registries.yaml``.
+        hosts: The ``hosts.toml`` texts in ``certs.d``, by the names of their directories.
+        containerd_config: The ``config.toml`` that was written at the last start.
+        templates: Templates that replace K3s' own template for it.
+        drop_ins: Files that containerd imports in addition.
+        archives: Archives of images that are imported at each start.
+        lists: Lists of images that are pulled at each start.
+        has_import_cache: Whether unchanged archives are not imported again.
+        layers: The layers that containerd keeps; None if they cannot be read.
+        certificates: The certificates and keys that ``registries.yaml`` names, by their paths:
+            None if a file does not exist, no entry if it cannot be read.
+        hidden: The configuration files that exist and cannot be read.
+        has_run: Whether it has been started before.
+        skipped: The components that are not deployed because of a ``.skip`` file.
     """
 
     distribution: Distribution
@@ -110,7 +116,7 @@ class K3sInstallation:
     registries_path: str
     registries_file: NodeFile | None = None
     registries: Registries = attrs.field(factory=Registries)
-    problems: Sequence[Diagnostic] = ()
+    diagnostics: Sequence[Diagnostic] = ()
     misplaced: Sequence[NodeFile] = ()
     hosts: Mapping[str, str] = attrs.field(factory=dict)
     containerd_config: NodeFile | None = None
@@ -127,49 +133,47 @@ class K3sInstallation:
 
     @property
     def is_agent(self) -> bool:
-        """Whether the settings of the cluster are those of a server elsewhere."""
+        """Whether this is an agent, whose server has the settings of the cluster."""
         return self.service is not None and self.service.is_agent
 
     @property
     def is_known(self) -> bool:
-        """Whether all that it is told can be read: by the distribution itself, and was here."""
-        problems = [*self.problems, *(problem for _, problem in self.settings.problems)]
-        return not self.hidden and not any(problem.is_fatal for problem in problems)
+        """Whether its whole configuration was read, and is valid."""
+        diagnostics = [*self.diagnostics, *(item for _, item in self.settings.diagnostics)]
+        return not self.hidden and not any(diagnostic.is_fatal for diagnostic in diagnostics)
 
     @property
     def has_embedded_registry(self) -> bool:
-        """Whether K3s' embedded registry comes before all mirrors, as far as can be seen here."""
+        """Whether K3s' embedded registry is enabled; false for agents, where that is not known."""
         return not self.is_agent and self.settings.setting("embedded-registry").is_true
 
     @property
     def is_applied(self) -> bool:
-        """Whether what K3s has written is what it would write now."""
+        """Whether the generated ``hosts.toml`` files are those that K3s would write now."""
         files = self.containerd().files
-        present = [text for text in self.hosts.values() if is_generated(text)]
-        due = [text for text in files.values() if is_generated(text)]
-        return set(self.hosts) == set(files) and sorted(map(_body, present)) == sorted(
-            map(_body, due)
-        )
+        present = [_body(text) for text in self.hosts.values() if is_generated(text)]
+        expected = [_body(text) for text in files.values() if is_generated(text)]
+        return set(self.hosts) == set(files) and sorted(present) == sorted(expected)
 
     def containerd(self) -> Containerd:
-        """Work out containerd's settings as they will be from the next start on."""
-        made = make_certs_d(
+        """Return containerd with the ``certs.d`` that it will have after the next start of K3s."""
+        certs_d = make_certs_d(
             self.registries,
             without_default=self.settings.setting("disable-default-registry-endpoint").is_true,
             embedded=Embedded(agent=f"{self.data}/agent") if self.has_embedded_registry else None,
         )
-        written = {name: file.render() for name, file in made.files.items()}
-        by_hand = {name: text for name, text in self.hosts.items() if not is_generated(text)}
-        return Containerd({**by_hand, **written})
+        generated = {name: file.render() for name, file in certs_d.files.items()}
+        manual = {name: text for name, text in self.hosts.items() if not is_generated(text)}
+        return Containerd({**manual, **generated})
 
 
 def is_generated(text: str) -> bool:
-    """Tell whether K3s or RKE2 has written a ``hosts.toml``, and will replace it."""
+    """Return whether a ``hosts.toml`` was written by K3s or RKE2, which will replace it."""
     return text.startswith("# File generated by ")
 
 
 def inspect_installation(files: NodeFiles, distribution: Distribution) -> K3sInstallation | None:
-    """Look at a distribution; None if there is nothing of it."""
+    """Inspect a distribution; None if the node has nothing of it."""
     service = find_service(files, distribution)
     settings = read_settings(files, distribution, service)
     data = settings.setting("data-dir").text or distribution.data
@@ -178,8 +182,9 @@ def inspect_installation(files: NodeFiles, distribution: Distribution) -> K3sIns
     path = settings.setting("private-registry").text
     path = path or f"{distribution.configuration}/registries.yaml"
     file = files.read(path)
-    registries, problems = read_registries(file.content) if file else (Registries(), ())
-    told, drop_ins = {path, settings.path, f"{settings.path}.d"}, f"{settings.path}.d/"
+    registries, diagnostics = read_registries(file.content) if file else (Registries(), ())
+    if not can_check_patterns() and any(mirror.rewrites for mirror in registries.mirrors.values()):
+        files.unread[f"rewrites in {path}"] = "google-re2 is not installed"
     images, containerd = f"{data}/agent/images", f"{data}/agent/etc/containerd"
     names = [f"{images}/{name}" for name in files.names(images)]
     return K3sInstallation(
@@ -190,7 +195,7 @@ def inspect_installation(files: NodeFiles, distribution: Distribution) -> K3sIns
         path,
         file,
         registries,
-        problems,
+        diagnostics,
         list(_find_misplaced(files, distribution, data)),
         _read_hosts(files, f"{containerd}/certs.d"),
         files.read(f"{containerd}/config.toml"),
@@ -201,14 +206,24 @@ def inspect_installation(files: NodeFiles, distribution: Distribution) -> K3sIns
         files.is_file(f"{images}/.cache.json"),
         inspect_layers(files, f"{data}/agent/containerd"),
         _read_certificates(files, registries),
-        [one for one in sorted(files.unread) if one in told or one.startswith(drop_ins)],
+        _find_hidden(files, path, settings.path),
         files.is_directory(f"{data}/agent"),
         _find_skipped(files, f"{data}/server/manifests"),
     )
 
 
+def _find_hidden(files: NodeFiles, registries: str, settings: str) -> Sequence[str]:
+    """List the configuration files that exist and could not be read."""
+    drop_ins = f"{settings}.d"
+    return [
+        path
+        for path in sorted(files.unread)
+        if path in {registries, settings, drop_ins} or path.startswith(f"{drop_ins}/")
+    ]
+
+
 def _find_misplaced(files: NodeFiles, distribution: Distribution, data: str) -> Iterator[NodeFile]:
-    """Find files that people take for the one that is read."""
+    """Read the files that people confuse with ``registries.yaml``."""
     for path in (
         *(f"{distribution.configuration}/{name}" for name in _MISNAMED),
         f"{data}/server/manifests/registries.yaml",
@@ -219,46 +234,48 @@ def _find_misplaced(files: NodeFiles, distribution: Distribution, data: str) -> 
 
 
 def _read_hosts(files: NodeFiles, directory: str) -> Mapping[str, str]:
-    read = (
-        (name, files.read(f"{directory}/{name}/hosts.toml")) for name in files.names(directory)
-    )
-    return {name: file.text for name, file in read if file is not None}
+    return {
+        name: file.text
+        for name in files.names(directory)
+        if (file := files.read(f"{directory}/{name}/hosts.toml")) is not None
+    }
 
 
 def _read_drop_ins(files: NodeFiles, directory: str) -> Iterator[NodeFile]:
-    """Read what containerd imports, where K3s has it import anything (k3s-io/k3s#13680)."""
-    for place in (f"{directory}/config-v3.toml.d", f"{directory}/config.toml.d"):
-        for name in files.names(place):
-            file = files.read(f"{place}/{name}") if name.endswith(".toml") else None
+    """Read the files that containerd imports, since K3s has it do so (k3s-io/k3s#13680)."""
+    for drop_ins in (f"{directory}/config-v3.toml.d", f"{directory}/config.toml.d"):
+        for name in files.names(drop_ins):
+            file = files.read(f"{drop_ins}/{name}") if name.endswith(".toml") else None
             if file is not None:
                 yield file
 
 
 def _read_certificates(files: NodeFiles, registries: Registries) -> Mapping[str, NodeFile | None]:
-    read = {}
+    certificates = {}
     for config in registries.configs.values():
         tls = config.tls
-        words = (tls.ca_file, tls.cert_file, tls.key_file) if tls is not None else ()
-        for path in (word.text for word in words if word.text):
+        paths = (tls.ca_file, tls.cert_file, tls.key_file) if tls is not None else ()
+        for path in (path.text for path in paths if path.text):
             file = files.read(path)
             if path not in files.unread:
-                read[path] = file
-    return read
+                certificates[path] = file
+    return certificates
 
 
 def _find_archives(files: NodeFiles, paths: Sequence[str]) -> Sequence[Archive]:
-    found = []
+    archives = []
     for path in paths:
         status = files.status(path) if path.lower().endswith(_ARCHIVES) else None
         if status is not None and files.is_file(path):
-            found.append(Archive(path, status.st_size))
-    return found
+            archives.append(Archive(path, status.st_size))
+    return archives
 
 
 def _find_skipped(files: NodeFiles, directory: str) -> frozenset[str]:
-    """Find the components whose manifests K3s passes over (``shouldSkipFile`` in ``pkg/deploy``).
+    """Find the components that are not deployed because of a file such as ``coredns.yaml.skip``.
 
-    There ``NAME.skip`` is for each file called NAME; it is looked for where K3s' own lie.
+    Source: K3s, ``shouldSkipFile`` in ``pkg/deploy/controller.go``. K3s applies a ``.skip`` file
+    in any directory to all manifests of that name; here only its own directory is searched.
     """
     names = set(files.names(directory))
     if "metrics-server" in names:
@@ -268,5 +285,5 @@ def _find_skipped(files: NodeFiles, directory: str) -> frozenset[str]:
 
 
 def _body(text: str) -> str:
-    """What stands below the first line, which has the distribution's name."""
+    """Return a text without its first line, which has the distribution's name."""
     return text.partition("\n")[2]

@@ -1,7 +1,7 @@
-"""Shows what findings would have changed in files, as ``diff -u`` does; nothing is written.
+"""Writes the changes of findings as a patch, in the format of ``diff -u``.
 
-A change is only shown where the difference is sure to do what is meant: what cannot be put down
-so that ``patch`` takes it, or would be read otherwise than meant, is left to people.
+A change is left out if ``patch`` could not apply it, or if K3s would read the changed file in
+another way than intended; the operator then makes it by hand.
 """
 
 import difflib
@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import Self
 
 import attrs
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from yaml import MappingNode, Node, SequenceNode
 
-from minreg.k3s.doctor.files import MOST_BYTES, NodeFile, NodeFiles
 from minreg.k3s.doctor.findings import Addition, Change, Edit, LineRemoval, Move
-from minreg.k3s.registries.yaml_reader import Diagnostic, YamlReader
+from minreg.k3s.doctor.node_files import MAX_FILE_BYTES, NodeFile, NodeFiles
+from minreg.k3s.yaml_reader import Diagnostic, YamlReader
 from minreg.text import printable
 
 _NOTHING = "/dev/null"
@@ -22,41 +22,42 @@ _NOTHING = "/dev/null"
 
 @attrs.frozen
 class Patch:
-    """What is to be changed, as ``patch -p1 -d /`` takes it; ``left`` is not in it."""
+    """The lines of a patch for ``patch -p1 -d /``, and the changes that are not in it."""
 
     lines: Sequence[str]
     left: frozenset[Change]
 
 
 def make_patch(files: NodeFiles, changes: Sequence[Change]) -> Patch:
-    """Write the difference for each file that changes.
+    """Make a patch of changes.
 
     Args:
-        files: The files as they are.
-        changes: What is to be changed; what is there twice is changed once.
+        files: The files as they are now.
+        changes: The changes; one that is listed twice is made once.
     """
     by_path: dict[str, list[Change]] = defaultdict(list)
     for change in dict.fromkeys(changes):
         by_path[change.path].append(change)
     lines: list[str] = []
     left: set[Change] = set()
-    for path, wanted in sorted(by_path.items()):
-        of_file = _difference(files, path, wanted)
-        lines += of_file.lines
-        left |= of_file.left
+    for path, of_file in sorted(by_path.items()):
+        patch = _patch_file(files, path, of_file)
+        lines += patch.lines
+        left |= patch.left
     return Patch(lines, frozenset(left))
 
 
-def _difference(files: NodeFiles, path: str, wanted: Sequence[Change]) -> Patch:
+def _patch_file(files: NodeFiles, path: str, changes: Sequence[Change]) -> Patch:
+    """Make the patch of one file."""
     file = files.read(path)
-    nothing = Patch([], frozenset(wanted))
+    nothing = Patch([], frozenset(changes))
     if path in files.unread or (file is not None and not _is_plain(file)):
         return nothing
     old = file.text.splitlines(keepends=True) if file is not None else []
-    new, left = _apply(old, wanted)
-    if file is not None and _is_spoilt(old, new, wanted):
+    new, left = _apply(old, changes)
+    if file is not None and _is_misread(old, new, changes):
         return nothing
-    moves = [change for change in wanted if isinstance(change, Move)]
+    moves = [change for change in changes if isinstance(change, Move)]
     if moves:
         lines = [*_compare(path, old, _NOTHING, []), *_compare(_NOTHING, [], moves[0].target, new)]
     else:
@@ -66,32 +67,32 @@ def _difference(files: NodeFiles, path: str, wanted: Sequence[Change]) -> Patch:
 
 
 def _is_plain(file: NodeFile) -> bool:
-    """Tell whether a file is whole, and is the same lines to all who count them."""
+    """Return whether a file was read completely, and has no line ends but line feeds."""
     lines = file.text.removesuffix("\n").split("\n") if file.text else []
     is_text = file.text.encode() == file.content and file.text.splitlines() == lines
-    return is_text and len(file.content) <= MOST_BYTES
+    return is_text and len(file.content) <= MAX_FILE_BYTES
 
 
-def _is_spoilt(old: Sequence[str], new: Sequence[str], wanted: Sequence[Change]) -> bool:
-    """Tell whether YAML that could be read gets new problems, or does not get what was added."""
+def _is_misread(old: Sequence[str], new: Sequence[str], changes: Sequence[Change]) -> bool:
+    """Return whether valid YAML gets new diagnostics, or does not have the names of additions."""
     before, after = _Reading.of(old), _Reading.of(new)
-    if any(problem.is_fatal for problem in before.problems):
+    if any(diagnostic.is_fatal for diagnostic in before.diagnostics):
         return False
-    added = [change.text for change in wanted if isinstance(change, Addition)]
+    added = [change.text for change in changes if isinstance(change, Addition)]
     names = {name for text in added for name in _Reading.of([text]).names}
     return not names <= after.names or bool(after.rules - before.rules)
 
 
 @attrs.frozen
 class _Reading:
-    """What K3s makes of YAML: the names at its top, and the problems in all of it."""
+    """YAML as K3s reads it: the names at its top level, and its diagnostics."""
 
     names: frozenset[str]
-    problems: Sequence[Diagnostic]
+    diagnostics: Sequence[Diagnostic]
 
     @property
     def rules(self) -> Counter[str]:
-        return Counter(problem.rule for problem in self.problems)
+        return Counter(diagnostic.rule for diagnostic in self.diagnostics)
 
     @classmethod
     def of(cls, lines: Sequence[str]) -> Self:
@@ -107,19 +108,19 @@ class _Reading:
                 nodes += [value for _, value in pairs]
             elif isinstance(node, SequenceNode):
                 nodes += reader.items(node, "a list")
-        return cls(frozenset(names), reader.problems)
+        return cls(frozenset(names), reader.diagnostics)
 
 
 def _apply(old: Sequence[str], changes: Sequence[Change]) -> tuple[list[str], list[Change]]:
-    """Change lines, and give also the changes that do not fit."""
+    """Apply changes to lines; return the new lines, and the changes that could not be applied."""
     lines: list[str | None] = list(old)
     left: list[Change] = []
     edits = [change for change in changes if isinstance(change, Edit)]
-    # From right to left, so that columns stay what they were.
-    for edit in sorted(edits, key=lambda edit: edit.place, reverse=True):
-        number = edit.place.line - 1
+    # From right to left, so that the columns of other edits stay valid.
+    for edit in sorted(edits, key=lambda edit: edit.position, reverse=True):
+        number = edit.position.line - 1
         line = lines[number] if number < len(lines) else None
-        start = line.find(edit.old, edit.place.column - 1) if line is not None else -1
+        start = line.find(edit.old, edit.position.column - 1) if line is not None else -1
         if line is not None and start >= 0:
             lines[number] = line[:start] + edit.new + line[start + len(edit.old) :]
         else:

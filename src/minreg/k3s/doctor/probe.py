@@ -1,4 +1,4 @@
-"""Asks the registry that runs on the node whether it serves what lies in its tree."""
+"""Probes the running registry: whether it serves what is in its tree."""
 
 import ssl
 from collections.abc import Callable, Iterator, Sequence
@@ -8,23 +8,25 @@ from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
+from minreg.defaults import SERVICE_UNIT, SOCKET_UNIT
 from minreg.k3s.doctor.findings import Finding
-from minreg.k3s.doctor.images import Resolution
-from minreg.k3s.doctor.node import Node
-from minreg.k3s.doctor.registry_service import SERVICE, Address
+from minreg.k3s.doctor.image_resolution import Resolution
+from minreg.k3s.doctor.installed_tree import ServedManifest
+from minreg.k3s.doctor.node_state import Node
+from minreg.k3s.doctor.registry_service import Address
 from minreg.k3s.doctor.rules.catalog import PORT_TAKEN, REGISTRY_DIFFERS, REGISTRY_SILENT
-from minreg.k3s.registries.containerd import Request
+from minreg.k3s.registries.containerd import ImageName, Request
 
 SECONDS = 3.0
-"""How long an answer is waited for; the registry itself promises one within two."""
+"""Seconds to wait for a response; minreg itself limits its file accesses to two."""
 
-_OURS = "minreg"
-_MOST_QUESTIONS = 100
+_SERVER = "minreg"
+_MAX_REQUESTS = 100
 
 
 @attrs.frozen
 class Reply:
-    """What a registry answers to HEAD; ``failure`` says why there is no answer at all."""
+    """The response to a HEAD request; ``failure`` is the reason if there was none."""
 
     status: int = 0
     server: str = ""
@@ -36,38 +38,40 @@ Ask = Callable[[str], Reply]
 
 
 def ask(url: str) -> Reply:
-    """Send a HEAD request to a URL; certificates are not looked at, for tokens are not sent."""
+    """Send a HEAD request. Certificates are not verified: no credentials are sent."""
     try:
         parts = urlsplit(url)
         with closing(_connect(parts)) as connection:
             connection.request("HEAD", parts._replace(scheme="", netloc="").geturl())
-            answer = connection.getresponse()
+            response = connection.getresponse()
             return Reply(
-                answer.status,
-                answer.getheader("Server", ""),
-                answer.getheader("Docker-Content-Digest", ""),
+                response.status,
+                response.getheader("Server", ""),
+                response.getheader("Docker-Content-Digest", ""),
             )
     except (OSError, HTTPException, ValueError) as error:
         return Reply(failure=str(error) or type(error).__name__)
 
 
-def check_registry(node: Node, answers: Sequence[Resolution], ask: Ask) -> Iterator[Finding]:
-    """The registry answers, is minreg, and serves what lies in the tree."""
+def check_registry(node: Node, resolutions: Sequence[Resolution], ask: Ask) -> Iterator[Finding]:
+    """Check that the registry responds, is minreg, and serves the images of the tree."""
     for address in node.registry.addresses:
-        failed = _check_address(address, ask(f"{address.url}/v2/"))
-        if failed is not None:
-            yield failed
+        failure = _check_address(address, ask(f"{address.url}/v2/"))
+        if failure is not None:
+            yield failure
             return
-    wrong: list[tuple[Resolution, Reply]] = []
-    asked = [one for one in answers if one.served is not None and one.request is not None]
-    for answer in asked[:_MOST_QUESTIONS]:
-        if answer.request is None or answer.served is None:
-            continue
-        reply = ask(_url_at(node, answer.request))
-        if reply.digest != str(answer.served.digest):
-            wrong.append((answer, reply))
-    if wrong:
-        yield _differs(node, wrong)
+    differences: list[tuple[ImageName, ServedManifest, Reply]] = []
+    requests = [
+        (resolution.required.image, resolution.request, resolution.served)
+        for resolution in resolutions
+        if resolution.request is not None and resolution.served is not None
+    ]
+    for image, request, served in requests[:_MAX_REQUESTS]:
+        reply = ask(_url_at(node, request))
+        if reply.digest != str(served.digest):
+            differences.append((image, served, reply))
+    if differences:
+        yield _differs(node, differences)
 
 
 def _connect(parts: SplitResult) -> HTTPConnection:
@@ -80,32 +84,33 @@ def _connect(parts: SplitResult) -> HTTPConnection:
 def _check_address(address: Address, reply: Reply) -> Finding | None:
     url = address.url
     if reply.failure:
-        problem = f"{url} does not answer: {reply.failure}"
-        fix = f"systemctl status minreg.socket {SERVICE}"
+        problem = f"{url} does not respond: {reply.failure}"
+        fix = f"systemctl status {SOCKET_UNIT} {SERVICE_UNIT}"
         return Finding(REGISTRY_SILENT, address.path, address.line, problem, fix)
-    if not reply.server.startswith(_OURS):
-        problem = f"{url} is answered by {reply.server or 'something without a name'}"
-        fix = "stop that, or let minreg listen elsewhere"
+    if not reply.server.startswith(_SERVER):
+        problem = f"another program responds at {url}: {reply.server or 'it sends no name'}"
+        fix = "stop that program, or let minreg listen on another port"
         return Finding(PORT_TAKEN, address.path, address.line, problem, fix)
     return None
 
 
-def _differs(node: Node, wrong: Sequence[tuple[Resolution, Reply]]) -> Finding:
-    answer, reply = wrong[0]
-    image = answer.wanted.image
+def _differs(
+    node: Node, differences: Sequence[tuple[ImageName, ServedManifest, Reply]]
+) -> Finding:
+    image, served, reply = differences[0]
     if reply.digest:
-        what = f"has {reply.digest} for {image}"
+        response = f"serves {reply.digest} as {image}"
     else:
-        what = f"answers {reply.failure or reply.status} for {image}"
-    more = f", and {len(wrong) - 1} more are not as in the tree" if len(wrong) > 1 else ""
-    there = answer.served.digest if answer.served is not None else ""
-    problem = f"the running registry {what}, and in the tree there is {there}{more}"
-    fix = "systemctl restart minreg, which serves the directory that was there at its start"
+        response = f"does not serve {image} ({reply.failure or f'status {reply.status}'})"
+    others = len(differences) - 1
+    more = f"; {others} more differ from the tree" if others else ""
+    problem = f"the running registry {response}, but the tree has {served.digest}{more}"
+    fix = "systemctl restart minreg; it serves the directory that existed when it started"
     return Finding(REGISTRY_DIFFERS, node.registry.root, 0, problem, fix)
 
 
 def _url_at(node: Node, request: Request) -> str:
-    """Give the address of a request as this node's registry, and nobody else, answers it."""
+    """Return the URL of a request at the address on which minreg listens."""
     address = node.registry.address_for(request.host.host)
     rest = urlsplit(request.url)._replace(scheme="", netloc="").geturl()
     return f"{address.url}{rest}" if address is not None else request.url

@@ -1,4 +1,4 @@
-"""Whether this node has a default route, without which K3s does not start."""
+"""What the kernel says of the running node: default routes, listening ports, architecture."""
 
 import os
 import socket
@@ -7,18 +7,18 @@ from collections.abc import Iterator
 
 import attrs
 
-from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.node_files import NodeFiles
 
 _ROUTES = "/proc/net/route"
 
 
 def has_default_route(path: str = _ROUTES) -> bool:
-    """Tell whether there is one for IPv4.
+    """Return whether there is a default route for IPv4. K3s does not start without one.
 
     Args:
-        path: The kernel's table: a heading, then a line for each route, whose second field is
-            the destination and whose eighth is the mask, both 0 for a default route
-            (proc_net(5)). Where there is none, IPv4 is not there at all.
+        path: The kernel's table: a heading, then a line for each route, whose second field is the
+            destination and whose eighth is the mask, both 0 for a default route (proc_net(5)).
+            The file does not exist if the kernel has no IPv4.
     """
     try:
         with open(path, encoding="ascii") as table:
@@ -33,7 +33,7 @@ _LISTENING = "0A"
 
 @attrs.frozen
 class ListeningPort:
-    """A TCP port that somebody listens on; ``program`` is empty where that cannot be seen."""
+    """A TCP port that a program listens on; ``program`` is empty if its name is not known."""
 
     address: str
     port: int
@@ -42,37 +42,37 @@ class ListeningPort:
 
 @attrs.frozen
 class Kernel:
-    """What the running system says of itself."""
+    """The state of the running kernel."""
 
     has_default_route: bool
     listeners: tuple[ListeningPort, ...] = ()
 
 
 def inspect_kernel(proc: str = "/proc") -> Kernel:
-    """Ask the running kernel.
+    """Inspect the running kernel.
 
     Args:
-        proc: Where its file system of processes is.
+        proc: Where procfs is mounted.
     """
-    listening = [
+    sockets = [
         *_read_listeners(f"{proc}/net/tcp"),
         *_read_listeners(f"{proc}/net/tcp6"),
     ]
-    programs = _find_programs(proc, {inode for _, _, inode in listening})
+    programs = _find_programs(proc, {inode for _, _, inode in sockets})
     return Kernel(
         has_default_route(f"{proc}/net/route") or _has_default_route_6(f"{proc}/net/ipv6_route"),
         tuple(
             ListeningPort(address, port, programs.get(inode, ""))
-            for address, port, inode in listening
+            for address, port, inode in sockets
         ),
     )
 
 
 def _has_default_route_6(path: str) -> bool:
-    """Tell whether there is a default route for IPv6 that leads somewhere.
+    """Return whether there is a default route for IPv6 to a device other than ``lo``.
 
-    Each line has the destination, the length of its prefix, and last the device; without
-    routes, one to ``lo`` stands for "unreachable" (proc_net(5)).
+    Each line has the destination, the length of its prefix, and last the device. The kernel always
+    has an "unreachable" default route to ``lo`` (proc_net(5)).
     """
     routes = (line.split() for line in _lines(path))
     return any(
@@ -82,7 +82,7 @@ def _has_default_route_6(path: str) -> bool:
 
 
 def _read_listeners(path: str) -> Iterator[tuple[str, int, str]]:
-    """Read a table of sockets: a heading, then local address, remote, state … inode (proc(5))."""
+    """Read a table of sockets: fields 1, 3 and 9 are local address, state and inode (proc(5))."""
     for line in _lines(path)[1:]:
         fields = line.split()
         if len(fields) > 9 and fields[3] == _LISTENING:
@@ -91,15 +91,15 @@ def _read_listeners(path: str) -> Iterator[tuple[str, int, str]]:
 
 
 def _parse_address(text: str) -> str:
-    """Read an address that the kernel wrote as words in its own byte order."""
+    """Parse an address that the kernel wrote as 32-bit words in its own byte order."""
     words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
     packed = struct.pack(f"={len(words)}I", *words)
     return socket.inet_ntop(socket.AF_INET if len(words) == 1 else socket.AF_INET6, packed)
 
 
 def _find_programs(proc: str, inodes: set[str]) -> dict[str, str]:
-    """Name the programs that hold sockets, as far as this user may see them."""
-    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    """Return the programs that have sockets open, by inode, as far as this user may see them."""
+    links = {f"socket:[{inode}]": inode for inode in inodes}
     programs: dict[str, str] = {}
     for process in _names(proc):
         if not process.isdigit():
@@ -109,9 +109,10 @@ def _find_programs(proc: str, inodes: set[str]) -> dict[str, str]:
                 target = os.readlink(f"{proc}/{process}/fd/{descriptor}")
             except OSError:
                 continue
-            if target in wanted:
-                # systemd holds what it listens on for others as well: those come later.
-                programs[wanted[target]] = "".join(_lines(f"{proc}/{process}/comm")).strip()
+            if target in links:
+                # systemd also has the sockets open that it passes to services, which have higher
+                # process numbers and override it here.
+                programs[links[target]] = "".join(_lines(f"{proc}/{process}/comm")).strip()
     return programs
 
 
@@ -130,7 +131,7 @@ def _lines(path: str) -> list[str]:
         return []
 
 
-# What uname(2) calls it, and what e_machine of an ELF header says (elf(5)).
+# Architectures by their names in uname(2), and by e_machine in ELF headers (elf(5)).
 _BY_NAME = {
     "x86_64": "amd64",
     "aarch64": "arm64",
@@ -159,9 +160,9 @@ _PROGRAMS = (
 
 
 def find_architecture(files: NodeFiles) -> str:
-    """Tell which architecture a node has; empty if it is none that is known here.
+    """Return the architecture of a node, as in image platforms; empty if it is not known.
 
-    Of an image of a node, its programs tell.
+    If the node is not running, its programs are inspected.
     """
     if files.is_live:
         return _BY_NAME.get(os.uname().machine, "")

@@ -1,4 +1,4 @@
-"""minreg's own units as they are in force on a node: what they serve, and where they listen."""
+"""Reads minreg's own units on a node: the tree that they serve, and where they listen."""
 
 import re
 import shlex
@@ -7,19 +7,22 @@ from contextlib import suppress
 
 import attrs
 
-from minreg.defaults import DEFAULT_ALIAS, DEFAULT_INTERFACE, DEFAULT_PORT
-from minreg.k3s.doctor.files import NodeFiles
+from minreg.defaults import (
+    DEFAULT_ALIAS,
+    DEFAULT_INTERFACE,
+    DEFAULT_PORT,
+    DEFAULT_ROOT,
+    SERVICE_UNIT,
+    SOCKET_UNIT,
+)
+from minreg.k3s.doctor.node_files import NodeFiles
 from minreg.k3s.doctor.services import Service, read_service
 from minreg.k3s.doctor.systemd_units import Entry, Unit, find_unit
-from minreg.k3s.registries.endpoints import is_local, split_port
-from minreg.node.units import DEFAULT_ROOT
+from minreg.k3s.registries.mirror_endpoints import is_local, split_port
 from minreg.options import DAEMON_OPTIONS
 from minreg.settings import SettingInvalid, parse_alias
 
-SERVICE = "minreg.service"
-SOCKET = "minreg.socket"
-
-# In a description of an endpoint of Twisted, whose colons may or may not be escaped by now.
+# Parts of an endpoint description of Twisted, with or without escaped colons.
 _PORT = re.compile(r"(?:port=)?(\d+)")
 _INTERFACE = re.compile(r"interface=(.+?)(?=:[A-Za-z]+=|\Z)")
 _ALL = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104 - nothing is bound here
@@ -27,9 +30,9 @@ _ALL = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104 - nothing is bound he
 
 @attrs.frozen
 class Address:
-    """An address of TCP that the registry listens on, and where that is written.
+    """A TCP address that the registry listens on, and the file and line that configure it.
 
-    ``host`` is empty where it listens on all addresses.
+    ``host`` is empty if it listens on all addresses.
     """
 
     host: str
@@ -39,7 +42,7 @@ class Address:
     line: int = 0
 
     def is_reached_by(self, host: str) -> bool:
-        """Tell whether an endpoint's host, with its port, leads here from this node."""
+        """Return whether the host and port of an endpoint lead here from this node."""
         name, port = split_port(host)
         if port != self.port:
             return False
@@ -48,7 +51,7 @@ class Address:
 
     @property
     def url(self) -> str:
-        """What an endpoint on this node says to lead here."""
+        """The endpoint on this node that leads here."""
         host = self.host or "127.0.0.1"
         host = f"[{host}]" if ":" in host else host
         return f"{'https' if self.is_tls else 'http'}://{host}:{self.port}"
@@ -56,11 +59,11 @@ class Address:
 
 @attrs.frozen
 class InstalledRegistry:
-    """What the units make of the registry.
+    """The registry as its units configure it.
 
-    ``unit`` is that of the service, whatever it runs; ``service`` is None unless it runs minreg.
-    ``root`` is the tree that it serves, ``links`` where links in it may lead to, and ``aliases``
-    the names it goes by.
+    ``unit`` is ``minreg.service``, and ``service`` is None if that does not run minreg. ``root``
+    is the registry tree, ``links`` are the directories that links may lead to
+    (``--allow-links-to``), and ``aliases`` are the registry aliases.
     """
 
     service: Service | None = None
@@ -73,28 +76,32 @@ class InstalledRegistry:
 
     @property
     def is_installed(self) -> bool:
-        """Whether there are units at all."""
+        """Whether any of the units exists."""
         return self.service is not None or self.socket is not None
 
     @property
     def units(self) -> list[Unit]:
-        """The units that are there."""
+        """The units that exist."""
         return [unit for unit in (self.unit, self.socket) if unit is not None]
 
     def address_for(self, host: str) -> Address | None:
-        """Find the address that an endpoint's host leads to, if it leads here."""
+        """Return the address that an endpoint's host leads to; None if it leads elsewhere."""
         reached = (address for address in self.addresses if address.is_reached_by(host))
         return next(reached, None)
 
 
 def inspect_registry_service(files: NodeFiles) -> InstalledRegistry:
     """Read minreg's units."""
-    service = read_service(files, SERVICE, "twistd") or read_service(files, SERVICE, "minreg")
-    unit, socket = find_unit(files, SERVICE), find_unit(files, SOCKET)
+    service = read_service(files, SERVICE_UNIT, "twistd") or read_service(
+        files, SERVICE_UNIT, "minreg"
+    )
+    unit, socket = find_unit(files, SERVICE_UNIT), find_unit(files, SOCKET_UNIT)
     if service is None:
-        return InstalledRegistry(None, socket, addresses=tuple(_sockets(socket)), unit=unit)
-    options = list(_options(service.words))
-    options += _from_environment(options, service.environment)
+        return InstalledRegistry(
+            None, socket, addresses=tuple(_socket_addresses(socket)), unit=unit
+        )
+    options = list(_options(service.arguments))
+    options += _options_from_environment(options, service.environment)
     roots = [value for name, value in options if name in {"root", "r"}]
     aliases = [value for name, value in options if name == "registry-alias"]
     links = [value for name, value in options if name == "allow-links-to"]
@@ -109,18 +116,18 @@ def inspect_registry_service(files: NodeFiles) -> InstalledRegistry:
     )
 
 
-def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Take options apart; those without a value get the word behind them, which does no harm."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        if word.startswith("-"):
-            name, separator, value = word.lstrip("-").partition("=")
+def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Split options into names and values. A flag gets the argument behind it as its value."""
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if argument.startswith("-"):
+            name, separator, value = argument.lstrip("-").partition("=")
             yield name, value if separator else following
 
 
-def _from_environment(
+def _options_from_environment(
     options: Sequence[tuple[str, str]], environment: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Give the options that only the environment has, as the daemon reads it."""
+    """Read the options from the environment, except those that the command line overrides."""
     names = {name for name, _ in options}
     has_tcp = bool(names & {"port", "p", "interface", "i"})
     for option in DAEMON_OPTIONS:
@@ -138,35 +145,36 @@ def _from_environment(
 def _addresses(
     start: Entry, options: Sequence[tuple[str, str]], socket: Unit | None
 ) -> Iterator[Address]:
-    """Find out where the service listens: what ``--listen`` says, or else port and interface."""
+    """List where the service listens: ``--listen``, or else ``--port`` and ``--interface``."""
     listens = [value for name, value in options if name == "listen"]
-    given = dict(options)
+    last = dict(options)
     if not listens:
-        port = given.get("port") or given.get("p") or str(DEFAULT_PORT)
-        host = given.get("interface") or given.get("i") or DEFAULT_INTERFACE
-        yield Address(_everywhere(host), port, path=start.path, line=start.line)
+        port = last.get("port") or last.get("p") or str(DEFAULT_PORT)
+        host = last.get("interface") or last.get("i") or DEFAULT_INTERFACE
+        yield Address(_without_wildcard(host), port, path=start.path, line=start.line)
     for listen in listens:
         kind, _, rest = listen.partition(":")
         if kind == "systemd":
-            yield from _sockets(socket)
+            yield from _socket_addresses(socket)
         elif kind in {"tcp", "ssl"}:
             number, interface = _PORT.match(rest), _INTERFACE.search(rest)
             host = interface[1].replace("\\", "") if interface is not None else ""
             port = number[1] if number is not None else ""
-            yield Address(_everywhere(host), port, kind == "ssl", start.path, start.line)
+            yield Address(_without_wildcard(host), port, kind == "ssl", start.path, start.line)
 
 
-def _sockets(socket: Unit | None) -> Iterator[Address]:
-    for entry in socket.listed("Socket", "ListenStream") if socket is not None else ():
+def _socket_addresses(socket: Unit | None) -> Iterator[Address]:
+    for entry in socket.list_entries("Socket", "ListenStream") if socket is not None else ():
         if entry.value.startswith(("/", "@", "vsock:", "vsock-")):
             continue
         host, port = split_port(entry.value)
         if entry.value.isdigit():
             host, port = "", entry.value
-        yield Address(_everywhere(host), port, path=entry.path, line=entry.line)
+        yield Address(_without_wildcard(host), port, path=entry.path, line=entry.line)
 
 
-def _everywhere(host: str) -> str:
+def _without_wildcard(host: str) -> str:
+    """Return a host; empty if it stands for all addresses."""
     return "" if host in _ALL else host
 
 

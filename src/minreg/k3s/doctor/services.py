@@ -1,17 +1,17 @@
-"""The two distributions of Kubernetes that read the same files: K3s and RKE2."""
+"""K3s and RKE2, which read the same configuration, and their services on a node."""
 
 import os
 from collections.abc import Mapping, Sequence
 
 import attrs
 
-from minreg.k3s.doctor.files import NodeFiles
+from minreg.k3s.doctor.node_files import NodeFiles
 from minreg.k3s.doctor.systemd_units import (
     Entry,
     Unit,
     expand,
     find_unit,
-    list_units,
+    list_services,
     read_environment,
     split_words,
 )
@@ -19,13 +19,13 @@ from minreg.k3s.doctor.systemd_units import (
 
 @attrs.frozen
 class Distribution:
-    """Where a distribution keeps things, and what its services are called."""
+    """The paths and services of a distribution."""
 
     name: str
     title: str
     services: tuple[str, ...]
     in_environment: frozenset[str]
-    """The settings, of those that are looked at here, that the environment can have."""
+    """The settings used here that can also be set by an environment variable."""
 
     @property
     def configuration(self) -> str:
@@ -34,11 +34,11 @@ class Distribution:
 
     @property
     def data(self) -> str:
-        """Where it keeps its state, unless ``data-dir`` says otherwise."""
+        """The directory of its state, unless ``data-dir`` is set."""
         return f"/var/lib/rancher/{self.name}"
 
     def variable(self, setting: str) -> str:
-        """Name the variable of the environment that stands for a setting."""
+        """Return the name of the environment variable for a setting."""
         return f"{self.name}_{setting}".upper().replace("-", "_")
 
 
@@ -55,35 +55,39 @@ RKE2 = Distribution(
 DISTRIBUTIONS = (K3S, RKE2)
 
 
+# Characters before the path in ExecStart= that change how it is run (systemd.service(5)).
 _PREFIXES = "-@:+!"
 
 
 @attrs.frozen
 class Service:
-    """A service with the words of its command line, the program left out."""
+    """A service, with the arguments of its command line without the program."""
 
     unit: Unit
     start: Entry
-    words: Sequence[str]
+    arguments: Sequence[str]
     environment: Mapping[str, str]
 
     @property
     def is_agent(self) -> bool:
-        """Whether it runs an agent, whose server knows the settings of the cluster."""
-        return self.words[:1] == ["agent"]
+        """Whether it runs an agent."""
+        return self.arguments[:1] == ["agent"]
 
 
 def find_service(files: NodeFiles, distribution: Distribution) -> Service | None:
-    """Find the service of a distribution; of several, one that is started at boot."""
-    names = dict.fromkeys((*distribution.services, *list_units(files, f"{distribution.name}-")))
-    found = [read_service(files, name, distribution.name) for name in names]
-    services = [service for service in found if service is not None]
+    """Find the service of a distribution; if there are several, preferably an enabled one."""
+    names = dict.fromkeys((*distribution.services, *list_services(files, f"{distribution.name}-")))
+    services = [
+        service
+        for name in names
+        if (service := read_service(files, name, distribution.name)) is not None
+    ]
     enabled = [service for service in services if service.unit.is_enabled]
     return next(iter(enabled or services), None)
 
 
 def read_service(files: NodeFiles, name: str, program: str) -> Service | None:
-    """Read a service; None if there is none of this name that runs this program."""
+    """Read a service; None if it does not exist, or runs another program."""
     unit = find_unit(files, name)
     start = unit.entry("Service", "ExecStart") if unit is not None else None
     if unit is None or start is None:

@@ -1,7 +1,7 @@
-"""Units of systemd as they lie on a node: their files, drop-ins, and what enables them.
+"""Reads the systemd units of a node, with their drop-ins, and whether they are enabled.
 
-Source: systemd.unit(5) and systemd.syntax(7). Only what is there for good is looked at: what
-generators and ``systemctl set-property`` make at run time is not.
+Source: systemd.unit(5) and systemd.syntax(7). Units that generators or ``systemctl set-property``
+create at run time are not read.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from minreg.k3s.doctor.files import NodeFile, NodeFiles
+from minreg.k3s.doctor.node_files import NodeFile, NodeFiles
 
 DIRECTORIES = (
     "/etc/systemd/system",
@@ -19,7 +19,7 @@ DIRECTORIES = (
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 )
-"""Where units lie; what is in an earlier one counts before what is in a later one."""
+"""The directories of units; an earlier one has priority over a later one."""
 
 ADMINISTRATOR = DIRECTORIES[0]
 
@@ -29,7 +29,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$([A-Za-z_][A-Za-z0-9_]
 
 @attrs.frozen
 class Entry:
-    """An assignment, and where it stands."""
+    """An assignment in a unit file, and its position."""
 
     section: str
     key: str
@@ -42,8 +42,8 @@ class Entry:
 class Unit:
     """A unit with its drop-ins.
 
-    ``path`` is its main file. ``entries`` are all assignments, in the order in which they
-    count; ``strays`` are lines that systemd ignores because they are no assignment.
+    ``path`` is its main file. ``entries`` are all assignments in their order. ``ignored_lines``
+    are lines that systemd ignores because they are not assignments.
     """
 
     name: str
@@ -51,59 +51,59 @@ class Unit:
     is_masked: bool
     is_enabled: bool
     entries: Sequence[Entry] = ()
-    strays: Sequence[Entry] = ()
+    ignored_lines: Sequence[Entry] = ()
 
     def entry(self, section: str, key: str) -> Entry | None:
-        """Give the last assignment to a key."""
-        found = self.listed(section, key)
-        return found[-1] if found else None
+        """Return the last assignment to a key; None if there is none."""
+        entries = self.list_entries(section, key)
+        return entries[-1] if entries else None
 
-    def listed(self, section: str, key: str) -> list[Entry]:
-        """Give the assignments to a key that takes many; an empty one takes back those before."""
-        found: list[Entry] = []
+    def list_entries(self, section: str, key: str) -> list[Entry]:
+        """List the assignments to a key that takes several; an empty one resets the list."""
+        entries: list[Entry] = []
         for entry in self.entries:
             if (entry.section, entry.key) == (section, key):
-                found = [*found, entry] if entry.value else []
-        return found
+                entries = [*entries, entry] if entry.value else []
+        return entries
 
-    def words(self, section: str, key: str) -> set[str]:
-        """Give the names that a key lists, as ``After`` and ``Before`` do."""
-        return {word for entry in self.listed(section, key) for word in entry.value.split()}
+    def list_units(self, section: str, key: str) -> set[str]:
+        """Return the units that a key such as ``After`` lists."""
+        return {name for entry in self.list_entries(section, key) for name in entry.value.split()}
 
     def text(self, section: str, key: str) -> str:
-        """Give the value of a key, empty if there is none."""
+        """Return the last value of a key; empty if there is none."""
         entry = self.entry(section, key)
         return entry.value if entry is not None else ""
 
 
 def find_unit(files: NodeFiles, name: str) -> Unit | None:
-    """Find a unit; None if there is no such."""
+    """Read a unit; None if it does not exist."""
     for directory in DIRECTORIES:
         path = f"{directory}/{name}"
         if files.link(path) == "/dev/null":
             return Unit(name, path, is_masked=True, is_enabled=False)
         main = files.read(path)
         if main is not None:
-            read = [_read_entries(file) for file in (main, *_drop_ins(files, name))]
+            parsed = [_read_entries(file) for file in (main, *_drop_ins(files, name))]
             return Unit(
                 name,
                 path,
                 is_masked=False,
                 is_enabled=_is_enabled(files, name),
-                entries=[entry for entries, _ in read for entry in entries],
-                strays=[entry for _, strays in read for entry in strays],
+                entries=[entry for entries, _ in parsed for entry in entries],
+                ignored_lines=[line for _, ignored in parsed for line in ignored],
             )
     return None
 
 
-def list_units(files: NodeFiles, prefix: str) -> list[str]:
-    """Name the services whose name begins in some way."""
+def list_services(files: NodeFiles, prefix: str) -> list[str]:
+    """List the services whose name begins with a prefix."""
     names = {name for directory in DIRECTORIES for name in files.names(directory)}
-    return sorted(n for n in names if n.startswith(prefix) and n.endswith(".service"))
+    return sorted(name for name in names if name.startswith(prefix) and name.endswith(".service"))
 
 
 def split_words(text: str) -> list[str]:
-    """Take a command line apart."""
+    """Split a command line as a shell does, or at blanks if its quotes do not match."""
     try:
         return shlex.split(text)
     except ValueError:
@@ -111,7 +111,7 @@ def split_words(text: str) -> list[str]:
 
 
 def expand(words: Sequence[str], environment: dict[str, str]) -> list[str]:
-    """Put variables in: ``$NAME`` alone is split into words, ``${NAME}`` is not."""
+    """Expand variables: an argument ``$NAME`` is split into words, ``${NAME}`` is not."""
     expanded: list[str] = []
     for word in words:
         match = _VARIABLE.fullmatch(word)
@@ -119,18 +119,18 @@ def expand(words: Sequence[str], environment: dict[str, str]) -> list[str]:
             expanded += split_words(environment.get(match[2], ""))
         else:
             expanded.append(
-                _VARIABLE.sub(lambda found: environment.get(found[1] or found[2], ""), word)
+                _VARIABLE.sub(lambda match: environment.get(match[1] or match[2], ""), word)
             )
     return expanded
 
 
 def read_environment(files: NodeFiles, unit: Unit) -> dict[str, str]:
-    """Read what a service has in its environment: of files, which count last, and of its own."""
+    """Read the environment of a service. ``EnvironmentFile`` overrides ``Environment``."""
     environment: dict[str, str] = {}
-    for entry in unit.listed("Service", "Environment"):
+    for entry in unit.list_entries("Service", "Environment"):
         environment.update(_assignments(split_words(entry.value)))
     stem = unit.name.rpartition(".")[0]
-    for entry in unit.listed("Service", "EnvironmentFile"):
+    for entry in unit.list_entries("Service", "EnvironmentFile"):
         path = entry.value.removeprefix("-").replace("%N", stem).replace("%n", unit.name)
         file = files.read(path)
         if file is None:
@@ -150,15 +150,19 @@ def _assignments(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _drop_ins(files: NodeFiles, name: str) -> Iterator[NodeFile]:
-    """Read the drop-ins of a unit in the order of their names; the earliest directory has it."""
-    places: dict[str, str] = {}
+    """Read the drop-ins of a unit in the order of their names, each from its first directory."""
+    paths: dict[str, str] = {}
     for directory in reversed(DIRECTORIES):
-        place = f"{directory}/{name}.d"
-        places |= {file: place for file in files.names(place) if file.endswith(".conf")}
-    for file in sorted(places):
-        read = files.read(f"{places[file]}/{file}")
-        if read is not None:
-            yield read
+        drop_ins = f"{directory}/{name}.d"
+        paths |= {
+            entry: f"{drop_ins}/{entry}"
+            for entry in files.names(drop_ins)
+            if entry.endswith(".conf")
+        }
+    for _, path in sorted(paths.items()):
+        file = files.read(path)
+        if file is not None:
+            yield file
 
 
 def _is_enabled(files: NodeFiles, name: str) -> bool:
@@ -171,8 +175,8 @@ def _is_enabled(files: NodeFiles, name: str) -> bool:
 
 
 def _read_entries(file: NodeFile) -> tuple[list[Entry], list[Entry]]:
-    """Read the assignments of a file, and the lines that are none."""
-    entries, strays, section = [], [], ""
+    """Read the assignments of a file, and the lines that systemd ignores."""
+    entries, ignored, section = [], [], ""
     for number, line in _logical_lines(file.text):
         key, separator, value = line.partition("=")
         if line.startswith("[") and line.endswith("]"):
@@ -180,12 +184,12 @@ def _read_entries(file: NodeFile) -> tuple[list[Entry], list[Entry]]:
         elif separator and section and _KEY.fullmatch(key.strip()):
             entries.append(Entry(section, key.strip(), value.strip(), file.path, number))
         else:
-            strays.append(Entry(section, "", line, file.path, number))
-    return entries, strays
+            ignored.append(Entry(section, "", line, file.path, number))
+    return entries, ignored
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Join lines that go on in the next, without comments, each with the number of its first."""
+    """Join continued lines and skip comments; yield each line with the number of its first."""
     number, joined = 0, ""
     for count, line in enumerate(text.splitlines(), 1):
         stripped = line.strip()

@@ -1,1 +1,1 @@
-"""."""
+"""Kubernetes manifests, and the images that they name."""

@@ -1,94 +1,75 @@
-"""YAML and JSON, read as plain values that know the line they stand in.
+"""Reads YAML and JSON manifests as plain values that know their lines.
 
-Values are made of a parser's events, so that no tag makes an object, an alias is the very
-value that it stands for however often it is used, and nesting has a bound. All scalars but
-null are text: it is the text that names an image.
+All scalars but null are text: it is the text that names an image. An alias is the very value that
+its anchor marks, so that its images are found once, however often it is used.
 """
 
-import io
 import json
 import re
 from collections.abc import Collection, Iterator
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
-import attrs
-import yaml
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    DocumentEndEvent,
-    Event,
-    MappingEndEvent,
-    MappingStartEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-)
+from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
+from minreg.k3s.yaml_reader import YamlInvalid, check_documents, compose_documents, is_null
 from minreg.text import printable
 
 Value = Any
-"""None, a ``Text``, or a list or dict of values; in JSON, also what else JSON has."""
+"""None, a ``Text``, or a list or dict of values; of JSON also numbers and truth values."""
 
-_FastLoader = getattr(yaml, "CLoader", yaml.Loader)
-"""PyYAML has libyaml wherever it was built with it, as in all its wheels."""
-
-_DEEPEST = 100
-_MOST_MERGED = 100_000
+_MAX_MERGED = 100_000
 _MERGE = "<<"
-_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _DIRECTIVE = re.compile(r"^%.*", re.MULTILINE)
 _MARKER = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 
 
 class DocumentsInvalid(ValueError):
-    """A text is no YAML; it says in which line, and why not."""
+    """A text is not YAML; the message has the line and the reason."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(f"{line}: {printable(reason)}")
 
 
 class Text(str):
-    """A scalar, and the number of the line that it stands in, from 1."""
+    """A scalar, and the number of its line, from 1."""
 
     __slots__ = ("line",)
     line: int
 
     def __new__(cls, text: str, line: int) -> Self:
-        """Make one."""
+        """Create a text at a line."""
         scalar = super().__new__(cls, text)
         scalar.line = line
         return scalar
 
 
-def read_documents(text: str, about: Collection[str], line: int = 1) -> Iterator[Value]:
-    """Read those documents of a text that have one of certain words in them.
+def read_documents(text: str, keywords: Collection[str], line: int = 1) -> Iterator[Value]:
+    """Read the documents of a text that contain one of some keywords.
 
-    Whoever looks for images has no use for the many documents that name none, and YAML is
-    slow to read. Those are checked for being YAML, no more.
+    Most documents name no image. Those without a keyword are only checked for their syntax,
+    which is faster than to build their values.
 
     Args:
         text: YAML, with any number of documents, or JSON.
-        about: The words, in lower case; the case does not matter in the text.
-        line: The number of the text's first line.
+        keywords: The keywords in lower case; case does not matter in the text.
+        line: The number of the first line of the text.
 
     Raises:
-        DocumentsInvalid: It is neither.
+        DocumentsInvalid: The text is neither YAML nor JSON.
     """
     documents = _read_json(text)
     if documents is not None:
         yield from documents
         return
-    for first, part in _split(text):
-        if any(word in part.lower() for word in about):
-            yield from _read_part(part, line + first)
+    for lines_before, part in _split(text):
+        if any(keyword in part.lower() for keyword in keywords):
+            yield from _read_yaml(part, line + lines_before)
         else:
-            _check_part(part, line + first)
+            _check_yaml(part, line + lines_before)
 
 
 def _read_json(text: str) -> list[Value] | None:
-    """Read JSON; None if it is none, and may be YAML all the same."""
+    """Read JSON; None if it is not JSON, and may still be YAML."""
     text = text.removeprefix("\ufeff").lstrip()
     if not text.startswith(("{", "[")):
         return None
@@ -99,10 +80,13 @@ def _read_json(text: str) -> list[Value] | None:
 
 
 def _split(text: str) -> Iterator[tuple[int, str]]:
-    """Divide a text at the markers between its documents; number the line of each part, from 0.
+    """Split a text at the markers between its documents.
 
-    Source: YAML 1.2.2, 9.1.2: what begins a line with three hyphens is a marker, wherever
-    it stands; 6.8: directives stand before one.
+    A line that begins with ``---`` is a marker even in a quoted text (YAML 1.2.2, section
+    9.1.2). Directives, which precede a marker (section 6.8), are dropped.
+
+    Yields:
+        The number of lines before a document, and its text.
     """
     text = _DIRECTIVE.sub("", text)
     line, start = 0, 0
@@ -113,136 +97,78 @@ def _split(text: str) -> Iterator[tuple[int, str]]:
     yield line, text[start:]
 
 
-def _read_part(text: str, line: int) -> Iterator[Value]:
-    """Read documents whose first line has a certain number."""
-    builder = _Builder(line)
+def _read_yaml(text: str, line: int) -> Iterator[Value]:
+    """Read the documents of a text whose first line has the number ``line``."""
     try:
-        for event in YAML(typ="safe", pure=True).parse(io.StringIO(text)):
-            builder.take(event)
-            if isinstance(event, DocumentEndEvent):
-                yield builder.root
-                builder = _Builder(line)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = line if mark is None else line + mark.line
-        raise DocumentsInvalid(at, error.problem or "it is no YAML") from None
-    except YAMLError as error:
-        position = getattr(error, "position", 0)
-        at = line + text.count("\n", 0, position)
-        raise DocumentsInvalid(at, getattr(error, "reason", "") or "it is no YAML") from None
-    except (ValueError, OverflowError) as error:
-        if isinstance(error, DocumentsInvalid):
-            raise
-        raise DocumentsInvalid(line, f"it is no YAML ({error})") from None
+        for root in compose_documents(text):
+            yield _Builder(line).build(root)
+    except YamlInvalid as error:
+        raise DocumentsInvalid(line + error.position.line - 1, str(error)) from None
 
 
-def _check_part(text: str, line: int) -> None:
-    """Make sure that documents without images are YAML, with libyaml: it is 20 times as fast.
-
-    K3s reads YAML by a translation of libyaml into Go.
+def _check_yaml(text: str, line: int) -> None:
+    """Check the syntax of documents whose first line has the number ``line``.
 
     Raises:
-        DocumentsInvalid: They are not.
+        DocumentsInvalid: The text is not YAML.
     """
     try:
-        for _ in yaml.parse(text, Loader=_FastLoader):
-            pass
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = line if mark is None else line + mark.line
-        raise DocumentsInvalid(at, error.problem or "it is no YAML") from None
-    except yaml.reader.ReaderError as error:
-        at = line + text.count("\n", 0, error.position)
-        raise DocumentsInvalid(at, error.reason) from None
-
-
-@attrs.define
-class _Open:
-    """A list or a dict that is being read, and the key whose value comes next."""
-
-    value: Value
-    anchor: str | None
-    key: str | None = None
-    merged: list[Value] = attrs.field(factory=list)
+        check_documents(text)
+    except YamlInvalid as error:
+        raise DocumentsInvalid(line + error.position.line - 1, str(error)) from None
 
 
 class _Builder:
-    """Makes a document's value of the events of its parsing."""
+    """Builds the value of one document."""
 
     def __init__(self, line: int) -> None:
-        self.root: Value = None
-        self._line = self._at = line
-        self._open: list[_Open] = []
-        self._anchors: dict[str, Value] = {}
+        self._line = line
+        self._values: dict[int, Value] = {}
         self._merged = 0
 
-    def take(self, event: Event) -> None:
-        """Take the next event.
+    def build(self, node: Node) -> Value:
+        """Build the value of a node.
 
         Raises:
-            DocumentsInvalid: An alias has no anchor, or there is too much of something.
+            DocumentsInvalid: The document merges too many values.
         """
-        if event.start_mark is not None:
-            self._at = self._line + event.start_mark.line
-        match event:
-            case ScalarEvent():
-                self._add(self._scalar(event), event.anchor)
-            case AliasEvent():
-                if event.anchor not in self._anchors:
-                    self._refuse(f"nothing is called {event.anchor}")
-                self._add(self._anchors[event.anchor], None)
-            case MappingStartEvent() | SequenceStartEvent():
-                self._begin(event)
-            case MappingEndEvent() | SequenceEndEvent():
-                self._end()
+        if id(node) in self._values:
+            return self._values[id(node)]
+        value: Value = None
+        match node:
+            case ScalarNode():
+                value = None if is_null(node) else Text(node.value, self._line_of(node))
+                self._values[id(node)] = value
+            case SequenceNode():
+                self._values[id(node)] = value = []
+                value.extend(map(self.build, node.value))
+            case MappingNode():
+                self._values[id(node)] = value = {}
+                self._fill(value, node)
+        return value
 
-    def _begin(self, event: MappingStartEvent | SequenceStartEvent) -> None:
-        if len(self._open) >= _DEEPEST:
-            self._refuse(f"it is nested more than {_DEEPEST} times")
-        value: Value = {} if isinstance(event, MappingStartEvent) else []
-        if event.anchor is not None:
-            self._anchors[event.anchor] = value
-        self._open.append(_Open(value, event.anchor))
-
-    def _end(self) -> None:
-        done = self._open.pop()
-        for other in done.merged:
-            self._count_merged(len(other))
-            for key, value in list(other.items()):
-                done.value.setdefault(key, value)
-        self._add(done.value, done.anchor)
-
-    def _add(self, value: Value, anchor: str | None) -> None:
-        """Put a value where it belongs: into a list, or as a key or value of a dict."""
-        if anchor is not None:
-            self._anchors[anchor] = value
-        if not self._open:
-            self.root = value
-            return
-        above = self._open[-1]
-        if isinstance(above.value, list):
-            above.value.append(value)
-        elif above.key is None:
-            above.key = value if isinstance(value, str) else ""
-        else:
-            key, above.key = above.key, None
+    def _fill(self, mapping: dict[str, Value], node: MappingNode) -> None:
+        """Fill a mapping; keys of its own override those that ``<<`` merges."""
+        merged: list[tuple[dict[str, Value], Node]] = []
+        for key_node, value_node in node.value:
+            key, value = self.build(key_node), self.build(value_node)
             if key == _MERGE:
-                listed = value if isinstance(value, list) else [value]
-                self._count_merged(len(listed))
-                above.merged += [one for one in listed if isinstance(one, dict)]
+                sources = value if isinstance(value, list) else [value]
+                self._count_merged(len(sources), key_node)
+                merged += [(source, key_node) for source in sources if isinstance(source, dict)]
             else:
-                above.value[key] = value
+                mapping[key if isinstance(key, str) else ""] = value
+        for source, key_node in merged:
+            self._count_merged(len(source), key_node)
+            for key, value in list(source.items()):
+                mapping.setdefault(key, value)
 
-    def _scalar(self, event: ScalarEvent) -> Text | None:
-        if event.style is None and event.value in _NULLS:
-            return None
-        return Text(event.value, self._at)
-
-    def _count_merged(self, number: int) -> None:
-        """Count what is merged: mappings, for there are empty ones, and what is in them."""
+    def _count_merged(self, number: int, node: Node) -> None:
+        """Count merged values, and mappings too, as empty ones also take time."""
         self._merged += number
-        if self._merged > _MOST_MERGED:
-            self._refuse(f"it merges more than {_MOST_MERGED} values")
+        if self._merged > _MAX_MERGED:
+            reason = f"the document merges more than {_MAX_MERGED} values"
+            raise DocumentsInvalid(self._line_of(node), reason)
 
-    def _refuse(self, reason: str) -> NoReturn:
-        raise DocumentsInvalid(self._at, reason)
+    def _line_of(self, node: Node) -> int:
+        return self._line + node.start_mark.line

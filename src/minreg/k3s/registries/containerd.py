@@ -1,7 +1,6 @@
-"""An image's name as the kubelet hands it to containerd.
+"""The requests that containerd sends for an image, by its ``certs.d`` directory.
 
-Source: the reference package of the distribution project, ``ParseDockerRef``: a name with a tag
-and a digest loses the tag.
+Source: containerd 2.2, ``core/remotes/docker/resolver.go`` and ``config/hosts.go`` beside it.
 """
 
 import posixpath
@@ -12,21 +11,20 @@ from urllib.parse import urlencode
 import attrs
 
 from minreg.k3s.registries.certs_d import DEFAULT_DIRECTORY
-from minreg.k3s.registries.endpoints import DOCKER_HUB_API
-from minreg.k3s.registries.go_regexp import PatternInvalid, compile_pattern, replace_all
-from minreg.k3s.registries.hosts import Host, HostsInvalid, parse_hosts, registry_itself
-from minreg.oci.names import DOCKER_HUB, Digest, NameInvalid, is_host, is_tag, parse_repository
+from minreg.k3s.registries.go_regexp import GoPattern, PatternInvalid, PatternNotChecked
+from minreg.k3s.registries.hosts_toml import Host, HostsInvalid, parse_hosts, registry_itself
+from minreg.k3s.registries.mirror_endpoints import DOCKER_HUB_API
+from minreg.oci.names import DOCKER_HUB, Digest, ImageReference, is_host
 
-_DEFAULT_TAG = "latest"
-_OLD_HUB = "index.docker.io"
+_DOCKER_HUB_ALIAS = "index.docker.io"
 
 
 @attrs.frozen
 class ImageName:
-    """A registry's host as it was written, a repository there, and a tag or a digest.
+    """An image as the kubelet passes it to containerd: host, repository, and tag or digest.
 
-    Other than in the name of a place in a tree, a default port stays: to containerd,
-    ``example.com:443`` is another registry than ``example.com``.
+    ``host`` is spelled as it was written, with a default port too: to containerd,
+    ``example.com:443`` and ``example.com`` are two registries. ``ImageReference`` normalizes it.
     """
 
     host: str
@@ -35,35 +33,32 @@ class ImageName:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``[host[:port]/]repository[:tag][@digest]``.
+        """Parse ``[host[:port]/]repository[:tag][@digest]``.
+
+        A tag beside a digest is dropped (``ParseDockerRef`` in distribution/reference).
 
         Raises:
-            NameInvalid: A part breaks its grammar.
-            DigestInvalid: The digest does.
+            NameInvalid: The text is not an image reference.
+            DigestInvalid: Its digest is not valid.
         """
-        named, at, digest = text.partition("@")
-        first, slash, rest = named.partition("/")
-        host, path = (first, rest) if slash and is_host(first) else (DOCKER_HUB, named)
-        host = DOCKER_HUB if host == _OLD_HUB else host
-        repository, colon, tag = path.partition(":")
-        if host == DOCKER_HUB and "/" not in repository:
-            repository = f"library/{repository}"
-        if colon and not is_tag(tag):
-            raise NameInvalid(f"{tag[:160]!r} is no tag")
-        reference = Digest.parse(digest) if at else tag or _DEFAULT_TAG
-        return cls(host, parse_repository(repository), reference)
+        image = ImageReference.parse(text)
+        first, slash, _ = text.partition("/")
+        host = first if slash and is_host(first) and first != _DOCKER_HUB_ALIAS else DOCKER_HUB
+        return cls(host, image.repository, image.digest or image.tag)
 
     def __str__(self) -> str:
-        mark = "@" if isinstance(self.reference, Digest) else ":"
-        return f"{self.host}/{self.repository}{mark}{self.reference}"
+        separator = "@" if isinstance(self.reference, Digest) else ":"
+        return f"{self.host}/{self.repository}{separator}{self.reference}"
 
 
 @attrs.frozen
 class Request:
-    """A request, up to the point where a redirect or an answer may change it.
+    """A request, before any redirect.
 
-    ``namespace`` is the value of ``ns``, None where it is not sent. Where several rewrites match,
-    containerd takes any of them, and ``path`` is that of the first; ``other_paths`` are the rest.
+    ``namespace`` is the value of the query parameter ``ns``, None if it is not sent. If several
+    rewrites match, containerd applies any one of them: ``path`` is the result of the first,
+    ``other_paths`` are the results of the others. ``is_path_known`` is false if rewrites could
+    not be applied because google-re2 is not installed.
     """
 
     method: str
@@ -71,10 +66,11 @@ class Request:
     path: str
     namespace: str | None
     other_paths: Sequence[str] = ()
+    is_path_known: bool = True
 
     @property
     def url(self) -> str:
-        """The whole address, with the scheme that is tried first."""
+        """The URL, with the scheme that is tried first."""
         query = f"?{urlencode({'ns': self.namespace})}" if self.namespace is not None else ""
         return f"{self.host.schemes[0]}://{self.host.host}{self.path}{query}"
 
@@ -84,15 +80,16 @@ class Containerd:
     """A containerd with its ``certs.d``.
 
     Args:
-        files: Texts of ``hosts.toml`` by the names of their directories.
-        is_of_k3s: It is K3s' or RKE2's own; False for others, such as Debian's.
+        files: The ``hosts.toml`` texts by the names of their directories.
+        is_of_k3s: Whether it is the containerd that K3s or RKE2 brings; False for others, such
+            as Debian's.
     """
 
     files: Mapping[str, str]
     is_of_k3s: bool = True
 
     def directory(self, registry: str) -> str | None:
-        """Find the directory with the settings for a registry, if there is one."""
+        """Return the name of the directory for a registry; None if there is none."""
         name, colon, port = registry.rpartition(":")
         candidates = [f"{name}_{port}_"] if colon and name else []
         for directory in (*candidates, registry, DEFAULT_DIRECTORY):
@@ -104,7 +101,7 @@ class Containerd:
         """List the hosts that may be asked for a registry's images, in order.
 
         Raises:
-            HostsInvalid: Its file cannot be read.
+            HostsInvalid: The file for the registry is not valid.
         """
         directory = self.directory(registry)
         if directory is None:
@@ -112,29 +109,40 @@ class Containerd:
         return parse_hosts(self.files[directory], registry, is_of_k3s=self.is_of_k3s)
 
     def requests(self, image: ImageName) -> Sequence[Request]:
-        """List the requests for an image's manifest, each sent if all before it failed.
+        """List the requests for an image's manifest, each of which is sent if all before failed.
 
-        containerd that cannot read a file says so in its log, and asks the registry itself.
+        If the file for the registry is not valid, containerd logs that and asks the registry
+        itself.
         """
         try:
             hosts = self.hosts(image.host)
         except HostsInvalid:
             hosts = [registry_itself(image.host)]
-        needed = {"pull"} if isinstance(image.reference, Digest) else {"pull", "resolve"}
-        able = [host for host in hosts if needed <= host.capabilities]
+        required = {"pull"} if isinstance(image.reference, Digest) else {"pull", "resolve"}
+        hosts = [host for host in hosts if required <= host.capabilities]
         kinds = ["manifests", "blobs"] if isinstance(image.reference, Digest) else ["manifests"]
-        return [_request(host, image, kind) for kind in kinds for host in able]
+        return [_request(host, image, kind) for kind in kinds for host in hosts]
 
 
-def rewritten(repository: str, rewrites: Mapping[str, str]) -> Sequence[str]:
-    """Tell what a repository's name may become: one name, or several if several patterns match.
+def apply_rewrites(repository: str, rewrites: Mapping[str, str]) -> Sequence[str]:
+    """Apply rewrites to a repository's name.
 
-    A pattern that Go cannot compile is passed over, as containerd does.
+    A pattern that Go refuses is ignored, as by containerd.
+
+    Args:
+        repository: The name.
+        rewrites: Replacements by their patterns.
+
+    Returns:
+        One name, or several if several patterns change the name.
+
+    Raises:
+        PatternNotChecked: google-re2 is not installed.
     """
     names = []
     for pattern, replacement in rewrites.items():
         try:
-            name = replace_all(compile_pattern(pattern), replacement, repository)
+            name = GoPattern.compile(pattern).replace_all(replacement, repository)
         except PatternInvalid:
             continue
         if name != repository:
@@ -143,13 +151,18 @@ def rewritten(repository: str, rewrites: Mapping[str, str]) -> Sequence[str]:
 
 
 def _request(host: Host, image: ImageName, kind: str) -> Request:
+    try:
+        names, is_path_known = apply_rewrites(image.repository, host.rewrites), True
+    except PatternNotChecked:
+        names, is_path_known = [image.repository], False
     paths = [
         posixpath.normpath(
             posixpath.join("/", host.path.lstrip("/"), name, kind, str(image.reference))
         )
-        for name in rewritten(image.repository, host.rewrites)
+        for name in names
     ]
     is_itself = image.host == host.host or (
         image.host == DOCKER_HUB and host.host == DOCKER_HUB_API
     )
-    return Request("HEAD", host, paths[0], None if is_itself else image.host, paths[1:])
+    namespace = None if is_itself else image.host
+    return Request("HEAD", host, paths[0], namespace, paths[1:], is_path_known)

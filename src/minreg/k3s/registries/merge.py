@@ -1,36 +1,38 @@
-"""Adds to a ``registries.yaml`` that somebody wrote, and leaves every byte that is there.
+"""Merges mirrors and configs into a ``registries.yaml``, keeping each byte of it.
 
-Lines are put in below the key that they belong to, where no comment comes to stand above
-something else than before. The outcome is read again: if it does not say what it should, nothing
-is merged.
+New lines are inserted directly below the key that they belong to, so that comments stay above
+what they were written for. The result is read again and compared with what it should say; if it
+differs, nothing is merged.
 """
 
 from collections.abc import Iterator, Sequence
 
 import attrs
 
-from minreg.k3s.registries.endpoints import EndpointInvalid, parse_endpoint
-from minreg.k3s.registries.file import Config, Mirror, Registries, read_registries
-from minreg.k3s.registries.yaml_edit import CannotInsert, Document, Insertion, render
-from minreg.k3s.registries.yaml_reader import Diagnostic, Located, YamlReader
+from minreg.defaults import WILDCARD
+from minreg.k3s.registries.mirror_endpoints import EndpointInvalid, parse_endpoint
+from minreg.k3s.registries.registries_yaml import Config, Mirror, Registries, read_registries
+from minreg.k3s.registries.yaml_edit import CannotInsert, Insertion
+from minreg.k3s.registries.yaml_writer import Document, render
+from minreg.k3s.yaml_reader import Diagnostic, Located, YamlReader
 
-_WILDCARD = "*"
+_CANNOT_INSERT = "nothing can be inserted into a file of this form"
 
 
 class MergeRefused(Exception):
-    """A file cannot be added to; ``problems`` are what is wrong with it, if that is why."""
+    """Nothing can be merged into a file; ``diagnostics`` are its fatal mistakes, if it has any."""
 
-    def __init__(self, reason: str, problems: Sequence[Diagnostic] = ()) -> None:
+    def __init__(self, reason: str, diagnostics: Sequence[Diagnostic] = ()) -> None:
         super().__init__(reason)
-        self.problems = problems
+        self.diagnostics = diagnostics
 
 
 @attrs.frozen
 class Note:
-    """Something about the outcome that the operator has to know.
+    """A remark for the operator.
 
-    ``line`` is a line of the file that was added to. ``is_left`` says that something was not
-    added, and is left to the operator.
+    ``line`` is a line of the original file. ``is_left`` is true if something was not merged, and
+    the operator has to do it.
     """
 
     line: int
@@ -40,138 +42,146 @@ class Note:
 
 @attrs.frozen
 class Merged:
-    """The outcome: the whole text, and what there is to know about it."""
+    """The merged text, and remarks about it."""
 
     text: str
     notes: Sequence[Note]
 
 
-def merge(content: bytes, wanted: Document) -> Merged:
-    """Add to a file what it lacks.
+def merge(content: bytes, document: Document) -> Merged:
+    """Add to a file what it lacks of a document.
 
     Args:
         content: The file.
-        wanted: What it is to say besides.
+        document: The mirrors and configs to merge.
 
     Raises:
-        MergeRefused: K3s cannot read the file, or it has a form that nothing can be added to.
+        MergeRefused: K3s cannot read the file, or its form allows no insertion.
     """
-    there, problems = read_registries(content)
-    fatal = [problem for problem in problems if problem.is_fatal]
+    existing, diagnostics = read_registries(content)
+    fatal = [diagnostic for diagnostic in diagnostics if diagnostic.is_fatal]
     if fatal:
         raise MergeRefused("K3s cannot read this file", fatal)
-    addition, _ = read_registries(render(wanted).encode())
-    plan = _Plan(there, addition)
-    outcome = plan.work_out()
-    text = _insert(content, plan.lacking)
-    if read_registries(text.encode())[0] != outcome:
-        raise MergeRefused("nothing can be added to a file of this form")
+    addition, _ = read_registries(render(document).encode())
+    plan = _MergePlan(existing, addition)
+    expected = plan.compute()
+    text = _insert(content, plan.missing)
+    if read_registries(text.encode())[0] != expected:
+        raise MergeRefused(_CANNOT_INSERT)
     return Merged(text, plan.notes)
 
 
 @attrs.define
-class _Plan:
-    """Works out what is lacking, and what the file will say then.
+class _MergePlan:
+    """Computes what is missing in a file, and what the file will say after the merge.
 
-    ``lacking`` has sections, in these names, and in ``mirrors`` the whole lists of endpoints.
+    ``missing`` has entries by section and name; the endpoints of mirrors are complete lists.
     """
 
-    there: Registries
+    existing: Registries
     addition: Registries
-    lacking: dict[str, dict[str, Document]] = attrs.field(factory=dict)
+    missing: dict[str, dict[str, Document]] = attrs.field(factory=dict)
     notes: list[Note] = attrs.field(factory=list)
 
-    def work_out(self) -> Registries:
-        mirrors = dict(self.there.mirrors)
-        configs = dict(self.there.configs)
+    def compute(self) -> Registries:
+        mirrors = dict(self.existing.mirrors)
+        configs = dict(self.existing.configs)
         for name, mirror in self.addition.mirrors.items():
             mirrors[name] = self._mirror(name, mirror)
         for name, config in self.addition.configs.items():
             configs[name] = self._config(name, config)
         return Registries(mirrors, configs)
 
-    def _mirror(self, name: str, wanted: Mirror) -> Mirror:
-        there = self.there.mirrors.get(name)
-        if there is None:
-            self._tell_of_wildcard(name)
-            endpoints = wanted.endpoints
+    def _mirror(self, name: str, added: Mirror) -> Mirror:
+        existing = self.existing.mirrors.get(name)
+        if existing is None:
+            self._note_wildcard(name)
+            endpoints = added.endpoints
         else:
-            endpoints = tuple(_joined(wanted.endpoints, there.endpoints))
-        if there is not None and endpoints == there.endpoints:
-            return there
-        if there is not None and there.rewrites:
-            line = there.rewrites[0].pattern.place.line
-            self._note(
-                line,
-                f"the rewrites of {name} would hold for each endpoint that is added: add "
-                f"{', '.join(word.text for word in wanted.endpoints)} by hand if they are to",
-                is_left=True,
+            endpoints = tuple(_joined(added.endpoints, existing.endpoints))
+        if existing is not None and endpoints == existing.endpoints:
+            return existing
+        if existing is not None and existing.rewrites:
+            line = existing.rewrites[0].pattern.position.line
+            urls = ", ".join(endpoint.text for endpoint in added.endpoints)
+            message = (
+                f"the rewrites of {name} would also apply to new endpoints, so none was added: if "
+                f"that is intended, add {urls} by hand"
             )
-            return there
-        texts = [word.text for word in endpoints]
-        self.lacking.setdefault("mirrors", {})[name] = {"endpoint": texts}
-        return attrs.evolve(there or wanted, endpoints=endpoints)
+            self._note(line, message, is_left=True)
+            return existing
+        texts = [endpoint.text for endpoint in endpoints]
+        self.missing.setdefault("mirrors", {})[name] = {"endpoint": texts}
+        return attrs.evolve(existing or added, endpoints=endpoints)
 
-    def _config(self, name: str, wanted: Config) -> Config:
-        there = self.there.configs.get(name)
-        if there is not None:
-            if there != wanted:
-                line = there.name.place.line
-                self._note(line, f"{name} has settings already, which stay", is_left=True)
-            return there
-        self.lacking.setdefault("configs", {})[name] = _document(wanted)
-        return wanted
+    def _config(self, name: str, added: Config) -> Config:
+        existing = self.existing.configs.get(name)
+        if existing is not None:
+            if existing != added:
+                line = existing.name.position.line
+                self._note(
+                    line, f"{name} already has other settings, which were kept", is_left=True
+                )
+            return existing
+        self.missing.setdefault("configs", {})[name] = _document(added)
+        return added
 
-    def _tell_of_wildcard(self, name: str) -> None:
-        """An entry of its own takes a registry out of those that ``*`` is for."""
-        if name == _WILDCARD:
-            for mirror in self.there.mirrors.values():
+    def _note_wildcard(self, name: str) -> None:
+        """Note that ``*`` does not apply to registries that have an entry of their own."""
+        if name == WILDCARD:
+            for mirror in self.existing.mirrors.values():
                 other = mirror.name
-                self._note(other.place.line, f'{other.text} has an entry: "*" is not for it')
-        elif _WILDCARD in self.there.mirrors:
-            line = self.there.mirrors[_WILDCARD].name.place.line
-            self._note(line, f'{name} now has an entry of its own: "*" is no longer for it')
+                self._note(
+                    other.position.line,
+                    f'"*" does not apply to {other.text}, which has an entry of its own',
+                )
+        elif WILDCARD in self.existing.mirrors:
+            line = self.existing.mirrors[WILDCARD].name.position.line
+            self._note(line, f'"*" no longer applies to {name}, which now has an entry of its own')
 
     def _note(self, line: int, message: str, *, is_left: bool = False) -> None:
         self.notes.append(Note(line, message, is_left))
 
 
-def _insert(content: bytes, lacking: Document) -> str:
+def _insert(content: bytes, missing: Document) -> str:
     text = content.decode("utf-8")
-    mark = "\ufeff" if text.startswith("\ufeff") else ""
-    text = text.removeprefix(mark)
+    byte_order_mark = "\ufeff" if text.startswith("\ufeff") else ""
+    text = text.removeprefix(byte_order_mark)
     root = YamlReader().read(content)
     try:
-        return mark + (Insertion(text, root).apply(lacking) if lacking else text)
+        return byte_order_mark + (Insertion(text, root).apply(missing) if missing else text)
     except CannotInsert:
-        raise MergeRefused("nothing can be added to a file of this form") from None
+        raise MergeRefused(_CANNOT_INSERT) from None
 
 
-def _joined(wanted: Sequence[Located], there: Sequence[Located]) -> Iterator[Located]:
-    """Add what is wanted and not there: before all, or behind what it is wanted behind."""
-    rest = list(there)
-    known = {_normal(word) for word in there}
-    for word in wanted:
-        spelling = _normal(word)
-        if spelling not in known:
-            yield word
-        elif spelling in map(_normal, rest):
-            while _normal(rest[0]) != spelling:
+def _joined(added: Sequence[Located], existing: Sequence[Located]) -> Iterator[Located]:
+    """Join two lists of endpoints, keeping the order of both as far as possible.
+
+    A new endpoint comes first, or directly behind the one that it follows in ``added``.
+    """
+    rest = list(existing)
+    existing_urls = {_normalize(endpoint) for endpoint in existing}
+    for endpoint in added:
+        url = _normalize(endpoint)
+        if url not in existing_urls:
+            yield endpoint
+        elif url in map(_normalize, rest):
+            while _normalize(rest[0]) != url:
                 yield rest.pop(0)
             yield rest.pop(0)
     yield from rest
 
 
-def _normal(word: Located) -> str:
-    """Spell an endpoint as K3s does, so that two spellings of one are not two."""
+def _normalize(endpoint: Located) -> str:
+    """Return the URL that K3s uses for an endpoint, which may be spelled in several ways."""
     try:
-        return str(parse_endpoint(word.text))
+        return str(parse_endpoint(endpoint.text))
     except EndpointInvalid:
-        return word.text
+        return endpoint.text
 
 
 def _document(config: Config) -> Document:
-    """Write settings down again."""
+    """Convert settings to a document."""
     document: dict[str, Document] = {}
     for name, settings in (("auth", config.auth), ("tls", config.tls)):
         if settings is not None:
@@ -179,6 +189,6 @@ def _document(config: Config) -> Document:
             document[name] = {
                 key: value.text if isinstance(value, Located) else value
                 for key, value in values.items()
-                if key != "place" and value not in (Located(""), False)
+                if key != "position" and value not in (Located(""), False)
             }
     return document

@@ -1,32 +1,29 @@
-"""What is to stand in a ``registries.yaml``, so that K3s pulls from minreg."""
+"""Selects the mirrors and settings that ``minreg registries`` writes into ``registries.yaml``."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
-from minreg.k3s.registries.endpoints import (
+from minreg.k3s.registries.mirror_endpoints import (
     EndpointInvalid,
     MirrorEndpoint,
     is_local,
     parse_endpoint,
 )
-from minreg.k3s.registries.yaml_edit import Document
+from minreg.k3s.registries.yaml_writer import Document
 from minreg.oci.names import DOCKER_HUB, is_host
 
-WILDCARD = "*"
-"""The name that stands for all registries without an entry of their own."""
 
-
-class ChoiceInvalid(ValueError):
-    """Something that was asked for cannot be; the message says why, and the mend."""
+class SelectionInvalid(ValueError):
+    """The options select something impossible; the message says why and what to do."""
 
 
 @attrs.frozen
 class MirrorSelection:
-    """What was asked for.
+    """The registries to write mirrors for, and their endpoints.
 
-    ``names`` are registries, ``endpoints`` those to ask for their images, in order; ``tls``
-    are settings for endpoints with TLS, ``auth`` for all that are on other machines.
+    ``names`` are the registries, and ``endpoints`` are asked for their images, in this order.
+    ``tls`` are the settings for endpoints with TLS, ``auth`` for all endpoints on other machines.
     """
 
     names: Sequence[str]
@@ -35,10 +32,10 @@ class MirrorSelection:
     auth: Mapping[str, str] = attrs.field(factory=dict)
 
     def document(self) -> Document:
-        """Write it in K3s' terms: settings under the endpoints' own names.
+        """Return the content of ``registries.yaml``, with settings under the endpoints' hosts.
 
         Raises:
-            ChoiceInvalid: There are settings, and no endpoint that they could be for.
+            SelectionInvalid: There are settings, and no endpoint that they apply to.
         """
         document: dict[str, Document] = {"mirrors": dict(self._mirrors())}
         configs = self._configs()
@@ -49,8 +46,12 @@ class MirrorSelection:
     def _mirrors(self) -> Iterator[tuple[str, Document]]:
         for name in self.names:
             itself = str(parse_endpoint(name))
-            # The registry itself is asked in any case, and last.
-            urls = [written(one) for one in self.endpoints if str(one) != itself]
+            # containerd asks the registry itself anyway, last.
+            urls = [
+                shorten_endpoint(endpoint)
+                for endpoint in self.endpoints
+                if str(endpoint) != itself
+            ]
             if urls:
                 yield name, {"endpoint": urls}
 
@@ -61,76 +62,83 @@ class MirrorSelection:
                 configs.setdefault(endpoint.registry, {})["auth"] = self.auth
             if self.tls and endpoint.scheme == "https":
                 configs.setdefault(endpoint.registry, {})["tls"] = self.tls
-        given = [("a login", "auth", self.auth), ("settings for TLS", "tls", self.tls)]
-        for words, kind, settings in given:
-            if settings and not any(kind in config for config in configs.values()):
-                place = "https:// one" if kind == "tls" else "one on another machine"
-                raise ChoiceInvalid(f"{words} are for endpoints: name the {place} with --endpoint")
+        if self.auth and not any("auth" in config for config in configs.values()):
+            raise SelectionInvalid(
+                "the login applies to no endpoint: name one on another machine with --endpoint"
+            )
+        if self.tls and not any("tls" in config for config in configs.values()):
+            raise SelectionInvalid(
+                "the TLS settings apply to no endpoint: name one that is https:// with --endpoint"
+            )
         return dict(configs)
 
 
 def check_endpoint(text: str) -> MirrorEndpoint:
-    """Make sure that an endpoint means the same to K3s as to whoever named it.
+    """Parse the value of ``--endpoint``, which must not depend on what K3s adds to it.
 
     Raises:
-        ChoiceInvalid: It does not.
+        SelectionInvalid: It has no scheme or host, or has parts that K3s ignores.
     """
     try:
         endpoint = parse_endpoint(text)
     except EndpointInvalid as error:
-        raise ChoiceInvalid(f"--endpoint {error}") from None
+        raise SelectionInvalid(f"--endpoint {error}") from None
     if "://" not in text or endpoint.scheme not in {"http", "https"}:
-        raise ChoiceInvalid(f"--endpoint {text} is neither http:// nor https://: write which")
+        raise SelectionInvalid(
+            f"--endpoint {text} does not begin with http:// or https://: write one of them"
+        )
     if not endpoint.host or endpoint.host.startswith(":"):
-        raise ChoiceInvalid(f"--endpoint {text} has no host: write http://HOST:PORT")
+        raise SelectionInvalid(f"--endpoint {text} has no host: write http://HOST:PORT")
     if endpoint.user:
-        raise ChoiceInvalid("a login does not go into --endpoint: see --username")
+        raise SelectionInvalid("--endpoint must not contain a login: use --username")
     if endpoint.rest:
-        raise ChoiceInvalid(f"--endpoint {text} has more than a path: leave {endpoint.rest} off")
+        raise SelectionInvalid(
+            f"--endpoint {text} has a query or fragment: remove {endpoint.rest}"
+        )
     return endpoint
 
 
 def check_registry(text: str) -> str:
-    """Make sure that a registry's name is one by which K3s would know it, and give that.
+    """Check a registry's name, and return the one that the kubelet uses for it.
 
     Raises:
-        ChoiceInvalid: It is not.
+        SelectionInvalid: No image name begins with it.
     """
     if not is_host(text):
-        raise ChoiceInvalid(
-            f"{text} is no registry as in an image's name: write its host, such as "
+        raise SelectionInvalid(
+            f"{text} is not a registry: write its host as in image names, such as "
             f"{DOCKER_HUB} or example.com:5000, without https:// and without a path"
         )
-    # The kubelet calls it so, whatever a pod says (distribution/reference, normalize.go).
+    # normalize.go in distribution/reference replaces this name.
     return DOCKER_HUB if text == "index.docker.io" else text
 
 
 def check_path(text: str, option: str) -> str:
-    """Make sure that a file is the same for K3s, wherever that runs.
+    """Check that a path does not depend on the working directory.
 
     Raises:
-        ChoiceInvalid: It depends on the directory.
+        SelectionInvalid: It does.
     """
     if not text.startswith("/"):
-        raise ChoiceInvalid(f"{option} {text} must be a whole path, from / on: K3s reads it")
+        raise SelectionInvalid(f"{option} {text} is read by K3s: write an absolute path")
     return text
 
 
-def hosts_of(places: Iterable[str]) -> tuple[list[str], bool]:
-    """Name the registries whose names a tree keeps.
+def list_hosts(repositories: Iterable[str]) -> tuple[list[str], bool]:
+    """List the registries whose names a tree keeps.
 
     Args:
-        places: Those of its repositories.
+        repositories: The paths of the tree's repositories.
 
     Returns:
-        The hosts, sorted, and whether there are repositories that are kept without one.
+        The hosts, sorted, and whether any repository is kept without its host.
     """
-    firsts = [place.partition("/")[0] for place in places]
+    firsts = [path.partition("/")[0] for path in repositories]
     hosts = {first for first in firsts if is_host(first)}
     return sorted(hosts), any(first not in hosts for first in firsts)
 
 
-def written(endpoint: MirrorEndpoint) -> str:
-    """Write an endpoint as short as it may be: K3s adds ``/v2`` itself."""
+def shorten_endpoint(endpoint: MirrorEndpoint) -> str:
+    """Return an endpoint without ``/v2``, which K3s appends itself."""
     path = endpoint.path if endpoint.overrides_path else ""
     return f"{endpoint.scheme}://{endpoint.host}{path}"

@@ -1,67 +1,13 @@
-"""What minreg writes into a ``registries.yaml``, and how it is written."""
+"""Edits a ``registries.yaml`` by inserting text, so that everything else stays to the byte."""
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
-from minreg.k3s.registries.yaml_reader import is_null
-
-Document = Mapping[str, "Document | Sequence[str] | str | bool"]
-"""What a YAML file or a part of it says, as far as ``registries.yaml`` has need of it."""
-
-HEADING = """\
-# What K3s is told about registries: https://docs.k3s.io/installation/private-registry
-# It reads this when it starts. To add to it: minreg registries --merge
-"""
-
-# A host that YAML takes for a text whatever follows; anything else is quoted.
-_PLAIN = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*")
-_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
-
-
-def make_mirrors(names: Sequence[str], endpoints: Sequence[str]) -> Document:
-    """Have the images of some registries pulled from endpoints, in their order.
-
-    Args:
-        names: Hosts of registries as they stand in the names of images, or ``*`` for all.
-        endpoints: URLs.
-    """
-    return {"mirrors": {name: {"endpoint": list(endpoints)} for name in names}}
-
-
-def render(document: Document) -> str:
-    """Write a whole file."""
-    return HEADING + "".join(f"{line}\n" for line in block(document, 0))
-
-
-def block(value: Document | Sequence[str], indent: int) -> Iterator[str]:
-    """Write a mapping or a list as lines, each ``indent`` columns in."""
-    space = " " * indent
-    if not isinstance(value, Mapping):
-        for item in value:
-            yield f"{space}- {flow(item)}"
-        return
-    for key, part in value.items():
-        if isinstance(part, str | bool):
-            yield f"{space}{quoted_key(key)}: {flow(part)}"
-        else:
-            yield f"{space}{quoted_key(key)}:"
-            yield from block(part, indent + 2)
-
-
-def flow(value: object) -> str:
-    """Write anything in one line; JSON is YAML as well."""
-    return json.dumps(value, ensure_ascii=False)
-
-
-def quoted_key(key: str) -> str:
-    """Write a key, in quotes unless it is sure to be understood without them."""
-    is_plain = _PLAIN.fullmatch(key) is not None and key not in _WORDS
-    return key if is_plain else flow(key)
-
+from minreg.k3s.registries.yaml_writer import Document, block, flow
+from minreg.k3s.yaml_reader import is_null
 
 _OPENING = re.compile(r"(?:[&!]\S*\s+)*[{\[]")
 
@@ -69,16 +15,16 @@ _Value = Document | Sequence[str] | str | bool
 
 
 class CannotInsert(Exception):
-    """What is to be added to stands elsewhere, behind an alias."""
+    """The file has no position to insert at, such as behind an alias."""
 
 
 @attrs.define
 class Insertion:
-    """Collects what is to be put into a text.
+    """Collects insertions into a YAML text.
 
     Args:
         text: The text.
-        root: What its first document is, None if it is empty.
+        root: The root node of its first document, None if it is empty.
     """
 
     _text: str
@@ -87,48 +33,48 @@ class Insertion:
 
     @property
     def newline(self) -> str:
-        """How lines end here."""
+        """The line ending of the text."""
         return "\r\n" if "\r\n" in self._text else "\n"
 
-    def apply(self, wanted: Document) -> str:
-        """Add what is wanted and not there, and return the whole text.
+    def apply(self, document: Document) -> str:
+        """Insert what the text lacks of a document, and return the whole text.
 
         Args:
-            wanted: Mappings, which add to those that are there, and whole lists, in which all
-                that is there occurs in its order.
+            document: Mappings, which are added to existing ones, and complete lists, which contain
+                all existing items in their order.
 
         Raises:
-            CannotInsert: There is no place for it.
+            CannotInsert: The text has no position to insert at.
         """
         root = self._root
         if root is None or (is_null(root) and root.start_mark.index == root.end_mark.index):
-            self._append(wanted, 0)
+            self._append(document, 0)
         else:
-            self._extend(None, root, wanted)
+            self._extend(None, root, document)
         text = self._text
-        # The last comes first, so that the places of the others stay what they are.
-        for _, (start, end, addition) in sorted(enumerate(self._edits), key=_place, reverse=True):
+        # From the last to the first, so that earlier positions stay valid.
+        for _, (start, end, addition) in sorted(enumerate(self._edits), key=_order, reverse=True):
             text = text[:start] + addition + text[end:]
         return text
 
-    def _extend(self, key: Node | None, node: Node, wanted: _Value) -> None:
-        if isinstance(node, MappingNode) and isinstance(wanted, Mapping):
-            self._extend_mapping(key, node, wanted)
-        elif isinstance(node, SequenceNode) and isinstance(wanted, Sequence):
-            self._extend_list(key, node, wanted)
+    def _extend(self, key: Node | None, node: Node, value: _Value) -> None:
+        if isinstance(node, MappingNode) and isinstance(value, Mapping):
+            self._extend_mapping(key, node, value)
+        elif isinstance(node, SequenceNode) and isinstance(value, Sequence):
+            self._extend_list(key, node, value)
         else:
             raise CannotInsert
 
-    def _extend_mapping(self, key: Node | None, node: MappingNode, wanted: Document) -> None:
-        there = {name.value: (name, value) for name, value in node.value}
+    def _extend_mapping(self, key: Node | None, node: MappingNode, document: Document) -> None:
+        existing = {name.value: (name, value) for name, value in node.value}
         new: dict[str, _Value] = {}
-        for name, part in wanted.items():
-            if name not in there:
+        for name, part in document.items():
+            if name not in existing:
                 new[name] = part
-            elif is_null(there[name][1]):
-                self._fill(*there[name], part, is_in_flow=bool(node.flow_style))
+            elif is_null(existing[name][1]):
+                self._fill(*existing[name], part, is_in_flow=bool(node.flow_style))
             else:
-                self._extend(*there[name], part)
+                self._extend(*existing[name], part)
         if not new:
             return
         if node.flow_style:
@@ -140,38 +86,39 @@ class Insertion:
             self._check(key, node)
             self._insert_below(key, new, node.value[0][0].start_mark.column)
 
-    def _extend_list(self, key: Node | None, node: SequenceNode, wanted: Sequence[str]) -> None:
-        there = {item.value: item for item in node.value}
-        after = None
+    def _extend_list(self, key: Node | None, node: SequenceNode, items: Sequence[str]) -> None:
+        existing = {item.value: item for item in node.value}
+        previous = None
         start = self._opening(key, node) if node.flow_style else 0
-        for item in wanted:
-            if item in there:
-                after = there[item]
-                self._check(node, after, is_inside=True)
+        for item in items:
+            if item in existing:
+                previous = existing[item]
+                self._check(node, previous, is_inside=True)
             elif not node.flow_style:
                 self._check(key, node)
-                self._insert_below(after or key, [item], node.start_mark.column)
-            elif after is not None:
-                self._insert(after.end_mark.index, f", {flow(item)}")
+                self._insert_below(previous or key, [item], node.start_mark.column)
+            elif previous is not None:
+                self._insert(previous.end_mark.index, f", {flow(item)}")
             else:
-                is_last = not there and item == wanted[-1]
+                is_last = not existing and item == items[-1]
                 self._insert_first(start, flow(item), is_last=is_last)
 
     def _fill(self, key: Node, null: Node, part: _Value, *, is_in_flow: bool) -> None:
-        """Give a key that has no value one."""
+        """Insert the value of a key whose value is null."""
         self._check(key, null)
         start, end = null.start_mark.index, null.end_mark.index
         if start < end and self._text[start] not in "&!":
             self._edits.append((start, end, ""))
         if is_in_flow or isinstance(part, str | bool):
-            self._insert(end, f" {flow(part)}")
+            space = "" if self._text[end - 1].isspace() else " "
+            self._insert(end, f"{space}{flow(part)}")
         else:
             self._insert_below(key, part, key.start_mark.column + 2)
 
     def _insert_below(
         self, node: Node | None, value: Document | Sequence[str], indent: int
     ) -> None:
-        """Insert lines below the one in which something ends."""
+        """Insert lines below the line in which a node ends; at the top of the text for None."""
         end = self._text.find("\n", node.end_mark.index if node is not None else 0)
         lines = list(block(value, indent))
         if end < 0:
@@ -180,20 +127,20 @@ class Insertion:
             self._insert(end + 1, "".join(f"{line}{self.newline}" for line in lines))
 
     def _insert_first(self, index: int, text: str, *, is_last: bool) -> None:
-        """Insert at the beginning of what is in flow style."""
+        """Insert at the beginning of a collection in flow style."""
         comma = "" if is_last else "," if self._text[index].isspace() else ", "
         self._insert(index, f"{text}{comma}")
 
     def _append(self, value: Document, indent: int) -> None:
         lines = "".join(f"{line}{self.newline}" for line in block(value, indent))
-        is_whole = not self._text or self._text.endswith("\n")
-        self._insert(len(self._text), lines if is_whole else f"{self.newline}{lines}")
+        ends_line = not self._text or self._text.endswith("\n")
+        self._insert(len(self._text), lines if ends_line else f"{self.newline}{lines}")
 
     def _insert(self, index: int, text: str) -> None:
         self._edits.append((index, index, text))
 
     def _opening(self, key: Node | None, node: Node) -> int:
-        """Find where the inside of a mapping or list in flow style begins."""
+        """Return the index behind the opening bracket of a collection in flow style."""
         self._check(key, node)
         opening = _OPENING.match(self._text, node.start_mark.index)
         if opening is None:
@@ -201,17 +148,17 @@ class Insertion:
         return opening.end()
 
     def _check(self, key: Node | None, node: Node, *, is_inside: bool = False) -> None:
-        """Make sure that a value stands behind its key, or an item in its list."""
+        """Check that a value is behind its key, or an item inside its list, and not an alias."""
         if key is None:
             return
-        least = key.start_mark.index if is_inside else key.end_mark.index
-        if node.start_mark.index < least or not isinstance(
+        minimum = key.start_mark.index if is_inside else key.end_mark.index
+        if node.start_mark.index < minimum or not isinstance(
             node, ScalarNode | MappingNode | SequenceNode
         ):
             raise CannotInsert
 
 
-def _place(numbered: tuple[int, tuple[int, int, str]]) -> tuple[int, int]:
-    """Where an edit goes; of two that go to one place, the earlier comes first."""
+def _order(numbered: tuple[int, tuple[int, int, str]]) -> tuple[int, int]:
+    """Sort edits by position; of two at one position, the first one stays first."""
     number, (start, _, _) = numbered
     return start, number

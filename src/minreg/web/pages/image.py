@@ -295,7 +295,7 @@ def _referrers(image: StoredImage) -> Iterator[Tag]:
     yield tags.h2("Referrers")
     for stored in referrers:
         kind = _artifact_type(stored.manifest)
-        path = image_path(image.place, stored.digest)
+        path = image_path(image.repository_path, stored.digest)
         size = stored.size + sum(blob.size for blob in stored.manifest.blobs)
         yield tags.h3(
             link(path, escape(kind) or "artifact"),

@@ -1,4 +1,4 @@
-"""The formats of the status documents: JSON, or lines of text.
+"""The formats of the status documents: JSON or lines of text, and times.
 
 A module of its own, because the preflight endpoint is loaded lazily and imports it too.
 """

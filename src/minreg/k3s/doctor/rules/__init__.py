@@ -1,1 +1,1 @@
-"""."""
+"""The rules of ``minreg doctor``, by subject."""

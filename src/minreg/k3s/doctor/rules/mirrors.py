@@ -1,12 +1,13 @@
-"""Rules about ``mirrors``: what they are called, and where they lead."""
+"""Rules about ``mirrors``: their names and endpoints."""
 
 import re
 from collections.abc import Iterator
 
+from minreg.defaults import WILDCARD
 from minreg.k3s.doctor.findings import Edit, Finding, LineRemoval
-from minreg.k3s.doctor.images import read_list
+from minreg.k3s.doctor.image_resolution import read_list
 from minreg.k3s.doctor.installation import K3sInstallation
-from minreg.k3s.doctor.node import Node
+from minreg.k3s.doctor.node_state import Node
 from minreg.k3s.doctor.rules.catalog import (
     ENDPOINT_DEFAULT,
     ENDPOINT_ELSEWHERE,
@@ -14,7 +15,7 @@ from minreg.k3s.doctor.rules.catalog import (
     ENDPOINT_SCHEME,
     MIRROR_NAME,
 )
-from minreg.k3s.registries.endpoints import (
+from minreg.k3s.registries.mirror_endpoints import (
     DOCKER_HUB_API,
     EndpointInvalid,
     MirrorEndpoint,
@@ -22,200 +23,200 @@ from minreg.k3s.registries.endpoints import (
     parse_endpoint,
     split_port,
 )
-from minreg.k3s.registries.file import Mirror
-from minreg.k3s.registries.yaml_reader import Located
+from minreg.k3s.registries.registries_yaml import Mirror
+from minreg.k3s.yaml_reader import Located
 from minreg.oci.names import DOCKER_HUB, is_host
-
-WILDCARD = "*"
 
 _SCHEMES = frozenset({"http", "https"})
 _PORTS = {"443": "https", "80": "http"}
 
 
 def check_mirror_names(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
-    """A mirror has the name of a registry, as images have it."""
+    """The name of a mirror is a registry as in image names."""
     for mirror in setup.registries.mirrors.values():
         name = mirror.name.text
-        meant = registry_name(name)
-        if name == WILDCARD or not mirror.endpoints or (meant == name and is_host(name)):
+        correct = registry_name(name)
+        if name == WILDCARD or not mirror.endpoints or (correct == name and is_host(name)):
             continue
-        problem = f"no image belongs to a registry {name}: this mirror is never asked"
+        problem = f"no image name begins with {name}/: this mirror is never used"
         changes: tuple[Edit, ...] = ()
-        if meant != name and meant in setup.registries.mirrors:
-            fix = f"remove it: there is a mirror {meant} already"
-        elif meant != name and is_host(meant):
-            fix = f"write {meant}"
-            changes = (Edit(setup.registries_path, mirror.name.place, name, meant),)
+        if correct != name and correct in setup.registries.mirrors:
+            fix = f"remove it: there already is a mirror {correct}"
+        elif correct != name and is_host(correct):
+            fix = f"write {correct}"
+            changes = (Edit(setup.registries_path, mirror.name.position, name, correct),)
         else:
-            fix = "write the registry's host, as images begin with it"
-        line = mirror.name.place.line
+            fix = "write the host of the registry, as in image names"
+        line = mirror.name.position.line
         yield Finding(MIRROR_NAME, setup.registries_path, line, problem, fix, changes)
 
 
 def check_endpoints(node: Node, setup: K3sInstallation) -> Iterator[Finding]:
-    """An endpoint is an address, and leads to somebody else than would be asked anyway."""
-    for mirror, word in _endpoint_words(setup):
+    """An endpoint is an address with the right scheme, and is not the default endpoint."""
+    for mirror, located in _endpoints(setup):
         try:
-            endpoint = parse_endpoint(word.text)
+            endpoint = parse_endpoint(located.text)
         except EndpointInvalid as error:
-            what, _, fix = str(error).partition(": ")
-            yield _invalid(setup, word, what, fix)
+            reason, _, fix = str(error).partition(": ")
+            yield _invalid(setup, located, reason, fix)
             continue
         if not endpoint.host:
-            what = f"{word.text} names no host" if word.text else "this endpoint is empty"
-            yield _invalid(setup, word, what, "write http://HOST:PORT, or remove the line")
+            reason = f"{located.text} has no host" if located.text else "this endpoint is empty"
+            yield _invalid(setup, located, reason, "write http://HOST:PORT, or remove the line")
             continue
         name = endpoint.host.partition(":")[0]
         if name in _SCHEMES:
-            what = f"{word.text} names {name} as its host"
-            yield _invalid(setup, word, what, "write http:// or https://, with both slashes")
+            reason = f"{located.text} has the host {name}"
+            yield _invalid(setup, located, reason, "write http:// or https://, with both slashes")
             continue
         if endpoint.scheme not in _SCHEMES:
-            what = f"{word.text} is spoken to by {endpoint.scheme}, which no registry does"
-            yield _invalid(setup, word, what, "write http:// or https://")
+            reason = f"{located.text} has the scheme {endpoint.scheme}, which no registry uses"
+            yield _invalid(setup, located, reason, "write http:// or https://")
             continue
-        yield from _check_scheme(node, setup, word, endpoint)
-        yield from _check_default(setup, mirror, word, endpoint)
+        yield from _check_scheme(node, setup, located, endpoint)
+        yield from _check_default(setup, mirror, located, endpoint)
 
 
-def check_whereabouts(node: Node, setup: K3sInstallation) -> Iterator[Finding]:
-    """Of endpoints on this node, which has a registry of its own, one is that registry."""
-    words = [
-        (word, endpoint)
-        for _, word in _endpoint_words(setup)
-        if (endpoint := parse_word(word)) is not None and endpoint.scheme in _SCHEMES
+def check_local_endpoints(node: Node, setup: K3sInstallation) -> Iterator[Finding]:
+    """If all endpoints are addresses of this node, one of them is minreg's."""
+    endpoints = [
+        (located, endpoint)
+        for _, located in _endpoints(setup)
+        if (endpoint := try_parse_endpoint(located)) is not None and endpoint.scheme in _SCHEMES
     ]
-    if not words or not node.registry.addresses:
+    if not endpoints or not node.registry.addresses:
         return
     if any(
         not is_local(endpoint.host) or node.registry.address_for(endpoint.host) is not None
-        for _, endpoint in words
+        for _, endpoint in endpoints
     ):
         return
-    url, (first, _) = node.registry.addresses[0].url, words[0]
-    path, line = setup.registries_path, first.place.line
-    problem = f"{first.text} is on this node, and minreg listens at {url}: it is never asked"
-    changes = tuple(Edit(path, word.place, word.text, url) for word, _ in words)
+    url, (first, _) = node.registry.addresses[0].url, endpoints[0]
+    path, line = setup.registries_path, first.position.line
+    problem = f"{first.text} is on this node, but minreg listens on {url}: it is never asked"
+    changes = tuple(Edit(path, located.position, located.text, url) for located, _ in endpoints)
     yield Finding(ENDPOINT_ELSEWHERE, path, line, problem, f"write {url}", changes)
 
 
 def check_named_endpoints(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
-    """Images that name an endpoint themselves are asked for as that endpoint wants it."""
+    """An http endpoint that image names begin with has a mirror of its own name."""
     plain = {
-        endpoint.host: (word, endpoint)
-        for _, word in _endpoint_words(setup)
-        if (endpoint := parse_word(word)) is not None and endpoint.scheme == "http"
+        endpoint.host: located
+        for _, located in _endpoints(setup)
+        if (endpoint := try_parse_endpoint(located)) is not None and endpoint.scheme == "http"
     }
     named = {image.host: image for file in setup.lists for image in read_list(file)}
     for host in sorted(plain.keys() & named.keys() - setup.registries.mirrors.keys()):
-        word, _ = plain[host]
         if parse_endpoint(host).scheme == "http":
             continue
         yield Finding(
             ENDPOINT_SCHEME,
             setup.registries_path,
-            word.place.line,
-            f"{named[host]} is asked for by https, as {host} has no mirror of its own, and only "
-            f"as a mirror of another is it spoken to by http",
+            plain[host].position.line,
+            f"{named[host]} is pulled by https, because {host} has no mirror of its own: http "
+            "is used only for an endpoint of a mirror",
             f"add a mirror {host} with the endpoint http://{host}",
         )
 
 
 def registry_name(name: str) -> str:
-    """Work out which registry a mirror is meant to be for."""
+    """Return the registry that the name of a mirror seems to stand for."""
     host = name.partition("://")[2] or name
     host = host.partition("/")[0]
     return DOCKER_HUB if host in {DOCKER_HUB_API, "index.docker.io"} else host
 
 
-def parse_word(word: Located) -> MirrorEndpoint | None:
-    """Read an endpoint; None if K3s leaves it out."""
+def try_parse_endpoint(located: Located) -> MirrorEndpoint | None:
+    """Parse an endpoint; None if K3s ignores it."""
     try:
-        return parse_endpoint(word.text)
+        return parse_endpoint(located.text)
     except EndpointInvalid:
         return None
 
 
 def names_default(mirror: Mirror) -> bool:
-    """Tell whether a mirror names the default endpoint itself."""
-    default = parse_word(mirror.name)
-    endpoints = [parse_word(word) for word in mirror.endpoints]
+    """Return whether a mirror lists the default endpoint of its registry."""
+    default = try_parse_endpoint(mirror.name)
+    endpoints = [try_parse_endpoint(located) for located in mirror.endpoints]
     return default is not None and str(default) in map(str, endpoints)
 
 
-def _endpoint_words(setup: K3sInstallation) -> Iterator[tuple[Mirror, Located]]:
+def _endpoints(setup: K3sInstallation) -> Iterator[tuple[Mirror, Located]]:
     for mirror in setup.registries.mirrors.values():
-        for word in mirror.endpoints:
-            yield mirror, word
+        for located in mirror.endpoints:
+            yield mirror, located
 
 
-def _invalid(setup: K3sInstallation, word: Located, what: str, fix: str) -> Finding:
-    path, line = setup.registries_path, word.place.line
-    return Finding(ENDPOINT_INVALID, path, line, f"{what}: nobody is asked by it", fix)
+def _invalid(setup: K3sInstallation, located: Located, reason: str, fix: str) -> Finding:
+    path, line = setup.registries_path, located.position.line
+    return Finding(ENDPOINT_INVALID, path, line, f"{reason}: no registry is asked", fix)
 
 
 def _check_scheme(
-    node: Node, setup: K3sInstallation, word: Located, endpoint: MirrorEndpoint
+    node: Node, setup: K3sInstallation, located: Located, endpoint: MirrorEndpoint
 ) -> Iterator[Finding]:
-    """Compare the scheme with what is spoken there, where that is known."""
+    """Compare the scheme with the one that the server uses, if that is known."""
     address = node.registry.address_for(endpoint.host)
-    spoken = _PORTS.get(split_port(endpoint.host)[1])
+    actual = _PORTS.get(split_port(endpoint.host)[1])
     if address is not None:
-        spoken = "https" if address.is_tls else "http"
-    if spoken is None or spoken == endpoint.scheme:
+        actual = "https" if address.is_tls else "http"
+    if actual is None or actual == endpoint.scheme:
         return
-    who = "minreg" if address is not None else "that port"
-    scheme = endpoint.scheme if "://" in word.text else f"{endpoint.scheme}, as no scheme is named"
-    url = f"{spoken}://{word.text.partition('://')[2] or word.text}"
+    server = "minreg" if address is not None else "that port"
+    scheme = endpoint.scheme if "://" in located.text else f"{endpoint.scheme} by default"
+    url = f"{actual}://{located.text.partition('://')[2] or located.text}"
     yield Finding(
         ENDPOINT_SCHEME,
         setup.registries_path,
-        word.place.line,
-        f"{word.text} is spoken to by {scheme}, and {who} speaks {spoken}: each pull fails here",
+        located.position.line,
+        f"{located.text} means {scheme}, but {server} uses {actual}: each pull fails",
         f"write {url}",
-        (Edit(setup.registries_path, word.place, word.text, url),),
+        (Edit(setup.registries_path, located.position, located.text, url),),
     )
 
 
 def _check_default(
-    setup: K3sInstallation, mirror: Mirror, word: Located, endpoint: MirrorEndpoint
+    setup: K3sInstallation, mirror: Mirror, located: Located, endpoint: MirrorEndpoint
 ) -> Iterator[Finding]:
-    """Look for an endpoint that is asked anyway, unless that was switched off."""
+    """Find an endpoint that is the default endpoint, which is asked anyway."""
     switch = setup.settings.setting("disable-default-registry-endpoint")
     if mirror.name.text == WILDCARD or switch.is_true:
         return
-    default = parse_word(mirror.name)
+    default = try_parse_endpoint(mirror.name)
     if default is None or str(default) != str(endpoint):
         return
-    path, line = setup.registries_path, word.place.line
-    if mirror.rewrites and word is mirror.endpoints[-1]:
+    path, line = setup.registries_path, located.position.line
+    if mirror.rewrites and located is mirror.endpoints[-1]:
         problem = (
-            f"{word.text} is the default endpoint of {mirror.name.text}, "
-            "where rewrites are not applied: those of this mirror have no effect"
+            f"{located.text} is the default endpoint of {mirror.name.text}, "
+            "to which rewrites do not apply: those of this mirror have no effect"
         )
-        fix = f"write {endpoint.scheme}://{endpoint.host}/v2/, which counts as another endpoint"
+        fix = f"write {endpoint.scheme}://{endpoint.host}/v2/, which is another endpoint to K3s"
         url = f"{endpoint.scheme}://{endpoint.host}/v2/"
-        changes = (Edit(path, word.place, word.text, url),)
+        changes = (Edit(path, located.position, located.text, url),)
         yield Finding(ENDPOINT_DEFAULT, path, line, problem, fix, changes)
         return
-    if not all(names_default(one) for one in setup.registries.mirrors.values() if one.endpoints):
-        # The other mirrors want it switched off, and then this is how to have it asked.
+    if not all(
+        names_default(other) for other in setup.registries.mirrors.values() if other.endpoints
+    ):
+        # The rule default-endpoint advises to disable default endpoints. This one is then only
+        # asked because it is listed.
         return
     problem = (
-        f"{word.text} is the default endpoint of {mirror.name.text}, which is asked last anyway: "
-        "it does nothing here"
+        f"{located.text} is the default endpoint of {mirror.name.text}, which is asked last "
+        "anyway: it has no effect here"
     )
-    if not _is_alone(setup, word):
-        fix = f"remove {word.text} from the list"
+    if not _is_alone(setup, located):
+        fix = f"remove {located.text} from the list"
         yield Finding(ENDPOINT_DEFAULT, path, line, problem, fix)
         return
     removal = () if len(mirror.endpoints) == 1 else (LineRemoval(path, line),)
     yield Finding(ENDPOINT_DEFAULT, path, line, problem, "remove this line", removal)
 
 
-def _is_alone(setup: K3sInstallation, word: Located) -> bool:
-    """Tell whether a line has an item of a list and nothing else but a comment."""
+def _is_alone(setup: K3sInstallation, located: Located) -> bool:
+    """Return whether the line of a list item has nothing else but a comment."""
     lines = setup.registries_file.text.split("\n") if setup.registries_file is not None else []
-    line = lines[word.place.line - 1] if word.place.line <= len(lines) else ""
-    item = rf"\s*- +([\"']?){re.escape(word.text)}\1(\s+#.*)?\s*"
+    line = lines[located.position.line - 1] if located.position.line <= len(lines) else ""
+    item = rf"\s*- +([\"']?){re.escape(located.text)}\1(\s+#.*)?\s*"
     return re.fullmatch(item, line) is not None

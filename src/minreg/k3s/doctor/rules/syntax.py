@@ -1,19 +1,19 @@
-"""Rules about the form of ``registries.yaml`` and ``config.yaml``."""
+"""Rules about the names and the syntax of ``registries.yaml`` and ``config.yaml``."""
 
 import re
 from collections.abc import Iterator, Sequence
 
-from minreg.k3s.doctor.files import MOST_BYTES
 from minreg.k3s.doctor.findings import Edit, Finding, Move
 from minreg.k3s.doctor.installation import K3sInstallation
-from minreg.k3s.doctor.node import Node
+from minreg.k3s.doctor.node_files import MAX_FILE_BYTES
+from minreg.k3s.doctor.node_state import Node
 from minreg.k3s.doctor.rules.catalog import FILE_NAME, RULES
-from minreg.k3s.registries.file import read_registries
-from minreg.k3s.registries.yaml_reader import MOST_VALUES, Diagnostic, Position, YamlReader
+from minreg.k3s.registries.registries_yaml import read_registries
+from minreg.k3s.yaml_reader import MAX_VALUES, Diagnostic, Position, YamlReader
 from minreg.text import format_size
 
-# What keys are called that are written so often.
-_MEANT = {
+# Keys that people write, and what they are called in K3s.
+_CORRECT_KEYS = {
     "mirror": "mirrors",
     "config": "configs",
     "endpoints": "endpoint",
@@ -24,85 +24,90 @@ _MEANT = {
     "insecure": "insecure_skip_verify",
     "skip_verify": "insecure_skip_verify",
 }
-_KNOWN = frozenset(
+_KNOWN_KEYS = frozenset(
     {
         *("mirrors", "configs", "endpoint", "rewrite", "auth", "tls", "username", "password"),
         *("identity_token", "ca_file", "cert_file", "key_file", "insecure_skip_verify"),
     }
 )
-# What a tab may have stood for, and a key whose value comes in the lines below.
+# Tab widths to try, and a key whose value is in the lines below.
 _WIDTHS = (2, 4, 8)
 _OPEN_KEY = re.compile(r":\s*(?:#.*)?$")
-# What the reader says of these is no sentence with its mend behind a colon.
-_SAYS_SO = frozenset({"wrong-type", "too-large"})
+# The messages of these rules already say what K3s does.
+_SAYS_EFFECT = frozenset({"wrong-type", "too-large"})
 _TOO_LARGE = (
-    f"it has more than {format_size(MOST_BYTES)} or {MOST_VALUES} values: nobody writes that by "
-    "hand, and it was not looked at"
+    f"the file has more than {format_size(MAX_FILE_BYTES)} or {MAX_VALUES} values, and was not "
+    "checked"
 )
+# Problem and fix where the message of the diagnostic does not have both.
 _TEXTS = {
     "syntax": ("", "correct this line, or the one before it"),
-    "wrong-type": ("", "write it in that form"),
-    "too-large": (_TOO_LARGE, "keep what is meant"),
+    "wrong-type": ("", "write a value of that type"),
+    "too-large": (_TOO_LARGE, "remove what is not needed"),
 }
 
 
-def check_place(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
-    """A file of registries is where K3s looks for it."""
+def check_file_name(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
+    """``registries.yaml`` has the name and the directory that K3s reads."""
     path = setup.registries_path
     for file in setup.misplaced:
         moves: tuple[Move, ...] = ()
         if setup.registries_file is None and len(setup.misplaced) == 1:
-            fix, moves = f"call it {path}", (Move(file.path, path),)
+            fix, moves = f"rename it to {path}", (Move(file.path, path),)
         elif setup.registries_file is None:
-            fix = f"call the right one of these files {path}, and remove the others"
+            fix = f"rename the right one of these files to {path}, and remove the others"
         else:
-            fix = f"move what is needed of it to {path}, and remove it"
-        problem = f"{setup.distribution.title} reads {path} only: this file has no effect"
+            fix = f"copy what is needed to {path}, and remove this file"
+        problem = f"{setup.distribution.title} reads only {path}: this file has no effect"
         yield Finding(FILE_NAME, file.path, 0, problem, fix, moves)
 
 
 def check_syntax(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
-    """What people write is what K3s can read."""
+    """The files are valid, and K3s uses all of their content."""
     files = (setup.registries_file, *setup.settings.files)
     texts = {file.path: file.text for file in files if file is not None}
-    found = [(setup.registries_path, problem) for problem in setup.problems]
-    for path, problem in [*found, *setup.settings.problems]:
-        what, _, fix = problem.message.partition(": ")
-        if problem.rule in _TEXTS:
-            what, fix = _TEXTS[problem.rule]
-            what = what or problem.message
-        if problem.is_fatal and problem.rule not in _SAYS_SO:
-            what = f"{what}; {setup.distribution.title} does not start with it"
-        changes = tuple(_changes(setup, texts[path], path, problem))
-        if problem.rule == "unknown-key":
-            fix = _place_of_key(setup, problem, [change.new for change in changes], fix)
-        yield Finding(RULES[problem.rule], path, problem.place.line, what, fix, changes)
+    diagnostics = [(setup.registries_path, diagnostic) for diagnostic in setup.diagnostics]
+    for path, diagnostic in [*diagnostics, *setup.settings.diagnostics]:
+        rule, line = RULES[diagnostic.rule], diagnostic.position.line
+        problem, _, fix = diagnostic.message.partition(": ")
+        if rule.id in _TEXTS:
+            problem, fix = _TEXTS[rule.id]
+            problem = problem or diagnostic.message
+        if diagnostic.is_fatal and rule.id not in _SAYS_EFFECT:
+            problem = f"{problem}; {setup.distribution.title} does not start with it"
+        changes = tuple(_changes(setup, texts[path], path, diagnostic))
+        if rule.id == "unknown-key":
+            fix = _fix_key(setup, diagnostic, [change.new for change in changes], fix)
+        yield Finding(rule, path, line, problem, fix, changes)
 
 
-def _place_of_key(
-    setup: K3sInstallation, problem: Diagnostic, meant: Sequence[str], fix: str
+def _fix_key(
+    setup: K3sInstallation, diagnostic: Diagnostic, correct: Sequence[str], fix: str
 ) -> str:
-    """Say where a key belongs, or what it is called there."""
+    """Return the fix for an unknown key: where it belongs, or what it is called."""
     nested = setup.registries.mirrors.get("configs")
-    if nested is not None and nested.name.place < problem.place:
-        return "move configs, and all below it, to the left: it stands beside mirrors"
-    return f"write {meant[0]}; {fix}" if meant else fix
+    if nested is not None and nested.name.position < diagnostic.position:
+        return "indent configs, and all below it, like mirrors: it is beside mirrors, not below"
+    return f"write {correct[0]}; {fix}" if correct else fix
 
 
-def _changes(setup: K3sInstallation, text: str, path: str, problem: Diagnostic) -> Iterator[Edit]:
-    if problem.rule == "tab":
-        yield from _expand(text, path, is_registries=path == setup.registries_path)
-    if problem.rule == "unquoted-star":
-        yield Edit(path, problem.place, "*", '"*"')
-    if problem.rule == "unknown-key":
-        key = problem.message.partition(" does nothing")[0]
-        meant = _MEANT.get(key.lower(), key.lower())
-        if meant in _KNOWN and meant != key:
-            yield Edit(path, problem.place, key, meant)
+def _changes(
+    setup: K3sInstallation, text: str, path: str, diagnostic: Diagnostic
+) -> Iterator[Edit]:
+    """Make the edits that fix a mistake, as far as they are certain."""
+    if diagnostic.rule == "tab":
+        yield from _expand_tabs(text, path, is_registries=path == setup.registries_path)
+    if diagnostic.rule == "unquoted-star":
+        yield Edit(path, diagnostic.position, "*", '"*"')
+    if diagnostic.rule == "unknown-key":
+        key = diagnostic.message.removeprefix("K3s ignores ").rpartition(": ")[0]
+        correct = _CORRECT_KEYS.get(key.lower(), key.lower())
+        if correct in _KNOWN_KEYS and correct != key:
+            yield Edit(path, diagnostic.position, key, correct)
 
 
-def _expand(text: str, path: str, *, is_registries: bool) -> Sequence[Edit]:
-    """Make spaces of all tabs that indent; nothing if it is not clear how many."""
+def _expand_tabs(text: str, path: str, *, is_registries: bool) -> Sequence[Edit]:
+    """Replace the tabs that indent by spaces; no edits if no width makes the file valid."""
     lines = text.splitlines()
     for width in _WIDTHS:
         edits: list[Edit] = []
@@ -112,15 +117,15 @@ def _expand(text: str, path: str, *, is_registries: bool) -> Sequence[Edit]:
             new.append(indent.expandtabs(width) + line.lstrip())
             if "\t" in indent:
                 edits.append(Edit(path, Position(number, 1), indent, indent.expandtabs(width)))
-        if _is_nested(lines, new) and _is_sound(
+        if _keeps_nesting(lines, new) and _is_valid(
             "\n".join(new).encode(), is_registries=is_registries
         ):
             return edits
     return ()
 
 
-def _is_nested(lines: Sequence[str], new: Sequence[str]) -> bool:
-    """Tell whether a line that a tab indents is deeper than the key that it stands below."""
+def _keeps_nesting(lines: Sequence[str], new: Sequence[str]) -> bool:
+    """Return whether each line that had a tab is indented deeper than the key above it."""
     above = ""
     for old, line in zip(lines, new, strict=True):
         content = line.lstrip()
@@ -128,16 +133,16 @@ def _is_nested(lines: Sequence[str], new: Sequence[str]) -> bool:
             continue
         is_tab = "\t" in old[: len(old) - len(old.lstrip())]
         if is_tab and _OPEN_KEY.search(above) and not content.startswith("-"):
-            least = len(above) - len(above.lstrip(" -"))
-            if len(line) - len(content) <= least:
+            minimum = len(above) - len(above.lstrip(" -"))
+            if len(line) - len(content) <= minimum:
                 return False
         above = line
     return True
 
 
-def _is_sound(content: bytes, *, is_registries: bool) -> bool:
+def _is_valid(content: bytes, *, is_registries: bool) -> bool:
     if is_registries:
         return not read_registries(content)[1]
     reader = YamlReader()
     reader.read(content)
-    return not reader.problems
+    return not reader.diagnostics

@@ -1,1 +1,0 @@
-"""Kubernetes' manifests, as far as they name images."""

@@ -1,1 +1,0 @@
-"""``registries.yaml``: read, written, and what K3s and containerd make of it."""
