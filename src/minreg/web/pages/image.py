@@ -231,7 +231,7 @@ def _k3s_commands(image: StoredImage, names: PullNames) -> Iterator[Tag]:
     yield tags.h2("Pull on a K3s node")
     yield to_paste(f"crictl pull {names.host}/{join_reference(names.path, image.reference)}")
     if not isinstance(image.reference, Digest):
-        yield tags.p("Or by digest, which never changes:", class_="quiet")
+        yield tags.p("Or by digest, which always means the same content:", class_="quiet")
         yield to_paste(f"crictl pull {names.host}/{names.path}@{image.root}")
     yield tags.p(
         "Before K3s starts, it needs this in ",
