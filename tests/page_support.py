@@ -1,4 +1,4 @@
-"""Reads pages as a browser does, as far as tests need it."""
+"""Parsing pages in tests."""
 
 from html.parser import HTMLParser
 from typing import ClassVar
@@ -8,7 +8,7 @@ from tests.support import Response
 
 
 class ShownPage(HTMLParser):
-    """What a page shows: its text, where it leads, what it is made of."""
+    """The text, links, elements and attributes of a page."""
 
     VOID: ClassVar = frozenset({"meta", "link", "input"})
 
@@ -27,7 +27,7 @@ class ShownPage(HTMLParser):
 
     @property
     def text(self) -> str:
-        """All text, with single spaces."""
+        """The text, with single spaces."""
         return " ".join("".join(self._texts).split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -61,14 +61,14 @@ class ShownPage(HTMLParser):
 
 
 class PageTestCase(StatusTestCase):
-    """A registry that is looked at with a browser."""
+    """A registry that is requested by a browser."""
 
     def browse(self, path: str, **headers: str) -> Response:
-        """Ask as a browser does."""
+        """Send a request of a browser."""
         return self.request(path, headers={**BROWSER, **headers})
 
     def show(self, path: str, code: int = 200) -> ShownPage:
-        """Ask for a page, and read it."""
+        """Request a page, check its status, and parse it."""
         response = self.browse(path)
         self.assertEqual(response.code, code)
         self.assertEqual(response.header("content-type"), "text/html; charset=utf-8")

@@ -1,4 +1,4 @@
-"""A registry with all that is served beside it, in memory."""
+"""A registry and its status, in memory."""
 
 from twisted.internet.defer import execute
 
@@ -20,7 +20,7 @@ HOSTILE = (
     "&amp;&lt;]]>--><!--",
     "x" * 15_000,
 )
-"""What nobody sends by mistake."""
+"""Texts that an attacker might send."""
 
 
 class StatusTestCase(WebTestCase):
@@ -29,17 +29,17 @@ class StatusTestCase(WebTestCase):
     options = StatusOptions(ALIASES)
 
     def setUp(self) -> None:
-        """Build both."""
+        """Build the sites."""
         super().setUp()
         self.serve(RegistryTree(self.root, ALIASES))
 
     def serve(self, store: RegistryTree, in_thread: ThreadRunner = execute) -> None:
-        """Serve a store, and its status."""
+        """Serve a store and its status."""
         disk = DiskIO(self.clock, in_thread)
         self.registry, self.site = make_sites(store, disk, self.clock, 10, self.options)
 
     def ask_registry(self, path: str, headers: dict[str, str] | None = None) -> int:
-        """Ask the registry, wherever its status is; return the answer's status."""
+        """Send a request to the registry's site, and return the status of the response."""
         status: RegistrySite = self.site
         self.site = self.registry
         try:

@@ -1,4 +1,4 @@
-"""Tests for who is shown pages, and what these may do."""
+"""Tests for which clients get pages, and what pages may load."""
 
 import os
 from urllib.parse import unquote
@@ -22,12 +22,12 @@ class BrowserTests(PageTestCase):
     """Tests for ``BrowserResource``."""
 
     def setUp(self) -> None:
-        """Have an image."""
+        """Add an image."""
         super().setUp()
         self.tree.add_image("a", "1")
 
     def test_clients_see_no_pages(self) -> None:
-        """Who does not ask for HTML by its name gets the registry's JSON, as if no page was."""
+        """A client that does not accept ``text/html`` gets JSON, as without pages."""
         for path in PATHS:
             for accept in CLIENTS:
                 headers = {} if accept is None else {"Accept": accept}
@@ -35,12 +35,12 @@ class BrowserTests(PageTestCase):
                 self.assertEqual((response.code, response.error_code), (404, "UNSUPPORTED"))
 
     def test_the_api_has_no_pages(self) -> None:
-        """Below /v2/ there is no HTML for any client."""
+        """No client gets HTML below /v2/."""
         for path in ("/v2/", "/v2/_catalog", "/v2/a/manifests/1", "/v2/a/manifests/2", "/v2/x"):
             self.assertNotIn("text/html", self.browse(path).headers["content-type"])
 
     def test_headers(self) -> None:
-        """A page loads nothing from elsewhere, runs nothing, and is not framed."""
+        """A page loads nothing from other hosts, has no scripts, and is not framed."""
         for path in (*PATHS, "/minreg/missing"):
             headers = self.browse(path).headers
             self.assertEqual(
@@ -54,7 +54,7 @@ class BrowserTests(PageTestCase):
             self.assertEqual(headers["cache-control"], "no-store")
 
     def test_own_assets(self) -> None:
-        """All that a page refers to is on this site."""
+        """All links of a page lead to this site."""
         for path in PATHS:
             page = self.show(path)
             targets = {text for name, text in page.attributes if name in {"href", "src", "action"}}
@@ -63,24 +63,24 @@ class BrowserTests(PageTestCase):
             self.assertEqual(styles, set())
 
     def test_style(self) -> None:
-        """The style sheet knows light and dark."""
+        """The style sheet has light and dark colours."""
         [style] = [text for _, text in self.show("/").attributes if ".css" in text]
         response = self.request(style)
         self.assertEqual(response.header("content-type"), "text/css; charset=utf-8")
         self.assertIn(b"prefers-color-scheme: dark", response.body)
 
     def test_head(self) -> None:
-        """A browser may ask for the head alone."""
+        """HEAD has no body."""
         self.assertEqual(self.request("/", "HEAD", {"Accept": "text/html"}).body, b"")
 
     def test_not_here(self) -> None:
-        """A browser gets a page for a missing path."""
+        """A browser gets a page if an image does not exist."""
         for name in ("b", "a:2", "", "A"):
             page = self.show(f"/minreg/images/{name}", 404)
             self.assertIn("Not found", page.text)
 
     def test_not_found(self) -> None:
-        """A path that leads nowhere is a page for browsers, and JSON for all others."""
+        """For an unknown path, browsers get a page and other clients get JSON."""
         for path in (
             "/x",
             "/favicon.ico",
@@ -101,14 +101,14 @@ class BrowserTests(PageTestCase):
             self.assertEqual(self.request(path, "POST", {"Accept": "text/html"}).code, 405)
 
     def test_icon(self) -> None:
-        """The icon is an image that every page brings along."""
+        """The icon is a part of each page."""
         scheme, _, content = ICON.partition(",")
         self.assertEqual(scheme, "data:image/svg+xml")
         self.assertEqual(unquote(content)[:4], "<svg")
         self.assertNotIn('"', content)
 
     def test_no_links_to_programs(self) -> None:
-        """What is not for people is named and not linked."""
+        """Paths for programs are mentioned, and not linked."""
         for path in (*PATHS, "/minreg/missing"):
             page = self.show(path)
             self.assertIn("/metrics, /readyz, /livez", page.text)
@@ -116,7 +116,7 @@ class BrowserTests(PageTestCase):
                 self.assertNotIn(target.partition("?")[0], {"/metrics", "/readyz", "/livez"})
 
     def test_no_root(self) -> None:
-        """A browser gets a page if the root is missing."""
+        """A browser gets a page if the root does not exist."""
         os.rename(self.root, f"{self.root}.gone")
         for path in PATHS:
             page = self.show(path, 503)
@@ -124,7 +124,7 @@ class BrowserTests(PageTestCase):
             self.assertIn("Not ready", page.text)
 
     def test_client_leaves(self) -> None:
-        """If the browser leaves, making the page is cancelled."""
+        """If the browser disconnects, the page is cancelled."""
         connection = self.connect()
         connection.channel.dataReceived(b"GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n")
         connection.leave()
@@ -132,12 +132,12 @@ class BrowserTests(PageTestCase):
 
 
 class NoPageTests(PageTestCase):
-    """Tests for a registry without a page."""
+    """Tests for a registry without pages."""
 
     options = StatusOptions(ALIASES, has_page=False)
 
     def test_none(self) -> None:
-        """Browsers see what clients see."""
+        """Browsers get the same responses as other clients."""
         for path in (*PATHS, "/minreg/style.css", "/x", "/minreg/x"):
             response = self.browse(path)
             self.assertEqual((response.code, response.error_code), (404, "UNSUPPORTED"))
@@ -145,9 +145,9 @@ class NoPageTests(PageTestCase):
 
 
 class PlainRegistryTests(WebTestCase):
-    """Tests for the reading of pages in tests."""
+    """Tests for ``ShownPage``."""
 
     def test_reader(self) -> None:
-        """Elements that do not close are found."""
+        """Elements that are not closed are an error."""
         self.assertRaises(AssertionError, ShownPage, "<p><b>x</p>")
         self.assertRaises(AssertionError, ShownPage, "<p>x")

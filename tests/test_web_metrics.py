@@ -1,4 +1,4 @@
-"""Tests for ``/metrics``: the figures as Prometheus reads them."""
+"""Tests for ``/metrics``."""
 
 import subprocess
 import sys
@@ -17,33 +17,33 @@ from tests.support import ALIASES
 class MetricsTests(StatusTestCase):
     """Tests for ``MetricsResource``."""
 
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """Request the metrics, and parse them as Prometheus does."""
         response = self.request("/metrics")
         self.assertEqual(response.code, 200)
         self.assertTrue(response.headers["content-type"].startswith("text/plain; version="))
-        found = {}
+        metrics = {}
         for family in text_string_to_metric_families(response.body.decode()):
             for sample in family.samples:
                 labels = ",".join(f"{key}={text}" for key, text in sorted(sample.labels.items()))
-                found[f"{sample.name}{{{labels}}}"] = sample.value
-        return found
+                metrics[f"{sample.name}{{{labels}}}"] = sample.value
+        return metrics
 
-    def test_figures(self) -> None:
-        """Requests, seconds, bytes and misses are counted."""
+    def test_requests(self) -> None:
+        """Requests, durations, sizes and requests for missing content are counted."""
         self.tree.add_image("a", "1")
         for tag in ("1", "1", "2"):
             size = len(self.request(f"/v2/a/manifests/{tag}").body)
-        found = self.figures()
+        metrics = self.metrics()
         requests = "minreg_requests_total{endpoint=manifests,method=GET,status=%d}"
-        self.assertEqual([found[requests % status] for status in (200, 404)], [2, 1])
-        self.assertEqual(found["minreg_not_found_total{endpoint=manifests}"], 1)
-        self.assertEqual(found["minreg_not_found_names{}"], 1)
+        self.assertEqual([metrics[requests % status] for status in (200, 404)], [2, 1])
+        self.assertEqual(metrics["minreg_not_found_total{endpoint=manifests}"], 1)
+        self.assertEqual(metrics["minreg_not_found_names{}"], 1)
         seconds = "minreg_request_duration_seconds"
-        self.assertEqual(found[f"{seconds}_count{{endpoint=manifests}}"], 3)
-        self.assertEqual(found[f"{seconds}_bucket{{endpoint=manifests,le=+Inf}}"], 3)
-        self.assertEqual(found[f"{seconds}_bucket{{endpoint=manifests,le=0.001}}"], 3)
-        self.assertGreater(found["minreg_response_size_bytes_sum{endpoint=manifests}"], 2 * size)
+        self.assertEqual(metrics[f"{seconds}_count{{endpoint=manifests}}"], 3)
+        self.assertEqual(metrics[f"{seconds}_bucket{{endpoint=manifests,le=+Inf}}"], 3)
+        self.assertEqual(metrics[f"{seconds}_bucket{{endpoint=manifests,le=0.001}}"], 3)
+        self.assertGreater(metrics["minreg_response_size_bytes_sum{endpoint=manifests}"], 2 * size)
 
     def test_repeated(self) -> None:
         """Requests that are answered from the cache are counted."""
@@ -52,50 +52,50 @@ class MetricsTests(StatusTestCase):
         for count in (3, 6):
             for _ in range(3):
                 self.request("/v2/a/manifests/1")
-            found = self.figures()
+            metrics = self.metrics()
             requests = "minreg_requests_total{endpoint=manifests,method=GET,status=200}"
-            self.assertEqual(found[requests], count)
+            self.assertEqual(metrics[requests], count)
 
     def test_state(self) -> None:
-        """The current state and the versions are metrics, too."""
+        """The current state and the versions are metrics."""
         idle = self.connect()
-        found = self.figures()
+        metrics = self.metrics()
         idle.leave()
-        self.assertEqual(found["minreg_connections{}"], 2)
-        self.assertEqual(found["minreg_transfers_in_progress{}"], 1)
-        self.assertGreater(found["process_resident_memory_bytes{}"], 0)
-        [build] = [name for name in found if name.startswith("minreg_build_info")]
+        self.assertEqual(metrics["minreg_connections{}"], 2)
+        self.assertEqual(metrics["minreg_transfers_in_progress{}"], 1)
+        self.assertGreater(metrics["process_resident_memory_bytes{}"], 0)
+        [build] = [name for name in metrics if name.startswith("minreg_build_info")]
         self.assertIn(f"version={__version__}", build)
 
     def test_transfers(self) -> None:
-        """A transfer under way is counted, and then as one that broke off."""
+        """A transfer in progress is counted, and then as aborted."""
         layer = b"x" * 1_000_000
         image = self.tree.image(layer)
         self.tree.add_manifest("a", image, "1")
         blob = f"/v2/a/blobs/{image['layers'][0]['digest']}"
         transfer = self.connect(reads=False)
         transfer.send(f"GET {blob} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        self.assertEqual(self.figures()["minreg_transfers_in_progress{}"], 2)
+        self.assertEqual(self.metrics()["minreg_transfers_in_progress{}"], 2)
         transfer.leave()
-        found = self.figures()
-        self.assertEqual(found["minreg_transfers_in_progress{}"], 1)
-        self.assertEqual(found["minreg_aborted_total{endpoint=blobs}"], 1)
-        self.assertEqual(found["minreg_truncated_total{endpoint=blobs}"], 0)
+        metrics = self.metrics()
+        self.assertEqual(metrics["minreg_transfers_in_progress{}"], 1)
+        self.assertEqual(metrics["minreg_aborted_total{endpoint=blobs}"], 1)
+        self.assertEqual(metrics["minreg_truncated_total{endpoint=blobs}"], 0)
 
     def test_open_metrics(self) -> None:
-        """A client that knows the newer format gets that."""
+        """A client that accepts OpenMetrics gets it."""
         response = self.request("/metrics", headers={"Accept": "application/openmetrics-text"})
         self.assertIn("application/openmetrics-text", response.headers["content-type"])
         self.assertTrue(response.body.endswith(b"# EOF\n"))
 
     def test_hostile(self) -> None:
-        """Nothing that clients send becomes a label, however many they are."""
+        """Nothing that clients send becomes a label."""
         self.request("/metrics")
-        before = self.figures().keys()
+        before = self.metrics().keys()
         for number, text in enumerate(HOSTILE * 20):
             self.request(f"/v2/{quote(text)}{number}/manifests/1", headers={"User-Agent": "{x}"})
             self.request(f"/{number}{quote(text)}?ns={quote(text)}", "POST")
-        new = self.figures().keys() - before
+        new = self.metrics().keys() - before
         self.assertEqual(
             {name for name in new if not name.startswith("minreg_requests_total")}, set()
         )
@@ -103,27 +103,27 @@ class MetricsTests(StatusTestCase):
 
 
 class WithoutLibraryTests(StatusTestCase):
-    """Tests for a daemon that has no library for figures."""
+    """Tests for a daemon without optional modules."""
 
     def forget(self, name: str) -> None:
-        """Let a module not be loaded, until the test ends."""
+        """Remove a module from the loaded ones until the test ends."""
         loaded = sys.modules.pop(name, None)
         if loaded is not None:
             self.addCleanup(sys.modules.__setitem__, name, loaded)
         self.addCleanup(sys.modules.pop, name, None)
 
     def test_one_line(self) -> None:
-        """The error says what to install; everything else works."""
+        """Without the library, the error says what to install."""
         self.forget("minreg.web.status.exposition")
         self.forget("prometheus_client")
-        # Python's own way to say that there is no such module.
+        # None makes the import fail as if the module did not exist.
         sys.modules["prometheus_client"] = None  # type: ignore[assignment]
         response = self.request("/metrics")
         self.assertEqual(response.code, 404)
         self.assertIn("reinstall minreg", response.json["errors"][0]["message"])
 
     def test_another_module(self) -> None:
-        """That a module of minreg is missing is a fault, not reported as the library."""
+        """A missing module of minreg is not reported as the missing library."""
         self.forget("minreg.web.status.exposition")
         sys.modules["minreg.web.status.exposition"] = None  # type: ignore[assignment]
         self.assertEqual(self.request("/metrics").code, 500)

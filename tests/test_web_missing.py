@@ -1,4 +1,4 @@
-"""Tests for ``/minreg/missing``: what was asked for in vain, for programs."""
+"""Tests for ``/minreg/missing`` as JSON and as a list."""
 
 from urllib.parse import quote
 
@@ -12,34 +12,34 @@ from tests.support import ALIASES
 DIGEST = str(Digest.of(b"absent"))
 
 
-class MissingTests(StatusTestCase):
-    """Tests for ``MissingResource``."""
+class NotFoundResourceTests(StatusTestCase):
+    """Tests for ``NotFoundResource``."""
 
     def images(self) -> list[str]:
-        """Name the images that the registry says were missed."""
-        return [miss["image"] for miss in self.request("/minreg/missing").json["missing"]]
+        """Return the images in the log."""
+        return [entry["image"] for entry in self.request("/minreg/missing").json["missing"]]
 
     def lines(self) -> list[str]:
-        """Read the list."""
+        """Return the lines of the list."""
         return self.request("/minreg/missing?format=list").body.decode().splitlines()
 
     def test_nothing(self) -> None:
-        """At first, nothing was missed."""
+        """At first, the log is empty."""
         self.assertEqual(self.request("/minreg/missing").json, {"missing": [], "dropped": 0})
         self.assertEqual(self.lines(), [])
 
     def test_json(self) -> None:
-        """An entry tells all that is known."""
+        """An entry has all fields."""
         self.request("/v2/rancher/pause/manifests/3.7?ns=quay.io", "HEAD", NODE)
         self.request("/v2/rancher/pause/manifests/3.7?ns=quay.io", headers=NODE)
         response = self.request("/minreg/missing")
         self.assertEqual(response.header("content-type"), "application/json")
         self.assertEqual(response.header("cache-control"), "no-store")
-        [miss] = response.json["missing"]
-        self.assertRegex(miss.pop("first"), r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
-        self.assertRegex(miss.pop("last"), r"Z$")
+        [entry] = response.json["missing"]
+        self.assertRegex(entry.pop("first"), r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        self.assertRegex(entry.pop("last"), r"Z$")
         self.assertEqual(
-            miss,
+            entry,
             {
                 "namespace": "quay.io",
                 "repository": "rancher/pause",
@@ -53,7 +53,7 @@ class MissingTests(StatusTestCase):
         )
 
     def test_names(self) -> None:
-        """An image is named as its registry names it, whatever way it was asked for."""
+        """An image has its name at the upstream registry, however it was requested."""
         for path, image in {
             f"/v2/a/b/manifests/{DIGEST}?ns=ghcr.io": f"ghcr.io/a/b@{DIGEST}",
             "/v2/busybox/manifests/1": "docker.io/library/busybox:1",
@@ -68,8 +68,8 @@ class MissingTests(StatusTestCase):
             self.request(path, headers=NODE)
             self.assertIn(image, self.images(), path)
 
-    def test_not_missed(self) -> None:
-        """What is there, malformed, or no content was not missed."""
+    def test_not_in_log(self) -> None:
+        """Requests for existing content, invalid names and other paths are not in the log."""
         self.tree.add_image("a", "1")
         for path in (
             "/v2/a/manifests/1",
@@ -85,7 +85,7 @@ class MissingTests(StatusTestCase):
         self.assertEqual(self.images(), [])
 
     def test_list(self) -> None:
-        """The list is what ``minreg download -f -`` reads; what it cannot fetch is a comment."""
+        """``minreg download -f -`` can read the list; what it cannot download is a comment."""
         self.request("/v2/pause/manifests/3.7?ns=quay.io", headers=NODE)
         self.request(f"/v2/pause/blobs/{DIGEST}?ns=quay.io", headers={"User-Agent": "a\tb#\xff"})
         self.request("/v2/pause/manifests/1?ns=unknown", headers={"User-Agent": "x"})
@@ -102,7 +102,7 @@ class MissingTests(StatusTestCase):
         self.assertIn("# unknown registry: unknown pause:1  # 1 time", text)
 
     def test_guesses(self) -> None:
-        """Without a registry, the likely one stands in a comment, until it is asked for again."""
+        """A name without a registry is a comment until the second attempt."""
         self.patch(status, "time", self.clock.seconds)
         self.serve(RegistryTree(self.root, ALIASES))
         path = "/v2/random/name/manifests/1"
@@ -120,7 +120,7 @@ class MissingTests(StatusTestCase):
         self.assertTrue(line.startswith("docker.io/random/name:1  # 3 times"), line)
 
     def test_formats(self) -> None:
-        """The query decides, or else what the client accepts."""
+        """The query selects the format, or else ``Accept``."""
         plain = "text/plain; charset=utf-8"
         for path, accept, media_type in (
             ("", "*/*", "application/json"),
@@ -133,7 +133,7 @@ class MissingTests(StatusTestCase):
         self.assertEqual(self.request("/minreg/missing?format=xml").code, 400)
 
     def test_huge(self) -> None:
-        """A request that is larger than requests may be was for nothing that is missing."""
+        """A request that is too large is not in the log."""
         for path, agent in (
             ("/v2/a/manifests/1", "x" * 100_000),
             (f"/v2/{'a' * 100_000}/manifests/1", "-"),
@@ -143,14 +143,14 @@ class MissingTests(StatusTestCase):
         self.assertEqual(self.images(), [])
 
     def test_hostile(self) -> None:
-        """Whatever is sent as a name is no name; a user agent is escaped, and cut."""
+        """Invalid names are not in the log; a user agent is escaped and cut."""
         for text in HOSTILE:
             agent = text.encode().decode("latin-1").replace("\x00", "").replace("\n", "")
             self.request(f"/v2/{quote(text)}/manifests/{quote(text)}?ns=docker.io")
             self.request("/v2/real/manifests/1?ns=quay.io", headers={"User-Agent": agent})
-        [miss] = self.request("/minreg/missing").json["missing"]
-        self.assertEqual(miss["repository"], "real")
-        self.assertLessEqual(len(miss["user_agent"]), 120)
+        [entry] = self.request("/minreg/missing").json["missing"]
+        self.assertEqual(entry["repository"], "real")
+        self.assertLessEqual(len(entry["user_agent"]), 120)
         for line in self.lines():
             self.assertTrue(line.isprintable(), line)
             self.assertEqual(len(parse_references([line], "-")), 1)

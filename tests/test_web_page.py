@@ -18,7 +18,7 @@ class HomeTests(PageTestCase):
     """Tests for the list of repositories."""
 
     def test_empty(self) -> None:
-        """An empty registry says how it is filled."""
+        """The page of an empty registry explains how to fill it."""
         page = self.show("/")
         self.assertIn(
             "This registry is empty. Fill its directory in one of these ways:", page.text
@@ -38,7 +38,7 @@ class HomeTests(PageTestCase):
         self.assertIn("There are no more repositories.", self.show("/?after=a").text)
 
     def test_row(self) -> None:
-        """A row has tags, platforms, bytes and a date, and leads on."""
+        """A row has tags, platforms, a size, a date and links."""
         self.tree.add_image("rancher/pause", "3.6")
         os.utime(self.tree.path("rancher/pause", "manifests"), (86400, 86400))
         page = self.show("/")
@@ -47,14 +47,14 @@ class HomeTests(PageTestCase):
         self.assertEqual(page.links["3.6"], "/minreg/images/rancher/pause:3.6")
 
     def test_many_tags(self) -> None:
-        """Of many tags, the newest versions are shown."""
+        """If there are many tags, the newest versions are shown."""
         digest = self.tree.add_image("a")
         for tag in ("1.8", "1.9", "1.10", "1.10-rc1", "1.11", "latest"):
             self.tree.add_tag("a", tag, digest)
         self.assertIn("a 1.111.101.10-rc11.9and 2 more amd64", self.show("/").text)
 
     def test_incomplete(self) -> None:
-        """A repository that lacks something is marked."""
+        """An incomplete repository is marked."""
         self.tree.add_image("a", "1", b"layer")
         os.unlink(self.tree.path("blobs", str(Digest.of(b"layer"))))
         self.assertIn("a lacks 1 blob 1 amd64", self.show("/").text)
@@ -62,27 +62,27 @@ class HomeTests(PageTestCase):
         self.assertIn("a lacks 1 blob, 1 broken manifest 21 amd64", self.show("/").text)
 
     def test_unreadable(self) -> None:
-        """A repository that must not be read is named, and the log asked."""
+        """A repository that must not be read is listed, and the log has the reason."""
         self.tree.link_out("a")
         self.assertIn("a cannot be read: see the log", self.show("/").text)
         [logged] = self.logged("content_invalid")
         self.assertIn("leads out of the root", logged["reason"])
 
     def test_pages(self) -> None:
-        """Many repositories come in parts, each of which leads to the next."""
+        """Many repositories are on several pages, each with a link to the next."""
         names = [f"r{number:03d}" for number in range(120)]
         for name in names:
             self.tree.add_repository(name)
-        path, found = "/", []
+        path, listed = "/", []
         for _ in range(3):
             page = self.show(path)
-            found += [text for text in page.links if text.startswith("r")]
+            listed += [text for text in page.links if text.startswith("r")]
             path = page.links.get("Next →", "")
-        self.assertEqual((found, path), (names, ""))
+        self.assertEqual((listed, path), (names, ""))
         self.assertEqual(page.links["← First"], "/")
 
     def test_search(self) -> None:
-        """A search finds all names that have the words, and stays in the form."""
+        """A search finds the names with all words, and the form keeps its text."""
         for name in ("rancher/pause", "rancher/coredns", "quay.io/pause"):
             self.tree.add_repository(name)
         page = self.show("/?q=Pause+rancher")
@@ -96,7 +96,7 @@ class RepositoryPageTests(PageTestCase):
     """Tests for the page of a repository."""
 
     def test_tags(self) -> None:
-        """Each tag has what it names."""
+        """A tag has its platforms, its digest and its size."""
         image = self.tree.add_image("a")
         absent = descriptor(OCI_MANIFEST, Digest.of(b"absent"), 1, platform=ARM)
         here = descriptor(OCI_MANIFEST, image, 1, platform=AMD64)
@@ -106,7 +106,7 @@ class RepositoryPageTests(PageTestCase):
         self.assertEqual(page.links["1.0"], "/minreg/images/a:1.0")
 
     def test_pages(self) -> None:
-        """Many tags come in parts."""
+        """Many tags are on several pages."""
         digest = self.tree.add_image("a")
         for number in range(70):
             self.tree.add_tag("a", f"1.{number}", digest)
@@ -120,7 +120,7 @@ class RepositoryPageTests(PageTestCase):
         self.assertEqual(page.links["← First"], "/minreg/images/a")
 
     def test_dates(self) -> None:
-        """A tag has the date that its image states or, marked, that of its file."""
+        """A tag has the date in its config or, marked, that of its file."""
         digest = self.tree.add_image("a", "1")
         os.utime(self.tree.path("a", "manifests", str(digest)), (86400, 86400))
         config = b'{"os": "linux", "architecture": "amd64", "created": "2024-10-08T12:13:14Z"}'
@@ -132,8 +132,26 @@ class RepositoryPageTests(PageTestCase):
         self.assertIn("Created 2024-10-08 12:13", self.show("/minreg/images/a:2").text)
         self.assertIn("Stored 1970-01-02 00:00", self.show("/minreg/images/a:1").text)
 
+    def test_invalid_manifest(self) -> None:
+        """A tag whose manifest is invalid has neither a digest nor a date."""
+        self.tree.add_repository("a")
+        self.tree.write(b"no JSON", "a", "manifests", "1")
+        self.assertRegex(self.show("/minreg/images/a").text, r" 1 incomplete +0 B Created is")
+
+    def test_many_platforms(self) -> None:
+        """Of many platforms, six are shown."""
+        platforms = [{"os": "linux", "architecture": f"x{number}"} for number in range(8)]
+        child = self.tree.add_image("a")
+        children = [descriptor(OCI_MANIFEST, child, 1, platform=platforms[0])]
+        children += [
+            descriptor(OCI_MANIFEST, Digest.of(b"%d" % number), 1, platform=platform)
+            for number, platform in enumerate(platforms[1:])
+        ]
+        self.tree.add_manifest("a", index(children), "1")
+        self.assertIn("not stored: x1x2x3x4x5x6and 1 more", self.show("/minreg/images/a").text)
+
     def test_no_tags(self) -> None:
-        """A repository may have none."""
+        """A repository may have no tags."""
         self.tree.add_image("a")
         self.assertIn("No tags.", self.show("/minreg/images/a").text)
 
@@ -142,7 +160,7 @@ class ImagePageTests(PageTestCase):
     """Tests for the page of an image."""
 
     def test_complete(self) -> None:
-        """It shows digests, layers, and how to pull it."""
+        """The page has digests, layers and commands."""
         self.tree.add_image("rancher/pause", "3.6", b"layer")
         page = self.show("/minreg/images/rancher/pause:3.6")
         self.assertIn("Complete: all manifests, configs and layers are stored.", page.text)
@@ -170,7 +188,7 @@ class ImagePageTests(PageTestCase):
         )
 
     def test_kept_by_host(self) -> None:
-        """An image that is kept with its host's name is pulled by that."""
+        """An image that is stored below its host is pulled under that name."""
         digest = self.tree.add_image("quay.io/a/b", "1")
         page = self.show(f"/minreg/images/quay.io/a/b@{digest}")
         self.assertEqual(page.pastes[2], f"docker pull localhost/quay.io/a/b@{digest}")
@@ -178,13 +196,13 @@ class ImagePageTests(PageTestCase):
         self.assertIn('  "quay.io":', page.pastes[4])
 
     def show_at(self, host: str) -> ShownPage:
-        """Show an image as a browser sees it that reached the registry at a host."""
+        """Request the page of an image with a header field ``Host``."""
         self.tree.add_repository("a")
         response = self.browse("/minreg/images/a:1", Host=host)
         return ShownPage(response.body.decode())
 
     def test_address(self) -> None:
-        """The first lines have the address by which the browser came."""
+        """The first commands have the address that the browser used."""
         self.tree.add_image("a", "1")
         for host, image_host in (
             ("node1.example:9080", "node1.example:9080"),
@@ -201,14 +219,14 @@ class ImagePageTests(PageTestCase):
             self.assertIn(f'- "http://{host}"', page.pastes[-1])
 
     def test_loopback(self) -> None:
-        """Docker trusts a registry on its own machine."""
+        """Docker needs no setting for a registry on its own machine."""
         self.tree.add_image("a", "1")
         for host in ("localhost:9080", "127.0.0.1:9080", "127.1.2.3", "[::1]:9080"):
             self.assertEqual(self.show_at(host).pastes[2], f"docker pull {host}/a:1")
             self.assertNotIn("insecure-registries", self.show_at(host).text)
 
     def test_incomplete(self) -> None:
-        """What is missing is named, and marked where it belongs."""
+        """A missing layer is listed as a problem, and marked in the table."""
         self.tree.add_image("a", "1", b"layer")
         digest = Digest.of(b"layer")
         os.unlink(self.tree.path("blobs", str(digest)))
@@ -216,8 +234,14 @@ class ImagePageTests(PageTestCase):
         self.assertIn(f"layer {digest} is missing", page.text)
         self.assertIn(f"layer {digest.encoded[:12]} missing", page.text)
 
-    def test_senseless(self) -> None:
-        """An image is not complete where it names parts that nobody can look for."""
+    def test_many_layers(self) -> None:
+        """Of many layers, the first ones are shown."""
+        layer = descriptor(OCI_LAYER, self.tree.add_blob(b"layer"), 5)
+        self.tree.add_manifest("a", self.tree.image(layers=[layer] * 600), "1")
+        self.assertIn("and 101 more", self.show("/minreg/images/a:1").text)
+
+    def test_invalid_layers(self) -> None:
+        """An image with invalid descriptors is incomplete."""
         layer = {"mediaType": OCI_LAYER, "digest": str(Digest.of(b"absent")), "size": 7}
         for number, (key, value, reason) in enumerate(
             (
@@ -235,13 +259,13 @@ class ImagePageTests(PageTestCase):
             self.assertIn(", and 1 more like that", page.text)
             self.assertIn(f"t{number} incomplete", self.show("/minreg/images/a").text)
 
-    def test_senseless_subject(self) -> None:
-        """What an image says it is about is no part of it."""
+    def test_invalid_subject(self) -> None:
+        """An invalid subject does not make an image incomplete."""
         self.tree.add_manifest("a", self.tree.image(subject={"digest": "x"}), "1")
         self.assertIn("Complete: all manifests", self.show("/minreg/images/a:1").text)
 
     def test_sparse(self) -> None:
-        """Platforms that the index names and nobody stored are told."""
+        """Platforms of the index that are not stored are listed."""
         here = descriptor(OCI_MANIFEST, self.tree.add_image("a"), 1, platform=AMD64)
         absent = descriptor(OCI_MANIFEST, Digest.of(b"absent"), 1, platform=ARM)
         self.tree.add_manifest("a", index([here, absent]), "1")
@@ -250,7 +274,7 @@ class ImagePageTests(PageTestCase):
         self.assertIn("Not stored: linux/arm/v7, which the index also lists.", page.text)
 
     def test_artifact(self) -> None:
-        """What no container runtime takes is not pulled with one."""
+        """An artifact has no commands of container runtimes."""
         kind = "application/vnd.cncf.helm.config.v1+json"
         config = descriptor(kind, self.tree.add_blob(b"{}"), 2)
         self.tree.add_manifest("charts/a", self.tree.image(config=config), "1")
@@ -261,7 +285,7 @@ class ImagePageTests(PageTestCase):
         self.assertIn(f"Content {kind}", page.text)
 
     def test_referrers(self) -> None:
-        """Signatures and such are shown, with what they say."""
+        """Referrers, such as signatures, are listed with their annotations."""
         subject = self.tree.add_image("a", "1")
         fingerprint = self.tree.add_manifest(
             "a",
@@ -282,12 +306,12 @@ class ImagePageTests(PageTestCase):
 
 
 class ElsewhereTests(PageTestCase):
-    """Tests for pages that are not where the registry is."""
+    """Tests for pages on another site than the registry."""
 
     options = StatusOptions(ALIASES, is_elsewhere=True)
 
     def test_endpoint(self) -> None:
-        """The lines to paste lead to the registry, wherever it really listens."""
+        """The commands have the address of the registry, not of the page."""
         self.tree.add_image("a", "1")
         for url, shown in (("", "http://127.0.0.1:9080"), ("https://[::1]:5000",) * 2):
             self.registry.url = url
@@ -299,15 +323,15 @@ class ElsewhereTests(PageTestCase):
             self.assertEqual("tls-verify" in page.pastes[0], bool(option))
 
 
-class MissingPageTests(PageTestCase):
-    """Tests for the page about what was missed."""
+class NotFoundPageTests(PageTestCase):
+    """Tests for the page with the not-found log."""
 
     def test_nothing(self) -> None:
-        """At first, nothing is."""
+        """At first, the log is empty."""
         self.assertIn("All requested images were found", self.show("/minreg/missing").text)
 
-    def test_missed(self) -> None:
-        """What was missed stands there, and its number on every page."""
+    def test_entries(self) -> None:
+        """Entries are listed, and each page has their number."""
         self.request("/v2/a/manifests/1?ns=quay.io", headers=NODE)
         digest = Digest.of(b"x")
         self.request(f"/v2/b/blobs/{digest}", headers=NODE)
@@ -318,7 +342,7 @@ class MissingPageTests(PageTestCase):
         self.assertIn("Not found 2", self.show("/").text)
 
     def test_formats(self) -> None:
-        """A browser may ask for the other formats."""
+        """A browser can request the other formats."""
         for text in ("list", "json"):
             response = self.browse(f"/minreg/missing?format={text}")
             self.assertNotIn("text/html", response.headers["content-type"])

@@ -1,4 +1,4 @@
-"""Tests for pages about what nobody means well: it is shown, and does nothing."""
+"""Tests for pages with hostile text, which is shown as text and has no effect."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.template import flattenString
 
 from minreg.oci.names import OCI_MANIFEST
-from minreg.web.pages.html import escape, facts, image_path, query
+from minreg.web.pages.html import escape, facts, format_date, image_path, query
 from tests.page_support import PageTestCase, ShownPage
 from tests.status_support import HOSTILE
 from tests.trees import descriptor, index
@@ -24,10 +24,10 @@ ALLOWED = {
 
 
 class HostilePageTests(PageTestCase):
-    """Tests for all that clients and trees can put into pages."""
+    """Tests for all text from clients and trees in pages."""
 
     def assert_harmless(self, page: ShownPage) -> None:
-        """Nothing is there but what the pages themselves are made of."""
+        """Check that a page has only the elements that minreg writes."""
         self.assertEqual(set(page.elements) - ALLOWED, set())
         names = {name for name, _ in page.attributes}
         self.assertEqual({name for name in names if name.startswith("on")}, set())
@@ -36,14 +36,14 @@ class HostilePageTests(PageTestCase):
         self.assertLess(len(page.text), 20_000)
 
     def test_queries(self) -> None:
-        """What is searched for is shown in the form, escaped."""
+        """The text of a search is shown escaped."""
         self.tree.add_image("a", "1")
         for text in HOSTILE:
             for path in (f"/?q={quote(text)}", f"/?after={quote(text)}&q=a"):
                 self.assert_harmless(self.show(path))
 
     def test_paths(self) -> None:
-        """A path that is no name is said to be unknown, escaped and cut."""
+        """An invalid path is shown escaped and cut."""
         self.tree.add_image("a", "1")
         for text in HOSTILE:
             self.assert_harmless(self.show(f"/minreg/images/{quote(text)}", 404))
@@ -53,7 +53,7 @@ class HostilePageTests(PageTestCase):
             self.assert_harmless(self.show(f"/?show=incomplete&after={quote(text)}"))
 
     def test_annotations(self) -> None:
-        """What manifests say of themselves is text, and no more than can be read."""
+        """Annotations are shown escaped and cut."""
         texts = dict(enumerate((*HOSTILE, "y" * 100_000)))
         annotations = {f"{number}{text}": text for number, text in texts.items()}
         odd = "<b>x</b>"
@@ -74,7 +74,7 @@ class HostilePageTests(PageTestCase):
         self.assertIn(r"\x1b[2J\x07", page.text)
 
     def test_platforms(self) -> None:
-        """So is what they say of platforms."""
+        """Platforms are shown escaped and cut."""
         for number, text in enumerate(HOSTILE):
             platform = {"os": text, "architecture": text}
             image = self.tree.add_image("a", layer=text.encode())
@@ -85,7 +85,7 @@ class HostilePageTests(PageTestCase):
         self.assert_harmless(self.show("/minreg/images/a"))
 
     def test_user_agents(self) -> None:
-        """A user agent is shown with what was missed."""
+        """User agents are shown escaped and cut."""
         for number, text in enumerate(HOSTILE):
             agent = text.encode().decode("latin-1").translate({0: None, 10: None, 13: None})
             self.request(f"/v2/a/manifests/{number}", headers={"User-Agent": agent})
@@ -94,7 +94,7 @@ class HostilePageTests(PageTestCase):
         self.assertIn("<script>alert(1)</script>", page.text)
 
     def test_host(self) -> None:
-        """A host that is none is not passed on to anyone who copies lines."""
+        """A ``Host`` that is not a host name is not used in commands."""
         self.tree.add_image("a", "1")
         for text, code in (
             *((text, 400) for text in ("<script>", 'x"y', "a b", "evil.example/path")),
@@ -111,7 +111,7 @@ class HostilePageTests(PageTestCase):
                 self.assertIn('- "http://127.0.0.1:9080"', page.pastes[-1])
 
     def test_files(self) -> None:
-        """Files in a tree whose names are no names are not shown at all."""
+        """Files with invalid names are not shown."""
         self.tree.add_image("a", "1")
         for text in HOSTILE[:4]:
             # In UTF-8, whatever the locale.
@@ -130,14 +130,20 @@ class PartsTests(SynchronousTestCase):
     @given(st.text(), st.text())
     @settings(max_examples=200)
     def test_any_text(self, name: str, text: str) -> None:
-        """Whatever the text, the page that has it is made of the same elements."""
+        """No text changes the elements of a page."""
         html = self.successResultOf(flattenString(None, facts([(escape(name), escape(text))])))
         page = ShownPage(html.decode("utf-8"))
         self.assertEqual(page.elements, ["dl", "div", "dt", "dd"])
 
+    def test_impossible_date(self) -> None:
+        """A time that is not in the calendar is a dash."""
+        for seconds in (1e300, 1e18, float("inf"), float("nan")):
+            html = self.successResultOf(flattenString(None, format_date(seconds)))
+            self.assertEqual(html.decode(), "<span>—</span>")
+
     @given(st.text())
     def test_any_path(self, text: str) -> None:
-        """Whatever the name, a link leads to this site and nowhere else."""
+        """Whatever the name, a link leads to this site."""
         for target in (image_path(text), query("/", {"q": text})):
             self.assertTrue(target.startswith("/"))
             self.assertFalse(target.startswith("//"))

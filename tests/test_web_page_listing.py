@@ -1,4 +1,4 @@
-"""Tests for how pages find repositories, in trees of many and on disks that are slow."""
+"""Tests for ``minreg.web.pages.search``: large trees and slow disks."""
 
 import gc
 import os
@@ -15,7 +15,7 @@ from tests.support import ALIASES, write_request
 
 
 class CountingTree(RegistryTree):
-    """A tree that tells how often all of it was gone through, or cannot be."""
+    """A tree that can fail, and that counts how often all names were listed."""
 
     walks = 0
     failure: Exception | None = None
@@ -32,44 +32,44 @@ class SearchTests(PageTestCase):
     """Tests for searches."""
 
     def setUp(self) -> None:
-        """Have a few repositories."""
+        """Add repositories."""
         super().setUp()
         for number in range(8):
             self.tree.add_repository(f"r{number}/x")
         self.store = CountingTree(self.root, ALIASES)
         self.serve(self.store)
 
-    def found(self, path: str) -> list[str]:
-        """Name the repositories that a page shows."""
+    def listed(self, path: str) -> list[str]:
+        """Return the repositories on a page."""
         return [text for text in self.show(path).links if text.startswith(("r", "new"))]
 
     def test_text(self) -> None:
-        """All words must be there, in any case and order."""
-        self.assertEqual(self.found("/?q=X+R7"), ["r7/x"])
-        self.assertEqual(self.found("/?q=x+r7&after=r7/x"), [])
-        self.assertEqual(len(self.found("/?q=+")), 8)
+        """A name must contain all words, in any case and order."""
+        self.assertEqual(self.listed("/?q=X+R7"), ["r7/x"])
+        self.assertEqual(self.listed("/?q=x+r7&after=r7/x"), [])
+        self.assertEqual(len(self.listed("/?q=+")), 8)
 
-    def test_names_at_hand(self) -> None:
-        """Whoever looked at the list finds its names at hand; they are not older than is told."""
-        self.found("/")
+    def test_cached_names(self) -> None:
+        """A search uses the names that were read for the last page, unless they are too old."""
+        self.listed("/")
         self.store.walks = 0
         self.tree.add_repository("new")
-        self.assertEqual(self.found("/?q=r7"), ["r7/x"])
-        self.assertEqual((self.store.walks, self.found("/?q=new")), (0, []))
+        self.assertEqual(self.listed("/?q=r7"), ["r7/x"])
+        self.assertEqual((self.store.walks, self.listed("/?q=new")), (0, []))
         self.clock.advance(REFRESH_INTERVAL + 1)
-        self.assertEqual(self.found("/?q=new"), ["new"])
+        self.assertEqual(self.listed("/?q=new"), ["new"])
         self.tree.add_repository("newer")
         self.clock.advance(LONGEST_AGE + 1)
-        self.assertEqual(self.found("/?q=newer"), ["newer"])
+        self.assertEqual(self.listed("/?q=newer"), ["newer"])
 
-    def test_list_is_of_now(self) -> None:
-        """The list itself is never an old one."""
-        self.found("/")
+    def test_list_is_current(self) -> None:
+        """The list is read for each request."""
+        self.listed("/")
         self.tree.add_repository("new")
-        self.assertIn("new", self.found("/"))
+        self.assertIn("new", self.listed("/"))
 
     def test_one_walk(self) -> None:
-        """Many that search at once have the tree gone through once."""
+        """Searches at the same time read the names once."""
         threads = ManualThreads()
         self.serve(self.store, threads)
         connections = [self.connect() for _ in range(5)]
@@ -84,7 +84,7 @@ class SearchTests(PageTestCase):
             self.assertIn(b"r7/x", connection.received())
 
     def test_takes_long(self) -> None:
-        """A search that takes long shows what it has, and can go on from there."""
+        """A search that takes long shows what it has found, and can be continued."""
         self.patch(search, "_BATCH_SIZE", 3)
         threads = ManualThreads()
         self.serve(self.store, threads)
@@ -102,8 +102,8 @@ class SearchTests(PageTestCase):
         self.assertIn(b"Continue the search", received)
         self.assertIn(b"after=r5%2Fx", received)
 
-    def test_more_than_is_kept(self) -> None:
-        """Names that are not kept are found as well, a few at a time."""
+    def test_more_than_cached(self) -> None:
+        """Names that are not cached are found as well, in several pages."""
         self.patch(search, "MOST_NAMES", 4)
         self.patch(search, "_BATCH_SIZE", 2)
         self.patch(search, "_UNCACHED_NAMES", 3)
@@ -116,31 +116,37 @@ class SearchTests(PageTestCase):
         self.assertNotIn("Continue the search →", page.links)
 
     def test_nothing(self) -> None:
-        """An empty registry has nothing to be found."""
+        """A search of an empty registry finds nothing."""
         root = self.mktemp()
         os.mkdir(root)
         self.serve(RegistryTree(root))
         self.assertIn("No repository has", self.show("/?q=r").text)
 
     def test_unavailable(self) -> None:
-        """Where the disk does not answer, whoever searches is told, and may try again."""
+        """If the disk does not answer, a search shows the reason; a later one succeeds."""
         self.store.failure = StoreUnavailable("the disk sleeps")
         for _ in range(2):
             self.assertIn("the disk sleeps", self.show("/?q=r", 503).text)
         self.store.failure = None
-        self.assertEqual(self.found("/?q=r7"), ["r7/x"])
+        self.assertEqual(self.listed("/?q=r7"), ["r7/x"])
 
-    def test_unavailable_meanwhile(self) -> None:
-        """If it does not answer while nobody searches, that is no matter yet."""
-        self.found("/?q=r")
+    def test_unexpected_error(self) -> None:
+        """An unexpected error is logged, and the search shows that it failed."""
+        self.store.failure = ZeroDivisionError("a bug")
+        self.assertIn("a bug", self.show("/?q=r", 503).text)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_unavailable_in_background(self) -> None:
+        """If the names cannot be read in the background, the cached ones are used."""
+        self.listed("/?q=r")
         self.clock.advance(REFRESH_INTERVAL + 1)
         self.store.failure = StoreUnavailable("the disk sleeps")
-        self.assertEqual(self.found("/?q=r7"), ["r7/x"])
+        self.assertEqual(self.listed("/?q=r7"), ["r7/x"])
         gc.collect()
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_client_leaves(self) -> None:
-        """A browser that leaves does not end what others wait for."""
+        """A browser that disconnects does not cancel the search of another."""
         threads = ManualThreads()
         self.serve(self.store, threads)
         first, second = self.connect(), self.connect()

@@ -1,4 +1,4 @@
-"""Tests for the line that the first page has about the registry as a whole."""
+"""Tests for the state of the registry on the first page."""
 
 import os
 from collections.abc import Callable
@@ -23,17 +23,17 @@ class OverviewTests(PageTestCase):
     options = StatusOptions(ALIASES, host_name="node1")
 
     def setUp(self) -> None:
-        """Let the registry listen, as far as it knows."""
+        """Pretend that a port is open."""
         super().setUp()
         self.registry.numPorts = 1
 
     def add_incomplete(self, name: str) -> None:
-        """Add an image that lacks a layer."""
+        """Add an image without its layer."""
         self.tree.add_image(name, "1", name.encode())
         os.unlink(self.tree.path("blobs", str(Digest.of(name.encode()))))
 
     def test_complete(self) -> None:
-        """It names the machine, and says how much is here, as of when."""
+        """The line has the machine, the totals, and when they were counted."""
         self.tree.add_image("a", "1")
         self.assertRegex(
             self.show("/").text,
@@ -42,7 +42,7 @@ class OverviewTests(PageTestCase):
         )
 
     def test_sums(self) -> None:
-        """It counts all repositories, not those of the part that is shown."""
+        """The totals include all repositories, not only those on the page."""
         self.patch(repositories, "PAGE_SIZE", 2)
         for number in range(5):
             self.tree.add_image(f"r{number}", "1")
@@ -51,19 +51,19 @@ class OverviewTests(PageTestCase):
         self.assertIn("10 images in 5 repositories", self.show("/?q=r3").text)
 
     def test_empty(self) -> None:
-        """An empty registry is ready, and has nothing that could be complete."""
+        """An empty registry is ready, and not called complete."""
         page = self.show("/")
         self.assertIn("ready · 0 images in 0 repositories · 0 B · as of", page.text)
 
     def test_not_ready(self) -> None:
-        """A registry that is about to stop says so."""
+        """A registry that is stopping is not ready."""
         self.registry.is_draining = True
         self.assertIn(
             "node1 · not ready: the registry is stopping · 0 images", self.show("/").text
         )
 
     def test_incomplete(self) -> None:
-        """What is incomplete can be listed, in parts."""
+        """Incomplete repositories can be listed, on several pages."""
         self.patch(repositories, "PAGE_SIZE", 2)
         for name in ("b", "d", "e"):
             self.add_incomplete(name)
@@ -82,7 +82,7 @@ class OverviewTests(PageTestCase):
         self.assertNotIn("Next →", page.links)
 
     def test_complete_again(self) -> None:
-        """Once it was counted again, what is complete is no longer listed."""
+        """After the next count, a repository that was completed is not listed."""
         self.add_incomplete("a")
         self.assertIn("a", self.show("/?show=incomplete").links)
         self.tree.add_blob(b"a")
@@ -93,7 +93,7 @@ class OverviewTests(PageTestCase):
         self.assertNotIn("a", page.links)
 
     def test_unreadable(self) -> None:
-        """What cannot be read is listed with what is incomplete, and named as not counted."""
+        """A repository that cannot be read is listed as incomplete and as not counted."""
         self.tree.add_image("a", "1")
         self.tree.link_out("b")
         page = self.show("/")
@@ -104,7 +104,7 @@ class OverviewTests(PageTestCase):
         self.assertIn("b cannot be read: see the log", page.text)
 
     def test_too_large(self) -> None:
-        """What is too large to be counted is not called complete."""
+        """A registry with a repository that is too large is not called complete."""
         for number in range(MOST_MANIFESTS + 1):
             self.tree.write(b"{}", "a", "manifests", str(Digest.of(b"%d" % number)))
         page = self.show("/")
@@ -112,11 +112,11 @@ class OverviewTests(PageTestCase):
         self.assertNotIn("complete", page.text)
 
     def test_counting(self) -> None:
-        """A page waits for the first count, but not for long."""
+        """A page waits for the first count for a second."""
         self.tree.add_image("a", "1")
 
         def in_thread(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
-            # The count takes for ever, and all else no time.
+            # The count never ends, and everything else takes no time.
             if work.__name__ == "_summarize":
                 return Deferred()
             return execute(work, *args, **kwargs)
@@ -132,7 +132,7 @@ class OverviewTests(PageTestCase):
         self.assertIn("The repositories are being counted", page.text)
 
     def test_host_name(self) -> None:
-        """The name of the machine is text."""
+        """The name of the machine is escaped."""
         self.options = StatusOptions(ALIASES, host_name="<b>\x1b")
         self.serve(RegistryTree(self.root, ALIASES))
         page = self.show("/")

@@ -1,10 +1,10 @@
-"""Tests for tables in pages: what is wrong with one row is no other row's matter."""
+"""Tests for ``minreg.web.pages.tables``: rows that cannot be read."""
 
 import gc
 from collections.abc import Callable
 
 from minreg.oci.names import Digest
-from minreg.store.interfaces import ContentInvalid, StoreUnavailable
+from minreg.store.interfaces import ContentInvalid, RepositoryNotFound, StoreUnavailable
 from minreg.store.repository import TreeRepository
 from minreg.store.summary import MOST_MANIFESTS
 from minreg.store.tree import RegistryTree
@@ -15,8 +15,8 @@ from tests.stores import ManualThreads
 from tests.support import ALIASES, write_request
 
 
-class OddTree(RegistryTree):
-    """A tree in which a look at one repository may fail, and all may take time."""
+class SlowTree(RegistryTree):
+    """A tree in which one repository can fail, and reading can take time."""
 
     failure: Exception | None = None
     named = ""
@@ -31,19 +31,19 @@ class OddTree(RegistryTree):
         return super().find_repository(namespace, name)
 
 
-class RowsTests(PageTestCase):
-    """Tests for ``Rows``."""
+class LazyTableTests(PageTestCase):
+    """Tests for ``LazyTable``."""
 
     def setUp(self) -> None:
-        """Have three repositories."""
+        """Add three repositories."""
         super().setUp()
         for name in ("a", "b", "c"):
             self.tree.add_image(name, "1")
-        self.store = OddTree(self.root, ALIASES)
+        self.store = SlowTree(self.root, ALIASES)
         self.serve(self.store)
 
     def test_too_much(self) -> None:
-        """A repository of thousands of manifests is named, and its tags can be looked at."""
+        """A repository with too many manifests has no summary, and its tags are listed."""
         for number in range(MOST_MANIFESTS):
             self.tree.write(b"{}", "b", "manifests", str(Digest.of(b"%d" % number)))
         page = self.show("/")
@@ -53,14 +53,14 @@ class RowsTests(PageTestCase):
         self.assertIn("1", self.show(page.links["b"]).links)
 
     def test_many_tags(self) -> None:
-        """Tags that are links are not much."""
+        """Many tags that are links do not make a repository too large."""
         digest = self.tree.add_image("b")
         for number in range(MOST_MANIFESTS + 1):
             self.tree.add_tag("b", f"t{number}", digest)
         self.assertRegex(self.show("/").text, rf"b \S+and {MOST_MANIFESTS - 2} more amd64")
 
     def test_failures(self) -> None:
-        """What cannot be read, or not in time, is named, and the log says why."""
+        """A repository that cannot be read is listed, and the log has the reason."""
         self.store.named = "b"
         for failure, text in (
             (ContentInvalid("it is corrupt: replace it"), "cannot be read: see the log"),
@@ -70,20 +70,27 @@ class RowsTests(PageTestCase):
             self.assertRegex(self.show("/").text, rf"a 1 amd64.* b {text} c 1 amd64")
             self.assertIn(str(failure), [event.get("reason") for event in self.events])
 
-    def test_patience(self) -> None:
-        """Where all takes long, the page comes nevertheless: late rows have only names."""
+    def test_removed(self) -> None:
+        """A repository that was removed after it was listed has no row."""
+        self.store.named, self.store.failure = "b", RepositoryNotFound("b")
+        page = self.show("/")
+        self.assertIn("a", page.links)
+        self.assertNotIn("b", page.links)
+
+    def test_timeout(self) -> None:
+        """After the timeout, the rows have only names."""
         self.store.pass_time = lambda: self.clock.advance(TABLE_TIMEOUT * 0.6)
         self.assertRegex(self.show("/").text, "b 1 amd64.* c not read: the disk is slow")
 
-    def test_a_fault(self) -> None:
-        """A fault of our own ends the page, and is in the log once."""
+    def test_unexpected_error(self) -> None:
+        """An unexpected error ends the page, and is logged once."""
         self.store.named, self.store.failure = "b", ZeroDivisionError()
         self.assertEqual(self.browse("/").code, 500)
         gc.collect()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_client_leaves(self) -> None:
-        """A browser that leaves in the middle of a page is nothing to complain about."""
+        """If the browser disconnects, reading ends without an error."""
         threads = ManualThreads()
         self.serve(self.store, threads)
         connection = self.connect()
@@ -94,12 +101,12 @@ class RowsTests(PageTestCase):
         connection.leave()
         gc.collect()
         self.assertEqual(self.flushLoggedErrors(), [])
-        self.assertEqual(len(threads), 1, "nothing more is looked at")
+        self.assertEqual(len(threads), 1, "nothing more is read")
         [line] = self.logged("request")
         self.assertEqual(line["failure"], "the client left")
 
-    def test_turns(self) -> None:
-        """Of many lists that are asked for at once, two are written at a time."""
+    def test_concurrency(self) -> None:
+        """Two lists are written at the same time, and the others wait."""
         threads = ManualThreads()
         self.serve(self.store, threads)
         connections = [self.connect() for _ in range(6)]

@@ -16,7 +16,7 @@ class SortTagsTests(SynchronousTestCase):
     """Tests for ``sort_tags`` and ``skip_to``."""
 
     def test_order(self) -> None:
-        """The newest version stands first, pre-releases behind their release."""
+        """The newest version comes first, and pre-releases after their release."""
         for ordered in (
             ["v1.10.0", "v1.9.2", "v1.9.1", "v1.1"],
             ["1.10", "1.9", "1.9-rc10", "1.9-rc2", "1.9-beta.1", "1.9-alpha", "1.8"],
@@ -31,11 +31,11 @@ class SortTagsTests(SynchronousTestCase):
             self.assertEqual(sort_tags(sorted(ordered)), ordered)
 
     def test_long_numbers(self) -> None:
-        """A tag may be nothing but digits."""
+        """A tag may consist of 128 digits."""
         self.assertEqual(sort_tags(["0", "9" * 128]), ["9" * 128, "0"])
 
     def test_skip(self) -> None:
-        """A part of the list begins behind a tag, also if that has gone meanwhile."""
+        """A page begins after a tag, even if that was removed."""
         tags = sort_tags(["1.9", "1.10", "1.2", "a", "c"])
         self.assertEqual(skip_to(tags, ""), tags)
         self.assertEqual(skip_to(tags, "1.9"), ["1.2", "a", "c"])
@@ -46,7 +46,7 @@ class SortTagsTests(SynchronousTestCase):
 
     @given(TAGS, st.text())
     def test_any(self, tags: list[str], after: str) -> None:
-        """No tag is lost, and parts of the list make up the whole."""
+        """No tag is lost, and the pages are parts of the sorted list."""
         ordered = sort_tags(tags)
         self.assertEqual(sorted(ordered), sorted(tags))
         for number, tag in enumerate(ordered):

@@ -1,10 +1,10 @@
-"""Tests for ``/minreg/preflight``: what an upgrade plan asks before a node is cordoned."""
+"""Tests for ``/minreg/preflight``."""
 
 import os
 from urllib.parse import quote
 
 from minreg.oci.names import parse_references
-from minreg.preflight import query as question
+from minreg.preflight import query
 from minreg.store.tree import RegistryTree
 from tests.preflight_support import AMD64, IMAGES, VERSION, ReleaseTree
 from tests.status_support import HOSTILE, StatusTestCase
@@ -18,7 +18,7 @@ class PreflightTestCase(StatusTestCase):
     """A registry over a tree with a release."""
 
     def setUp(self) -> None:
-        """Fill the tree."""
+        """Add a release to the tree."""
         super().setUp()
         os.rmdir(self.tree.path("blobs"))
         os.rmdir(self.root)
@@ -30,7 +30,7 @@ class PreflightTests(PreflightTestCase):
     """Tests for ``PreflightResource``."""
 
     def test_ready(self) -> None:
-        """A complete release is a 200, which is of this moment only."""
+        """A complete release is a 200, which must not be cached."""
         response = self.request(ASKED)
         self.assertEqual(response.code, 200)
         self.assertEqual(response.header("cache-control"), "no-store")
@@ -47,7 +47,7 @@ class PreflightTests(PreflightTestCase):
         )
 
     def test_not_ready(self) -> None:
-        """Anything that a node will not get is a 409, which says what."""
+        """An image that is incomplete is a 409 with a finding."""
         self.release.truncate(self.children["klipper-lb:v0.4.13"].layer)
         response = self.request(ASKED)
         self.assertEqual((response.code, response.json["ready"]), (409, False))
@@ -58,7 +58,7 @@ class PreflightTests(PreflightTestCase):
         self.assertEqual(logged["failure"], "1 of 8 images not ready for linux/amd64")
 
     def test_list(self) -> None:
-        """The list is what a download reads."""
+        """``minreg download`` can read the list."""
         self.release.remove_tag("rancher/mirrored-pause:3.6")
         for path, headers in ((f"{ASKED}&format=list", {}), (ASKED, {"Accept": "text/plain"})):
             response = self.request(path, headers=headers)
@@ -77,21 +77,23 @@ class PreflightTests(PreflightTestCase):
         self.assertEqual((response.code, response.body), (409, b""))
 
     def test_spellings(self) -> None:
-        """A release may be written as people, plans and tags write it."""
+        """A release may be written as a version or as a tag."""
         for release in ("v1.33.4+k3s1", "v1.33.4%2Bk3s1", "v1.33.4-k3s1"):
             response = self.request(f"/minreg/preflight?k3s={release}&platform=linux/amd64")
             self.assertEqual(response.code, 200, release)
 
     def test_platforms(self) -> None:
-        """A platform that is not here is not ready, whatever others are."""
+        """Each platform is checked; without a parameter, it is this machine's."""
         response = self.request(f"{ASKED}&platform=linux/arm64")
         self.assertEqual(response.code, 409)
-        self.assertEqual({one["platform"] for one in response.json["findings"]}, {"linux/arm64"})
-        self.patch(question, "local_platform", lambda: AMD64)
+        self.assertEqual(
+            {finding["platform"] for finding in response.json["findings"]}, {"linux/arm64"}
+        )
+        self.patch(query, "local_platform", lambda: AMD64)
         self.assertEqual(self.request(f"/minreg/preflight?k3s={VERSION}").code, 200)
 
     def test_disable(self) -> None:
-        """What the node does without need not be there."""
+        """Images of disabled components are not needed."""
         self.release.remove_tag("rancher/mirrored-library-traefik:3.3.6")
         self.release.remove_tag("rancher/klipper-lb:v0.4.13")
         for words, code in {
@@ -108,12 +110,12 @@ class PreflightTests(PreflightTestCase):
             self.assertEqual(self.request(f"{ASKED}&{word}").code, 400)
 
     def test_upgrade(self) -> None:
-        """The images that carry out the upgrade can be required, in given versions."""
+        """The images of the upgrade itself can be required, in given versions."""
         self.assertEqual(self.request(f"{ASKED}&upgrade=no").code, 200)
         for words in ("&upgrade", "&upgrade=true"):
             response = self.request(f"{ASKED}{words}&kubectl=rancher/kubectl:v1.33.4")
             self.assertEqual(
-                [one["image"] for one in response.json["findings"]],
+                [finding["image"] for finding in response.json["findings"]],
                 [
                     "docker.io/rancher/k3s-upgrade:v1.33.4-k3s1",
                     "docker.io/rancher/system-upgrade-controller:v0.20.1",
@@ -122,20 +124,20 @@ class PreflightTests(PreflightTestCase):
             )
 
     def test_system_default_registry(self) -> None:
-        """What K3s will ask for is asked as it will ask."""
+        """Images are looked up as K3s requests them with ``system-default-registry``."""
         for registry in ("bootstrap-registry.airgap", "registry.example:5000", ""):
             response = self.request(f"{ASKED}&system-default-registry={registry}")
             self.assertEqual(response.code, 200, registry)
 
     def test_unknown_release(self) -> None:
-        """A release whose list is not here is a 404, which names those that are."""
+        """An unknown release is a 404 that lists the known ones."""
         for release in ("v9.9.9+k3s1", "stable", "..%2Fx"):
             response = self.request(f"/minreg/preflight?k3s={release}")
             self.assertEqual((response.code, response.error_code), (404, "UNSUPPORTED"))
             self.assertIn(f"it has those of {VERSION}", response.body.decode())
 
-    def test_cannot_look(self) -> None:
-        """What keeps it from looking is a 503."""
+    def test_cannot_check(self) -> None:
+        """If the images cannot be determined, the status is 503."""
         self.release.write(b"<html>", "k3s", f"{VERSION}.txt")
         self.assertEqual(self.request(ASKED).code, 503)
         os.rename(self.root, f"{self.root}.gone")
@@ -143,7 +145,7 @@ class PreflightTests(PreflightTestCase):
         self.assertEqual((response.code, response.error_code), (503, "UNAVAILABLE"))
 
     def test_hostile(self) -> None:
-        """Whatever is sent in a query is refused in one form, and repeated escaped."""
+        """Hostile values are refused as JSON."""
         for text in HOSTILE:
             for name in ("k3s", "platform", "disable", "upgrade", "kubectl", "x"):
                 response = self.request(f"/minreg/preflight?{name}={quote(text)}")
@@ -152,47 +154,47 @@ class PreflightTests(PreflightTestCase):
                 self.assertLess(len(response.body), 1000)
 
     def test_writing(self) -> None:
-        """It only reads."""
+        """POST is refused."""
         self.assertEqual(self.request(ASKED, "POST").code, 405)
 
 
-class CrowdTests(PreflightTestCase):
-    """Tests for many that ask at the same time, and for a disk that is slow."""
+class ConcurrencyTests(PreflightTestCase):
+    """Tests for several requests at the same time, and for a slow disk."""
 
     def setUp(self) -> None:
-        """Let work wait in threads until a test lets it run."""
+        """Queue the calls in threads until a test runs them."""
         super().setUp()
         self.threads = ManualThreads()
         self.serve(RegistryTree(self.root, ALIASES), self.threads)
 
     def ask(self, path: str = ASKED) -> Connection:
-        """Ask, and wait for no answer."""
+        """Send a request, and do not wait for the response."""
         connection = self.connect()
         connection.send(write_request(path))
-        self.addCleanup(self.exit_with_error, connection)
+        self.addCleanup(self.disconnect, connection)
         return connection
 
-    def exit_with_error(self, connection: Connection) -> None:
-        """Leave, unless that was done before."""
+    def disconnect(self, connection: Connection) -> None:
+        """Disconnect, unless that was done before."""
         if not connection.is_closed:
             connection.leave()
 
     def finish(self, connection: Connection) -> int:
-        """Do work until a connection has its answer; return the answer's status."""
+        """Run calls until a connection has a response; return its status."""
         while not (received := connection.received()):
             self.threads.run()
             connection.pump()
         return parse_response(received).code
 
     def test_one_at_a_time(self) -> None:
-        """Preflights take turns, and use a thread at a time."""
+        """Preflights run one after the other, in one thread."""
         first, second = self.ask(), self.ask()
         self.assertEqual(len(self.threads), 1)
         self.assertEqual(self.finish(first), 200)
         self.assertEqual(self.finish(second), 200)
 
-    def test_pulls_go_on(self) -> None:
-        """A pull that comes in between has its turn before the next image."""
+    def test_pull_in_between(self) -> None:
+        """A pull is answered before the next image is checked."""
         preflight = self.ask()
         self.threads.run()
         preflight.pump()
@@ -202,7 +204,7 @@ class CrowdTests(PreflightTestCase):
         self.assertEqual(preflight.received(), b"")
 
     def test_too_many(self) -> None:
-        """If too many requests wait, the next is refused at once."""
+        """If too many requests are waiting, the next one is refused."""
         waiting = [self.ask() for _ in range(9)]
         refused = parse_response(self.ask().received())
         self.assertEqual(refused.code, 503)
@@ -212,7 +214,7 @@ class CrowdTests(PreflightTestCase):
         self.assertEqual(self.ask().received(), b"")
 
     def test_client_left(self) -> None:
-        """A client that leaves lets the next one start, whether it was running or waiting."""
+        """If a client disconnects, the next request starts."""
         first, second, third = (self.ask() for _ in range(3))
         for connection in (second, first):
             connection.leave()
@@ -220,7 +222,7 @@ class CrowdTests(PreflightTestCase):
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_slow_disk(self) -> None:
-        """A disk that does not answer is a 503 after two seconds, and the next has its turn."""
+        """A disk that does not answer is a 503 after two seconds, and the next request starts."""
         first, second = self.ask(), self.ask()
         self.clock.advance(2)
         first.pump()

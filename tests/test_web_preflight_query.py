@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.status.preflight``: the query of a preflight."""
+"""Tests for the query of ``/minreg/preflight``."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,17 +8,17 @@ from minreg.oci.errors import RegistryError
 from minreg.web.status.preflight import parse_query_string
 
 
-class QuestionTests(SynchronousTestCase):
+class ParseQueryStringTests(SynchronousTestCase):
     """Tests for ``parse_query_string``."""
 
     def reason(self, query: str) -> str:
-        """Say why a query is refused."""
+        """Return the reason why a query is refused."""
         error = self.assertRaises(RegistryError, parse_query_string, query.encode("latin-1"))
         self.assertEqual((error.status, error.code), (400, "UNSUPPORTED"))
         return str(error.message)
 
     def test_refused(self) -> None:
-        """What could be a mistake is none that is passed over."""
+        """Anything that may be a mistake is an error."""
         for query, reason in {
             "": "k3s is missing",
             "k3s": "k3s is missing",
@@ -37,7 +37,7 @@ class QuestionTests(SynchronousTestCase):
 
     @given(st.text(st.characters(max_codepoint=255), max_size=100))
     def test_anything(self, query: str) -> None:
-        """Whatever the query, it is read or refused."""
+        """Any query is parsed or refused."""
         try:
             parse_query_string(query.encode("latin-1"))
         except RegistryError as error:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from twisted.internet.defer import CancelledError, Deferred, execute
 
 from minreg.oci.names import Digest
-from minreg.store.interfaces import StoreUnavailable
+from minreg.store.interfaces import RepositoryNotFound, StoreUnavailable
+from minreg.store.repository import TreeRepository
 from minreg.store.summary import MOST_MANIFESTS
 from minreg.store.tree import RegistryTree
 from minreg.web.disk import DiskIO, ThreadRunner
@@ -28,6 +29,7 @@ class FailingTree(RegistryTree):
     """A tree that can fail, and that counts how often its names are listed."""
 
     failure: Exception | None = None
+    removed = ""
     walks = 0
 
     def iterate_repositories(self, after: str) -> Iterator[str]:
@@ -36,6 +38,12 @@ class FailingTree(RegistryTree):
         if self.failure is not None:
             raise self.failure
         return super().iterate_repositories(after)
+
+    def find_repository(self, namespace: str | None, name: str) -> TreeRepository:
+        """See ``IRegistryStore``."""
+        if name == self.removed:
+            raise RepositoryNotFound(name)
+        return super().find_repository(namespace, name)
 
 
 class TotalsTests(WebTestCase):
@@ -94,6 +102,15 @@ class TotalsTests(WebTestCase):
         assert totals is not None
         self.assertEqual((totals.uncounted, totals.incomplete), (1, ()))
         self.assertFalse(totals.is_complete)
+
+    def test_removed(self) -> None:
+        """A repository that was removed after it was listed is not counted."""
+        for name in ("a", "b"):
+            self.tree.add_image(name, "1")
+        self.store.removed = "a"
+        totals = self.fetch()
+        assert totals is not None
+        self.assertEqual((totals.repositories, totals.images, totals.incomplete), (1, 1, ()))
 
     def test_interval(self) -> None:
         """A result is used for a minute."""

@@ -1,4 +1,4 @@
-"""The page in a real browser."""
+"""The pages in a real browser."""
 
 import os
 import re
@@ -15,10 +15,10 @@ from tests.trees import TreeBuilder, descriptor, index
 
 
 class PageTests(EndToEndTestCase):
-    """Tests for what a person sees and clicks."""
+    """Tests for the pages."""
 
     def setUp(self) -> None:
-        """Serve the sample, and open a browser."""
+        """Serve the sample."""
         self.need_programs("chromium", "chromedriver")
         root = self.make_directory()
         write_sample(root)
@@ -26,13 +26,13 @@ class PageTests(EndToEndTestCase):
         self.home = f"http://{self.daemon.registry}/"
 
     def open_browser(self, width: int = 1200) -> Browser:
-        """Open a browser for as long as the test lasts."""
+        """Open a browser, and close it at the end of the test."""
         browser = Browser(self.make_directory(), width)
         self.addCleanup(browser.close)
         return browser
 
     def test_from_list_to_image(self) -> None:
-        """A person finds an image, and the lines that pull it."""
+        """The links lead from the list to an image and its commands."""
         browser = self.open_browser()
         browser.go(self.home)
         self.assertEqual(browser.texts("h1"), ["Repositories"])
@@ -55,12 +55,12 @@ class PageTests(EndToEndTestCase):
         self.assertEqual(browser.complaints(), [])
 
     def reload(self, browser: Browser, text: str) -> int:
-        """Go to the first page again, and count a text in it."""
+        """Open the first page, and return how often a text is in it."""
         browser.go(self.home)
         return browser.text().count(text)
 
     def test_paste(self) -> None:
-        """One click selects a whole command, and nothing else."""
+        """One click selects a whole command."""
         browser = self.open_browser()
         browser.go(f"{self.home}minreg/images/{SAMPLE}:1.0")
         for selector in ("pre", "pre ~ pre", "pre:last-of-type"):
@@ -69,20 +69,20 @@ class PageTests(EndToEndTestCase):
             self.assertEqual(browser.evaluate("getSelection().toString()").strip(), expected)
 
     def test_pulled_from_the_page(self) -> None:
-        """The first line works where the page is open."""
+        """The first command works on the machine of the browser."""
         self.need_programs("skopeo")
         browser = self.open_browser()
         browser.go(f"{self.home}minreg/images/{SAMPLE}:1.0")
         program, *arguments = shlex.split(browser.texts("pre")[0])
         self.assertEqual(program, "skopeo")
         directory = self.make_directory()
-        # Which signatures are asked for is the machine's own matter.
+        # The policy for signatures depends on the machine.
         command = [program, "--insecure-policy", *arguments]
         subprocess.run(command, cwd=directory, check=True, capture_output=True, timeout=60)
         self.assertEqual(os.listdir(directory), ["sample.tar"])
 
     def test_search(self) -> None:
-        """A search finds what has the words, and says when nothing has."""
+        """A search finds names, and reports if there is none."""
         browser = self.open_browser()
         browser.go(self.home)
         browser.type("input[name=q]", "SAMP")
@@ -93,7 +93,7 @@ class PageTests(EndToEndTestCase):
         self.assertEqual(browser.complaints(), [])
 
     def test_style(self) -> None:
-        """The style sheet is there, and follows the colours that are preferred."""
+        """The style sheet is loaded, and follows the preferred colours."""
         browser = self.open_browser()
         brightness = {}
         for scheme in ("light", "dark"):
@@ -106,7 +106,7 @@ class PageTests(EndToEndTestCase):
         self.assertEqual(browser.complaints(), [])
 
     def test_unknown_path(self) -> None:
-        """A path that leads nowhere is a page that leads back."""
+        """The page for an unknown path has a link to the first page."""
         browser = self.open_browser()
         browser.go(f"{self.home}nothing/here")
         self.assertIn("there is no page /nothing/here", browser.text().lower())
@@ -114,7 +114,7 @@ class PageTests(EndToEndTestCase):
         self.assertEqual(browser.texts("h1"), ["Repositories"])
 
     def test_nothing_to_scroll_sideways(self) -> None:
-        """No page is wider than the screen, whatever the names in it."""
+        """No page is wider than the screen, however long its names are."""
         root = self.make_directory()
         paths = write_long_names(root)
         full = self.start_daemon(os.path.join(root, "tree"))
@@ -142,7 +142,7 @@ LONG_TAG = "v0.119.0-nightly." + "8f3a2c1b" * 12
 
 
 def ask(registry: str, path: str, user_agent: str) -> None:
-    """Ask a registry for something, whatever it answers."""
+    """Send a request, and read the response."""
     connection = HTTPConnection(registry, timeout=30)
     try:
         connection.request("GET", path, headers={"User-Agent": user_agent})
@@ -152,7 +152,7 @@ def ask(registry: str, path: str, user_agent: str) -> None:
 
 
 def write_long_names(root: str) -> list[str]:
-    """Write a tree whose names are long, and name the pages about it."""
+    """Write a tree with long names, and return the paths of its pages."""
     tree = TreeBuilder(os.path.join(root, "tree"))
     platforms = [{"os": "linux", "architecture": f"{'y' * 30}{number}"} for number in range(9)]
     children = [

@@ -1,4 +1,4 @@
-"""Health, figures and misses, asked with what operators have."""
+"""Health, metrics and the not-found log, requested with the tools of operators."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from tests.e2e.support import EndToEndTestCase
 
 
 def fetch(url: str, *options: str) -> str:
-    """Ask with curl."""
+    """Return a response, requested with curl."""
     return run("curl", "--silent", "--show-error", "--noproxy", "*", *options, url)
 
 
@@ -27,36 +27,36 @@ class StatusTests(EndToEndTestCase):
         self.url = f"http://{self.daemon.registry}"
 
     def test_metrics(self) -> None:
-        """Prometheus' own tool has nothing to say against the figures."""
+        """The metrics pass the checks of promtool."""
         self.need_programs("promtool")
         for path in ("/v2/", f"/v2/{SAMPLE}/manifests/1.0", "/v2/x/manifests/{x}", '/"\\{}'):
             fetch(f"{self.url}{path}", "--globoff", "--user-agent", '{"x": "\\n"}')
-        figures = fetch(f"{self.url}/metrics")
+        metrics = fetch(f"{self.url}/metrics")
         checked = subprocess.run(
             ["promtool", "check", "metrics"],
-            input=figures,
+            input=metrics,
             capture_output=True,
             encoding="utf-8",
             check=False,
         )
         self.assertEqual((checked.returncode, checked.stdout, checked.stderr), (0, "", ""))
         self.assertIn(
-            'minreg_requests_total{endpoint="manifests",method="GET",status="200"} 1.0', figures
+            'minreg_requests_total{endpoint="manifests",method="GET",status="200"} 1.0', metrics
         )
 
     def test_health(self) -> None:
-        """A daemon that serves is alive and ready; without its root it is not ready."""
+        """The daemon is live and ready; without its root, it is not ready."""
         self.assertEqual(fetch(f"{self.url}/livez", "--fail"), "ok\n")
         self.assertEqual(fetch(f"{self.url}/readyz", "--fail"), "ok\n")
         os.rename(self.root, f"{self.root}.gone")
         self.addCleanup(os.rename, f"{self.root}.gone", self.root)
         self.assertRaises(ProgramFailed, fetch, f"{self.url}/readyz", "--fail")
-        found = json.loads(fetch(f"{self.url}/readyz?verbose"))
-        self.assertIn("No such file or directory", found["checks"]["root"])
-        self.assertEqual(found["checks"]["listener"], "ok")
+        document = json.loads(fetch(f"{self.url}/readyz?verbose"))
+        self.assertIn("No such file or directory", document["checks"]["root"])
+        self.assertEqual(document["checks"]["listener"], "ok")
 
     def test_missing(self) -> None:
-        """What containerd missed becomes a list that a download reads."""
+        """``minreg download`` can read the list of what containerd did not find."""
         self.need_programs("containerd", "ctr")
         self.need_root("containerd gives its sockets to root")
         directory = self.make_directory()
@@ -68,22 +68,22 @@ class StatusTests(EndToEndTestCase):
         listed = run(installed("minreg"), "missing", "--url", self.url)
         image = r"^registry\.invalid/team/app:1\.0  # \d+ times?, last \S+, by containerd/"
         self.assertRegex(listed, image)
-        missed = os.path.join(directory, "missing.txt")
-        with open(missed, "w", encoding="utf-8") as file:
+        path = os.path.join(directory, "missing.txt")
+        with open(path, "w", encoding="utf-8") as file:
             file.write(listed)
         tree = os.path.join(directory, "tree")
-        options = ("--skip-k3s", "--retries", "0", "--directory", tree, "--file", missed)
-        told = self.assertRaises(
+        options = ("--skip-k3s", "--retries", "0", "--directory", tree, "--file", path)
+        error = self.assertRaises(
             ProgramFailed, run, installed("minreg"), "download", "--dry-run", *options
         )
-        self.assertNotIn("is not an image name", str(told))
+        self.assertNotIn("is not an image name", str(error))
 
 
 class ApartTests(EndToEndTestCase):
-    """Tests for a daemon with its status elsewhere."""
+    """Tests for a daemon with its status on another port."""
 
     def test_apart(self) -> None:
-        """The registry shows nothing but the registry."""
+        """The registry's port does not serve the status."""
         self.need_programs("curl")
         root = self.make_directory()
         write_sample(root)

@@ -1,4 +1,4 @@
-"""Status on a socket with a path, which the service has a directory for."""
+"""The status on a Unix socket, in the directory of the service."""
 
 import os
 
@@ -14,7 +14,7 @@ class MissingTests(EndToEndTestCase):
     """Tests for ``minreg missing``."""
 
     def test_path(self) -> None:
-        """It asks a socket as it asks an address."""
+        """``--url`` may name a socket."""
         self.need_programs("curl")
         directory = self.make_directory()
         path = os.path.join(directory, "status.sock")
@@ -28,16 +28,16 @@ class ServiceTests(UnitsTestCase):
     """Tests for the service."""
 
     def test_path(self) -> None:
-        """The service may listen in its own directory, which goes and comes with it."""
+        """The service may listen in its runtime directory."""
         self.drop_in(
             "minreg.service",
             f"[Service]\nEnvironment=MINREG_OPTIONS=--status-listen=unix:{_SOCKET}\n",
         )
         self.need_programs("curl")
         systemd = self.boot()
-        self.assert_there(systemd)
+        self.assert_responds(systemd)
         self.assertEqual(systemd.run("stat", "--format=%a", "/run/minreg"), "700\n")
-        # What a crash leaves behind is in nobody's way.
+        # The socket that a crash leaves behind is replaced.
         systemd.control("kill", "--signal=KILL", "minreg.service")
         self.wait_until(
             lambda: (
@@ -45,24 +45,24 @@ class ServiceTests(UnitsTestCase):
                 == {"NRestarts": "1", "ActiveState": "active"}
             )
         )
-        self.assert_there(systemd)
+        self.assert_responds(systemd)
 
-    def assert_there(self, systemd: Systemd) -> None:
-        """Ask for status."""
+    def assert_responds(self, systemd: Systemd) -> None:
+        """Check that the registry and its status respond."""
         self.assertEqual(self.ask("/v2/"), (200, b"{}"))
-        asked = systemd.run("curl", "--silent", "--unix-socket", _SOCKET, "http://x/livez")
-        self.assertEqual(asked, "ok\n")
+        response = systemd.run("curl", "--silent", "--unix-socket", _SOCKET, "http://x/livez")
+        self.assertEqual(response, "ok\n")
 
     def test_elsewhere(self) -> None:
-        """Anywhere else it may not, and says what to do."""
+        """The service cannot listen in another directory, and the error says what to do."""
         self.drop_in(
             "minreg.service",
             "[Service]\nEnvironment=MINREG_OPTIONS=--status-listen=unix:/etc/status.sock\n"
-            "StandardError=append:/run/said\n",
+            "StandardError=append:/run/errors\n",
         )
         systemd = self.boot()
-        systemd.run("touch", "/run/said")
-        self.wait_until(lambda: "cannot listen there" in systemd.run("cat", "/run/said"))
-        said = systemd.run("cat", "/run/said")
-        self.assertIn("such as /run/minreg of the service\n", said)
-        self.assertNotIn("Traceback", said)
+        systemd.run("touch", "/run/errors")
+        self.wait_until(lambda: "cannot listen there" in systemd.run("cat", "/run/errors"))
+        errors = systemd.run("cat", "/run/errors")
+        self.assertIn("such as /run/minreg of the service\n", errors)
+        self.assertNotIn("Traceback", errors)

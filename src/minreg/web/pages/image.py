@@ -164,7 +164,7 @@ def describe_image(image: StoredImage, date: ImageDate | None, names: PullNames)
     """Yield the content of an image's page.
 
     Args:
-        image: The image.
+        image: The image. Its root exists.
         date: When it was created or stored; None if that is unknown.
         names: The names under which it can be pulled.
     """
@@ -197,8 +197,6 @@ def _state(image: StoredImage) -> Tag:
 
 def _identity(image: StoredImage, date: ImageDate | None) -> Iterator[Tag]:
     root = _find_root(image)
-    if root is None:
-        return
     rows: list[tuple[str, Part]] = [
         ("Digest", tags.code(str(root.digest))),
         ("Media type", tags.code(escape(root.manifest.media_type))),
@@ -232,8 +230,8 @@ def _pull_commands(image: StoredImage, names: PullNames) -> Iterator[Tag]:
 def _k3s_commands(image: StoredImage, names: PullNames) -> Iterator[Tag]:
     yield tags.h2("Pull on a K3s node")
     yield to_paste(f"crictl pull {names.host}/{join_reference(names.path, image.reference)}")
-    if image.root is not None and not isinstance(image.reference, Digest):
-        yield tags.p("Or by digest, which never changes:", class_="quiet")
+    if not isinstance(image.reference, Digest):
+        yield tags.p("Or by digest, which always means the same content:", class_="quiet")
         yield to_paste(f"crictl pull {names.host}/{names.path}@{image.root}")
     yield tags.p(
         "Before K3s starts, it needs this in ",
@@ -244,16 +242,16 @@ def _k3s_commands(image: StoredImage, names: PullNames) -> Iterator[Tag]:
     yield to_paste(names.registries_yaml)
 
 
-def _find_root(image: StoredImage) -> StoredManifest | None:
-    return next((stored for stored in image.manifests if stored.digest == image.root), None)
+def _find_root(image: StoredImage) -> StoredManifest:
+    return next(stored for stored in image.manifests if stored.digest == image.root)
 
 
 def _is_artifact(image: StoredImage) -> bool:
     """Return whether it is not an image for containers but, for example, a Helm chart."""
-    root = _find_root(image)
-    if root is None or root.manifest.is_index:
+    manifest = _find_root(image).manifest
+    if manifest.is_index:
         return False
-    config = root.manifest.config
+    config = manifest.config
     return config is None or config.media_type not in _IMAGE_CONFIGS
 
 
