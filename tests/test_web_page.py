@@ -304,6 +304,16 @@ class ImagePageTests(PageTestCase):
         self.assertEqual(target, f"/minreg/images/a@{fingerprint}")
         self.assertIn(str(fingerprint), self.show(target).text)
 
+    def test_generated(self) -> None:
+        """A list of referrers that minreg generates has no date."""
+        subject = self.tree.add_image("a", "1")
+        about = descriptor(OCI_MANIFEST, subject, 1)
+        self.tree.add_manifest("a", self.tree.image(b"signature", subject=about))
+        page = self.show(f"/minreg/images/a:{str(subject).replace(':', '-')}")
+        self.assertIn("Media type application/vnd.oci.image.index.v1+json", page.text)
+        self.assertNotIn("Created", page.text)
+        self.assertNotIn("Stored", page.text)
+
 
 class ElsewhereTests(PageTestCase):
     """Tests for pages on another site than the registry."""
