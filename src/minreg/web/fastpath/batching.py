@@ -15,7 +15,7 @@ _LARGEST_BATCH = 64
 """Connections whose responses are sent together: each may have one of 64 KiB in memory."""
 
 _PIPE_BUFFER = 4096
-"""Bytes that a pipe accepts as one, whoever else writes to it (PIPE_BUF, pipe(7))."""
+"""Bytes that a pipe accepts in one piece, even with several writers (PIPE_BUF, pipe(7))."""
 
 
 class BatchedWriter(Protocol):
