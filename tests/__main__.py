@@ -19,7 +19,8 @@ def main(arguments: Sequence[str]) -> None:
     processors = len(os.sched_getaffinity(0))
     jobs = {"unit": processors, "e2e": min(processors, 2)}
     # Each run in another order; trial prints the seed that repeats it.
-    options, names = ["--random=0"], []
+    options = ["--random=0"]
+    names: list[str] = []
     for argument in arguments:
         if argument not in jobs:
             options.append(argument)
