@@ -4,6 +4,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from minreg.commands import registries
 from minreg.node.registries.file import read_registries
 from tests.test_cli import run
 
@@ -19,6 +20,8 @@ class RegistriesTestCase(SynchronousTestCase):
         self.directory = os.path.abspath(self.mktemp())
         self.tree = f"{self.directory}/registry"
         os.makedirs(self.tree)
+        # This machine may have a tree where a node has it.
+        self.patch(registries, "_DIRECTORIES", ("./registry", f"{self.directory}/none"))
 
     def add(self, *places: str) -> None:
         """Add repositories to the tree."""
