@@ -16,30 +16,30 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 
 def main(arguments: Sequence[str]) -> None:
     """Run trial, which ends the process with its result."""
+    processors = len(os.sched_getaffinity(0))
+    jobs = {"unit": processors, "e2e": min(processors, 2)}
     # Each run in another order; trial prints the seed that repeats it.
-    sys.argv = ["trial", "--random=0", *_expand(arguments)]
+    options = ["--random=0"]
+    names: list[str] = []
+    for argument in arguments:
+        if argument not in jobs:
+            options.append(argument)
+            continue
+        names += _find_names(argument)
+        # One process needs no other one that starts it.
+        if jobs[argument] > 1:
+            options.insert(0, f"--jobs={jobs[argument]}")
+    sys.argv = ["trial", *options, *names]
     trial.run()
 
 
-def _expand(arguments: Sequence[str]) -> Iterator[str]:
-    processors = len(os.sched_getaffinity(0))
-    for argument in arguments:
-        if argument == "unit":
-            yield from _jobs(processors)
-            for name in sorted(os.listdir(_HERE)):
-                if name.startswith("test_") and name.endswith(".py"):
-                    yield f"tests.{name.removesuffix('.py')}"
-        elif argument == "e2e":
-            yield from _jobs(min(processors, 2))
-            yield "tests.e2e"
-        else:
-            yield argument
-
-
-def _jobs(count: int) -> Iterator[str]:
-    # One process needs no other one that starts it.
-    if count > 1:
-        yield f"--jobs={count}"
+def _find_names(which: str) -> Iterator[str]:
+    if which == "e2e":
+        yield "tests.e2e"
+        return
+    for name in sorted(os.listdir(_HERE)):
+        if name.startswith("test_") and name.endswith(".py"):
+            yield f"tests.{name.removesuffix('.py')}"
 
 
 if __name__ == "__main__":

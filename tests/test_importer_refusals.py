@@ -97,7 +97,8 @@ class RefusalTests(ImporterTestCase):
         self.assertEqual(
             self.refuse(layout),
             "standard input: docker.io/x/y:1 and quay.io/x/y:1 are different images for the "
-            "same tag; keep the hosts with --no-trim",
+            "same tag; to store both, use --no-trim, which keeps the registry's host in the "
+            "repository name",
         )
         self.assertEqual(len(self.import_members(layout, trimmed=False)), 2)
 
@@ -123,9 +124,9 @@ class RefusalTests(ImporterTestCase):
         other = make_image_layout(AMD64, {CONTAINERD_NAME: "quay.io/a/b:1"})
         self.assertEqual(
             self.refuse(other),
-            "standard input: the tree has a/b:1 from docker.io/a/b, and quay.io/a/b:1 is "
-            "another image; "
-            "keep the hosts with --no-trim",
+            "standard input: a/b:1 in the tree is from docker.io/a/b; quay.io/a/b:1 is another "
+            "image and would replace it; to store both, use --no-trim, which keeps the registry's "
+            "host in the repository name",
         )
         newer = make_image_layout(AMD64, {CONTAINERD_NAME: "docker.io/a/b:1"})
         self.import_members(newer)

@@ -36,7 +36,8 @@ class PlanTests(DownloadTestCase):
         self.assertEqual(
             reasons["example.com/a:1"],
             "example.com/a:1 and other.example/a:1 are different images, but both would be a:1 in "
-            "the tree; keep the hosts with --no-trim",
+            "the tree; to store both, use --no-trim, which keeps the registry's host in the "
+            "repository name",
         )
 
     def test_name_conflict_with_tree(self) -> None:

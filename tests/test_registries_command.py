@@ -4,6 +4,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from minreg.commands import trees
 from minreg.k3s.registries.registries_yaml import read_registries
 from tests.test_cli import run
 
@@ -19,6 +20,7 @@ class RegistriesTestCase(SynchronousTestCase):
         self.directory = os.path.abspath(self.mktemp())
         self.tree = f"{self.directory}/registry"
         os.makedirs(self.tree)
+        self.patch(trees, "NODE_TREES", ())
 
     def add(self, *places: str) -> None:
         """Add repositories to the tree."""

@@ -142,7 +142,7 @@ class RegistryServiceTests(WebTestCase):
             failure = self.assertRaises(StartFailed, service.privilegedStartService)
             self.assertIn(fix, str(failure))
 
-    def test_mends_of_paths(self) -> None:
+    def test_fixes_of_paths(self) -> None:
         """A socket with a path fails for other reasons."""
 
         class Closed(MemoryReactorClock):
@@ -157,7 +157,7 @@ class RegistryServiceTests(WebTestCase):
             "--status-listen unix:/run/x.sock", endpoint, self.site, exit_with_logged_error
         )
         failure = self.assertRaises(StartFailed, listener.privilegedStartService)
-        self.assertIn("such as /run/minreg of the service", str(failure))
+        self.assertIn("such as /run/minreg, which the systemd service creates", str(failure))
 
     def test_log_of_application(self) -> None:
         """The application's log is written by our observer from its first line on."""

@@ -204,10 +204,10 @@ def _journal(event: LogEvent) -> str:
 
 
 def _is_life_cycle(event: LogEvent) -> bool:
-    """Return whether this is what Twisted says of its runner, reactor, factories and ports.
+    """Return whether Twisted reports with an event that its reactor or a port starts or stops.
 
-    The daemon's own lines say what of it matters: version, root, listeners, and the end.
-    Warnings, errors and what Twisted says of connections are no part of it.
+    These are left out of the log: the daemon itself logs its version, root, listeners and end.
+    Warnings, errors and Twisted's messages about connections are not left out.
     """
     if _level(event) != "info" or "log_failure" in event:
         return False

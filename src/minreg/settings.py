@@ -45,7 +45,7 @@ class Settings:
         listen: The endpoints to listen on.
         log_format: One of ``minreg.log.LOG_FORMATS``.
         aliases: Names of this registry, each with the upstream host that it stands for.
-        allow_links_to: Directories outside of the root that links may lead to.
+        allow_links_to: Directories outside of the root that symbolic links may point to.
         waits_for_root: Whether the root may be created or mounted later.
         workers: The number of processes.
         status_listen: The endpoint of the status; None if it is served with the registry.
@@ -103,7 +103,7 @@ def check_later_root(path: str | None) -> str:
 
 
 def check_directory(path: str) -> str:
-    """Check a directory that links may lead to, and return its absolute path.
+    """Check a directory that symbolic links may point to, and return its absolute path.
 
     Raises:
         SettingInvalid: It is not a directory.

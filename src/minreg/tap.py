@@ -79,7 +79,7 @@ class Options(UsageOptions):
         self["registry-alias"].append(alias)
 
     def opt_allow_links_to(self, directory: str) -> None:
-        """A directory outside the root that links in the tree may lead to. Repeatable."""
+        """A directory outside the root that links in the tree may point to. Repeatable."""
         self["allow-links-to"].append(directory)
 
     def opt_version(self) -> None:

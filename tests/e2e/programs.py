@@ -75,7 +75,7 @@ def need_programs(*programs: str) -> None:
 
 
 def do_without(reason: str) -> NoReturn:
-    """Skip the test for a reason that a user can mend; under ``CI``, fail it.
+    """Skip the test for a reason that a user can remove; under ``CI``, fail it.
 
     Raises:
         SkipTest: This is a user's machine.

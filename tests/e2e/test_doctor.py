@@ -94,7 +94,7 @@ class LyingNodeTests(DoctorTestCase):
             self.assertEqual((outcome.status, outcome.rules), (0, set()), arguments)
 
     def test_mended(self) -> None:
-        """What the diff says, applied by patch as the operator is told to, mends the node."""
+        """The diff, applied with patch as the advice says, fixes the node."""
         self.need_programs("patch")
         local = "http://127.0.0.1:9080"
         for registries in (

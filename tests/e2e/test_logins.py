@@ -80,7 +80,7 @@ class TokenTests(SynchronousTestCase):
         self.assertEqual(self.download(), "")
 
     def test_no_account(self) -> None:
-        """Without the account the mend is told."""
+        """Without the account, the message has the fix."""
         self.tokens.account = _ACCOUNT
         self.assertIn(f"docker login {self.registry.host}", self.download())
 
@@ -136,7 +136,7 @@ class BasicTests(SynchronousTestCase):
         )
 
     def test_no_account(self) -> None:
-        """Without an account, the mend is told."""
+        """Without an account, the message has the fix."""
         done = self.download()
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"demands a login; run docker login {self.registry.host}", done.stdout)

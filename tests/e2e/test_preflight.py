@@ -1,4 +1,4 @@
-"""``minreg preflight``, and what mends its findings: a download from a real registry."""
+"""``minreg preflight``, and the fix of its findings: a download from a real registry."""
 
 import json
 import os

@@ -128,7 +128,7 @@ class NoTlsTests(SynchronousTestCase):
         ).stdout
 
     def test_mend(self) -> None:
-        """The mend is told, and it works."""
+        """The message has the fix, and the fix works."""
         self.assertIn(f"say --plain-http {self.registry.host}", self.download())
         said = self.download("--plain-http", self.registry.host)
         self.assertIn("1 of 1 image complete", said)

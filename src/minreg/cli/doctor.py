@@ -20,7 +20,8 @@ import click
     default="/",
     show_default=True,
     type=click.Path(exists=True, file_okay=False),
-    help="The root directory of the node, for example of an image of it.",
+    help="The root directory of the node's file system. Use it for a node that is not running, "
+    "such as a disk image that is mounted at a directory.",
 )
 @click.option("--json", "as_document", is_flag=True, help="Write a JSON document.")
 @click.option(

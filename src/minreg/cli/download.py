@@ -38,7 +38,7 @@ from minreg.defaults import CHANNEL_URL, LOCAL_TREE, RELEASE_URL
     "files",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    help="A list of images, one a line; - is standard input. Repeatable.",
+    help="A list of images, one per line; - is standard input. Repeatable.",
 )
 @click.option(
     "-p",

@@ -22,7 +22,8 @@ from minreg.defaults import LOCAL_TREE, NODE_TREES
     "--directory",
     metavar="DIR",
     help="The root of the tree, which is created if it does not exist.  "
-    f"[default: $MINREG_ROOT, or {LOCAL_TREE}, or {NODE_TREES[0]} if it exists]",
+    f"[default: $MINREG_ROOT if set; otherwise the first of {LOCAL_TREE} and {NODE_TREES[0]} that "
+    f"exists; otherwise {LOCAL_TREE}]",
 )
 @click.option(
     "-p",

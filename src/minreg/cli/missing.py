@@ -11,7 +11,7 @@ from minreg.cli.shared import url_option
     "missing",
     help="""List the images that clients requested from a running registry and did not get.
 
-    They are printed one a line, the most requested first, as input for 'minreg download -f -'.
+    They are printed one per line, the most requested first, as input for 'minreg download -f -'.
     """,
 )
 @url_option

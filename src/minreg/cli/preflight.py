@@ -37,7 +37,7 @@ from minreg.defaults import (
     "files",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    help="A list of images, one a line; - is standard input. Repeatable.",
+    help="A list of images, one per line; - is standard input. Repeatable.",
 )
 @click.option(
     "-m",

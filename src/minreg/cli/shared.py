@@ -15,7 +15,7 @@ links_option = click.option(
     "--allow-links-to",
     multiple=True,
     metavar="DIR",
-    help="A directory outside the tree that its symbolic links may lead to. Repeatable.",
+    help="A directory outside the tree that its symbolic links may point to. Repeatable.",
 )
 
 url_option = click.option(

@@ -66,7 +66,11 @@ def check_platforms(texts: Sequence[str]) -> None:
 
 
 def suggest_platform(text: str) -> str:
-    """Return the platform that was probably meant; empty if the text is valid, or like none."""
+    """Return the platform that was probably meant.
+
+    Returns:
+        An empty string if the text is a valid platform, or does not resemble one.
+    """
     name = text.lower()
     system, slash, architecture = name.partition("/")
     if slash and system in _SYSTEMS and architecture.partition("/")[0] in _ARCHITECTURES:

@@ -109,7 +109,7 @@ def echo_diff(line: str, *, err: bool = False) -> None:
 
 
 def echo_next(*commands: str) -> None:
-    """Write the commands to run next, one a line, to standard error.
+    """Write the commands to run next, one per line, to standard error.
 
     Standard output is for lists that other programs read.
     """

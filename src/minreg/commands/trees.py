@@ -26,18 +26,19 @@ tree is recognized after far fewer.
 def find_tree(
     directory: str | None,
     environment: Mapping[str, str] = os.environ,
-    node_trees: Sequence[str] = NODE_TREES,
+    node_trees: Sequence[str] | None = None,
 ) -> str:
     """Return the root of the tree that a command reads or changes.
 
     Args:
         directory: The value of ``--directory``, None if it is not used.
         environment: The environment variables.
-        node_trees: The paths of the trees of this node.
+        node_trees: The paths of the trees of this node, ``NODE_TREES`` if None.
 
     Raises:
         WrongUsage: There is none, or the directory is not a registry tree.
     """
+    node_trees = NODE_TREES if node_trees is None else node_trees
     root = find_root(directory, environment, node_trees)
     if root is None:
         others = ", ".join([LOCAL_TREE, *node_trees])
@@ -52,7 +53,7 @@ def find_tree(
 def find_root(
     directory: str | None,
     environment: Mapping[str, str] = os.environ,
-    node_trees: Sequence[str] = NODE_TREES,
+    node_trees: Sequence[str] | None = None,
 ) -> str | None:
     """Return the root of the tree as ``find_tree`` does, without checking that it is a tree.
 
@@ -62,6 +63,7 @@ def find_root(
     Raises:
         WrongUsage: A named directory does not exist.
     """
+    node_trees = NODE_TREES if node_trees is None else node_trees
     for name, path in (
         ("--directory", directory),
         (ROOT_VARIABLE, environment.get(ROOT_VARIABLE) or None),

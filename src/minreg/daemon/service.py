@@ -34,7 +34,10 @@ _FIXES = {
     errno.EADDRNOTAVAIL: "no interface of this machine has that address: choose another",
     errno.EACCES: "run it as root, or choose a --port from 1024 on",
 }
-_WRITABLE = "choose a directory that exists and is writable, such as /run/minreg of the service"
+_WRITABLE = (
+    "choose a directory that exists and is writable, such as /run/minreg, which the systemd "
+    "service creates"
+)
 _PATH_FIXES = {
     errno.EADDRINUSE: _FIXES[errno.EADDRINUSE],
     **dict.fromkeys((errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS), _WRITABLE),

@@ -1,5 +1,8 @@
 """Errors of what fills a tree; the text of each is one line for a person, with what to do."""
 
+KEEP_HOSTS = "to store both, use --no-trim, which keeps the registry's host in the repository name"
+"""What to do if images of two registries have the same name in the tree."""
+
 
 class FillError(Exception):
     """Filling a tree failed, for a reason that a person can remove."""

@@ -24,7 +24,7 @@ from minreg.fill.archives.source import (
     ignore_progress,
     open_members,
 )
-from minreg.fill.errors import ArchiveInvalid
+from minreg.fill.errors import KEEP_HOSTS, ArchiveInvalid
 from minreg.fill.platforms import is_requested
 from minreg.fill.tree.layout import parse_repository_path
 from minreg.fill.tree.provenance import Provenance, provenance_of, record_provenance
@@ -247,8 +247,8 @@ class Importer:
         recorded = Provenance(self._tree.root).find(repository, tag)
         if existing and existing[0] != named.image.digest and recorded not in (None, upstream):
             raise ArchiveInvalid(
-                f"the tree has {repository}:{tag} from {recorded}, and {upstream}:{tag} is "
-                "another image; keep the hosts with --no-trim"
+                f"{repository}:{tag} in the tree is from {recorded}; {upstream}:{tag} is another "
+                f"image and would replace it; {KEEP_HOSTS}"
             )
 
     def _publish(self, contents: ArchiveContents, planned: _PlannedImage) -> ImportedImage:
@@ -310,7 +310,7 @@ def _check_same_image(first: NamedImage, second: NamedImage) -> None:
     if first.image.digest == second.image.digest:
         return
     is_trimmed = first.reference.host != second.reference.host
-    fix = "keep the hosts with --no-trim" if is_trimmed else "choose one with --platform"
+    fix = KEEP_HOSTS if is_trimmed else "choose one with --platform"
     raise ArchiveInvalid(
         f"{first.reference} and {second.reference} are different images for the same tag; {fix}"
     )

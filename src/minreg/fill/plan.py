@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 
 import attrs
 
-from minreg.fill.errors import FillError
+from minreg.fill.errors import KEEP_HOSTS, FillError
 from minreg.fill.resolve import ResolvedImage
 from minreg.fill.tree.provenance import Provenance, provenance_of
 from minreg.fill.tree.reader import TreeReader
@@ -265,7 +265,7 @@ def _find_name_conflicts(
             if other:
                 conflicts[image.reference] = (
                     f"{image.reference} and {other} are different images, but both would be "
-                    f"{repository}:{tag} in the tree; keep the hosts with --no-trim"
+                    f"{repository}:{tag} in the tree; {KEEP_HOSTS}"
                 )
     return conflicts
 

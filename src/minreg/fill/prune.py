@@ -67,8 +67,8 @@ def plan_removal(
     Args:
         root: The tree's root.
         keep: The images to keep, in the tree with or without their host; None for all.
-        allow_links_to: Directories outside of the root that links may lead to. Images there
-            are kept, with all that they need.
+        allow_links_to: Directories outside of the root that symbolic links may point to. Images
+            there are kept, with all that they need.
 
     Raises:
         FillError: A part of the tree or an image cannot be read, so that it is not known what

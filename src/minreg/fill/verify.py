@@ -64,7 +64,7 @@ class Verification:
         root: Its root.
         platforms: The platforms that each image must have; empty for all that its index names,
             None for those that the tree has.
-        allow_links_to: Directories outside of the root that links may lead to.
+        allow_links_to: Directories outside of the root that symbolic links may point to.
     """
 
     def __init__(

@@ -246,7 +246,7 @@ class ImageReference:
 
 
 def parse_references(lines: Iterable[str], source: str) -> list[ImageReference]:
-    """Parse a list of images, one a line. Blank lines and comments (``#``) are skipped.
+    """Parse a list of images, one per line. Blank lines and comments (``#``) are skipped.
 
     Args:
         lines: The lines.

@@ -99,7 +99,7 @@ class PreflightReport:
         return f"{incomplete} of {count(self.images, 'image')} not ready for {platforms}"
 
     def lines(self) -> Iterator[str]:
-        """Yield the images that are not ready, one a line, with their findings as comments.
+        """Yield the images that are not ready, one per line, with their findings as comments.
 
         ``minreg download -f -`` reads these lines.
         """

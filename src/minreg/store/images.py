@@ -37,10 +37,10 @@ class StoredManifest:
 
 @attrs.frozen
 class StoredImage:
-    """An image of a tree, in the repository at ``repository_path`` below the root.
+    """An image of a tree.
 
     Attributes:
-        repository_path: The path of the repository below the root.
+        repository_path: The path of its repository below the root directory of the tree.
         reference: The tag or digest that names it.
         root: The digest of the manifest or index that the reference names, None if there is none.
         manifests: The manifests and indexes that exist.
@@ -64,7 +64,7 @@ class StoredImage:
 
     @property
     def documents(self) -> Mapping[Digest, int]:
-        """The size of each manifest and index, in bytes."""
+        """The manifests and indexes: the size in bytes of each, by digest."""
         return {stored.digest: stored.size for stored in self.manifests}
 
     @property

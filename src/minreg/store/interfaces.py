@@ -139,7 +139,9 @@ class IRepository(Interface):
     """One repository: its manifests, blobs and tags. Its methods may wait for the disk."""
 
     name: str = Attribute("Its name in the store.")
-    by_namespace: bool = Attribute("Whether the request's namespace decided that it is this one.")
+    by_namespace: bool = Attribute(
+        "Whether it was chosen because of the namespace of the request."
+    )
 
     def open_manifest(reference: str | Digest) -> Content:
         """Open the manifest or index that a tag or digest names.

@@ -166,7 +166,7 @@ class TreeRepository:
         except ContentNotFound as error:
             raise ContentInvalid(
                 f"tag {tag} of {self.name} links to {digest}, and that is missing ({error}): "
-                "copy it again"
+                "copy the image again"
             ) from None
 
     def _open_digest(self, digest: Digest, snapshot: IndexSnapshot | None = None) -> Content:

@@ -69,7 +69,7 @@ class RootedDirectory:
 
     Args:
         root: The root directory.
-        allow_links_to: Directories outside of the root that links may lead to.
+        allow_links_to: Directories outside of the root that symbolic links may point to.
     """
 
     def __init__(self, root: str, allow_links_to: Sequence[str] = ()) -> None:

@@ -111,7 +111,7 @@ class RegistryTree:
         root: The directory. It may be a link, and may be replaced at any time.
         aliases: Names of this registry, each with the upstream host that it stands for, both
             as ``parse_host`` returns them.
-        allow_links_to: Directories outside of the root that links may lead to.
+        allow_links_to: Directories outside of the root that symbolic links may point to.
         now: Returns the time, in nanoseconds since the epoch.
     """
 

@@ -22,7 +22,7 @@ class TreeReader:
 
     Args:
         root: The tree's root; it need not exist.
-        allow_links_to: Directories outside of the root that links may lead to.
+        allow_links_to: Directories outside of the root that symbolic links may point to.
     """
 
     def __init__(self, root: str, allow_links_to: Sequence[str] = ()) -> None:

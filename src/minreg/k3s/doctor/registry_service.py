@@ -62,7 +62,7 @@ class InstalledRegistry:
     """The registry as its units configure it.
 
     ``unit`` is ``minreg.service``, and ``service`` is None if that does not run minreg. ``root``
-    is the registry tree, ``links`` are the directories that links may lead to
+    is the registry tree, ``links`` are the directories that symbolic links may point to
     (``--allow-links-to``), and ``aliases`` are the registry aliases.
     """
 

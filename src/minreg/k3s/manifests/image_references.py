@@ -296,12 +296,13 @@ class _Search:
     _visited_in_charts: SearchedValues = attrs.field(factory=SearchedValues)
 
     def run(self, document: Value, location: SourceLocation, *, is_nested: bool = False) -> None:
-        """Search a document.
+        """Find the image references in a document.
 
         Args:
             document: The document.
-            location: Its location.
-            is_nested: Whether it is a text within a ConfigMap; ConfigMaps in it are not searched.
+            location: Where the document is, for reports.
+            is_nested: Whether the document is text from a ConfigMap. ConfigMaps inside it are then
+                not searched.
         """
         pending = [(document, location)]
         while pending:

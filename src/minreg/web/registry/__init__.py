@@ -1,1 +1,5 @@
-"""The registry itself: its tree of URLs, and a leaf for each thing that can be asked for."""
+"""The HTTP API of the registry.
+
+It has the resources that follow the path of a URL, and one leaf resource for each kind of
+response: a manifest, a blob, a list of tags, and a list of referrers.
+"""
