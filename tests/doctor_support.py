@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
@@ -62,6 +63,9 @@ def another_user(prefix: str, closed: str) -> Iterator[None]:
         yield
         os.chmod(path, mode)
         return
+    # Another user may not be able to read the modules: they are imported before.
+    for module in ("minreg.cli.doctor", "minreg.commands.doctor"):
+        import_module(module)
     # Trial makes a directory for each test that is for its owner alone.
     os.chmod(os.path.join(prefix, "../.."), 0o755)
     os.chmod(os.path.join(prefix, ".."), 0o755)

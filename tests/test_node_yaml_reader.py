@@ -27,7 +27,7 @@ class BrokenTests(SynchronousTestCase):
         """A bare asterisk is an alias to YAML."""
         for content in (b"mirrors:\n  *:\n    endpoint: [a]\n", b"mirrors:\n  * :\n"):
             problem = self.problem(content)
-            self.assertEqual((problem.rule, problem.position.line), ("unquoted-star", 2))
+            self.assertEqual((problem.rule, problem.position), ("unquoted-star", Position(2, 3)))
             self.assertIn('write "*":', problem.message)
 
     def test_no_yaml(self) -> None:

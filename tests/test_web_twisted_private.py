@@ -4,14 +4,16 @@ Each fails if a new version of Twisted renames or repurposes one of them.
 """
 
 import os
+from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.logfile import LogFile
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web import http_headers
 from twisted.web.http import HTTPChannel, Request, _GenericHTTPChannelProtocol
-from twisted.web.http_headers import Headers, _nameEncoder
+from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from minreg.web.twisted_private import (
@@ -158,5 +160,6 @@ class HeaderNamesTests(SynchronousTestCase):
         headers = Headers()
         for number in range(2 * MOST_HEADER_NAMES):
             headers.addRawHeader(b"X-Invented-%d" % number, b"x")
-        self.assertLessEqual(len(_nameEncoder._canonicalHeaderCache), MOST_HEADER_NAMES)
+        encoder: Any = getattr(http_headers, "_nameEncoder", Headers)
+        self.assertLessEqual(len(encoder._canonicalHeaderCache), MOST_HEADER_NAMES)
         self.assertEqual(headers.getRawHeaders(b"x-invented-511"), [b"x"])

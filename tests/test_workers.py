@@ -16,7 +16,7 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.daemon.sockets import ReusePortReactor
+from minreg.daemon.reuse_port import ReusePortReactor
 from minreg.daemon.worker import read_settings
 from minreg.daemon.workers import RESTART_DELAY, Workers
 from minreg.settings import ListenEndpoint, Settings

@@ -76,7 +76,7 @@ def need_system_python() -> str:
 
 def _can_make_environments(path: str) -> bool:
     try:
-        run(path, "-c", "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))")
+        run(path, "-c", "import ensurepip, ssl, sys; sys.exit(sys.version_info < (3, 11))")
     except (ProgramFailed, FileNotFoundError):
         return False
     return True

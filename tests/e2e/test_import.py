@@ -131,7 +131,7 @@ class StreamTests(EndToEndTestCase):
             self.assertEqual(process.wait(), 1)
         self.assertEqual(
             said,
-            "Error: stopped: the images that were named are there; "
+            "Error: stopped: the images listed above are complete: "
             "run the same command again for the others\n",
         )
         self.assertEqual((os.listdir(new), os.listdir(f"{self.root}/blobs")), ([], []))

@@ -86,5 +86,5 @@ class ReleaseTests(SynchronousTestCase):
         for name in ("stabel", "v9.9.9+k3s1"):
             done = self.download("-v", name)
             self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1))
-            self.assertIn("is there such a", done.stderr)
+            self.assertIn("; check that the ", done.stderr)
             self.assertFalse(os.path.exists(self.root))

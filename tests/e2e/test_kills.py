@@ -99,7 +99,7 @@ class KillTests(SynchronousTestCase):
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=20)
         self.assertEqual(process.returncode, 1)
-        self.assertIn("run the same command again to go on", said)
+        self.assertIn("run the same command again to resume", said)
         self.assertNotIn("Traceback", said)
         self.check_tags()
         self.finish()

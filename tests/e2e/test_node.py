@@ -59,7 +59,7 @@ class DryRunTests(EndToEndTestCase):
         """A program that cannot run is refused."""
         said = str(self.assertRaises(ProgramFailed, self.dry_run, "/opt/nosuch/bin/twistd"))
         self.assertIn("/opt/nosuch/bin/twistd: 2\n", said)
-        self.assertIn("/opt/nosuch/bin/twistd is not there", said)
+        self.assertIn("/opt/nosuch/bin/twistd does not exist", said)
 
 
 class UninstallTests(UnitsTestCase):

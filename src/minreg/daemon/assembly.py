@@ -12,9 +12,10 @@ from twisted.internet.interfaces import IReactorThreads, IReactorTime, IStreamSe
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import FileLogObserver
 
+from minreg.daemon.reuse_port import ReusePortReactor
 from minreg.daemon.service import GiveUp, Listener, RegistryService, RootWatch, exit_with_error
 from minreg.daemon.signals import Reloader, Signals
-from minreg.daemon.sockets import PassedEndpoint, ReusePortReactor
+from minreg.daemon.sockets import PassedEndpoint
 from minreg.daemon.systemd import Supervision, find_notifier
 from minreg.daemon.workers import Workers
 from minreg.log import is_journal, make_observer

@@ -1,11 +1,8 @@
-"""Sockets that systemd passes, and TCP ports that several processes share.
+"""Sockets that systemd passes.
 
-Passed sockets follow the protocol of sd_listen_fds(3), which needs no libsystemd. Twisted's own
+They follow the protocol of sd_listen_fds(3), which needs no libsystemd. Twisted's own
 endpoint for them, ``systemd:``, cannot be used: it has to be told the socket's family, finds no
 socket if systemd gives them no names, and closes descriptors that the workers need.
-
-Ports are shared with SO_REUSEPORT (socket(7)): the kernel distributes connections to the
-processes that listen on the same address.
 """
 
 import os
@@ -18,10 +15,8 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import (
     IListeningPort,
     IProtocolFactory,
-    IReactorCore,
     IStreamServerEndpoint,
 )
-from twisted.internet.tcp import Port
 from zope.interface import implementer
 
 _FIRST = 3
@@ -124,47 +119,3 @@ class PassedEndpoint:
         with passed:
             port = self._reactor.adoptStreamPort(passed.fileno(), passed.family, factory)
         return port
-
-
-class _ReusePort(Port):
-    """A TCP port with SO_REUSEPORT."""
-
-    def createInternetSocket(self) -> socket.socket:
-        """Return the socket to bind."""
-        created: socket.socket = super().createInternetSocket()
-        created.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        return created
-
-
-class ReusePortReactor:
-    """A proxy of a reactor whose TCP ports have SO_REUSEPORT.
-
-    Args:
-        reactor: A reactor that polls file descriptors.
-    """
-
-    def __init__(self, reactor: IReactorCore) -> None:
-        self._reactor = reactor
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._reactor, name)
-
-    def listenTCP(
-        self, port: int, factory: Any, backlog: int = 50, interface: str = ""
-    ) -> IListeningPort:
-        """Listen on a shared port; see ``IReactorTCP``."""
-        shared = _ReusePort(port, factory, backlog, interface, self._reactor)
-        shared.startListening()
-        return shared
-
-    def listenSSL(
-        self,
-        port: int,
-        factory: Any,
-        contextFactory: Any,  # noqa: N803 - Twisted's name
-        **more: Any,
-    ) -> IListeningPort:
-        """Listen with TLS on a shared port; see ``IReactorSSL``."""
-        from twisted.protocols.tls import TLSMemoryBIOFactory  # noqa: PLC0415 - optional
-
-        return self.listenTCP(port, TLSMemoryBIOFactory(contextFactory, False, factory), **more)  # noqa: FBT003 - Twisted's

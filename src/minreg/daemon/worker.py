@@ -22,9 +22,9 @@ from minreg.daemon.assembly import (
     make_endpoints,
     make_store,
 )
+from minreg.daemon.reuse_port import ReusePortReactor
 from minreg.daemon.service import RegistryService
 from minreg.daemon.signals import Signals
-from minreg.daemon.sockets import ReusePortReactor
 from minreg.daemon.tls import leave_out_tls
 from minreg.settings import ListenEndpoint, Settings
 

@@ -399,5 +399,6 @@ def _explain(error: YamlInvalid, lines: Sequence[str]) -> Diagnostic:
         message = "this line is indented with a tab, which YAML does not allow: use spaces"
         return Diagnostic("tab", position, message)
     if _BARE_ASTERISK.match(line):
+        position = Position(position.line, line.index("*") + 1)
         return Diagnostic("unquoted-star", position, '* must be in quotes: write "*":')
     return Diagnostic("syntax", position, f"this is not YAML: {error}")

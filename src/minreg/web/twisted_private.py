@@ -4,12 +4,12 @@ Nothing else in minreg names a private attribute of Twisted. Each use has a test
 ``tests/test_web_twisted_private.py`` that fails when a new Twisted changes what it rests on.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.tcp import Connection
 from twisted.python.logfile import LogFile
+from twisted.web import http_headers
 from twisted.web.http import HTTPChannel
-from twisted.web.http_headers import _NameEncoder
 
 MOST_HEADER_NAMES = 256
 """Names of header fields that Twisted remembers for the whole process.
@@ -18,7 +18,9 @@ Twisted's own limit is 10,000, of up to 16 KiB each: a client could fill hundred
 invented names. Requests and responses of real clients have some fifty.
 """
 
-_NameEncoder._MAX_CACHED_HEADERS = MOST_HEADER_NAMES  # noqa: SLF001
+# Older versions of Twisted keep the names in ``Headers``.
+_names: Final[Any] = getattr(http_headers, "_NameEncoder", http_headers.Headers)
+_names._MAX_CACHED_HEADERS = MOST_HEADER_NAMES  # noqa: SLF001
 
 
 def has_unsent(transport: Connection) -> bool:

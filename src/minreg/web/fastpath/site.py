@@ -2,7 +2,7 @@
 
 Nothing depends on this folder but the two places that construct ``FastSite`` and
 ``BufferedLog``. Without it, ``RegistrySite`` gives the same responses, more slowly:
-``tests/test_web_fastpath.py`` compares both, to the byte.
+``tests/test_web_fastpath_same.py`` compares both, to the byte.
 """
 
 from collections.abc import Sequence
