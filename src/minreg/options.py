@@ -61,7 +61,7 @@ DAEMON_OPTIONS = (
     ),
     DaemonOption(
         "allow-links-to",
-        "A directory outside the root that symbolic links in the tree may point to. Repeatable.",
+        "A directory outside the root that links in the tree may point to. Repeatable.",
         "DIR",
         is_repeatable=True,
     ),
