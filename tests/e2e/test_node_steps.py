@@ -204,13 +204,13 @@ class FailureTests(NodeStepsTestCase):
     def test_wrong_places(self) -> None:
         """Who is not root, and where systemd does not run, is told so in one line."""
         ended = self.node.shell(self.last, user="65534")
-        message = "Error: --start needs the rights to start units: run this as root\n"
+        message = "Error: --start needs root's rights: run this as root\n"
         self.assertEqual((ended.returncode, ended.stdout), (1, message))
         shown = self.paste(f"unshare --mount sh -c 'mount -t tmpfs x /run; {self.last}'", status=1)
         self.assertEqual(
             shown,
-            "Error: --start needs systemd, which does not run this machine: leave --start off, "
-            "or run this on the node\n",
+            "Error: --start needs systemd, which does not run on this machine: leave --start "
+            "off, or run this on the node\n",
         )
         dry = self.paste(f"{self.last} --dry-run")
         self.assertIn("/etc/rancher/k3s/registries.yaml: would be written\n", dry)
@@ -228,7 +228,7 @@ class FailureTests(NodeStepsTestCase):
         shown = self.paste(self.last, status=1)
         self.assertIn("minreg.socket: Failed to listen on sockets: ", shown)
         self.assertIn("[port-taken]", shown)
-        self.assertIn("http://127.0.0.1:9080 is answered by SimpleHTTP", shown)
+        self.assertIn("another program responds at http://127.0.0.1:9080: SimpleHTTP", shown)
         self.assertTrue(
             shown.endswith(
                 "Error: minreg.socket does not start: see its log above; fix that, and run "
