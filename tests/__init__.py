@@ -11,7 +11,7 @@ from tests.isolation import clean_environment, watch
 settings.register_profile("minreg", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("minreg")
 
-# Trees that the tests make are readable for all, whoever runs them.
+# Trees that the tests make are readable for all users.
 os.umask(0o022)
 clean_environment(os.environ)
 watch()

@@ -74,7 +74,7 @@ def quick_retries(count: int = 2) -> Retries:
 def make_upstream(
     transport: Transport, url: str = "https://example.com", retries: Retries | None = None
 ) -> Upstream:
-    """Make an upstream that nobody has an account for."""
+    """Make an upstream without accounts."""
     authorizer = Authorizer(transport, url, lambda _: None)
     return Upstream(url, transport, authorizer, retries or quick_retries())
 

@@ -52,7 +52,7 @@ class ReleaseTree(TreeBuilder):
         self._below = below
 
     def add_release(self, version: str = VERSION) -> dict[str, Child]:
-        """Add all images of a release, and its list; return what is there of each."""
+        """Add all images of a release, and its list; return the content of each."""
         lines = "".join(f"docker.io/rancher/{image}\n" for image in IMAGES)
         self.write(lines.encode(), "k3s", f"{version}.txt")
         return {image: self.add(f"rancher/{image}") for image in IMAGES}

@@ -93,7 +93,7 @@ class SampleCommandTests(SynchronousTestCase):
     """Tests for ``minreg sample``."""
 
     def test_twice(self) -> None:
-        """The first run says what is there now, the second that it was there."""
+        """The first run prints what it wrote, and the second that the files exist already."""
         root = self.mktemp()
         first, second = run("sample", root), run("sample", root)
         images = "minreg/sample:1.0 and minreg/sample:latest"

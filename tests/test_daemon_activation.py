@@ -94,7 +94,7 @@ class FakeUnixSocket:
         return self._path
 
     def fileno(self) -> int:
-        """Return a descriptor that nobody uses."""
+        """Return an unused descriptor."""
         return -1
 
     def shutdown(self, _how: int) -> None:

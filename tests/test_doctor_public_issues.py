@@ -1,7 +1,7 @@
 """Tests of the doctor with files from public issues, which are named after these.
 
 ``tests/public_issues/<repository>#<number>`` has files as they lie on a node, told again in our
-own words and with names of nobody. The issues are those of k3s-io/k3s, rancher/rke2,
+own words and with invented names. The issues are those of k3s-io/k3s, rancher/rke2,
 harvester/rancherd, rancher/cluster-api-provider-rke2, lablabs/ansible-role-rke2,
 kairos-io/kairos and rpardini/docker-registry-proxy.
 """

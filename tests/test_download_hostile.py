@@ -157,7 +157,7 @@ class HostileUpstreamTests(HostileUpstreamTestCase):
         self.assertEqual(self.reason(Hostile("none")), "")
 
     def test_error_documents(self) -> None:
-        """An error document that nobody can read takes nothing from the status."""
+        """If an error document cannot be parsed, the status is still reported."""
         nested = b'{"errors":[{"code":' + b"[" * 900 + b"]" * 900 + b"}]}"
         for body in (DEEP, nested, b'{"errors":[{"code":' + NUMBER + b"}]}"):
             self.assertIn("(status 404)", self.reason(Hostile("manifest", 404, body)))

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.oci.manifests`` with content that nobody sane would write."""
+"""Tests for ``minreg.oci.manifests`` with hostile content."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.oci.names`` with text that nobody sane would send."""
+"""Tests for ``minreg.oci.names`` with hostile text."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -100,7 +100,7 @@ class InstallTests(InstallationTestCase):
         self.assertEqual(os.stat(self.node + _UNIT).st_ino, before)
 
     def test_upgrade(self) -> None:
-        """What an older minreg wrote, and nobody changed, is brought up to date."""
+        """A file that an older minreg wrote is updated if it is unchanged."""
         self.install()
         steps = self.install("[Unit]\nAfter=a\n")
         self.assertEqual(steps[0].action, "updated")
@@ -160,7 +160,7 @@ class InstallTests(InstallationTestCase):
         self.assertEqual(self.files(), {"/etc"})
 
     def test_left_by_a_crash(self) -> None:
-        """A file that a run before could not finish is in nobody's way."""
+        """A file that an interrupted run left behind does not matter."""
         self.write(f"{_UNIT}.minreg-new", "[Un")
         self.install()
         self.assertEqual(self.files(), set(_ALL))

@@ -128,7 +128,7 @@ class RegistryServiceTests(WebTestCase):
         self.assertEqual(deaf["reason"], str(failure))
         self.assertEqual(sys.tracebacklimit, 0)
 
-    def test_mends(self) -> None:
+    def test_fixes(self) -> None:
         """What to do depends on why it cannot listen there."""
         for number, fix in (
             (errno.EADDRINUSE, "stop what else listens there"),

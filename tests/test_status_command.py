@@ -101,7 +101,7 @@ class StatusCommandTests(SynchronousTestCase):
         self.assertIn("images      not known\n", result.stdout)
 
     def test_not_running(self) -> None:
-        """Where nobody listens it says how to start a registry; the exit status is 3."""
+        """If nothing listens, the message says how to start a registry; the exit status is 3."""
         self.error = URLError(ConnectionRefusedError(111, "Connection refused"))
         result = self.status()
         self.assertEqual(

@@ -41,7 +41,7 @@ class AuthorizerTests(SynchronousTestCase):
         self.authorizer.answer([line], "a/b", self.authorizer.authorization("a/b"))
         return self.authorizer.authorization("a/b")
 
-    def test_nobody_asked(self) -> None:
+    def test_without_challenge(self) -> None:
         """No credentials are sent before a registry demands them."""
         self.assertIsNone(self.authorizer.authorization("a/b"))
 

@@ -18,7 +18,7 @@ PATHS = (
 
 
 class RightsTests(StatusTestCase):
-    """Tests for what is there and cannot be read: that is not the same as absent."""
+    """Tests for content that exists but cannot be read: it is not treated as absent."""
 
     def setUp(self) -> None:
         """Make an image."""

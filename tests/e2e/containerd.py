@@ -120,7 +120,7 @@ class Containerd:
         return line.split()[2]
 
     def stop(self) -> None:
-        """End it, in whatever way: how it ends is nobody's question here."""
+        """Stop it. Its exit status does not matter."""
         self._process.terminate()
         try:
             self._process.wait(30)

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from tests.e2e.programs import free_port, installed
+from tests.e2e.programs import free_port, installed, wait_for_exit
 
 _OURSELVES = "minreg's tests"
 
@@ -74,12 +74,7 @@ class Daemon:
     def stop(self) -> int:
         """End the daemon, and return its exit status."""
         self.terminate()
-        try:
-            return self._process.wait(40)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-            raise
+        return wait_for_exit(self._process, 40)
 
     def log(self) -> str:
         """Return what it has logged so far."""

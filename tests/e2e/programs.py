@@ -97,3 +97,17 @@ def free_port() -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def wait_for_exit(process: "subprocess.Popen[bytes]", seconds: float) -> int:
+    """Return the exit status of a process that was told to stop.
+
+    Raises:
+        TimeoutExpired: It did not stop in time, and was killed.
+    """
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise

@@ -1,4 +1,4 @@
-"""A disk that does not answer, made with fanotify(7): whoever opens a file on it waits."""
+"""A disk that does not answer, made with fanotify(7): a process that opens a file on it waits."""
 
 import ctypes
 import os

@@ -93,7 +93,7 @@ class LyingNodeTests(DoctorTestCase):
             outcome = self.doctor()
             self.assertEqual((outcome.status, outcome.rules), (0, set()), arguments)
 
-    def test_mended(self) -> None:
+    def test_fixed(self) -> None:
         """The diff, applied with patch as the advice says, fixes the node."""
         self.need_programs("patch")
         local = "http://127.0.0.1:9080"
@@ -116,8 +116,8 @@ class LyingNodeTests(DoctorTestCase):
             outcome = self.doctor()
             self.assertEqual((outcome.status, outcome.rules), (0, set()), registries)
 
-    def test_mended_names(self) -> None:
-        """So it is with a file of another name, and with settings of K3s."""
+    def test_fixed_names(self) -> None:
+        """The diff also renames a file, and fixes settings of K3s."""
         self.need_programs("patch")
         self.node.remove(REGISTRIES)
         self.node.write("/etc/rancher/k3s/registries.yml", MIRRORS)

@@ -261,7 +261,7 @@ class FailureTests(NodeStepsTestCase):
         self.paste("minreg doctor")
 
     def test_upgrade(self) -> None:
-        """A program that is installed anew is what runs afterwards."""
+        """After an upgrade, the new program runs."""
         self.paste(self.last)
         number = "systemctl show minreg -p MainPID"
         before = self.paste(number)

@@ -92,7 +92,7 @@ class PreflightTests(EndToEndTestCase):
         with open(self.path(*names), "rb") as file:
             return json.load(file)
 
-    def test_mended(self) -> None:
+    def test_fixed(self) -> None:
         """Four faults are four findings, whose list brings what is missing; then there is none."""
         self.minreg("preflight", "--k3s", VERSION, "--deep")
         self.damage()

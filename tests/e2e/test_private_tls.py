@@ -81,7 +81,7 @@ class PrivateAuthorityTests(SynchronousTestCase):
         self.assertEqual(set(proxy.requests), {tunnel})
 
     def test_broken(self) -> None:
-        """A connection that breaks while TLS begins is made anew."""
+        """A connection that breaks during the TLS handshake is retried."""
         with ForwardProxy() as proxy:
             proxy.collapsing = 2
             url = f"http://127.0.0.1:{proxy.port}"
@@ -127,7 +127,7 @@ class NoTlsTests(SynchronousTestCase):
             env={**os.environ, **(proxy or {"no_proxy": "*"})},
         ).stdout
 
-    def test_mend(self) -> None:
+    def test_fix(self) -> None:
         """The message has the fix, and the fix works."""
         self.assertIn(f"say --plain-http {self.registry.host}", self.download())
         said = self.download("--plain-http", self.registry.host)

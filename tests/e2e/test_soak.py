@@ -23,7 +23,7 @@ class SoakTests(EndToEndTestCase):
     """Tests for a process that has answered many requests."""
 
     def setUp(self) -> None:
-        """Write the tree, and start a daemon that nobody has asked for anything."""
+        """Write the tree, and start a daemon that has received no request yet."""
         directory = self.make_directory()
         root = os.path.join(directory, "root")
         self.digests = write_tree(root)

@@ -106,7 +106,7 @@ class ServiceTests(UnitsTestCase):
         self.assertEqual(self.ask("/v2/"), (200, b"{}"))
 
     def test_watchdog(self) -> None:
-        """A registry that answers no more is started anew, and what was asked is answered."""
+        """A registry that hangs is restarted, and answers the pending request."""
         before = self.show("MainPID")
         self.systemd.run("kill", f"-{signal.SIGSTOP.name}", before)
         self.assertEqual(self.ask("/v2/"), (200, b"{}"))

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from minreg.cli.shared import list_option
 from minreg.defaults import CHANNEL_URL, LOCAL_TREE, RELEASE_URL
 
 
@@ -32,14 +33,7 @@ from minreg.defaults import CHANNEL_URL, LOCAL_TREE, RELEASE_URL
     help="The root of the tree, which is created if it does not exist.  "
     f"[default: $MINREG_ROOT, or {LOCAL_TREE}]",
 )
-@click.option(
-    "-f",
-    "--file",
-    "files",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    help="A list of images, one per line; - is standard input. Repeatable.",
-)
+@list_option
 @click.option(
     "-p",
     "--platform",

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from minreg.cli.shared import directory_option
+from minreg.cli.shared import directory_option, list_option
 from minreg.defaults import (
     COMPONENT_NAMES,
     DEFAULT_ALIAS,
@@ -31,14 +31,7 @@ from minreg.defaults import (
     metavar="VERSION",
     help="A K3s release, such as v1.33.4+k3s1, whose image list is in the tree.",
 )
-@click.option(
-    "-f",
-    "--file",
-    "files",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    help="A list of images, one per line; - is standard input. Repeatable.",
-)
+@list_option
 @click.option(
     "-m",
     "--manifests",

@@ -18,6 +18,15 @@ links_option = click.option(
     help="A directory outside the tree that its symbolic links may point to. Repeatable.",
 )
 
+list_option = click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    help="A list of images, one per line; - is standard input. Repeatable.",
+)
+
 url_option = click.option(
     "-u",
     "--url",

@@ -80,7 +80,7 @@ class RegistryRequest(Request):
             self.postpath = [unquote_to_bytes(part) for part in self.postpath]
         try:
             self.site.getResourceFor(self).render(self)
-        except Exception:  # noqa: BLE001 - a fault of ours must not leave a client waiting
+        except Exception:  # noqa: BLE001 - as in Twisted's process(): any error is logged and answered with 500
             self.processingFailed(Failure())
 
     def _has_valid_host(self) -> bool:

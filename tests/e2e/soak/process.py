@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from tests.e2e.programs import free_port
+from tests.e2e.programs import free_port, wait_for_exit
 from tests.e2e.soak.wire import HOST, Reader, connect
 
 _INSPECTED_TWISTD = os.path.join(os.path.dirname(__file__), "inspected_twistd.py")
@@ -111,12 +111,7 @@ class InspectedDaemon:
     def stop(self) -> int:
         """End the daemon, and return its exit status."""
         self._process.terminate()
-        try:
-            return self._process.wait(40)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-            raise
+        return wait_for_exit(self._process, 40)
 
     def _is_ready(self) -> bool:
         try:

@@ -46,12 +46,12 @@ from minreg.web.request import RegistryRequest
 from minreg.web.resource import RefusingResource, RegistryResource
 
 
-class BlobResource(RegistryResource):
-    """``/v2/<name>/blobs/<digest>``: a config, a layer, or other content.
+class _ReferenceResource(RegistryResource):
+    """What a repository has under a tag or digest.
 
     Args:
         repository: The repository.
-        text: The digest, as the request has it.
+        text: The tag or digest, as the request has it.
     """
 
     isLeaf = True
@@ -60,6 +60,10 @@ class BlobResource(RegistryResource):
         super().__init__()
         self._repository = repository
         self._text = text
+
+
+class BlobResource(_ReferenceResource):
+    """``/v2/<name>/blobs/<digest>``: a config, a layer, or other content."""
 
     def render_GET(self, request: RegistryRequest) -> int:
         """Send the blob, or the part of it that the client asks for."""
@@ -75,20 +79,8 @@ class BlobResource(RegistryResource):
         await send_content(request, content, IMMUTABLE, repository.disk)
 
 
-class ManifestResource(RegistryResource):
-    """``/v2/<name>/manifests/<reference>``: a manifest or an index, by tag or by digest.
-
-    Args:
-        repository: The repository.
-        text: The tag or digest, as the request has it.
-    """
-
-    isLeaf = True
-
-    def __init__(self, repository: RepositoryAddress, text: str) -> None:
-        super().__init__()
-        self._repository = repository
-        self._text = text
+class ManifestResource(_ReferenceResource):
+    """``/v2/<name>/manifests/<reference>``: a manifest or an index, by tag or by digest."""
 
     def render_GET(self, request: RegistryRequest) -> int:
         """Send the stored bytes as they are."""
@@ -212,15 +204,8 @@ class TagsResource(RegistryResource):
         send_page(request, f"/v2/{name}/tags/list", {"name": name, "tags": items}, page, following)
 
 
-class ReferrersResource(RegistryResource):
+class ReferrersResource(_ReferenceResource):
     """``/v2/<name>/referrers/<digest>``: the manifests whose subject is ``digest``."""
-
-    isLeaf = True
-
-    def __init__(self, repository: RepositoryAddress, digest: str) -> None:
-        super().__init__()
-        self._repository = repository
-        self._text = digest
 
     def render_GET(self, request: RegistryRequest) -> int:
         """Send an index of the referrers, which is empty if there are none."""

@@ -79,8 +79,8 @@ def _parse_parameters(query: bytes) -> Mapping[str, Sequence[str]]:
     parameters: dict[str, list[str]] = {}
     for name, value in pairs:
         if name not in _REPEATABLE | _SINGLE:
-            known = ", ".join(sorted(_REPEATABLE | _SINGLE))
-            raise query_invalid(f"{name[:80]!r} is unknown: use {known}")
+            allowed = ", ".join(sorted(_REPEATABLE | _SINGLE))
+            raise query_invalid(f"{name[:80]!r} is unknown: use {allowed}")
         if name in parameters and name in _SINGLE:
             raise query_invalid(f"{name} is repeated: give it once")
         parameters.setdefault(name, []).append(value)
