@@ -75,8 +75,16 @@ def need_system_python() -> str:
 
 
 def _can_make_environments(path: str) -> bool:
+    # Trial gives its workers a PYTHONPATH with the library of another Python.
     try:
-        run(path, "-c", "import ensurepip, ssl, sys; sys.exit(sys.version_info < (3, 11))")
+        run(
+            "env",
+            "-u",
+            "PYTHONPATH",
+            path,
+            "-c",
+            "import ensurepip, ssl, sys; sys.exit(sys.version_info < (3, 11))",
+        )
     except (ProgramFailed, FileNotFoundError):
         return False
     return True

@@ -60,7 +60,7 @@ def _carried() -> str:
         (shutil.copytree if os.path.isdir(source) else shutil.copyfile)(source, target)
     path = f"{os.path.dirname(python)}:{os.environ['PATH']}"
     ended = subprocess.run(
-        ["sh", "-euc", read_command("carry")],
+        ["env", "-u", "PYTHONPATH", "sh", "-euc", read_command("carry")],
         cwd=directory,
         env={**os.environ, "PATH": path},
         stdin=subprocess.DEVNULL,

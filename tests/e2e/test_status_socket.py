@@ -64,5 +64,5 @@ class ServiceTests(UnitsTestCase):
         systemd.run("touch", "/run/errors")
         self.wait_until(lambda: "cannot listen there" in systemd.run("cat", "/run/errors"))
         errors = systemd.run("cat", "/run/errors")
-        self.assertIn("such as /run/minreg of the service\n", errors)
+        self.assertIn("such as /run/minreg, which the systemd service creates\n", errors)
         self.assertNotIn("Traceback", errors)
