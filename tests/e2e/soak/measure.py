@@ -61,15 +61,15 @@ HEADING = (
 )
 
 
-def measure(daemon: InspectedDaemon, load: Load, count: int) -> Result:
+def measure(daemon: InspectedDaemon, load: Load, count: int, first: int = 0) -> Result:
     """Repeat a load, and compare.
 
-    What grows at first and then no longer is no leak: a load whose memory grows is repeated,
-    and the smallest growth counts.
+    Its requests are numbered from ``first``. What grows at first and then no longer is no leak:
+    a load whose memory grows is repeated, and the smallest growth counts.
     """
     before = daemon.inspect()
-    load.runner.run(daemon.port, load.warm_up, 0)
-    start = load.warm_up
+    load.runner.run(daemon.port, load.warm_up, first)
+    start = first + load.warm_up
     growth, seconds, busy = None, 0.0, 0
     warm = settle(daemon, before)
     for _ in range(_ATTEMPTS):
