@@ -1,5 +1,6 @@
 """What the daemon loads: no library that only commands need, and none for TLS without TLS."""
 
+import contextlib
 import json
 import os
 import signal
@@ -109,6 +110,50 @@ class LoadedModulesTests(EndToEndTestCase):
         process = self.start("--port", str(self.port))
         self.pull()
         self.assertEqual(self.loaded(process) & (_LIBRARIES | _FOR_TLS), set())
+
+    def test_nothing_for_tls_in_workers(self) -> None:
+        """Worker processes do not load the libraries for TLS either."""
+        process = self.start("--port", str(self.port), "--workers", "2")
+        self.pull()
+        # The main process serves too, and so is one of the two.
+        (worker,) = self.wait_for_workers(process, 1)
+        with open(f"/proc/{worker}/maps", encoding="utf-8") as file:
+            mapped = file.read()
+        self.assertNotIn("/cryptography/", mapped)
+
+    def wait_for_workers(
+        self, process: "subprocess.Popen[bytes]", count: int, seconds: float = 30
+    ) -> list[str]:
+        """Return the process IDs of workers that listen."""
+        children = f"/proc/{process.pid}/task/{process.pid}/children"
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with open(children, encoding="ascii") as file:
+                workers = [worker for worker in file.read().split() if self.listens(worker)]
+            if len(workers) == count:
+                return workers
+            time.sleep(0.05)
+        raise AssertionError(f"{count} workers do not listen after {seconds} seconds")
+
+    def listens(self, process_id: str) -> bool:
+        """Return whether a process has an open socket that listens on the port."""
+        directory = f"/proc/{process_id}/fd"
+        with (
+            contextlib.suppress(OSError),
+            open(f"/proc/{process_id}/net/tcp", encoding="ascii") as file,
+        ):
+            lines = [line.split() for line in file]
+            # The fields: number, local address, remote address, state (0A: LISTEN), ..., inode.
+            sockets = {
+                f"socket:[{fields[9]}]"
+                for fields in lines
+                if fields[1].endswith(f":{self.port:04X}") and fields[3] == "0A"
+            }
+            for descriptor in os.listdir(directory):
+                with contextlib.suppress(FileNotFoundError):
+                    if os.readlink(os.path.join(directory, descriptor)) in sockets:
+                        return True
+        return False
 
     def test_tls(self) -> None:
         """With an endpoint for TLS, what that needs is loaded, and it works."""

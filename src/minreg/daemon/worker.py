@@ -15,16 +15,6 @@ from twisted.logger import globalLogBeginner
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from minreg.daemon.assembly import (
-    make_all_sites,
-    make_daemon_observer,
-    make_disk,
-    make_endpoints,
-    make_store,
-)
-from minreg.daemon.reuse_port import ReusePortReactor
-from minreg.daemon.service import RegistryService
-from minreg.daemon.signals import Signals
 from minreg.daemon.tls import leave_out_tls
 from minreg.settings import ListenEndpoint, Settings
 
@@ -85,25 +75,29 @@ def main() -> None:
     # These import Twisted's networking, which comes after the decision about TLS.
     from twisted.internet import reactor  # noqa: PLC0415
 
+    from minreg.daemon import assembly, reuse_port, service, signals  # noqa: PLC0415
+
     # Only one process can listen on the path of a Unix socket: the main process.
     endpoints = [
         (words, endpoint)
-        for words, endpoint in make_endpoints(settings.listen, ReusePortReactor(reactor))
+        for words, endpoint in assembly.make_endpoints(
+            settings.listen, reuse_port.ReusePortReactor(reactor)
+        )
         if not words.lower().startswith(("--listen unix:", "minreg_listen unix:"))
     ]
-    observer = make_daemon_observer(settings.log_format, sys.stdout, reactor)
+    observer = assembly.make_daemon_observer(settings.log_format, sys.stdout, reactor)
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
-    site, _ = make_all_sites(settings, make_store(settings), make_disk(reactor), reactor)
-    service = RegistryService(site, endpoints, "", observer)
-    signals = Signals(
+    store, disk = assembly.make_store(settings), assembly.make_disk(reactor)
+    site, _ = assembly.make_all_sites(settings, store, disk, reactor)
+    registry = service.RegistryService(site, endpoints, "", observer)
+    signals.Signals(
         reactor.callWhenRunning,
         IReactorFromThreads(reactor).callFromThread,
         _ignore_reload,
-        service.force_stop,
-    )
-    signals.setServiceParent(service)
-    service.startService()
-    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+        registry.force_stop,
+    ).setServiceParent(registry)
+    registry.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", registry.stopService)
     IReactorFDSet(reactor).addReader(EndOfInput(reactor))
     reactor.run()
 
