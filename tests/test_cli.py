@@ -51,6 +51,24 @@ class CommandLineTests(SynchronousTestCase):
             self.assertIn("(registry): name the tree with --directory\n", result.output)
         self.assertNotIn("--directory", run("status", "registry").output)
 
+    def test_empty_path(self) -> None:
+        """An empty path is refused: a script passes it if a variable is not set."""
+        for arguments in (
+            ("sample", ""),
+            ("node", "install", "--destdir", ""),
+            ("node", "uninstall", "--destdir", ""),
+            ("doctor", "--root-prefix", ""),
+            ("registries", "--hosts-toml", ""),
+            ("registries", "--password-file", ""),
+            ("download", "--file", ""),
+            ("preflight", "--file", ""),
+            ("prune", "--keep-file", ""),
+            ("import", ""),
+        ):
+            result = run(*arguments)
+            self.assertEqual(result.exit_code, 2, arguments)
+            self.assertIn("the path is empty; name a file or directory", result.output)
+
     def test_unknown_option(self) -> None:
         """So is an option that is none."""
         self.assertEqual(run("sample", "--frobnicate").exit_code, 2)

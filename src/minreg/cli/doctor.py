@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from minreg.cli.shared import NonEmptyPath
+
 
 @click.command(
     "doctor",
@@ -19,7 +21,7 @@ import click
     "--root-prefix",
     default="/",
     show_default=True,
-    type=click.Path(exists=True, file_okay=False),
+    type=NonEmptyPath(exists=True, file_okay=False),
     help="The root directory of the node's file system. Use it for a node that is not running, "
     "such as a disk image that is mounted at a directory.",
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from minreg.cli.shared import list_option
+from minreg.cli.shared import NonEmptyPath, list_option
 from minreg.defaults import CHANNEL_URL, LOCAL_TREE, RELEASE_URL
 
 
@@ -71,7 +71,7 @@ from minreg.defaults import CHANNEL_URL, LOCAL_TREE, RELEASE_URL
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each event.")
 @click.option(
     "--ca-file",
-    type=click.Path(exists=True, dir_okay=False),
+    type=NonEmptyPath(exists=True, dir_okay=False),
     help="Additional certificate authorities, in PEM.",
 )
 @click.option(

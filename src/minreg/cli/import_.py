@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from minreg.cli.shared import NonEmptyPath
 from minreg.defaults import LOCAL_TREE, NODE_TREES
 
 
@@ -16,7 +17,7 @@ from minreg.defaults import LOCAL_TREE, NODE_TREES
     gzip, zstd, bzip2 or xz. The network is not used.
     """,
 )
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=NonEmptyPath())
 @click.option(
     "-d",
     "--directory",

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from minreg.cli.shared import NonEmptyPath
 from minreg.commands.groups import SuggestingGroup
 from minreg.defaults import NODE_TREES
 
@@ -27,7 +28,7 @@ def _common(function: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--destdir",
             default="/",
-            type=click.Path(file_okay=False),
+            type=NonEmptyPath(file_okay=False),
             help="The root directory of the node, for example of an image of it.",
         ),
     ):

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from minreg.cli.shared import directory_option, links_option
+from minreg.cli.shared import NonEmptyPath, directory_option, links_option
 
 
 @click.command(
@@ -19,7 +19,7 @@ from minreg.cli.shared import directory_option, links_option
     "--keep-file",
     "keep_files",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    type=NonEmptyPath(exists=True, dir_okay=False, allow_dash=True),
     help="A list of images to keep: all other tags are removed first. Repeatable.",
 )
 @click.option("--yes", is_flag=True, help="Remove them.")

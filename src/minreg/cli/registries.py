@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from minreg.cli.shared import directory_option
+from minreg.cli.shared import NonEmptyPath, directory_option
 from minreg.defaults import ENDPOINT, MIRROR_NAME, REGISTRIES
 
 
@@ -44,7 +44,7 @@ from minreg.defaults import ENDPOINT, MIRROR_NAME, REGISTRIES
 @click.option("--username", help="The user name for endpoints on other machines.")
 @click.option(
     "--password-file",
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    type=NonEmptyPath(exists=True, dir_okay=False, allow_dash=True),
     help="The file with the password, or - for standard input.",
 )
 @click.option(
@@ -55,7 +55,7 @@ from minreg.defaults import ENDPOINT, MIRROR_NAME, REGISTRIES
 @click.option("--output", metavar="FILE", help="Write to FILE instead of standard output.")
 @click.option(
     "--hosts-toml",
-    type=click.Path(file_okay=False),
+    type=NonEmptyPath(file_okay=False),
     help="Write the hosts.toml files that K3s would make of it to this directory.",
 )
 @click.option(

@@ -2,6 +2,7 @@
 
 import click
 
+from minreg.cli.shared import NonEmptyPath
 from minreg.defaults import SAMPLE_REPOSITORY, SAMPLE_TAGS
 
 
@@ -14,7 +15,7 @@ from minreg.defaults import SAMPLE_REPOSITORY, SAMPLE_TAGS
     DIRECTORY is not changed.
     """,
 )
-@click.argument("directory", type=click.Path(file_okay=False))
+@click.argument("directory", type=NonEmptyPath(file_okay=False))
 def command(directory: str) -> None:
     """Write the tree."""
     from minreg.commands.sample import run

@@ -1,8 +1,37 @@
 """Options of several commands."""
 
+import os
+from typing import Any
+
 import click
 
 from minreg.defaults import ENDPOINT, LOCAL_TREE, NODE_TREES, STATUS_SOCKET
+
+
+class NonEmptyPath(click.Path):
+    """A path that is not empty.
+
+    A script that passes a variable that is not set passes an empty string. Python and the kernel
+    take that for the current directory, or for the root of the file system.
+    """
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Return the path.
+
+        Raises:
+            click.BadParameter: It is empty, or not as the arguments of the type demand.
+        """
+        if not os.fspath(value):
+            self.fail(
+                "the path is empty; name a file or directory, or check the variable", param, ctx
+            )
+        return super().convert(value, param, ctx)
+
 
 directory_option = click.option(
     "-d",
@@ -23,7 +52,7 @@ list_option = click.option(
     "--file",
     "files",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    type=NonEmptyPath(exists=True, dir_okay=False, allow_dash=True),
     help="A list of images, one per line; - is standard input. Repeatable.",
 )
 
