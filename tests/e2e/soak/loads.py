@@ -29,8 +29,8 @@ READING = ("GET", "HEAD")
 WARM_UP = 500
 """Requests after which everything that a kind of request needs is there."""
 
-FILLS_CACHES = 8_000
-"""Requests after which the caches are full, if no request is like another (32 MiB)."""
+FILLS_CACHES = 2_000
+"""Requests after which the caches are full, if no request is like another (8 MiB)."""
 
 
 class Runner(Protocol):

@@ -35,8 +35,11 @@ from minreg.log import RequestRecord
 from minreg.store.cache import ValidatedCache
 from minreg.web.channel import http_date
 
-CAPACITY = 32 * 1024 * 1024
-"""Bytes of responses, with the requests for them, that are cached."""
+CAPACITY = 8 * 1024 * 1024
+"""Bytes of responses, with the requests for them, that are cached.
+
+That is about 1,000 responses with manifests of 4 KiB. More would not help: a response is used again
+only within ``minreg.store.cache.MOST_UNUSED`` seconds of its last use."""
 
 _OVERHEAD = 4096
 """Bytes that a cached response takes beside its own, about."""
