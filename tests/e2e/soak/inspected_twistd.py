@@ -19,9 +19,14 @@ _PATH = os.environ["MINREG_TEST_INSPECTION"]
 def write_inspection() -> None:
     """Write the file; it appears at once with all of its content."""
     gc.collect()
+    # Not gc.get_objects(): a tuple that another thread is just filling can then not be resized,
+    # and building it fails (SystemError).
+    gc.freeze()
+    objects = gc.get_freeze_count()
+    gc.unfreeze()
     calls = [repr(getattr(call, "func", call)) for call in reactor.getDelayedCalls()]
     with open(f"{_PATH}.new", "w", encoding="utf-8") as file:
-        json.dump({"delayed_calls": calls, "objects": len(gc.get_objects())}, file)
+        json.dump({"delayed_calls": calls, "objects": objects}, file)
     os.rename(f"{_PATH}.new", _PATH)
 
 
