@@ -38,8 +38,9 @@ from minreg.web.channel import http_date
 CAPACITY = 8 * 1024 * 1024
 """Bytes of responses, with the requests for them, that are cached.
 
-That is about 1,000 responses with manifests of 4 KiB. More would not help: a response is used again
-only within ``minreg.store.cache.MOST_UNUSED`` seconds of its last use."""
+That is about 1,000 responses with manifests of 4 KiB. More would not help: a response is used
+again only within ``minreg.store.cache.MOST_UNUSED`` seconds of its last use.
+"""
 
 _OVERHEAD = 4096
 """Bytes that a cached response takes beside its own, about."""
