@@ -103,6 +103,10 @@ class Digest:
         return f"{self.algorithm}:{self.encoded}"
 
 
+EMPTY_BLOBS = frozenset(str(Digest.of(b"", algorithm)) for algorithm in ("sha256", "sha512"))
+"""The digests of no bytes. Only a file of such a name may be empty."""
+
+
 def is_repository(text: str) -> bool:
     """Return whether ``text`` is a repository name by the specification's grammar."""
     return len(text) <= _LONGEST_NAME and _REPOSITORY.fullmatch(text) is not None

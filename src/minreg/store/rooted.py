@@ -18,6 +18,7 @@ from io import FileIO
 
 import attrs
 
+from minreg.oci.names import EMPTY_BLOBS
 from minreg.store.interfaces import ContentInvalid, ContentUnreadable, StoreUnavailable
 
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
@@ -54,10 +55,11 @@ class _Location:
     status: os.stat_result
     path: str
 
-    def check_file(self) -> None:
+    def check_file(self, path: str) -> None:
+        """Check that it is a file that was copied; ``path`` is the one that it was opened by."""
         if not stat.S_ISREG(self.status.st_mode):
             raise ContentInvalid(f"{self.path} is not a file: remove it")
-        if self.status.st_size == 0:
+        if self.status.st_size == 0 and os.path.basename(path) not in EMPTY_BLOBS:
             raise ContentInvalid(f"{self.path} is empty: copy it again")
 
     def reopen(self, flags: int) -> int:
@@ -88,14 +90,14 @@ class RootedDirectory:
             StoreUnavailable: The root does not exist, or the disk returns an error.
         """
         with self._locate(path) as location:
-            location.check_file()
+            location.check_file(path)
             file = FileIO(location.reopen(os.O_RDONLY))
             return OpenedFile(file, os.fstat(file.fileno()), location.path)
 
     def measure(self, path: str) -> int:
         """Return the size of a regular file, in bytes; raises as ``open_file`` does."""
         with self._locate(path) as location:
-            location.check_file()
+            location.check_file(path)
             return location.status.st_size
 
     @contextmanager

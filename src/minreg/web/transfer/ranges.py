@@ -31,12 +31,14 @@ def parse_range(header: str, complete: int) -> Sequence[ByteRange]:
 
     Args:
         header: The field's value.
-        complete: The size of the complete representation, in bytes, at least 1.
+        complete: The size of the complete representation, in bytes.
 
     Returns:
         The ranges in the requested order, limited to the representation. An empty sequence
         means that the field is to be ignored (section 14.2): it is malformed, has another unit
-        than bytes, has too many ranges, or its ranges together exceed the representation.
+        than bytes, has too many ranges, or its ranges together exceed the representation. So
+        is one that asks for an empty representation from its beginning, or for its end: no
+        ``Content-Range`` can describe that, and containerd 2.1 requests each blob that way.
 
     Raises:
         RangeNotSatisfiable: The field is well formed, and none of its ranges has a byte.
@@ -46,6 +48,8 @@ def parse_range(header: str, complete: int) -> Sequence[ByteRange]:
         return ()
     ranges = [_satisfy(first, last, complete) for first, last in specs]
     satisfied = [part for part in ranges if part is not None]
+    if not complete and any(map(_is_all_of_nothing, specs)):
+        return ()
     if not satisfied:
         raise RangeNotSatisfiable
     if len(satisfied) > 1 and sum(part.size for part in satisfied) > complete:
@@ -63,6 +67,12 @@ def _split(header: str) -> list[tuple[str, str]] | None:
     if len(specs) < len(matches) or not 0 < len(specs) <= _MOST_RANGES or ("", "") in specs:
         return None
     return specs
+
+
+def _is_all_of_nothing(spec: tuple[str, str]) -> bool:
+    """Return whether a range of an empty representation begins at its first byte."""
+    first, last = spec
+    return not int(first) if first else bool(int(last))
 
 
 def _satisfy(first: str, last: str, complete: int) -> ByteRange | None:
