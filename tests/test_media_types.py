@@ -24,6 +24,7 @@ class MediaTypeTests(SynchronousTestCase):
             media_types.MANIFESTS,
             {
                 "application/vnd.oci.image.manifest.v1+json",
+                "application/vnd.oci.artifact.manifest.v1+json",
                 "application/vnd.docker.distribution.manifest.v2+json",
             },
         )

@@ -16,6 +16,7 @@ from minreg.oci.names import (
     DOCKER_SCHEMA_1,
     INDEXES,
     MANIFESTS,
+    OCI_ARTIFACT,
     OCI_INDEX,
     OCI_MANIFEST,
     Digest,
@@ -77,8 +78,8 @@ class Manifest:
         media_type: The media type that it states, or else the one that follows from its fields.
         is_index: Whether it is an index.
         states_media_type: Whether it states its media type.
-        config: The config; None in an index.
-        layers: The layers; empty in an index.
+        config: The config; None in an index and in an artifact manifest.
+        layers: The layers, or the blobs of an artifact manifest; empty in an index.
         manifests: The entries of an index; empty in a manifest.
         subject: The manifest that it refers to, if any.
         artifact_type: Its artifact type, or empty.
@@ -154,7 +155,9 @@ def parse_manifest(content: bytes) -> Manifest:
         is_index=is_index,
         states_media_type=media_type == own_media_type,
         config=_descriptor(document, "config", malformed),
-        layers=_descriptors(document, "layers", malformed),
+        layers=_descriptors(
+            document, "blobs" if media_type == OCI_ARTIFACT else "layers", malformed
+        ),
         manifests=_descriptors(document, "manifests", malformed),
         subject=_descriptor(document, "subject", malformed),
         artifact_type=_text(document.get("artifactType")),
@@ -203,6 +206,8 @@ def _refuse_ambiguous(document: Mapping[str, Any], media_type: str) -> None:
         raise ManifestInvalid("it has the fields of an index and of a manifest")
     if index_like and media_type in MANIFESTS:
         raise ManifestInvalid("it has the fields of an index and the media type of a manifest")
+    if manifest_like and media_type == OCI_ARTIFACT:
+        raise ManifestInvalid("it has the fields of an image and the media type of an artifact")
     if manifest_like and media_type in INDEXES:
         raise ManifestInvalid("it has the fields of a manifest and the media type of an index")
 
