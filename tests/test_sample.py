@@ -1,5 +1,6 @@
 """Tests for ``minreg.fill.sample``."""
 
+import gzip
 import io
 import json
 import tarfile
@@ -9,11 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from minreg.fill.sample import NOTE_TYPE, PROGRAMS, REPOSITORY, write_sample
 from minreg.fill.tree.writer import TreeWriter
 from minreg.oci.manifests import parse_manifest
-from minreg.oci.names import Digest
+from minreg.oci.names import OCI_LAYER_GZIP, Digest
 from minreg.oci.platforms import Platform
 from minreg.store.tree import RegistryTree
 
-INDEX = Digest.parse("sha256:ea6705a57dd403c197620dc89c97f09101309585559aafb966566a390306916b")
+INDEX = Digest.parse("sha256:9825cda7b31c9880f4bf5e389bad03e8b46aecf0f5a187e9dcc4585b77859e0f")
 
 
 class WriteSampleTests(SynchronousTestCase):
@@ -51,21 +52,24 @@ class WriteSampleTests(SynchronousTestCase):
             assert child.platform is not None
             architecture = child.platform.architecture
             [layer] = parse_manifest(self.read_manifest(child.digest)).layers
-            with tarfile.open(fileobj=io.BytesIO(self.read_blob(layer.digest))) as archive:
+            self.assertEqual(layer.media_type, OCI_LAYER_GZIP)
+            content = io.BytesIO(self.read_blob(layer.digest))
+            with tarfile.open(fileobj=content, mode="r:gz") as archive:
                 program = archive.extractfile("hello")
                 assert program is not None
                 self.assertEqual(program.read(), PROGRAMS[architecture])
                 self.assertEqual(archive.getmember("hello").mode, 0o755)
 
     def test_config(self) -> None:
-        """A config has the platform, the entry point and the diff_id of the layer."""
+        """A config has the platform, the entry point and the digest of the uncompressed layer."""
         index = parse_manifest(self.read_manifest("latest"))
         manifest = parse_manifest(self.read_manifest(index.manifests[1].digest))
         assert manifest.config is not None
         config = json.loads(self.read_blob(manifest.config.digest))
         self.assertEqual((config["os"], config["architecture"]), ("linux", "arm64"))
         self.assertEqual(config["config"]["Entrypoint"], ["/hello"])
-        self.assertEqual(config["rootfs"]["diff_ids"], [str(manifest.layers[0].digest)])
+        layer = gzip.decompress(self.read_blob(manifest.layers[0].digest))
+        self.assertEqual(config["rootfs"]["diff_ids"], [str(Digest.of(layer))])
 
     def test_referrer(self) -> None:
         """A note refers to the index."""

@@ -7,13 +7,15 @@ everywhere; ``tests/elf.py`` assembles them from instructions, and the tests com
 import base64
 import io
 import json
+import struct
 import tarfile
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from minreg.defaults import SAMPLE_REPOSITORY, SAMPLE_TAGS
 from minreg.fill.tree.writer import TreeWriter
-from minreg.oci.names import OCI_CONFIG, OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Digest
+from minreg.oci.names import OCI_CONFIG, OCI_EMPTY, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST, Digest
 
 PROGRAMS: Mapping[str, bytes] = {
     architecture: base64.b64decode(encoded)
@@ -70,7 +72,7 @@ def _write_image(tree: TreeWriter, architecture: str) -> dict[str, Any]:
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
         "config": _write_blob(tree, OCI_CONFIG, _as_json(config)),
-        "layers": [_write_blob(tree, OCI_LAYER, layer)],
+        "layers": [_write_blob(tree, OCI_LAYER_GZIP, _compress(layer))],
     }
     return {**_write_document(tree, manifest), "platform": platform}
 
@@ -89,10 +91,7 @@ def _write_note(tree: TreeWriter, subject: dict[str, Any]) -> None:
 
 
 def _make_layer(program: bytes) -> bytes:
-    """Return a layer with the program as ``/hello``.
-
-    It is not compressed: the output of compressors, and so the digest, depends on their version.
-    """
+    """Return a layer, uncompressed, with the program as ``/hello``."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         member = tarfile.TarInfo("hello")
@@ -100,6 +99,22 @@ def _make_layer(program: bytes) -> bytes:
         member.size = len(program)
         archive.addfile(member, io.BytesIO(program))
     return layer.getvalue()
+
+
+def _compress(content: bytes) -> bytes:
+    """Return content as a gzip member with one stored block.
+
+    Some clients, such as ``crane validate``, read compressed layers only. The output of
+    compressors, and so the digest of a layer, depends on their version; a stored block does not.
+    Source: RFC 1952, section 2.3; RFC 1951, section 3.2.4.
+
+    Args:
+        content: Up to 65,535 bytes.
+    """
+    size = len(content)
+    header = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
+    block = b"\x01" + struct.pack("<HH", size, size ^ 0xFFFF) + content
+    return header + block + struct.pack("<II", zlib.crc32(content), size)
 
 
 def _write_blob(tree: TreeWriter, media_type: str, content: bytes) -> dict[str, Any]:
