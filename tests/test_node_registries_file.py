@@ -78,6 +78,38 @@ class ReadRegistriesTests(SynchronousTestCase):
         for text in ("", "\n", "# nothing\n", "---\n", "{}", "mirrors:\nconfigs:\n", "\ufeff"):
             self.assertEqual(self.read(text), Registries())
 
+    def test_byte_order_mark_only(self) -> None:
+        """A file of just a byte-order mark is empty, in each encoding that K3s reads."""
+        for mark in (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"):
+            self.assertEqual(read_registries(mark), (Registries(), []))
+
+    def test_binary(self) -> None:
+        """A value or key that is tagged as binary is decoded as K3s decodes it."""
+        expected = self.read("mirrors: {docker.io: {endpoint: ['http://127.0.0.1:9080']}}")
+        url = "aHR0cDovLzEyNy4wLjAuMTo5MDgw"
+        lines = f"!!binary |\n      {url[:20]}\n      {url[20:]}\n"
+        for text in (
+            f"mirrors: {{docker.io: {{endpoint: [!!binary {url}]}}}}",
+            f"mirrors: {{docker.io: {{endpoint: [!!binary '{url}']}}}}",
+            f"mirrors: {{!!binary ZG9ja2VyLmlv: {{endpoint: [!!binary {url}]}}}}",
+            f"!!binary bWlycm9ycw==: {{docker.io: {{endpoint: [!!binary {url}]}}}}",
+            f"mirrors:\n  docker.io:\n    endpoint:\n    - {lines}",
+        ):
+            self.assertEqual(self.read(text), expected, text)
+
+    def test_binary_of_another_type(self) -> None:
+        """A binary value is text, also if it is empty or says true, and must be base64."""
+        self.assertEqual(
+            self.read("configs: {a: {auth: {username: !!binary ''}}}").configs["a"].auth, Auth()
+        )
+        for text in (
+            "mirrors: {a: {endpoint: [!!binary 'a b=']}}",
+            "mirrors: {a: {endpoint: [!!binary abc]}}",
+            "configs: {a: {tls: {insecure_skip_verify: !!binary true}}}",
+            "mirrors: {a: !!binary ''}",
+        ):
+            self.assert_problems(text, ("wrong-type", 1, True))
+
     def test_nothing_given(self) -> None:
         """No settings at all are something else than empty ones."""
         configs = self.read("configs: {a: {tls: , auth: ~}, b: {tls: {}, auth: {}}, c: }").configs

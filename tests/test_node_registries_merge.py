@@ -101,6 +101,12 @@ class BlockTests(MergeTestCase):
             '    - "http://127.0.0.1:9080"\r\n    - a\r\n',
         )
 
+    def test_byte_order_mark_only(self) -> None:
+        """A file of just a byte-order mark is filled as an empty one, in UTF-8."""
+        empty = merge(b"", WANTED).text
+        self.assertEqual(merge(b"\xff\xfe", WANTED).text, empty)
+        self.assertEqual(merge(b"\xef\xbb\xbf", WANTED).text, f"\ufeff{empty}")
+
     def test_order(self) -> None:
         """An endpoint is added before all others, or behind the one that it was named behind."""
         wanted = make_mirrors(["docker.io"], ["http://a", "http://b", "http://c"])

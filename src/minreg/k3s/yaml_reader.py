@@ -11,6 +11,8 @@ here, from the parser's events; that also bounds the nesting, and no tag can con
 A PyYAML that was built without libyaml has a parser of its own, which refuses tabs between values.
 """
 
+import base64
+import codecs
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -43,6 +45,9 @@ _LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset(["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"])
 _FALSE = frozenset(["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"])
+_BINARY = "tag:yaml.org,2002:binary"
+# yaml.v2 finds out the encoding from the mark, as libyaml does (``reader.c``).
+_BYTE_ORDER_MARKS = frozenset({codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE})
 _KINDS = {MappingNode: "a mapping", SequenceNode: "a list", ScalarNode: "a single value"}
 # A directive may only follow other directives and comments.
 _OTHER_VERSION = re.compile(r"\s*(?:(?:#|%(?!YAML)).*\n\s*)*(?<!.)%YAML\s(?!\s*1\.1(?!\S))")
@@ -168,7 +173,8 @@ class _Composer:
             case ScalarEvent():
                 end: Any = event.end_mark
                 style = event.style or None
-                self._add_node(ScalarNode("", event.value, start, end, style), event.anchor)
+                tag = _BINARY if event.tag == _BINARY else ""
+                self._add_node(ScalarNode(tag, event.value, start, end, style), event.anchor)
             case AliasEvent():
                 if event.anchor not in self._anchors:
                     raise YamlInvalid(position_of(event), f"there is no anchor &{event.anchor}")
@@ -291,13 +297,29 @@ class YamlReader:
         if not isinstance(node, ScalarNode):
             self._add_wrong_type(node, what, "a single value")
             return None
+        if node.tag == _BINARY:
+            return self._binary(node, what)
         return Located("" if is_null(node) else str(node.value), position_of(node))
+
+    def _binary(self, node: ScalarNode, what: str) -> Located | None:
+        """Decode a value that is tagged ``!!binary``.
+
+        Source: yaml.v2, ``decode.go``, which uses the strict base64 of Go. That ignores the ends
+        of lines, and nothing else.
+        """
+        encoded = node.value.replace("\r", "").replace("\n", "")
+        try:
+            text = base64.b64decode(encoded, validate=True).decode("utf-8", "replace")
+        except ValueError:
+            self._add_wrong_type(node, what, "base64, because it is tagged !!binary")
+            return None
+        return Located(text, position_of(node))
 
     def boolean(self, node: Node, what: str) -> bool:
         """Read a truth value, which is false for null."""
         if is_null(node):
             return False
-        if isinstance(node, ScalarNode) and node.style is None:
+        if isinstance(node, ScalarNode) and node.style is None and not node.tag:
             spelling = str(node.value)
             if spelling in _TRUE | _FALSE:
                 return spelling in _TRUE
@@ -357,6 +379,8 @@ class YamlReader:
             message = f"the file has {len(content)} bytes, more than the {MAX_BYTES} that are read"
             self.add_diagnostic("too-large", Position(1, 1), message)
             return None
+        if content in _BYTE_ORDER_MARKS:
+            return ""
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -373,7 +397,9 @@ class YamlReader:
 
 def is_null(node: Node) -> bool:
     """Return whether a node is null: empty, ``~`` or ``null``, without quotes."""
-    return isinstance(node, ScalarNode) and node.style is None and node.value in _NULLS
+    if not isinstance(node, ScalarNode) or node.tag == _BINARY:
+        return False
+    return node.style is None and node.value in _NULLS
 
 
 def position_of(node: Node | Event) -> Position:

@@ -144,7 +144,8 @@ class _MergePlan:
 
 
 def _insert(content: bytes, missing: Document) -> str:
-    text = content.decode("utf-8")
+    # It was read as YAML, so all that UTF-8 does not have is the mark of an empty file in UTF-16.
+    text = content.decode("utf-8", "ignore")
     byte_order_mark = "\ufeff" if text.startswith("\ufeff") else ""
     text = text.removeprefix(byte_order_mark)
     root = YamlReader().read(content)
