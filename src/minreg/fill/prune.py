@@ -20,6 +20,7 @@ from minreg.fill.tree.reader import TreeReader
 from minreg.fill.tree.writer import TreeWriter
 from minreg.fill.verify import needed_digests
 from minreg.oci.names import Digest, ImageReference
+from minreg.store.directory import METADATA
 from minreg.store.images import StoredImage
 from minreg.store.index import fallback_tag
 
@@ -193,9 +194,10 @@ class _Planner:
             )
 
     def _find_blobs(self, needed: Collection[Digest]) -> Iterator[tuple[str, int]]:
-        """Yield the blobs that no image needs, in each directory of blobs, and partial blobs."""
+        """Yield the blobs and metadata that no image needs, and partial blobs."""
         directories: dict[_Identity, str] = {}
-        for path in (BLOBS, *(f"{repository}/{BLOBS}" for repository in self._repositories)):
+        below = (f"{name}/{part}" for name in self._repositories for part in (BLOBS, METADATA))
+        for path in (BLOBS, *below):
             directories.setdefault(self._inner.identify(path), path)
         directories.pop(None, None)
         for path in directories.values():

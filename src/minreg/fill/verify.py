@@ -128,7 +128,7 @@ class Verification:
 
     def _find_problems(self, image: StoredImage, corrupt: Mapping[str, str]) -> Iterator[str]:
         yield from image.problems
-        for digest in image.blobs:
+        for digest in (*image.blobs, *image.metadata_blobs):
             path = self._real_path(image, digest)
             if path in corrupt:
                 yield corrupt[path]
@@ -141,9 +141,14 @@ class Verification:
         named = (*image.present, *image.absent)
         if self._platforms is None or not named:
             return
-        for platform in image.absent:
-            if is_requested(platform, self._platforms):
-                yield platform
+        for child in image.absent_manifests:
+            # "All platforms" are those that a registry can have.
+            if not self._platforms and child.digest in image.nondistributable:
+                continue
+            if child.platform is None or child.is_attestation:
+                continue
+            if is_requested(child.platform, self._platforms):
+                yield child.platform
         for requested in self._platforms:
             if find_best(named, requested) is None and not any(
                 is_requested(platform, [requested]) for platform in named
@@ -157,6 +162,10 @@ class Verification:
             for digest, blob in image.blobs.items():
                 if digest not in image.faulty:
                     files[self._real_path(image, digest)] = (digest, blob.size)
+            for digest, blob in image.metadata_blobs.items():
+                path = self._real_path(image, digest)
+                if os.path.isfile(path):
+                    files[path] = (digest, blob.size)
         return files
 
     def _real_path(self, image: StoredImage, digest: Digest) -> str:
@@ -177,4 +186,13 @@ class Verification:
 
 def needed_digests(images: Sequence[StoredImage]) -> set[Digest]:
     """Return the digests of all manifests and blobs of images."""
-    return {digest for image in images for digest in (*image.documents, *image.blobs)}
+    return {
+        digest
+        for image in images
+        for digest in (
+            *image.documents,
+            *image.blobs,
+            *(stored.digest for stored in image.metadata),
+            *image.metadata_blobs,
+        )
+    }

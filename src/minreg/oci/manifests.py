@@ -7,6 +7,7 @@ Source: OCI image-spec, manifest.md, image-index.md and descriptor.md.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ from minreg.oci.names import (
 from minreg.oci.platforms import UNKNOWN_OS, Platform, find_best
 from minreg.text import describe_json_error
 
+_NONDISTRIBUTABLE = re.compile(r"[.]nondistributable[.]|[.]foreign[.]")
 _LARGEST_SIZE = 2**63 - 1  # bytes: sizes are int64 (descriptor.md)
 _SCHEMA_1 = "it is a Docker schema 1 manifest, which no current client supports"
 
@@ -45,6 +47,7 @@ class Descriptor:
         platform: The platform of an image in an index, if the index states one.
         annotations: Its annotations.
         artifact_type: Its artifact type, or empty.
+        urls: Where else the content may be downloaded.
     """
 
     media_type: str
@@ -53,6 +56,16 @@ class Descriptor:
     platform: Platform | None = None
     annotations: Mapping[str, str] = attrs.field(factory=dict)
     artifact_type: str = ""
+    urls: tuple[str, ...] = ()
+
+    @property
+    def is_nondistributable(self) -> bool:
+        """Whether it is a layer that registries need not have, such as those of Windows.
+
+        Source: image-spec, layer.md, "Non-Distributable Layers"; Docker's image manifest
+        version 2, schema 2, for ``foreign`` layers and ``urls``.
+        """
+        return bool(self.urls) or _NONDISTRIBUTABLE.search(self.media_type) is not None
 
     @property
     def is_index(self) -> bool:
@@ -252,6 +265,7 @@ def _parse_descriptor(item: Any, where: str, malformed: list[str]) -> Descriptor
         _platform(item.get("platform")),
         _annotations(item),
         _text(item.get("artifactType")),
+        _urls(item.get("urls")),
     )
 
 
@@ -267,6 +281,10 @@ def _annotations(item: Mapping[str, Any]) -> Mapping[str, str]:
     if not isinstance(annotations, dict):
         return {}
     return {key: value for key, value in annotations.items() if isinstance(value, str)}
+
+
+def _urls(value: Any) -> tuple[str, ...]:
+    return tuple(url for url in value if isinstance(url, str)) if isinstance(value, list) else ()
 
 
 def _text(value: Any) -> str:

@@ -115,7 +115,7 @@ class _ImageCheck:
         """Yield what is wrong."""
         yield from map(self._with_tags, self.stored.problems)
         for absent in self.stored.absent_manifests:
-            yield f"its manifest for {absent.platform or 'all platforms'} is not here"
+            yield from self._check_absent(absent)
         children = dict(self._children())
         for stored in self.stored.manifests:
             child = children.get(stored.digest)
@@ -125,6 +125,20 @@ class _ImageCheck:
                 yield from self._check_index(stored.manifest)
             else:
                 yield from self._check_manifest(stored, None if child is None else child.platform)
+
+    def _check_absent(self, absent: Descriptor) -> Iterator[str]:
+        """Check whether a platform that is not here is needed.
+
+        If all platforms are, those are not that no registry needs to have.
+        """
+        platform = absent.platform or "all platforms"
+        if absent.digest in self.stored.nondistributable:
+            if self.platform is not None or not self.stored.present:
+                yield f"{platform} is not here: registries need not have its layers"
+        elif any(absent.digest == stored.digest for stored in self.stored.metadata):
+            yield f"its layers for {platform} are not here"
+        else:
+            yield f"its manifest for {platform} is not here"
 
     def _with_tags(self, problem: str) -> str:
         """Add existing tags to the problem of a tag that does not exist."""

@@ -16,6 +16,10 @@ from minreg.store.rooted import OpenedFile, RootedDirectory, is_file
 LARGEST_MANIFEST = 8 * 1024 * 1024
 """Bytes of a manifest that are read. Clients refuse manifests of more than about 4 MiB."""
 
+METADATA = ".metadata"
+"""The directory of a repository with the manifests of platforms whose layers are not stored. This
+is no valid name of a repository or tag."""
+
 _LARGEST_MANIFEST_IN_BLOBS = 4 * 1024 * 1024
 _CACHED_BYTES = 8 * 1024 * 1024
 _CACHED_BLOB_CHECKS = 4096
@@ -130,7 +134,8 @@ def _read(opened: OpenedFile, size: int = -1) -> bytes:
 class RepositoryDirectory:
     """The directory of one repository.
 
-    All paths are relative to it: ``manifests/<tag or digest>`` or ``blobs/<digest>``.
+    All paths are relative to it: ``manifests/<tag or digest>``, ``blobs/<digest>`` or
+    ``.metadata/<digest>``.
 
     Attributes:
         name: Its path below the root of the tree.

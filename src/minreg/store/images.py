@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import BinaryIO
 
 import attrs
@@ -46,10 +47,13 @@ class StoredImage:
         manifests: The manifests and indexes that exist.
         blobs: The descriptor of each config and layer, of the image and of its referrers.
         faulty: The blobs that do not exist, have another size or cannot be read.
-        absent_manifests: The manifests that an index names and that do not exist.
+        absent_manifests: The manifests that an index names and that do not exist, or exist
+            without their layers.
         problems: What is wrong with it, a sentence for each.
         is_readable: False if a manifest could not be read completely, so that there may be
             content of the image that is not listed here.
+        metadata: Those of ``absent_manifests`` that are stored without their layers.
+        nondistributable: Those of ``metadata`` that lack layers which registries need not have.
     """
 
     repository_path: str
@@ -61,6 +65,22 @@ class StoredImage:
     absent_manifests: tuple[Descriptor, ...]
     problems: tuple[str, ...]
     is_readable: bool
+    metadata: tuple[StoredManifest, ...] = ()
+    nondistributable: frozenset[Digest] = frozenset()
+
+    @property
+    def metadata_blobs(self) -> Mapping[Digest, Descriptor]:
+        """The blobs that belong to ``metadata``: the configs.
+
+        Other layers of a manifest that lacks one belong to it, too: they are not removed.
+        """
+        blobs: dict[Digest, Descriptor] = {}
+        for stored in self.metadata:
+            is_incomplete = stored.digest in self.nondistributable
+            for blob in stored.manifest.blobs:
+                if is_incomplete or blob is stored.manifest.config:
+                    blobs[blob.digest] = blob
+        return blobs
 
     @property
     def documents(self) -> Mapping[Digest, int]:
@@ -74,7 +94,7 @@ class StoredImage:
 
     @property
     def absent(self) -> tuple[Platform, ...]:
-        """The platforms that an index names and whose manifests do not exist."""
+        """The platforms that an index names and whose manifests or layers do not exist."""
         return tuple(
             child.platform
             for child in self.absent_manifests
@@ -162,6 +182,8 @@ class _ImageInspection:
         self._blobs: dict[Digest, Descriptor] = {}
         self._faulty: set[Digest] = set()
         self._absent: list[Descriptor] = []
+        self._metadata: dict[Digest, StoredManifest] = {}
+        self._nondistributable: set[Digest] = set()
         self._problems: list[str] = []
         self._is_readable = True
         self._depth = 0
@@ -183,6 +205,8 @@ class _ImageInspection:
             tuple(self._absent),
             tuple(self._problems),
             self._is_readable,
+            tuple(self._metadata.values()),
+            frozenset(self._nondistributable),
         )
 
     def _add(self, reference: str | Digest, platform: Platform | None) -> Digest:
@@ -194,7 +218,9 @@ class _ImageInspection:
         if digest in self._manifests:
             return digest
         own_platform = None if manifest.is_index else self._find_platform(manifest, platform)
-        self._manifests[digest] = StoredManifest(digest, content.size, manifest, own_platform)
+        stored = StoredManifest(digest, content.size, manifest, own_platform)
+        self._check_has_layers(stored, is_metadata=content.is_metadata)
+        self._manifests[digest] = stored
         self._check_malformed(digest, manifest)
         if manifest.is_index:
             self._add_children(manifest)
@@ -204,6 +230,28 @@ class _ImageInspection:
             for referrer in self._repository.list_referrers(digest):
                 self._add_child(referrer, "referrer, ")
         return digest
+
+    def _check_has_layers(self, stored: StoredManifest, *, is_metadata: bool) -> None:
+        """Check that a manifest is not stored without its layers.
+
+        An image of an index may lack layers that registries do not distribute.
+
+        Raises:
+            ContentNotFound: It is.
+        """
+        lacks_nondistributable = self._depth > 0 and any(
+            blob.is_nondistributable and self._is_missing(blob) for blob in stored.manifest.layers
+        )
+        if lacks_nondistributable:
+            self._nondistributable.add(stored.digest)
+        if is_metadata or lacks_nondistributable:
+            self._metadata[stored.digest] = stored
+            raise ContentNotFound(f"manifest {stored.digest} is here without its layers")
+
+    def _is_missing(self, blob: Descriptor) -> bool:
+        with suppress(ContentInvalid):
+            return self._repository.measure_blob(blob.digest) is None
+        return False
 
     def _check_malformed(self, digest: Digest, manifest: Manifest) -> None:
         """Report malformed descriptors, except the subject, which is not part of the image."""

@@ -72,6 +72,7 @@ class Content:
             seconds.
         by_namespace: Whether the request's namespace decided which repository this is from.
         modified: When its file was modified, in seconds since the epoch; None if it has none.
+        is_metadata: Whether it is a manifest that is stored without its layers.
     """
 
     file: BinaryIO
@@ -81,6 +82,7 @@ class Content:
     is_current: Callable[[], bool] | None = None
     by_namespace: bool = False
     modified: float | None = None
+    is_metadata: bool = False
 
     def close(self) -> None:
         """Close the file."""

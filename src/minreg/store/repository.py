@@ -9,6 +9,7 @@ one that repositories share. Trees made by K3s' air-gap script deviate from that
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import islice
 from typing import BinaryIO
 
 import attrs
@@ -18,6 +19,7 @@ from minreg.oci.manifests import Descriptor, ManifestInvalid, parse_manifest
 from minreg.oci.names import OCI_INDEX, OCTET_STREAM, Digest
 from minreg.store.cache import Dependencies, Fingerprint
 from minreg.store.directory import (
+    METADATA,
     ManifestCache,
     ParsedManifest,
     RepositoryDirectory,
@@ -42,6 +44,9 @@ from minreg.store.interfaces import (
     RepositorySummary,
 )
 from minreg.store.rooted import OpenedFile, RootedDirectory
+
+_MOST_PLATFORMS = 64
+"""Manifests that are read to name the platform of a missing layer."""
 
 
 @implementer(IRepository)
@@ -76,7 +81,12 @@ class TreeRepository:
         """See ``IRepository``."""
         if self._directory.exists(f"manifests/{digest}"):
             raise ContentNotFound(f"{digest} is a manifest, not a blob")
-        opened = self._open_blob_file(digest)
+        try:
+            opened = self._open_blob_file(digest)
+        except ContentInvalid:
+            raise
+        except ContentNotFound as error:
+            raise self._with_platform(error, digest) from None
         with opened.closed_on_failure():
             if self._directory.is_manifest(opened):
                 raise ContentNotFound(f"{digest} is a manifest, not a blob")
@@ -138,6 +148,27 @@ class TreeRepository:
         except FileNotFoundError:
             raise ContentNotFound(f"blob {digest} is not in this repository") from None
 
+    def _with_platform(self, error: ContentNotFound, digest: Digest) -> ContentNotFound:
+        """Return an error that names the platform of a missing layer, or the same one.
+
+        The manifests of platforms whose layers are not stored are served, too.
+        """
+        if not self._directory.exists(METADATA):
+            return error
+        index = self._snapshot().index
+        stored_elsewhere = (child for child in index.platforms if child not in index.paths)
+        for child in islice(stored_elsewhere, _MOST_PLATFORMS):
+            parsed = self._directory.read_if_valid(f"{METADATA}/{child}")
+            layers = () if parsed is None else parsed.manifest.layers
+            if any(layer.digest == digest for layer in layers):
+                platform = index.platforms[child]
+                return ContentNotFound(
+                    f"blob {digest} for {platform} is not in repository {self.name}: only the "
+                    "manifest and the config of that platform were stored",
+                    platform,
+                )
+        return error
+
     def _open_tag(self, tag: str) -> Content:
         try:
             opened = self._directory.open(f"manifests/{tag}")
@@ -178,7 +209,7 @@ class TreeRepository:
         return self._as_content(opened, path, digest, snapshot)
 
     def _open_digest_elsewhere(self, digest: Digest, snapshot: IndexSnapshot) -> Content:
-        """Open a manifest that is stored only under its tag or among the blobs.
+        """Open a manifest that is stored under its tag, among the blobs, or without its layers.
 
         Raises:
             ContentNotFound: It is not there either.
@@ -191,6 +222,11 @@ class TreeRepository:
             opened = self._directory.open_manifest_in_blobs(digest)
         if opened is not None:
             return self._as_content(opened, path, digest, snapshot)
+        path = f"{METADATA}/{digest}"
+        opened = self._open_if_exists(path)
+        if opened is not None:
+            content = self._as_content(opened, path, digest, snapshot)
+            return attrs.evolve(content, is_metadata=True)
         subject = index.referrers_indexes.get(digest)
         if subject is not None:
             return self._open_referrers(index, subject)
@@ -205,8 +241,9 @@ class TreeRepository:
 
     def _open_indexed(self, index: RepositoryIndex, digest: Digest) -> OpenedFile | None:
         path = index.paths.get(digest)
-        if path is None:
-            return None
+        return None if path is None else self._open_if_exists(path)
+
+    def _open_if_exists(self, path: str) -> OpenedFile | None:
         try:
             return self._directory.open(path)
         except FileNotFoundError:

@@ -42,6 +42,7 @@ def summarize_repository(
     """
     read = ((digest, directory.read_if_valid(path)) for digest, path in index.paths.items())
     manifests = {digest: parsed for digest, parsed in read if parsed is not None}
+    not_distributed = set(_find_not_distributed(directory, manifests))
     return RepositorySummary(
         tags=tuple(tags),
         platforms=tuple(sorted(set(_platforms(directory, index, manifests)), key=str)),
@@ -49,13 +50,29 @@ def summarize_repository(
         sizes={digest: max(sizes) for digest, sizes in index.blob_sizes.items()}
         | {digest: parsed.size for digest, parsed in manifests.items()},
         missing=sum(
-            not _is_complete(directory, digest, sizes)
+            digest not in not_distributed and not _is_complete(directory, digest, sizes)
             for digest, sizes in index.blob_sizes.items()
         ),
         broken=_count_broken_files(directory, manifests)
         + sum(_is_broken(parsed.manifest, manifests) for parsed in manifests.values()),
         changed=directory.status().st_mtime,
     )
+
+
+def _find_not_distributed(
+    directory: RepositoryDirectory, manifests: Mapping[Digest, ParsedManifest]
+) -> Iterator[Digest]:
+    """Yield the layers that do not exist, and that registries need not have.
+
+    An image of an index may lack them, as some images of Windows do.
+    """
+    listed = {child.digest for parsed in manifests.values() for child in parsed.manifest.manifests}
+    for digest, parsed in manifests.items():
+        for blob in parsed.manifest.layers if digest in listed else ():
+            if blob.is_nondistributable:
+                with suppress(ContentInvalid):
+                    if directory.measure_blob(blob.digest) is None:
+                        yield blob.digest
 
 
 def _count_images(manifests: Mapping[Digest, ParsedManifest]) -> int:

@@ -2,7 +2,8 @@
 
 Every blob is stored once, in ``<root>/blobs``. Each level of a repository's path has a link
 ``blobs -> ../blobs``, so that ``<repository>/blobs`` leads there too. Manifests and tags are in
-``<repository>/manifests``. Data that is not content is in ``<root>/.minreg``, which is no valid
+``<repository>/manifests``. The manifests of platforms whose layers are not stored are in
+``<repository>/.metadata``. Data that is not content is in ``<root>/.minreg``, which is no valid
 name of a repository or tag.
 """
 

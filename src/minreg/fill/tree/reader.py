@@ -83,9 +83,15 @@ class TreeReader:
         return status.st_dev, status.st_ino
 
     def read_manifest(
-        self, repository: str, reference: str | Digest
+        self, repository: str, reference: str | Digest, *, with_metadata: bool = False
     ) -> tuple[Digest, bytes] | None:
-        """Return the digest and bytes of a manifest or index; None if it is missing or invalid."""
+        """Return the digest and bytes of a manifest or index; None if it is missing or invalid.
+
+        Args:
+            repository: The repository.
+            reference: The tag or digest.
+            with_metadata: Whether to return a manifest that is stored without its layers, too.
+        """
         if not os.path.isdir(os.path.join(self.root, repository, MANIFESTS)):
             return None
         try:
@@ -93,6 +99,8 @@ class TreeReader:
         except (ContentNotFound, RepositoryNotFound):
             return None
         with content.file:
+            if content.is_metadata and not with_metadata:
+                return None
             return content.digest, content.file.read()
 
     def has_blob(self, repository: str, digest: Digest, size: int) -> bool:

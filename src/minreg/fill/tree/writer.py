@@ -13,6 +13,7 @@ from minreg.fill.tree.layout import BLOBS, MANIFESTS, PRIVATE, levels, parse_rep
 from minreg.fill.tree.reader import TreeReader
 from minreg.fill.tree.staging import AtomicFiles, PartialBlob, StagedBlob, make_directories
 from minreg.oci.names import Digest, NameInvalid, is_tag
+from minreg.store.directory import METADATA
 
 _LOCK_NAME = "lock"
 _MAX_HOLDER = 4096
@@ -153,7 +154,15 @@ class TreeWriter(AbstractContextManager["TreeWriter"]):
         digest = Digest.of(content, algorithm)
         self._prepare(repository)
         self.write_file_if_changed(f"{repository}/{MANIFESTS}/{digest}", content)
+        self.remove_file(f"{repository}/{METADATA}/{digest}")
         return digest
+
+    def write_metadata(self, repository: str, content: bytes, algorithm: str) -> None:
+        """Write a manifest whose layers are not stored, unless the repository has it."""
+        digest = Digest.of(content, algorithm)
+        self._prepare(repository)
+        if not self.contents.has_file(f"{repository}/{MANIFESTS}/{digest}", len(content)):
+            self.write_file_if_changed(f"{repository}/{METADATA}/{digest}", content)
 
     def tag(self, repository: str, tag: str, digest: Digest) -> bool:
         """Point a tag to a manifest; return whether it pointed to another one, or was missing.
@@ -202,6 +211,7 @@ class TreeWriter(AbstractContextManager["TreeWriter"]):
         with self._mutex:
             self._prepared.clear()
         self._remove_directory(f"{repository}/{MANIFESTS}")
+        self._remove_directory(f"{repository}/{METADATA}")
         for level in reversed(levels(parse_repository_path(repository))):
             with suppress(FileNotFoundError), self._directories.open(level) as directory:
                 if directory.list_names() == [BLOBS] and directory.read_link(BLOBS):

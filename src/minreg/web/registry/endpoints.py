@@ -61,6 +61,13 @@ class _ReferenceResource(RegistryResource):
         self._repository = repository
         self._text = text
 
+    def _detail(self, key: str, error: ContentNotFound) -> dict[str, Any]:
+        """Return the detail of an error, with the content's platform if that is known."""
+        detail: dict[str, Any] = {"name": self._repository.name, key: self._text}
+        if error.platform is not None:
+            detail["platform"] = error.platform.as_json()
+        return detail
+
 
 class BlobResource(_ReferenceResource):
     """``/v2/<name>/blobs/<digest>``: a config, a layer, or other content."""
@@ -74,7 +81,7 @@ class BlobResource(_ReferenceResource):
         try:
             content = await repository.fetch(request, repository.store.open_blob, digest)
         except ContentNotFound as error:
-            detail = {"name": repository.name, "digest": self._text}
+            detail = self._detail("digest", error)
             raise blob_unknown(str(error), detail) from None
         await send_content(request, content, IMMUTABLE, repository.disk)
 
@@ -97,16 +104,9 @@ class ManifestResource(_ReferenceResource):
         try:
             content = await repository.fetch(request, repository.store.open_manifest, reference)
         except ContentNotFound as error:
-            raise self._unknown(error) from None
+            raise manifest_unknown(str(error), self._detail("reference", error)) from None
         cache_control = IMMUTABLE if isinstance(reference, Digest) else REVALIDATE
         await send_content(request, content, cache_control, repository.disk)
-
-    def _unknown(self, error: ContentNotFound) -> RegistryError:
-        """Return the error for a missing manifest, with its platform if an index names it."""
-        detail: dict[str, Any] = {"name": self._repository.name, "reference": self._text}
-        if error.platform is not None:
-            detail["platform"] = error.platform.as_json()
-        return manifest_unknown(str(error), detail)
 
 
 def _parse_digest(text: str) -> Digest:
