@@ -10,7 +10,7 @@ from minreg.fill.resolve import ResolvedImage, Resolver, Selection
 from minreg.fill.tree.reader import TreeReader
 from minreg.fill.tree.writer import TreeWriter
 from minreg.fill.upstream.registry import Upstreams
-from minreg.oci.names import OCI_INDEX, OCI_MANIFEST, Digest, ImageReference, NameInvalid
+from minreg.oci.names import Digest, ImageReference, NameInvalid
 from minreg.oci.platforms import Platform
 from tests.canned import CannedTransport, MemoryRegistry, quick_retries
 
@@ -62,25 +62,6 @@ class ResolverTests(SynchronousTestCase):
         digest = f"sha256:{'0' * 64}"
         failure = self.assertRaises(UpstreamRefused, self.resolve, f"example.com/a@{digest}")
         self.assertIn("(status 404)", str(failure))
-
-    def add_referrer(self, subject: dict[str, Any], *tags: str) -> dict[str, Any]:
-        """Add an artifact that refers to something."""
-        config = self.registry.add_blob("a", "application/vnd.oci.empty.v1+json", b"{}")
-        document = {
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "config": config,
-            "layers": [config],
-            "subject": subject,
-        }
-        return self.registry.add_manifest("a", document, *tags)
-
-    def add_list_of_referrers(self, subject: dict[str, Any], *referrers: dict[str, Any]) -> None:
-        """Have the registry list referrers."""
-        listed = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list(referrers)}
-        self.registry.add_manifest("a", listed, "x")
-        content = self.registry.contents.pop("/v2/a/manifests/x")
-        self.registry.contents[f"/v2/a/referrers/{subject['digest']}"] = content
 
     def test_all_platforms(self) -> None:
         """Children come before their index, and shared blobs once."""
@@ -138,38 +119,6 @@ class ResolverTests(SynchronousTestCase):
         self.transport.sent.clear()
         self.assertEqual(str(self.resolve().root), moved["digest"])
         self.assertEqual([request.method for request in self.transport.sent], ["HEAD", "GET"])
-
-    def test_no_referrers(self) -> None:
-        """Referrers are not requested unless they are selected."""
-        self.resolve()
-        self.assertEqual(
-            [request.path for request in self.transport.sent if "referrers" in request.path], []
-        )
-
-    def test_referrers(self) -> None:
-        """Referrers come after the image, and their own referrers too."""
-        note = self.add_referrer(self.index)
-        fingerprint = self.add_referrer(note)
-        self.add_list_of_referrers(self.index, note)
-        self.add_list_of_referrers(note, fingerprint)
-        resolved = self.resolve(referrers=True, platforms=(AMD64,))
-        self.assertEqual(self.digests(resolved)[2:], [note["digest"], fingerprint["digest"]])
-
-    def test_fallback_tag(self) -> None:
-        """If a registry does not list referrers, the tag of the subject's digest is used."""
-        note = self.add_referrer(self.index)
-        tag = self.index["digest"].replace(":", "-")
-        listed = self.registry.add_index("a", note, tag=tag)
-        resolved = self.resolve(referrers=True, platforms=(AMD64,))
-        self.assertEqual(self.digests(resolved)[2:], [note["digest"], listed["digest"]])
-        self.assertEqual([tag for tag, _ in resolved.tags], [tag, "1"])
-
-    def test_signature_tags(self) -> None:
-        """Signatures under cosign's tags are included."""
-        tag = self.index["digest"].replace(":", "-") + ".sig"
-        fingerprint = self.add_referrer(self.index, tag)
-        resolved = self.resolve(referrers=True, platforms=(AMD64,))
-        self.assertIn((tag, Digest.parse(fingerprint["digest"])), resolved.tags)
 
     def test_too_many_manifests(self) -> None:
         """An index of too many manifests is refused."""

@@ -77,7 +77,7 @@ class DownloadTests(SynchronousTestCase):
     def test_shared_once(self) -> None:
         """Two images that share a layer are less than the sum of both."""
         said = self.download("-s", self.image("one"), self.image("two"))
-        self.assertIn("2 of 2 images complete: fetched 5 blobs", said)
+        self.assertIn("2 of 2 images complete: fetched 7 blobs", said)
         self.assertIn("reused 1 (300.", said)
 
     def test_again(self) -> None:
@@ -112,17 +112,17 @@ class DownloadTests(SynchronousTestCase):
         self.assertIn("0 of 1 image", self.download("-s", "-f", path, status=1))
 
     def test_signature(self) -> None:
-        """A signature that is tagged beside an image comes if referrers are wanted."""
+        """A signature that is tagged beside an image comes unless it is not wanted."""
         digest = Digest.of(self.upstream_manifest("one"))
         fingerprint = Layout(os.path.join(self.directory, "signature"))
         fingerprint.name(fingerprint.write_image("amd64", [b"signed"]))
         self.registry.push(fingerprint.directory, f"rancher/one:sha256-{digest.encoded}.sig")
-        self.download("-s", "--referrers", self.image("one"))
+        self.download("-s", self.image("one"))
         repository = RegistryTree(self.root).find_repository(None, "rancher/one")
         self.assertEqual(repository.list_tags(), [f"sha256-{digest.encoded}.sig", "v1"])
 
     def test_dry_run(self) -> None:
         """A dry run names the bytes, and writes nothing."""
         said = self.download("-s", "--dry-run", self.image("one"))
-        self.assertIn("would download 3 blobs (400.", said)
+        self.assertIn("would download 4 blobs (400.", said)
         self.assertFalse(os.path.exists(self.root))

@@ -52,7 +52,17 @@ from minreg.defaults import CHANNEL_URL, LOCAL_TREE, RELEASE_URL
     is_flag=True,
     help="Download attestations, such as provenance and SBOMs, too.",
 )
-@click.option("--referrers", is_flag=True, help="Download referrers, such as signatures, too.")
+@click.option(
+    "--referrers/--no-referrers",
+    default=True,
+    show_default=True,
+    help="Download referrers, such as signatures, too.",
+)
+@click.option(
+    "--sparse",
+    is_flag=True,
+    help="Download nothing of other platforms, not even their manifests and configs.",
+)
 @click.option(
     "--jobs",
     default=8,

@@ -26,7 +26,7 @@ from minreg.fill.upstream.registry import Upstreams
 from minreg.fill.upstream.retries import Retries
 from minreg.fill.upstream.transport import Transport
 from minreg.oci.names import ImageReference, NameInvalid, parse_host
-from minreg.text import count, format_size
+from minreg.text import count, format_size, printable
 
 
 @attrs.frozen
@@ -42,6 +42,7 @@ class DownloadOptions:
     skip_k3s: bool
     attestations: bool
     referrers: bool
+    sparse: bool
     jobs: int
     retries: int
     dry_run: bool
@@ -95,6 +96,7 @@ def _make_selection(options: DownloadOptions) -> Selection:
         trimmed=not options.no_trim,
         attestations=options.attestations,
         referrers=options.referrers,
+        metadata=not options.sparse,
     )
 
 
@@ -185,7 +187,7 @@ def _describe_plan(plan: Plan) -> None:
             if request.image is image
         ]
         blobs = f"{count(len(sizes), 'blob')} to download, {format_size(sum(sizes))}"
-        click.echo(f"{image.reference}: {blobs}")
+        click.echo(printable("; ".join([f"{image.reference}: {blobs}", *image.notes])))
     click.echo(
         f"would download {count(len(plan.missing), 'blob')} ({format_size(plan.fetch_bytes)}), "
         f"resume {format_size(plan.partial_bytes)} of earlier downloads, "

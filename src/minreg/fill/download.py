@@ -8,7 +8,7 @@
    tag never names an incomplete image, even if the download is killed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from threading import Event as ThreadEvent
@@ -17,6 +17,7 @@ import attrs
 
 from minreg.fill.errors import ContentMismatch, FillError, UpstreamRefused, UpstreamUnavailable
 from minreg.fill.fetch import BlobFetch, FetchedBlob
+from minreg.fill.optional_parts import OptionalParts
 from minreg.fill.plan import BlobRequest, BlobSource, FetchResult, MissingBlob, Plan, make_plan
 from minreg.fill.progress import (
     BlobAdvanced,
@@ -56,6 +57,7 @@ class ImageTracker:
         self.failed = [str(reference) for reference in plan.failures]
         """The references of the images that are not in the tree."""
         self._reasons: dict[ImageReference, str] = {}
+        self._lost: dict[ImageReference, dict[Digest, str]] = {}
         self._pending: dict[ImageReference, set[Digest]] = {
             image.reference: set() for image in plan.images
         }
@@ -76,8 +78,10 @@ class ImageTracker:
             pending = self._pending[image.reference]
             pending.discard(digest)
             reason = result.reason_for(request)
-            if reason:
+            if reason and digest in image.required_blobs:
                 self._reasons.setdefault(image.reference, reason)
+            elif reason:
+                self._lost.setdefault(image.reference, {})[digest] = reason
             if not pending:
                 self._end(image, had_missing_blobs=True)
 
@@ -85,32 +89,55 @@ class ImageTracker:
         name = str(image.reference)
         reason = self._reasons.get(image.reference, "")
         is_new = False
+        lost = self._lost.get(image.reference, {})
         if not reason:
             try:
-                is_new = add_image(image, self._tree) or had_missing_blobs
+                is_new = add_image(image, self._tree, lost) or had_missing_blobs
             except FillError as error:
                 reason = str(error)
         if reason:
             self.failed.append(name)
-        self._show(ImageEnded(name, is_new=is_new, reason=reason))
+        notes = (*image.notes, *_list_notes(image, lost))
+        self._show(ImageEnded(name, is_new=is_new, reason=reason, notes=notes))
 
 
-def add_image(image: ResolvedImage, tree: TreeWriter) -> bool:
+def _list_notes(image: ResolvedImage, lost: Mapping[Digest, str]) -> Iterator[str]:
+    """Yield a line for each optional part that lacks a blob."""
+    for part in image.optional:
+        reasons = [lost[blob.digest] for blob in part.blobs if blob.digest in lost]
+        if reasons:
+            yield f"without {part.name} ({reasons[0]})"
+
+
+def add_image(
+    image: ResolvedImage, tree: TreeWriter, lost: Container[Digest] = frozenset()
+) -> bool:
     """Write an image whose blobs are in the tree; return whether that changed the tree.
 
     Manifests are written before the indexes that name them, and tags last.
+
+    Args:
+        image: The image.
+        tree: The tree.
+        lost: Blobs that are not in the tree. The optional parts that need them are left out.
 
     Raises:
         TreeNotWritable, ManifestMissing: The image could not be written.
     """
     repository = image.repository_path
     existing = tree.contents.read_manifest(repository, image.reference.tag or image.root)
-    for blob in image.blobs:
+    parts = [part for part in image.optional if all(b.digest not in lost for b in part.blobs)]
+    for blob in (*image.required_blobs.values(), *(b for part in parts for b in part.blobs)):
         tree.link_blob(repository, blob.digest, blob.size)
     for fetched in image.manifests:
         tree.write_manifest(repository, fetched.content, fetched.digest.algorithm)
+    for part in parts:
+        for fetched in part.manifests:
+            write = tree.write_metadata if part.is_metadata else tree.write_manifest
+            write(repository, fetched.content, fetched.digest.algorithm)
     record_provenance(tree, repository, image.reference)
-    changed_tags = [tree.tag(repository, tag, digest) for tag, digest in image.tags]
+    tags = (*(tag for part in parts for tag in part.tags), *image.tags)
+    changed_tags = [tree.tag(repository, tag, digest) for tag, digest in tags]
     return any(changed_tags) or existing is None
 
 
@@ -142,6 +169,7 @@ class Download:
         self._contents = TreeReader(root)
         self._network = network
         self._resolver = Resolver(network.upstreams, self._contents, selection)
+        self._optional_parts = OptionalParts(self._contents, selection)
         self._show = show
         self._fetched: list[FetchedBlob] = []
 
@@ -155,7 +183,14 @@ class Download:
         hosts = tuple(dict.fromkeys(reference.address for reference in references))
         self._show(Resolving(len(references), hosts, self._network.retries.attempts))
         with self._run_pool() as pool:
-            plan = make_plan(references, self._resolver.resolve, self._contents, pool, free_space)
+            plan = make_plan(
+                references,
+                self._resolver.resolve,
+                self._optional_parts.add,
+                contents=self._contents,
+                pool=pool,
+                free_space=free_space,
+            )
         self._show(
             Planned(
                 len(plan.images) + len(plan.failures),

@@ -8,6 +8,7 @@ another image: each repository that is said to have the blob is tried, with each
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from typing import TypeVar
 
 import attrs
 
@@ -19,6 +20,8 @@ from minreg.fill.upstream.registry import Upstream
 from minreg.oci.manifests import Descriptor
 from minreg.oci.names import Digest, ImageReference, NameInvalid
 from minreg.text import format_size
+
+_Argument = TypeVar("_Argument")
 
 
 @attrs.frozen
@@ -140,6 +143,8 @@ class _Candidate:
 def make_plan(
     references: Sequence[ImageReference],
     resolve: Callable[[ImageReference], ResolvedImage],
+    add_optional: Callable[[ResolvedImage], ResolvedImage],
+    *,
     contents: TreeReader,
     pool: Executor,
     free_space: int | None = None,
@@ -149,31 +154,42 @@ def make_plan(
     Args:
         references: The images; duplicates are ignored.
         resolve: Returns the manifests of an image, or raises FillError or NameInvalid.
+        add_optional: Returns an image with its optional parts, or raises FillError.
         contents: The tree.
         pool: The threads to resolve in.
         free_space: The number of bytes that may be written; None for no limit.
     """
-    futures = {
-        reference: pool.submit(resolve, reference) for reference in dict.fromkeys(references)
-    }
-    images: list[ResolvedImage] = []
     failures: dict[ImageReference, str] = {}
+    unique = dict.fromkeys(references)
+    images = _run_all(pool, resolve, {reference: reference for reference in unique}, failures)
+    failures |= _find_contradictions(images)
+    failures |= _find_name_conflicts(images, contents)
+    accepted = {image.reference: image for image in images if image.reference not in failures}
+    images = _run_all(pool, add_optional, accepted, failures)
+    candidates = [_Candidate(image, _find_missing(image, contents)) for image in images]
+    if free_space is not None:
+        failures |= _find_too_large(candidates, contents, free_space)
+    fitting = [candidate for candidate in candidates if candidate.image.reference not in failures]
+    return _combine(fitting, failures, contents)
+
+
+def _run_all(
+    pool: Executor,
+    function: Callable[[_Argument], ResolvedImage],
+    arguments: Mapping[ImageReference, _Argument],
+    failures: dict[ImageReference, str],
+) -> list[ResolvedImage]:
+    """Call a function for each image in parallel; return the results, and add the failures."""
+    futures = {
+        reference: pool.submit(function, argument) for reference, argument in arguments.items()
+    }
+    images = []
     for reference, future in futures.items():
         try:
             images.append(future.result())
         except (FillError, NameInvalid) as error:
             failures[reference] = str(error)
-    failures |= _find_contradictions(images)
-    failures |= _find_name_conflicts(images, contents)
-    candidates = [
-        _Candidate(image, _find_missing(image, contents))
-        for image in images
-        if image.reference not in failures
-    ]
-    if free_space is not None:
-        failures |= _find_too_large(candidates, contents, free_space)
-    accepted = [candidate for candidate in candidates if candidate.image.reference not in failures]
-    return _combine(accepted, failures, contents)
+    return images
 
 
 def _find_missing(image: ResolvedImage, contents: TreeReader) -> tuple[Descriptor, ...]:

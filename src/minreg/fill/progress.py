@@ -93,12 +93,14 @@ class BlobEnded:
 class ImageEnded:
     """The download of an image ended. ``reason`` is why it failed; empty if it is complete.
 
-    ``is_new`` is False if the tree had the same image before.
+    ``is_new`` is False if the tree had the same image before. ``notes`` say what it lacks all the
+    same: platforms that the registry does not have, metadata, or referrers.
     """
 
     image: str
     is_new: bool
     reason: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -274,7 +276,8 @@ def describe(event: Event) -> list[str]:
 def _describe_image(event: ImageEnded) -> str:
     if event.reason:
         return f"{event.image}: FAILED: {event.reason}"
-    return f"{event.image}: {'complete' if event.is_new else 'already complete'}"
+    state = "complete" if event.is_new else "already complete"
+    return "; ".join([f"{event.image}: {state}", *event.notes])
 
 
 def _describe_summary(event: Summary) -> list[str]:

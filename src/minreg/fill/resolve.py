@@ -3,7 +3,7 @@
 Manifests that the tree has are read from it, and the others are downloaded. Blobs are not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import attrs
 
@@ -15,15 +15,22 @@ from minreg.fill.upstream.registry import MAX_MANIFEST, FetchedManifest, Upstrea
 from minreg.oci.manifests import Descriptor, Manifest, parse_manifest
 from minreg.oci.names import Digest, ImageReference
 from minreg.oci.platforms import Platform
-from minreg.store.index import fallback_tag
 from minreg.text import format_size, name_some
 
-_MAX_DEPTH = 4
-_MAX_MANIFESTS = 1000
+MAX_DEPTH = 4
+"""Levels of indexes within indexes, and of referrers of referrers."""
+
+MAX_MANIFESTS = 1000
+"""Manifests of one image, and of its optional parts."""
+
 # The manifests of all images are in memory until the blobs are there, so each image is limited.
-_MAX_BYTES = 2 * MAX_MANIFEST
-# The suffixes of cosign's tags for signatures, attestations and bills of materials.
-_SIGNATURE_TAGS = ("sig", "att", "sbom")
+MAX_BYTES = 2 * MAX_MANIFEST
+"""Bytes of the manifests of one image, and of its optional parts."""
+
+_NOT_DISTRIBUTED = (
+    "the registry does not have its layers, and need not: they are not distributable, as is usual "
+    "for Windows; choose another platform"
+)
 
 
 @attrs.frozen
@@ -32,12 +39,30 @@ class Selection:
 
     ``platforms`` is empty for all. If ``trimmed``, the name of the repository is without the
     registry's host. ``attestations`` are BuildKit's, ``referrers`` include signatures.
+    ``metadata`` are the manifests and configs of the platforms that are not selected.
     """
 
     platforms: tuple[Platform, ...] = ()
     trimmed: bool = True
     attestations: bool = False
     referrers: bool = False
+    metadata: bool = False
+
+
+@attrs.frozen
+class OptionalPart:
+    """Manifests with their blobs and tags, without which an image is complete, too.
+
+    They are all written, or none of them. ``manifests`` are in the order to write them. ``name``
+    describes the part in a message. If ``is_metadata``, the manifests are of platforms whose
+    layers are not downloaded.
+    """
+
+    name: str
+    manifests: tuple[FetchedManifest, ...]
+    blobs: tuple[Descriptor, ...]
+    tags: tuple[tuple[str, Digest], ...] = ()
+    is_metadata: bool = False
 
 
 @attrs.frozen
@@ -46,6 +71,8 @@ class ResolvedImage:
 
     ``repository_path`` is the path of its repository below the root. ``manifests`` are in the
     order to write them: each after those that it names. ``tags`` are set in their order.
+    ``undistributed`` are the images of its indexes that lack layers which registries need not
+    have. ``notes`` say what cannot be downloaded of its optional parts, and why.
     """
 
     reference: ImageReference
@@ -54,16 +81,23 @@ class ResolvedImage:
     root: Digest
     manifests: tuple[FetchedManifest, ...]
     tags: tuple[tuple[str, Digest], ...]
+    undistributed: tuple[Descriptor, ...] = ()
+    optional: tuple[OptionalPart, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def required_blobs(self) -> Mapping[Digest, Descriptor]:
+        """The configs and layers of ``manifests``."""
+        return {blob.digest: blob for fetched in self.manifests for blob in fetched.manifest.blobs}
 
     @property
     def blobs(self) -> Iterator[Descriptor]:
-        """The configs and layers, each once."""
-        digests = set()
-        for fetched in self.manifests:
-            for blob in fetched.manifest.blobs:
-                if blob.digest not in digests:
-                    digests.add(blob.digest)
-                    yield blob
+        """The configs and layers, each once, those of the optional parts last."""
+        blobs = dict(self.required_blobs)
+        for part in self.optional:
+            for blob in part.blobs:
+                blobs.setdefault(blob.digest, blob)
+        yield from blobs.values()
 
 
 class Resolver:
@@ -105,13 +139,13 @@ class _Resolution:
         selection: Selection,
     ) -> None:
         self._reference = reference
-        self._repository_path = repository_path
+        self._path = repository_path
         self._upstream = upstream
         self._contents = contents
         self._selection = selection
         self._manifests: dict[Digest, FetchedManifest] = {}
         self._size = 0
-        self._tags: list[tuple[str, Digest]] = []
+        self._undistributed: dict[Digest, Descriptor] = {}
 
     def run(self) -> ResolvedImage:
         try:
@@ -120,19 +154,18 @@ class _Resolution:
             if error.status == 404 and self._reference.digest is None:
                 raise self._with_other_tags(error) from None
             raise
-        self._add(root, _MAX_DEPTH)
-        if self._selection.referrers:
-            for digest in list(self._manifests):
-                self._add_referrers(digest, _MAX_DEPTH)
-        if self._reference.tag:
-            self._tags.append((self._reference.tag, root.digest))
+        if not root.manifest.is_index and self._lacks_layers(root.manifest):
+            raise UpstreamRefused(f"{self._reference}: {_NOT_DISTRIBUTED}")
+        self._add(root, MAX_DEPTH)
+        tag = self._reference.tag
         return ResolvedImage(
             self._reference,
-            self._repository_path,
+            self._path,
             self._upstream,
             root.digest,
             tuple(self._manifests.values()),
-            tuple(self._tags),
+            ((tag, root.digest),) if tag else (),
+            tuple(self._undistributed.values()),
         )
 
     def _with_other_tags(self, error: UpstreamRefused) -> UpstreamRefused:
@@ -156,35 +189,52 @@ class _Resolution:
         if self._reference.digest is not None:
             return self._read(self._reference.digest)
         tag = self._reference.tag
-        if self._contents.read_manifest(self._repository_path, tag) is not None:
+        if self._contents.read_manifest(self._path, tag) is not None:
             digest = self._upstream.find_digest(self._reference.repository, tag)
             if digest is not None:
                 return self._read(digest)
         return self._upstream.read_manifest(self._reference.repository, tag)
 
     def _read(self, digest: Digest) -> FetchedManifest:
-        existing = self._contents.read_manifest(self._repository_path, digest)
-        if existing is not None:
-            return FetchedManifest(digest, existing[1], parse_manifest(existing[1]))
-        return self._upstream.read_manifest(self._reference.repository, digest)
+        return read_manifest(self._contents, self._upstream, self._reference, self._path, digest)
 
     def _add(self, fetched: FetchedManifest, depth: int) -> None:
         """Add a manifest, after those that it names; ``depth`` is how many levels may follow."""
         if fetched.digest in self._manifests:
             return
-        if len(self._manifests) >= _MAX_MANIFESTS:
-            raise UpstreamRefused(f"{self._reference} has more than {_MAX_MANIFESTS} manifests")
+        if len(self._manifests) >= MAX_MANIFESTS:
+            raise UpstreamRefused(f"{self._reference} has more than {MAX_MANIFESTS} manifests")
         self._size += len(fetched.content)
-        if self._size > _MAX_BYTES:
-            limit = format_size(_MAX_BYTES)
+        if self._size > MAX_BYTES:
+            limit = format_size(MAX_BYTES)
             raise UpstreamRefused(f"{self._reference} has more than {limit} of manifests")
-        for child in self._select_children(fetched.manifest):
+        self._add_children(fetched.manifest, depth)
+        self._manifests[fetched.digest] = fetched
+
+    def _add_children(self, index: Manifest, depth: int) -> None:
+        children = self._select_children(index)
+        for child in children:
             if depth == 0:
                 raise UpstreamRefused(
-                    f"{self._reference} has indexes nested more than {_MAX_DEPTH} levels deep"
+                    f"{self._reference} has indexes nested more than {MAX_DEPTH} levels deep"
                 )
-            self._add(self._read(child.digest), depth - 1)
-        self._manifests[fetched.digest] = fetched
+            fetched = self._read(child.digest)
+            if self._lacks_layers(fetched.manifest):
+                self._undistributed[child.digest] = child
+            else:
+                self._add(fetched, depth - 1)
+        if children and all(child.digest in self._undistributed for child in children):
+            names = ", ".join(str(child.platform or child.digest) for child in children)
+            raise UpstreamRefused(f"{self._reference} for {names}: {_NOT_DISTRIBUTED}")
+
+    def _lacks_layers(self, manifest: Manifest) -> bool:
+        """Return whether neither tree nor registry has a layer that registries need not have."""
+        return any(
+            blob.is_nondistributable
+            and not self._contents.has_blob(self._path, blob.digest, blob.size)
+            and not self._upstream.has_blob(self._reference.repository, blob.digest)
+            for blob in manifest.layers
+        )
 
     def _select_children(self, manifest: Manifest) -> list[Descriptor]:
         selection = self._selection
@@ -195,30 +245,20 @@ class _Resolution:
         except UpstreamRefused as error:
             raise UpstreamRefused(f"{self._reference}: {error}") from None
 
-    def _add_referrers(self, subject: Digest, depth: int) -> None:
-        """Add the referrers of a manifest, and the referrers of these.
 
-        They are listed by the registry, or under a tag made of the subject's digest (OCI
-        distribution-spec, "Referrers Tag Schema"). cosign has tags of its own.
-        """
-        referrers = self._upstream.list_referrers(self._reference.repository, subject)
-        if referrers is None:
-            referrers = self._add_tag(fallback_tag(subject))
-        for suffix in _SIGNATURE_TAGS:
-            self._add_tag(f"{fallback_tag(subject)}.{suffix}")
-        for referrer in referrers.manifest.manifests if referrers is not None else ():
-            if referrer.digest not in self._manifests and depth > 0:
-                self._add(self._read(referrer.digest), depth - 1)
-                self._add_referrers(referrer.digest, depth - 1)
+def read_manifest(
+    contents: TreeReader,
+    upstream: Upstream,
+    reference: ImageReference,
+    repository_path: str,
+    digest: Digest,
+) -> FetchedManifest:
+    """Return a manifest of an image's repository, from the tree if that has it.
 
-    def _add_tag(self, tag: str) -> FetchedManifest | None:
-        """Add a tag and its manifest, and return the manifest; None if there is no such tag."""
-        try:
-            fetched = self._upstream.read_manifest(self._reference.repository, tag)
-        except UpstreamRefused as error:
-            if error.status == 404:
-                return None
-            raise
-        self._add(fetched, _MAX_DEPTH)
-        self._tags.append((tag, fetched.digest))
-        return fetched
+    Raises:
+        UpstreamRefused, UpstreamUnavailable, ContentMismatch: It cannot be downloaded.
+    """
+    existing = contents.read_manifest(repository_path, digest, with_metadata=True)
+    if existing is not None:
+        return FetchedManifest(digest, existing[1], parse_manifest(existing[1]))
+    return upstream.read_manifest(reference.repository, digest)

@@ -92,6 +92,20 @@ class Upstream:
             return response, url
         raise self._refusal(response.status, self._read_reason(response, url), url)
 
+    def has_blob(self, repository: str, digest: Digest) -> bool:
+        """Return whether the registry says that it has a blob.
+
+        Raises:
+            UpstreamUnavailable: All attempts failed.
+        """
+        path = f"{repository}/blobs/{digest}"
+        try:
+            response, _ = self._retries.run(lambda: self._send("HEAD", path, repository, {}))
+        except UpstreamRefused:
+            return False
+        discard(response)
+        return response.status == 200
+
     def list_referrers(self, repository: str, digest: Digest) -> FetchedManifest | None:
         """Return the index of a manifest's referrers; None if the registry has no such list."""
         return self._retries.run(lambda: self._list_referrers(repository, digest))

@@ -196,6 +196,7 @@ _MAX_DRAIN = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Besides all from 500 on. Proxies answer 499 when the client closed its connection.
 _TRANSIENT = frozenset({408, 429, 499})
+_NOT_IMPLEMENTED = 501
 
 
 class Transport:
@@ -369,7 +370,8 @@ def discard(response: Response) -> None:
 
 def check_available(response: Response, url: str) -> None:
     """Raise UpstreamUnavailable if the status of a response says that a retry may help."""
-    if response.status < 500 and response.status not in _TRANSIENT:
+    is_transient = response.status >= 500 and response.status != _NOT_IMPLEMENTED
+    if not is_transient and response.status not in _TRANSIENT:
         return
     discard(response)
     wait = retry_after_seconds(response.headers.get("Retry-After", ""), time.time())
