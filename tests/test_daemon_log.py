@@ -46,4 +46,12 @@ class EndOfInputTests(SynchronousTestCase):
             def stop(self) -> None:
                 raise ReactorNotRunning
 
-        EndOfInput(_Stopping()).connectionLost(Failure(ConnectionDone()))
+        EndOfInput(_Stopping(), lambda: False).connectionLost(Failure(ConnectionDone()))
+
+    def test_signal_before(self) -> None:
+        """The reactor of a worker that a signal has stopped is not stopped again."""
+        reactor = MemoryReactorClock()
+        EndOfInput(reactor, lambda: True).connectionLost(Failure(ConnectionDone()))
+        self.assertFalse(reactor.hasStopped)
+        EndOfInput(reactor, lambda: False).connectionLost(Failure(ConnectionDone()))
+        self.assertTrue(reactor.hasStopped)

@@ -19,12 +19,13 @@ class SignalsTests(SynchronousTestCase):
             self.addCleanup(signal.signal, number, signal.getsignal(number))
         signal.signal(signal.SIGTERM, lambda _number, _frame: self.seen.append("stop"))
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        Signals(
+        self.signals = Signals(
             self.waiting.append,
             lambda call: call(),
             lambda: self.seen.append("reload"),
             lambda: self.seen.append("hurry"),
-        ).startService()
+        )
+        self.signals.startService()
 
     def run_reactor(self) -> None:
         """Let the reactor have begun."""
@@ -44,6 +45,14 @@ class SignalsTests(SynchronousTestCase):
         for _ in range(3):
             signal.raise_signal(signal.SIGTERM)
         self.assertEqual(self.seen, ["stop", "hurry", "hurry"])
+
+    def test_stopping_already(self) -> None:
+        """A process that stops for another reason is not stopped twice by a signal."""
+        self.run_reactor()
+        self.assertFalse(self.signals.begin_stop())
+        signal.raise_signal(signal.SIGTERM)
+        self.assertEqual(self.seen, ["hurry"])
+        self.assertTrue(self.signals.begin_stop())
 
     def test_ignored(self) -> None:
         """A signal that was ignored at the start stays ignored."""

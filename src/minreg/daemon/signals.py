@@ -43,6 +43,11 @@ class Signals(Service):
         signal.signal(signal.SIGHUP, self._handle_hangup)
         self._when_running(self._take_over)
 
+    def begin_stop(self) -> bool:
+        """Record that the process is told to stop; return whether it was told that before."""
+        is_stopping, self._is_stopping = self._is_stopping, True
+        return is_stopping
+
     def _take_over(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             first = signal.getsignal(number)
@@ -52,11 +57,10 @@ class Signals(Service):
 
     def _stop_once(self, first: Handler) -> Handler:
         def handle(number: int, frame: FrameType | None) -> None:
-            if self._is_stopping:
+            if self.begin_stop():
                 self._in_reactor(self._force_stop)
-                return
-            self._is_stopping = True
-            first(number, frame)
+            else:
+                first(number, frame)
 
         return handle
 

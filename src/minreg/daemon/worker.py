@@ -6,6 +6,7 @@ A module of its own, because ``minreg.daemon.workers`` starts it as a program.
 import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -21,10 +22,17 @@ from minreg.settings import ListenEndpoint, Settings
 
 @implementer(IReadDescriptor)
 class EndOfInput:
-    """Stops the reactor at the end of standard input, when the main process has ended."""
+    """Stops the reactor at the end of standard input, when the main process has ended.
 
-    def __init__(self, reactor: Any) -> None:
+    Args:
+        reactor: The reactor.
+        begin_stop: Records that the process is told to stop, so that a signal that follows does
+            not stop the reactor again; returns whether it was told that before.
+    """
+
+    def __init__(self, reactor: Any, begin_stop: Callable[[], bool]) -> None:
         self._reactor = reactor
+        self._begin_stop = begin_stop
 
     def fileno(self) -> int:
         """Return the descriptor of standard input."""
@@ -46,6 +54,9 @@ class EndOfInput:
     def _end(self) -> None:
         self._reactor.removeReader(self)
         # It may have been told to stop by a signal, and then learns of this while it does.
+        if self._begin_stop():
+            return
+        # That signal may have come before it had a handler of its own.
         with suppress(ReactorNotRunning):
             self._reactor.stop()
 
@@ -90,15 +101,16 @@ def main() -> None:
     store, disk = assembly.make_store(settings), assembly.make_disk(reactor)
     site, _ = assembly.make_all_sites(settings, store, disk, reactor)
     registry = service.RegistryService(site, endpoints, "", observer)
-    signals.Signals(
+    handlers = signals.Signals(
         reactor.callWhenRunning,
         IReactorFromThreads(reactor).callFromThread,
         _ignore_reload,
         registry.force_stop,
-    ).setServiceParent(registry)
+    )
+    handlers.setServiceParent(registry)
     registry.startService()
     reactor.addSystemEventTrigger("before", "shutdown", registry.stopService)
-    IReactorFDSet(reactor).addReader(EndOfInput(reactor))
+    IReactorFDSet(reactor).addReader(EndOfInput(reactor, handlers.begin_stop))
     reactor.run()
 
 
