@@ -173,6 +173,38 @@ class UpstreamTests(SynchronousTestCase):
         self.registry.faults[path] = [Canned(200, b"<html>")]
         self.assertIsNone(self.upstream.list_referrers("a", self.digest))
         self.registry.contents[path] = (OCI_INDEX, b'{"schemaVersion":2,"manifests":[]}')
+        self.assertEqual(self.upstream.list_referrers("a", self.digest), [])
+
+    def add_page(self, number: int, link: str) -> None:
+        """Add a page of a list of referrers with one referrer, and a link to the next page."""
+        path = f"/v2/a/referrers/{self.digest}"
+        referrer = {"mediaType": OCI_MANIFEST, "digest": str(Digest.of(b"%d" % number)), "size": 1}
+        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [referrer]}
+        headers = (
+            {"Content-Type": OCI_INDEX, "Link": link} if link else {"Content-Type": OCI_INDEX}
+        )
+        pages = self.registry.faults.setdefault(path, [])
+        pages.append(Canned(200, json.dumps(index).encode(), headers))
+
+    def test_pages_of_referrers(self) -> None:
+        """All pages of a list are read (google/go-containerregistry#2446)."""
+        path = f"/v2/a/referrers/{self.digest}"
+        self.add_page(1, f'<{path}?n=1&last=x>; rel="next"')
+        self.add_page(2, f"<https://example.com{path}?n=1&last=y>; foo=bar; rel=next")
+        self.add_page(3, '</v2/a/x>; rel="prev"')
         listed = self.upstream.list_referrers("a", self.digest)
         assert listed is not None
-        self.assertEqual(listed.manifest.manifests, ())
+        self.assertEqual(
+            [referrer.digest for referrer in listed], [Digest.of(b"%d" % n) for n in (1, 2, 3)]
+        )
+
+    def test_invalid_pages_of_referrers(self) -> None:
+        """A list that is not complete, is endless or continues elsewhere is an error."""
+        path = f"/v2/a/referrers/{self.digest}"
+        self.add_page(1, f'<{path}?last=x>; rel="next"')
+        self.assertRaises(UpstreamRefused, self.upstream.list_referrers, "a", self.digest)
+        self.add_page(1, f'<https://evil.example{path}>; rel="next"')
+        self.assertRaises(UpstreamRefused, self.upstream.list_referrers, "a", self.digest)
+        for _ in range(100):
+            self.add_page(1, f'<{path}?last=x>; rel="next"')
+        self.assertRaises(UpstreamRefused, self.upstream.list_referrers, "a", self.digest)

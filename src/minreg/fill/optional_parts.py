@@ -163,13 +163,12 @@ class _PartSearch:
 
         def add() -> None:
             listed = self._upstream.list_referrers(self._repository, subject)
-            is_tagged = listed is None
-            if listed is None:
-                listed = self._read_tag(tag)
-            for referrer in listed.manifest.manifests if listed is not None else ():
+            tagged = self._read_tag(tag) if listed is None else None
+            if tagged is not None:
+                listed = tagged.manifest.manifests
+            for referrer in listed or ():
                 self._add_referrer(referrer, depth)
-            if is_tagged:
-                self._attempt("referrers", f"its tag {tag}", partial(self._add_tag, tag, listed))
+            self._attempt("referrers", f"its tag {tag}", partial(self._add_tag, tag, tagged))
 
         self._attempt("referrers", "its referrers", add)
         for suffix in _SIGNATURE_TAGS if depth == MAX_DEPTH else ():

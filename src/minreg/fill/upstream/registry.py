@@ -4,8 +4,10 @@ Source: OCI distribution-spec, "Pulling manifests", "Pulling blobs", "Listing Re
 """
 
 import json
+import re
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from threading import Lock
+from urllib.parse import urljoin
 
 import attrs
 
@@ -15,7 +17,7 @@ from minreg.fill.upstream.credentials import find_credentials
 from minreg.fill.upstream.retries import Retries
 from minreg.fill.upstream.transport import Response, Transport, check_available, discard
 from minreg.fill.upstream.url_policy import base_url, is_same_origin
-from minreg.oci.manifests import Manifest, ManifestInvalid, parse_manifest
+from minreg.oci.manifests import Descriptor, Manifest, ManifestInvalid, parse_manifest
 from minreg.oci.names import INDEXES, MANIFESTS, OCI_INDEX, Digest, DigestInvalid, is_tag
 
 MAX_MANIFEST = 8 * 1024 * 1024
@@ -27,6 +29,8 @@ _MAX_ERROR = 64 * 1024
 _MAX_REASON = 300
 _MAX_TAGS = 1000
 _MAX_TAG_LIST = 256 * 1024
+_MAX_PAGES = 100
+_NEXT_PAGE = re.compile(r"""<([^<>]*)>\s*;[^<>]*\brel="?next\b""")
 
 
 @attrs.frozen
@@ -106,8 +110,13 @@ class Upstream:
         discard(response)
         return response.status == 200
 
-    def list_referrers(self, repository: str, digest: Digest) -> FetchedManifest | None:
-        """Return the index of a manifest's referrers; None if the registry has no such list."""
+    def list_referrers(self, repository: str, digest: Digest) -> Sequence[Descriptor] | None:
+        """Return the referrers of a manifest; None if the registry has no such list.
+
+        Raises:
+            UpstreamRefused: The registry has only a part of the list.
+            UpstreamUnavailable: All attempts failed.
+        """
         return self._retries.run(lambda: self._list_referrers(repository, digest))
 
     def list_tags(self, repository: str) -> Sequence[str]:
@@ -151,15 +160,40 @@ class Upstream:
             )
         return FetchedManifest(digest, content, _parse(content, response, url))
 
-    def _list_referrers(self, repository: str, digest: Digest) -> FetchedManifest | None:
+    def _list_referrers(self, repository: str, digest: Digest) -> Sequence[Descriptor] | None:
         path = f"{repository}/referrers/{digest}"
-        response, url = self._send("GET", path, repository, {"Accept": OCI_INDEX})
-        content_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
-        if response.status != 200 or content_type != OCI_INDEX:
-            discard(response)
-            return None
-        content = self._transport.read_body(response, url, MAX_MANIFEST)
-        return FetchedManifest(Digest.of(content), content, _parse(content, response, url))
+        referrers: list[Descriptor] = []
+        for page in range(_MAX_PAGES):
+            response, url = self._send("GET", path, repository, {"Accept": OCI_INDEX})
+            content_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
+            if response.status != 200 or content_type != OCI_INDEX:
+                discard(response)
+                if page == 0:
+                    return None
+                raise UpstreamRefused(f"{url} is not a page of referrers", response.status)
+            content = self._transport.read_body(response, url, MAX_MANIFEST)
+            referrers += _parse(content, response, url).manifests
+            path = self._find_next_page(response, path)
+            if not path:
+                return referrers
+        raise UpstreamRefused(f"{url}: the list of referrers has more than {_MAX_PAGES} pages")
+
+    def _find_next_page(self, response: Response, path: str) -> str:
+        """Return the path of the next page of a list; empty if there is none.
+
+        Source: distribution-spec, "Listing Referrers"; RFC 8288.
+
+        Raises:
+            UpstreamRefused: It is on another host.
+        """
+        base = f"{self.url}/v2/"
+        link = _NEXT_PAGE.search(response.headers.get("Link", ""))
+        if link is None:
+            return ""
+        url: str = urljoin(f"{base}{path}", link[1])
+        if not url.startswith(base):
+            raise UpstreamRefused(f"{base}{path} continues at {url[:_MAX_REASON]}, another host")
+        return url.removeprefix(base)
 
     def _send(
         self, method: str, path: str, repository: str, headers: Mapping[str, str]
