@@ -1,14 +1,58 @@
 """Tests for OCI artifact manifests, which Notation and ORAS pushed in 2022."""
 
 import os
+from typing import Any
 
 from click.testing import CliRunner, Result
 
 from minreg.cli import cli
-from minreg.oci.names import Digest
+from minreg.oci.names import OCI_MANIFEST, Digest
 from minreg.store.tree import RegistryTree
 from tests.canned import MemoryRegistry
 from tests.download_support import DownloadTestCase
+
+
+class ArtifactImageTests(DownloadTestCase):
+    """Tests for image manifests that are no images, in the shapes that registries accept."""
+
+    def check(self, document: dict[str, Any]) -> None:
+        """Download a manifest, and verify the tree."""
+        self.registry.add_manifest("art", {"mediaType": OCI_MANIFEST, **document}, "1")
+        self.assertEqual(self.download("example.com/art:1").failed, (), document)
+        result = CliRunner().invoke(cli, ["verify", "-d", self.root])
+        self.assertEqual(result.exit_code, 0, result.output)
+
+    def test_without_layers(self) -> None:
+        """The list of layers may be missing or empty (opencontainers/image-spec#1025)."""
+        config = self.registry.add_blob("art", "image/gif", b"{}")
+        for document in (
+            {"schemaVersion": 2, "config": config},
+            {"schemaVersion": 2, "config": config, "layers": []},
+            {"schemaVersion": 2, "config": config, "layers": None, "artifactType": "a/b"},
+        ):
+            self.check(document)
+
+    def test_inline_content(self) -> None:
+        """Content in the manifest is not requested (PingCAP-QE/ci#5279).
+
+        A mirror had the empty config ``{}`` with no bytes.
+        """
+        config = {
+            "mediaType": "application/vnd.oci.empty.v1+json",
+            "digest": str(Digest.of(b"{}")),
+            "size": 2,
+            "data": "e30=",
+        }
+        self.check({"schemaVersion": 2, "config": config, "layers": [config]})
+        self.assertEqual(self.blob_requests(), [])
+
+    def test_wrong_inline_content(self) -> None:
+        """Content that does not have the digest or the size is ignored."""
+        for number, data in enumerate(("e30", "e31=", "e30=e30=", "")):
+            layer = self.registry.add_blob("art", "a/b", b"{}" + bytes(number))
+            layer["data"] = data
+            self.check({"schemaVersion": 2, "config": layer, "layers": [layer]})
+        self.assertEqual(len(self.blob_requests()), 4)
 
 
 class ArtifactTests(DownloadTestCase):

@@ -67,14 +67,20 @@ class BlobFetch:
         self._next_report = 0.0
 
     def run(self, tree: TreeWriter) -> FetchedBlob:
-        """Download the blob, and commit it to the tree.
+        """Download the blob, unless its descriptor has it, and commit it to the tree.
 
         Raises:
             UpstreamRefused, UpstreamUnavailable, ContentMismatch: It cannot be downloaded.
             TreeNotWritable: It cannot be stored.
             Stopped: The work was stopped; received bytes are kept.
         """
+        content = self._blob.inline_content
         with tree.open_partial(self._blob.digest) as partial:
+            if content is not None:
+                partial.restart()
+                partial.write(content)
+                partial.commit(self._blob.size)
+                return FetchedBlob(len(content), 0)
             if partial.offset > self._blob.size:
                 partial.restart()
             self._retries.run(

@@ -67,10 +67,13 @@ class MissingBlob:
     def sources(self) -> Mapping[BlobSource, BlobRequest]:
         """The sources in the order to try, each with one of its requests.
 
-        The size that most manifests state comes first.
+        A descriptor that has the content comes first, then the size that most manifests state.
         """
         counts = Counter(request.blob.size for request in self.requests)
-        ordered = sorted(self.requests, key=lambda request: -counts[request.blob.size])
+        ordered = sorted(
+            self.requests,
+            key=lambda request: (not request.blob.data, -counts[request.blob.size]),
+        )
         sources: dict[BlobSource, BlobRequest] = {}
         for request in ordered:
             sources.setdefault(request.source, request)

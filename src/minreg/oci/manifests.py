@@ -6,6 +6,7 @@ in ``Manifest.malformed``, for the callers that must be strict.
 Source: OCI image-spec, manifest.md, image-index.md and descriptor.md.
 """
 
+import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -48,6 +49,7 @@ class Descriptor:
         annotations: Its annotations.
         artifact_type: Its artifact type, or empty.
         urls: Where else the content may be downloaded.
+        data: The content itself in base64, or empty.
     """
 
     media_type: str
@@ -57,6 +59,22 @@ class Descriptor:
     annotations: Mapping[str, str] = attrs.field(factory=dict)
     artifact_type: str = ""
     urls: tuple[str, ...] = ()
+    data: str = attrs.field(default="", repr=False)
+
+    @property
+    def inline_content(self) -> bytes | None:
+        """The content that the descriptor itself has; None if it has none, or another one.
+
+        Source: image-spec, descriptor.md, "data".
+        """
+        if not self.data:
+            return None
+        try:
+            content = base64.b64decode(self.data, validate=True)
+        except ValueError:
+            return None
+        is_own = Digest.of(content, self.digest.algorithm) == self.digest
+        return content if is_own and len(content) == self.size else None
 
     @property
     def is_nondistributable(self) -> bool:
@@ -266,6 +284,7 @@ def _parse_descriptor(item: Any, where: str, malformed: list[str]) -> Descriptor
         _annotations(item),
         _text(item.get("artifactType")),
         _urls(item.get("urls")),
+        _text(item.get("data")),
     )
 
 
