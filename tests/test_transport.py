@@ -105,7 +105,7 @@ class StatusTests(SynchronousTestCase):
 
     def test_transient(self) -> None:
         """These statuses can be retried."""
-        for status in (408, 429, 499, *range(500, 510), 520, 521, 522, 524, 599):
+        for status in (408, 429, 499, 500, *range(502, 510), 520, 521, 522, 524, 599):
             failure = self.assertRaises(UpstreamUnavailable, self.check, status)
             self.assertTrue(str(failure).startswith(f"{URL} answered with status {status}"))
 
@@ -116,7 +116,7 @@ class StatusTests(SynchronousTestCase):
 
     def test_answers(self) -> None:
         """These statuses are final."""
-        for status in (200, 206, 401, 403, 404, 416):
+        for status in (200, 206, 401, 403, 404, 416, 501):
             self.check(status)
 
     def test_retry_after(self) -> None:

@@ -196,6 +196,7 @@ _MAX_DRAIN = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Besides all from 500 on. Proxies answer 499 when the client closed its connection.
 _TRANSIENT = frozenset({408, 429, 499})
+# RFC 9110, section 15.6.2; some registries answer so to requests for referrers.
 _NOT_IMPLEMENTED = 501
 
 
