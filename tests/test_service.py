@@ -60,7 +60,7 @@ class RegistryServiceTests(WebTestCase):
         words = [("--port 9080", endpoint) for endpoint in endpoints]
         return RegistryService(self.site, words, "/srv/registry", observer, give_up=give_up)
 
-    def test_greeting(self) -> None:
+    def test_start(self) -> None:
         """When it listens, the log says what is served and how a client reaches it."""
         service = self.make_service(
             TCP4ServerEndpoint(self.reactor, 9080, interface="127.0.0.1"),
@@ -70,10 +70,10 @@ class RegistryServiceTests(WebTestCase):
         service.privilegedStartService()
         service.startService()
         [started] = self.logged("start")
-        self.assertEqual(started["greeting"], "/srv/registry")
+        self.assertEqual(started["registry"], "/srv/registry")
         self.assertEqual(len(self.reactor.tcpServers), 2)
         self.assertEqual(len(self.reactor.unixServers), 1)
-        self.assertIn("unix:/run/minreg.sock", started["places"])
+        self.assertIn("unix:/run/minreg.sock", started["listeners"])
 
     def test_url(self) -> None:
         """The site knows its URL, for the pages."""
@@ -203,7 +203,7 @@ class RegistryServiceTests(WebTestCase):
         )
         service.startService()
         [logged] = self.logged("status")
-        self.assertIn("unix:/x", logged["places"])
+        self.assertIn("unix:/x", logged["listeners"])
         idle = self.connect()
         idle.request("/v2/")
         stopped = service.stopService()

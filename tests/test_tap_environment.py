@@ -112,7 +112,7 @@ class EnvironmentTests(OptionsTestCase):
         self.assertEqual(listen("--port=2", LISTEN="tcp:3"), ["tcp:2"])
         self.assertEqual(listen("--port=2", INTERFACE="::1", LISTEN="tcp:3"), ["tcp:2"])
         self.assertIn(
-            "MINREG_LISTEN replaces MINREG_PORT: drop MINREG_PORT",
+            "MINREG_LISTEN cannot be used together with MINREG_PORT: remove MINREG_PORT",
             self.refusal("--root", self.root, LISTEN="tcp:1", PORT="2"),
         )
 
@@ -122,7 +122,7 @@ class EnvironmentTests(OptionsTestCase):
             ({"ROOT": "/nowhere"}, "MINREG_ROOT /nowhere does not exist"),
             ({"PORT": "x"}, "MINREG_PORT 'x' is not a port"),
             ({"INTERFACE": "x"}, "MINREG_INTERFACE 'x' is not an IP address"),
-            ({"LISTEN": "'tcp:1"}, "MINREG_LISTEN cannot be divided into words"),
+            ({"LISTEN": "'tcp:1"}, "MINREG_LISTEN cannot be split into values"),
             ({"LISTEN": "systemd"}, "MINREG_LISTEN systemd: systemd has passed no such socket"),
             ({"LOG_FORMAT": "x"}, "MINREG_LOG_FORMAT 'x' is unknown"),
             ({"REGISTRY_ALIAS": "x"}, "MINREG_REGISTRY_ALIAS 'x' is not NAME=HOST"),

@@ -64,7 +64,7 @@ class RightsTests(StatusTestCase):
             for path in PATHS:
                 self.assert_refused(
                     self.ask(path),
-                    "what a holds there cannot be read: the registry's log says what to do",
+                    "this content of a cannot be read: the registry's log says what to do",
                 )
             reasons = {event["reason"] for event in self.logged("content_invalid")}
             self.assertIn("give it permission (chmod a+rX)", "".join(reasons))

@@ -1,9 +1,9 @@
-"""What the log looks like: a line of text or a JSON object for each event.
+"""Formatting the log: a line of text or a JSON object for each event.
 
-Neither can be forged by what a client sends: whatever is not printable is escaped.
+Text from clients is escaped, so that no client can forge a line.
 
-Text that goes to systemd's journal is written as sd-daemon(3) wants it: each line begins with its
-priority, and has no time, for the journal has its own.
+Text for systemd's journal follows sd-daemon(3): each line begins with its priority, and has no
+time, because the journal records that itself.
 """
 
 import json
@@ -118,13 +118,13 @@ class AccessLog:
 
 
 class Stream(Protocol):
-    """Where lines go."""
+    """A stream that lines are written to."""
 
     def write(self, line: str, /) -> object:
-        """Take a line."""
+        """Write a line."""
 
     def flush(self) -> object:
-        """See to it that all lines get there."""
+        """Make sure that all lines are written."""
 
 
 def make_observer(
@@ -135,7 +135,7 @@ def make_observer(
     Args:
         log_format: One of ``LOG_FORMATS``.
         stream: Where to write.
-        for_journal: Whether text is written as systemd's journal wants it.
+        for_journal: Whether text is formatted for systemd's journal.
     """
     as_text = journal_line if for_journal else text_line
     as_line: Callable[[LogEvent], str] = {"text": as_text, "json": json_line}[log_format]
@@ -146,7 +146,7 @@ def is_journal(stream: Any, environment: Mapping[str, str]) -> bool:
     """Return whether a stream leads to systemd's journal.
 
     Args:
-        stream: A file, or another stream, which leads elsewhere.
+        stream: A file. Other streams do not lead to the journal.
         environment: The variables of the process. ``JOURNAL_STREAM`` has the device and inode
             of what systemd connected to the journal (systemd.exec(5)): a file that was opened
             since, or a pipe that a parent process made, is another one.
@@ -160,10 +160,10 @@ def is_journal(stream: Any, environment: Mapping[str, str]) -> bool:
 
 
 def text_line(event: LogEvent) -> str:
-    """Write an event as one line: time, level, and what happened.
+    """Format an event as one line with its time, its level and its message.
 
-    Only a fault of minreg itself adds lines, with the traceback behind it. What Twisted says of
-    its own start and stop is left out: the result is empty.
+    Only an error in minreg itself has more lines, with the traceback. Twisted's messages about its
+    own start and stop are left out: the result is empty.
     """
     if _is_life_cycle(event):
         return ""
@@ -171,14 +171,14 @@ def text_line(event: LogEvent) -> str:
 
 
 def journal_line(event: LogEvent) -> str:
-    """Write an event as ``text_line``, but with priorities in front of lines, and no time."""
+    """Format an event as ``text_line``, with a priority before each line instead of the time."""
     if _is_life_cycle(event):
         return ""
     return _render(event, _journal)
 
 
 def json_line(event: LogEvent) -> str:
-    """Write an event as a JSON object on one line, with the fields of docs/log.md."""
+    """Format an event as a JSON object on one line, with the fields of docs/log.md."""
     return f'{{"time": "{_time(event)}", {_render(event, _json)}'
 
 

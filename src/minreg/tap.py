@@ -1,4 +1,4 @@
-"""The plugin of ``twistd`` and ``twist``: from the command line and environment to the service."""
+"""The plugin of ``twistd`` and ``twist``: parses the options, and makes the service."""
 
 import os
 import re
@@ -46,9 +46,13 @@ _Value = TypeVar("_Value")
 
 
 class Options(UsageOptions):
-    """The daemon's command line, and the environment where that leaves something open.
+    """The daemon's options, from the command line and from environment variables.
 
-    ``environment`` has the variables; the command line wins.
+    An option on the command line overrides its variable.
+
+    Attributes:
+        settings: The settings, once ``parseOptions`` was called.
+        environment: The environment variables.
     """
 
     longdesc = LONG_DESCRIPTION
@@ -88,15 +92,15 @@ class Options(UsageOptions):
         raise SystemExit(0)
 
     def parseArgs(self, *arguments: str) -> None:
-        """Refuse what stands behind the options.
+        """Refuse arguments that belong to no option.
 
         Raises:
-            SettingInvalid: There is something.
+            SettingInvalid: There are any.
         """
         if arguments:
             word = arguments[0]
             raise SettingInvalid(
-                f"{word!r} belongs to no option: the tree is named by --root {word}"
+                f"{word!r} belongs to no option: name the tree with --root {word}"
             )
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
@@ -112,74 +116,76 @@ class Options(UsageOptions):
         status = self.settings.status_listen
         endpoints = [*self.settings.listen, *([] if status is None else [status])]
         leave_out_tls(endpoint.description for endpoint in endpoints)
-        self._tell_twist()
+        self._set_log_format_of_twist()
 
     def _check(self) -> Settings:
         given = {option.name: self._find(option) for option in DAEMON_OPTIONS}
         self._choose_listen(given)
-        awaits = bool(given["wait-for-root"].values)
+        waits_for_root = bool(given["wait-for-root"].values)
         listen, status = given["listen"], given["status-listen"]
         passed = find_passed() if any(map(is_passed, (*listen.values, *status.values))) else []
         status_endpoint, sockets = find_status(status.last, passed, status.name)
         endpoints = [find_endpoints(listen.name, text, sockets) for text in listen.values]
         return Settings(
-            root=given["root"].parse(check_later_root if awaits else check_root),
+            root=given["root"].parse(check_later_root if waits_for_root else check_root),
             listen=tuple(chain.from_iterable(endpoints)) or (_tcp_endpoint(given),),
             log_format=given["log-format"].parse(lambda text: parse_log_format(text or "text")),
             aliases=dict(
                 [parse_alias(DEFAULT_ALIAS), *given["registry-alias"].parse_all(parse_alias)]
             ),
             allow_links_to=tuple(given["allow-links-to"].parse_all(check_directory)),
-            waits_for_root=awaits,
+            waits_for_root=waits_for_root,
             workers=given["workers"].parse(lambda text: parse_workers(text or "1")),
             status_listen=status_endpoint,
             has_page=not given["no-page"].values,
         )
 
-    def _find(self, option: DaemonOption) -> "_Given":
-        """Return what the command line says of an option, or else the environment.
+    def _find(self, option: DaemonOption) -> "_OptionValue":
+        """Return the value of an option on the command line, or else of its variable.
 
         Raises:
-            SettingInvalid: The variable's text has not the form of its option.
+            SettingInvalid: The variable has a value that the option cannot have.
         """
         value = self[option.name]
         text = self.environment.get(option.variable, "")
         if value or not text:
             values = value if isinstance(value, list) else [] if value in (None, 0) else [value]
-            return _Given(f"--{option.name}", option.name, tuple(map(str, values)))
+            return _OptionValue(f"--{option.name}", option.name, tuple(map(str, values)))
         values = [text]
         if option.is_repeatable:
             try:
                 values = shlex.split(text)
             except ValueError as error:
                 raise SettingInvalid(
-                    f"{option.variable} cannot be divided into words ({error}): divide them by "
+                    f"{option.variable} cannot be split into values ({error}): separate them by "
                     "spaces, and quote as in a shell"
                 ) from None
         elif option.is_flag:
             values = ["yes"] if _parse_flag(option.variable, text) else []
-        return _Given(option.variable, option.name, tuple(values))
+        return _OptionValue(option.variable, option.name, tuple(values))
 
-    def _choose_listen(self, given: dict[str, "_Given"]) -> None:
-        """Have ``--listen`` or port and interface: what the command line says is what counts.
+    def _choose_listen(self, given: dict[str, "_OptionValue"]) -> None:
+        """Keep either ``--listen``, or port and interface: those of the command line.
 
         Raises:
-            SettingInvalid: The same source says both.
+            SettingInvalid: The command line has both, or only the environment, and it has both.
         """
         listen, tcp = given["listen"], (given["port"], given["interface"])
-        if not listen.values or not any(one.values for one in tcp):
+        if not listen.values or not any(option.values for option in tcp):
             return
-        if listen.is_variable and not all(one.is_variable for one in tcp if one.values):
+        if listen.is_variable and not all(option.is_variable for option in tcp if option.values):
             given["listen"] = attrs.evolve(listen, values=())
-        elif not listen.is_variable and all(one.is_variable for one in tcp if one.values):
-            for one in tcp:
-                given[one.option] = attrs.evolve(one, values=())
+        elif not listen.is_variable and all(option.is_variable for option in tcp if option.values):
+            for option in tcp:
+                given[option.option] = attrs.evolve(option, values=())
         else:
-            names = " and ".join(one.name for one in tcp if one.values)
-            raise SettingInvalid(f"{listen.name} replaces {names}: drop {names}")
+            names = " and ".join(option.name for option in tcp if option.values)
+            raise SettingInvalid(
+                f"{listen.name} cannot be used together with {names}: remove {names}"
+            )
 
-    def _tell_twist(self) -> None:
-        """``twist`` begins its log without asking the service: tell it our format."""
+    def _set_log_format_of_twist(self) -> None:
+        """Set the log format of ``twist``, which starts its log before it makes the service."""
         parent = getattr(self, "parent", None)
         if parent is not None and "fileLogObserverFactory" in parent:
             parent["fileLogObserverFactory"] = partial(_make_observer, self.settings.log_format)
@@ -190,8 +196,14 @@ def _make_observer(log_format: str, stream: TextIO) -> FileLogObserver:
 
 
 @attrs.frozen
-class _Given:
-    """What is said of one option: ``name`` is the option or the variable that says it."""
+class _OptionValue:
+    """The value of an option.
+
+    Attributes:
+        name: The option with its dashes, or the variable, that has the value.
+        option: The option, without its dashes.
+        values: All values, in order; empty if neither the option nor the variable is used.
+    """
 
     name: str
     option: str
@@ -199,19 +211,19 @@ class _Given:
 
     @property
     def is_variable(self) -> bool:
-        """Whether the environment says it."""
+        """Whether the value is that of the variable."""
         return not self.name.startswith("-")
 
     @property
     def last(self) -> str | None:
-        """The text of an option that counts once; None where nothing is said."""
+        """The last value; None if there is none."""
         return self.values[-1] if self.values else None
 
     def parse(self, parse: Callable[[str | None], _Value]) -> _Value:
-        """Read an option that counts once.
+        """Parse the last value.
 
         Raises:
-            SettingInvalid: It cannot be used; the text begins with its name.
+            SettingInvalid: It is invalid; the message begins with ``name``.
         """
         try:
             return parse(self.last)
@@ -219,34 +231,34 @@ class _Given:
             raise self._renamed(error) from None
 
     def parse_all(self, parse: Callable[[str], _Value]) -> list[_Value]:
-        """Read each value of an option that is repeatable; raises as ``parse`` does."""
+        """Parse each value of a repeatable option; raises as ``parse`` does."""
         try:
             return [parse(value) for value in self.values]
         except SettingInvalid as error:
             raise self._renamed(error) from None
 
     def _renamed(self, error: SettingInvalid) -> SettingInvalid:
-        """Name the variable where the text of an error names the option."""
+        """Replace the option in the message of an error by the variable, if that has the value."""
         return SettingInvalid(str(error).replace(f"--{self.option} ", f"{self.name} ", 1))
 
 
-def _tcp_endpoint(given: Mapping[str, _Given]) -> ListenEndpoint:
-    """Make the endpoint for a port and an interface, in the words that were used for them."""
+def _tcp_endpoint(given: Mapping[str, _OptionValue]) -> ListenEndpoint:
+    """Return the endpoint of a port and an interface; its words name their variables if used."""
     port, interface = given["port"], given["interface"]
-    # Each is read alone, so that an error names where it is from.
+    # Each is parsed separately, so that an error names the option or variable.
     port.parse(lambda text: tcp_endpoint(text, None))
     endpoint = interface.parse(lambda text: tcp_endpoint(port.last, text))
     words = endpoint.words
-    for one in (port, interface):
-        words = words.replace(f"--{one.option} ", f"{one.name} ")
+    for option in (port, interface):
+        words = words.replace(f"--{option.option} ", f"{option.name} ")
     return attrs.evolve(endpoint, words=words)
 
 
 def _parse_flag(variable: str, text: str) -> bool:
-    """Read the variable of a flag.
+    """Parse the variable of a flag.
 
     Raises:
-        SettingInvalid: It says neither yes nor no.
+        SettingInvalid: It is neither 1 nor 0, nor another word for yes or no.
     """
     word = text.strip().lower()
     if word not in {*_YES, *_NO}:
@@ -255,7 +267,7 @@ def _parse_flag(variable: str, text: str) -> bool:
 
 
 def _with_suggestion(message: str) -> str:
-    """Add to Twisted's complaint of an unknown option the option that was probably meant."""
+    """Add the option that was probably meant to Twisted's error for an unknown option."""
     unknown = _UNKNOWN_OPTION.match(message)
     if unknown is None:
         return message
@@ -310,7 +322,7 @@ def makeService(options: Options) -> "RegistryService":
     """Return the daemon that ``options`` describe, not yet listening (Twisted calls this)."""
     from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
 
-    # These import Twisted's networking, which comes after the decision about TLS.
+    # These import Twisted's networking, so they come after ``leave_out_tls``.
     from minreg.daemon.assembly import make_service  # noqa: PLC0415
     from minreg.daemon.service import exit_with_error, exit_with_logged_error, print_error  # noqa: PLC0415
 

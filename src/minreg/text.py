@@ -1,4 +1,4 @@
-"""Formatting text for people: sizes, counts, and text from elsewhere that must not do harm."""
+"""Formatting text for people: sizes, counts, and escaping of untrusted text."""
 
 import re
 from collections.abc import Sequence
@@ -10,12 +10,8 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 def format_size(size: int) -> str:
     """Return a number of bytes with a decimal unit, such as ``182.3 MB``."""
-    value = float(size)
-    for unit in _UNITS:
-        if value < 1000 or unit == _UNITS[-1]:
-            break
-        value /= 1000
-    return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
+    power = min((len(str(size)) - 1) // 3, len(_UNITS) - 1)
+    return f"{size / 1000**power:.1f} {_UNITS[power]}" if power else f"{size} B"
 
 
 def count(number: int, thing: str, things: str = "") -> str:
@@ -74,9 +70,9 @@ def printable(text: str, longest: int = 4096) -> str:
 
 
 def describe_json_error(error: ValueError | RecursionError) -> str:
-    """Return in plain words why a document could not be parsed as JSON.
+    """Return why a document could not be parsed as JSON, in words for people.
 
-    Python's own words about limits are about the program, not about the document.
+    Python's own messages about its limits would name the program, not the document.
     """
     if isinstance(error, RecursionError):
         return "it is nested too deeply"

@@ -73,7 +73,7 @@ def make_service(
     service = RegistryService(
         site,
         endpoints,
-        _greeting(settings),
+        _describe_registry(settings),
         make_daemon_observer(settings.log_format, log, reactor),
         beside=[Listener(*endpoint, status_site, give_up) for endpoint in status_endpoints],
         workers=workers,
@@ -82,7 +82,7 @@ def make_service(
     watch = RootWatch(partial(disk.run, store.check), reactor)
     if settings.waits_for_root:
         watch.setServiceParent(service)
-    describe = partial(_describe, watch, site)
+    describe = partial(_describe_state, watch, site)
     reloader = Reloader(log, workers.renew if workers else None)
     reload = _supervise(service, reactor, describe, reloader.reload)
     signals = Signals(reactor.callWhenRunning, reactor.callFromThread, reload, service.force_stop)
@@ -148,12 +148,12 @@ def _plan_status(settings: Settings) -> StatusOptions:
 
 
 def make_daemon_observer(log_format: str, log: TextIO, reactor: Any) -> FileLogObserver:
-    """Make what writes the daemon's log, as systemd's journal wants it if the log leads there.
+    """Return the observer that writes the daemon's log, for systemd's journal if it goes there.
 
     Args:
         log_format: One of ``LOG_FORMATS``.
-        log: Where to write.
-        reactor: In whose turns lines are batched.
+        log: The stream to write to.
+        reactor: The reactor; lines are written once in each of its iterations.
     """
     for_journal = is_journal(log, os.environ)
     return make_observer(log_format, BufferedLog(log, reactor), for_journal=for_journal)
@@ -171,7 +171,11 @@ def _supervise(
     describe: Callable[[], str],
     reload: Callable[[], None],
 ) -> Callable[[], None]:
-    """Report the service's state to systemd, if it asks for that. Return how to reload."""
+    """Report the service's state to systemd, if it requests that.
+
+    Returns:
+        The function that reloads the daemon, and reports that.
+    """
     notifier = find_notifier(os.environ)
     if notifier is None:
         return reload
@@ -180,11 +184,11 @@ def _supervise(
     return partial(supervision.reload, reload)
 
 
-def _describe(watch: RootWatch, site: RegistrySite) -> str:
+def _describe_state(watch: RootWatch, site: RegistrySite) -> str:
     return f"waiting for the root: {watch.problem}" if watch.problem else site.describe()
 
 
-def _greeting(settings: Settings) -> str:
+def _describe_registry(settings: Settings) -> str:
     aliases = ", ".join(f"{name} for {host}" for name, host in settings.aliases.items())
     workers = f", {settings.workers} workers" if settings.workers > 1 else ""
     return f"{settings.root} (answering as {aliases}{workers})"

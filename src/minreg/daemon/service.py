@@ -3,7 +3,7 @@
 import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
 from twisted.application.service import IService, MultiService, Service
@@ -86,9 +86,9 @@ class RegistryService(MultiService):
     """Serves a site on some endpoints.
 
     Args:
-        site: What to serve.
-        endpoints: Where, each with the option that describes it.
-        greeting: What to log about the registry that is served. If it is empty, as in a worker,
+        site: The site to serve.
+        endpoints: The endpoints to listen on, each with the option that describes it.
+        description: The registry that is served, for the log. If it is empty, as in a worker,
             the start and the stop are not logged.
         observer: Writes the log.
         beside: Listeners for other sites, which are stopped last.
@@ -100,7 +100,7 @@ class RegistryService(MultiService):
         self,
         site: RegistrySite,
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
-        greeting: str,
+        description: str,
         observer: FileLogObserver,
         *,
         beside: Sequence["Listener"] = (),
@@ -110,7 +110,7 @@ class RegistryService(MultiService):
         super().__init__()
         self.observer = observer
         self._site = site
-        self._greeting = greeting
+        self._description = description
         self._workers = workers or Service()
         self._listeners = [Listener(*endpoint, site, give_up) for endpoint in endpoints]
         self._beside = beside
@@ -127,19 +127,21 @@ class RegistryService(MultiService):
         """Listen, and log what is served where."""
         super().startService()
         self._workers.startService()
-        if not self._greeting:
+        if not self._description:
             return
-        places = ", ".join(listener.describe() for listener in self._listeners)
         _log.info(
-            "minreg {version}: serving {greeting} at {places}",
+            "minreg {version}: serving {registry} at {listeners}",
             event="start",
             version=__version__,
-            greeting=self._greeting,
-            places=places,
+            registry=self._description,
+            listeners=_join_listeners(self._listeners),
         )
         if self._beside:
-            places = ", ".join(listener.describe() for listener in self._beside)
-            _log.info("status is at {places}", event="status", places=places)
+            _log.info(
+                "serving the status at {listeners}",
+                event="status",
+                listeners=_join_listeners(self._beside),
+            )
 
     def stopService(self) -> Deferred[None]:
         """Refuse new connections, and wait for the transfers in progress."""
@@ -147,13 +149,13 @@ class RegistryService(MultiService):
 
     def force_stop(self) -> None:
         """Abort the transfers that a stop waits for, here and in the other processes."""
-        if self._greeting:
+        if self._description:
             _log.info("told to stop again: aborting transfers", event="stop")
         self._site.abort_all()
         self._workers.stopService()
 
     async def _stop(self) -> None:
-        if self._greeting:
+        if self._description:
             _log.info("stopping: transfers in progress may finish", event="stop")
         workers = maybeDeferred(self._workers.stopService)
         first = [service for service in self if service not in self._beside]
@@ -162,7 +164,7 @@ class RegistryService(MultiService):
         await workers
         await gatherResults([listener.stopService() for listener in self._beside])
         Service.stopService(self)
-        if self._greeting:
+        if self._description:
             _log.info("stopped", event="stopped")
 
 
@@ -231,8 +233,12 @@ class Listener(Service):
         self._give_up(f"{self._words}: cannot listen there: {reason}: {fix}")
 
 
+def _join_listeners(listeners: Iterable[Listener]) -> str:
+    return ", ".join(listener.describe() for listener in listeners)
+
+
 def _socket(address: IAddress) -> str:
-    """Write a socket's file as ``--url`` takes it; empty if that is no such socket."""
+    """Return ``unix:`` and the path of a Unix socket; empty for another address."""
     name = getattr(address, "name", None)
     return f"unix:{os.fsdecode(name)}" if name else ""
 

@@ -75,7 +75,7 @@ class Reloader:
 
     Args:
         log_file: The stream that the log is written to.
-        tell_others: Makes the other processes reopen it, too.
+        tell_others: Makes the workers reopen it too.
     """
 
     _log = Logger()

@@ -36,8 +36,7 @@ def find_sockets(environment: Mapping[str, str], process: int) -> list[PassedSoc
     """Return the sockets that were passed.
 
     Args:
-        environment: The environment that the process was started with
-            (sd_listen_fds_with_names(3)).
+        environment: The variables at the start of the process (sd_listen_fds_with_names(3)).
         process: The PID of this process. Sockets for another one are ignored.
     """
     count = environment.get("LISTEN_FDS", "")

@@ -33,11 +33,11 @@ class _Worker(ProcessProtocol):
         self.is_stopping = False
 
     def processEnded(self, reason: Failure) -> None:
-        """Report that it has ended."""
+        """Fire ``ended`` with the reason."""
         self.ended.callback(reason.getErrorMessage())
 
     def stop(self) -> None:
-        """Tell it to stop."""
+        """Send SIGTERM to the process."""
         self.is_stopping = True
         try:
             if self.transport is not None:

@@ -208,7 +208,7 @@ class RepositoryDirectory:
             return None
 
     def status(self) -> os.stat_result:
-        """Return the status of ``manifests``, which changes when a file in it comes or goes."""
+        """Return the status of ``manifests``, which changes when a file is added or removed."""
         return self._files.checked_stat(f"{self.name}/manifests")
 
     def scan(self) -> AbstractContextManager[tuple[os.stat_result, Iterator[os.DirEntry[str]]]]:

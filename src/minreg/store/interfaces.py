@@ -59,7 +59,7 @@ class TooLarge(Exception):
 
 @attrs.frozen
 class Content:
-    """Content to be sent. Who gets it closes ``file``.
+    """Content to be sent. The caller closes ``file``.
 
     Attributes:
         file: The bytes: ``size`` of them, unless the file has been truncated since. At most

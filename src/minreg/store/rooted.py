@@ -86,7 +86,7 @@ class RootedDirectory:
 
         Raises:
             FileNotFoundError: It does not exist.
-            ContentInvalid: It must not, or cannot, be read.
+            ContentInvalid: It is outside of the root, not a file, empty, or cannot be read.
             StoreUnavailable: The root does not exist, or the disk returns an error.
         """
         with self._locate(path) as location:
@@ -247,9 +247,10 @@ def _translated_errors(path: str) -> Iterator[None]:
 
 
 def _translate(path: str, error: OSError) -> Exception:
-    """Return the store's exception for an error of the operating system.
+    """Return the exception of the store for an error of the operating system.
 
-    It says who has to act: nobody (not found), the owner of the file, or the one of the disk.
+    It tells a missing file (nothing is wrong) from one that its owner has to correct
+    (``ContentInvalid``) and from a failure of the disk (``StoreUnavailable``).
     """
     if error.errno in _ABSENT:
         return FileNotFoundError(error.errno, error.strerror, path)

@@ -38,7 +38,7 @@ _TLS_HANDSHAKE = b"\x16"
 
 
 class ConnectionTracker(ClockSite, Protocol):
-    """What a connection tells its site."""
+    """The methods of a site that its connections call."""
 
     def admit(self, channel: "RegistryChannel") -> bool:
         """Count a connection, and return whether the limit still allows it."""
@@ -51,7 +51,7 @@ class ConnectionTracker(ClockSite, Protocol):
 
 
 class RegistryChannel(BackpressureChannel):
-    """A connection of HTTP/1.1 that neither a slow nor a silent client can keep for ever."""
+    """A connection of HTTP/1.1 with timeouts for slow and idle clients."""
 
     site: ConnectionTracker
     requestFactory: type[RegistryRequest]
@@ -179,7 +179,7 @@ class RegistryChannel(BackpressureChannel):
         self.transport.write(head)
 
     def lineLengthExceeded(self, _line: bytes) -> None:
-        """Refuse a line that is longer than any that makes sense."""
+        """Refuse a line that exceeds Twisted's limit."""
         self.refuse(header_too_large() if self.requests else target_too_long())
 
     def refuse_malformed(self) -> None:

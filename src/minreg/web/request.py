@@ -1,4 +1,4 @@
-"""One request: what happens before a resource is asked, and how the response is sent."""
+"""One request: checking it before a resource renders it, and sending the response."""
 
 import re
 from collections.abc import Callable
@@ -37,7 +37,7 @@ class RegistryRequest(Request):
     Attributes:
         started: The time at which it had arrived, in seconds of the site's clock.
         namespace: What the client sent as ``ns``.
-        failure: Why it was refused or aborted, for the access log.
+        failure: Why it was refused or aborted, for the access log; empty if it was not.
         is_current: A function that returns whether the same request would still get the same
             response; None if that cannot be told. It is set by the resource.
     """
@@ -58,11 +58,11 @@ class RegistryRequest(Request):
     _body_size = 0
 
     def gotLength(self, _length: int | None) -> None:
-        """Prepare for a body, of which nothing is kept."""
+        """Prepare for a body, which is dropped."""
         self.content = BytesIO()
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Drop a part of the body: a read-only registry has no use for it."""
+        """Drop a part of the body: a read-only registry needs none."""
         self._body_size += len(data)
         self.channel.check_body(self._body_size)
 

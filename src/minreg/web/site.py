@@ -24,16 +24,16 @@ class RegistrySite(Site):
     """Serves a tree of resources to a bounded number of connections.
 
     Attributes:
-        url: Where it can be reached from the same machine, once that is known; empty for a
+        url: The URL that clients on the same machine can use; empty before it listens, and for a
             Unix socket.
-        listeners: All places where it listens, as clients name them.
+        listeners: The URLs and sockets at which it listens.
         is_draining: Whether it finishes the transfers in progress and accepts no more.
 
     Args:
         resource: The root of the tree.
         reactor: Measures time.
         most_connections: How many may be open at once.
-        observers: Who else is told about each request.
+        observers: Called with the record of each request.
     """
 
     protocol: type[RegistryChannel] = RegistryChannel  # type: ignore[assignment]  # Twisted's is a function
@@ -81,10 +81,10 @@ class RegistrySite(Site):
         )
 
     def startFactory(self) -> None:
-        """Start. Twisted's site would open a log file of its own here."""
+        """Do nothing: Twisted's site would open a log file of its own here."""
 
     def stopFactory(self) -> None:
-        """Stop."""
+        """Do nothing: Twisted's site would close its log file here."""
 
     def acceptableProtocols(self) -> list[bytes]:
         """Return the protocols that TLS may negotiate: HTTP/1.1 only."""
@@ -156,9 +156,9 @@ class RegistrySite(Site):
         self.notify_observers(record, 1)
 
     def notify_observers(self, record: RequestRecord, times: int) -> None:
-        """Tell the observers about a request that was answered so many times."""
+        """Report a request that was answered ``times`` times."""
         for observer in self._observers:
             observer(record, times)
 
     def update_observers(self) -> None:
-        """Tell the observers about all requests that they have not heard of yet."""
+        """Report all requests that were not reported to the observers yet."""

@@ -1,7 +1,7 @@
-"""What the registry uses of Twisted that has no public name.
+"""Access to private attributes of Twisted's HTTP server, which have no public equivalent.
 
-Nothing else in minreg names a private attribute of Twisted. Each use has a test in
-``tests/test_web_twisted_private.py`` that fails when a new Twisted changes what it rests on.
+Each use has a test in ``tests/test_web_twisted_private.py`` that fails when a new version of
+Twisted changes the attribute.
 """
 
 from typing import Any, Final
@@ -40,7 +40,7 @@ def log_descriptor(log: Any) -> int:
 
 
 class TwistedChannel(HTTPChannel):
-    """An HTTP/1.1 connection, with names for what Twisted's channel keeps to itself."""
+    """An HTTP/1.1 connection, with public names for private state of Twisted's channel."""
 
     @property
     def has_unparsed_input(self) -> bool:

@@ -1,6 +1,6 @@
 """Batches what is written in one iteration of the reactor: responses, and lines of the log.
 
-A system call costs as much as a good part of answering a repeated request. Nobody can tell
+A system call costs a large part of the time of a repeated request. Clients cannot distinguish
 bytes that were written at once from bytes that were written before the reactor waits again.
 """
 
@@ -22,14 +22,14 @@ class BatchedWriter(Protocol):
     """A connection that has bytes to send when the iteration ends."""
 
     def flush(self) -> None:
-        """Send them."""
+        """Send these bytes."""
 
 
 class WriteBatcher:
     """Sends the responses that are made in one iteration of the reactor together.
 
-    Each response wakes its client, which takes the kernel longer than all the rest of sending
-    it; a client of several connections that is awake already need not be woken.
+    Each response wakes its client, which takes the kernel longer than the rest of sending it. A
+    client with several connections is woken once for a batch.
 
     Args:
         clock: The reactor.
@@ -54,10 +54,10 @@ class WriteBatcher:
 
 
 def send_now(transport: ITransport, content: bytes) -> None:
-    """Send bytes without asking first whether there is room, for there nearly always is.
+    """Send bytes at once, without waiting until the socket is writable: it nearly always is.
 
-    Twisted asks the reactor, and sends in its next iteration: two more system calls for each
-    response. What the kernel does not accept at once takes that way, and errors show there.
+    ``transport.write`` sends in the next iteration of the reactor, with two more system calls for
+    each response. It gets the bytes that the kernel does not accept at once, and reports errors.
     """
     if isinstance(transport, Connection) and not has_unsent(transport):
         try:
@@ -71,13 +71,13 @@ def send_now(transport: ITransport, content: bytes) -> None:
 
 
 class BufferedLog:
-    """A text stream that is written through once in an iteration of the reactor.
+    """A text stream that buffers lines, and writes them once in each iteration of the reactor.
 
-    Where the reactor does not run, each line is written at once. Only what kills the process
-    at once (SIGKILL, a power cut) loses the lines of one iteration.
+    While the reactor does not run, each line is written at once. If the process is killed
+    (SIGKILL, a power failure), the lines of one iteration are lost.
 
     Args:
-        stream: Where the lines go.
+        stream: The stream that the lines are written to.
         reactor: The reactor.
     """
 
@@ -98,7 +98,7 @@ class BufferedLog:
         self._size += size
 
     def flush(self) -> None:
-        """Make sure that all buffered lines are written in this iteration."""
+        """Schedule the buffered lines to be written at the end of this iteration."""
         if not self._reactor.running:
             self._write_through()
         elif not self._is_scheduled:

@@ -6,22 +6,22 @@ about a response (path, query, method, every header field) is in those bytes, or
 disk. Nothing has to be parsed, and nothing can be overlooked when requests are compared. A
 request that differs in one byte is answered by the resources, with the same result.
 
-When a response is stored: the resources have just produced it. Its status is 200 or 304, its
+A response is stored when the resources have just produced it. Its status is 200 or 304, its
 body has at most 64 KiB, its connection stays open, and the request arrived in one piece while
 nothing else happened on its connection. The request has none of the header fields that change
 more than the representation (``_UNCACHEABLE``). And the store can tell whether its content is
 still current (``Content.is_current``): that looks at every file and directory the response
 depends on, with a ``stat`` for each (``minreg.store.cache``).
 
-When it is used: the connection is between requests, so that responses keep their order; the
-client accepts what it is sent, so that responses do not pile up; the content is current.
+It is used if the connection is between requests, so that responses keep their order; if the
+client accepts what it is sent, so that responses do not pile up; and if the content is current.
 
-What is the same: all bytes but ``Date``, the only thing in a response that is not decided by
-request and content; the line in the log; metrics; the connection's timeouts.
+All bytes but ``Date`` are the same as without the cache, because only ``Date`` does not depend on
+the request and the content. So are the line in the log, the metrics, and the connection's timeouts.
 
-What it costs: at most ``capacity`` bytes; the least recently used response is dropped first. A
-client that puts something new into each request fills the cache with responses that are never
-used again; others are then answered by the resources.
+The cache has at most ``capacity`` bytes; the least recently used response is dropped first. A
+client whose requests are all different fills the cache with responses that are never used again;
+other requests are then answered by the resources.
 """
 
 from collections.abc import Callable
@@ -95,10 +95,10 @@ class CachedResponse:
 
 
 class Observer(Protocol):
-    """Who is told how often cached responses were sent."""
+    """Receives the numbers of times that cached responses were sent."""
 
     def __call__(self, record: RequestRecord, times: int) -> None:
-        """Count a request that was answered so many times."""
+        """Count a request that was answered ``times`` times."""
 
 
 class ResponseCache:
@@ -106,7 +106,8 @@ class ResponseCache:
 
     Args:
         clock: Measures how long ago a response was used.
-        observer: Is told how often responses were sent: now and then, and by ``report``.
+        observer: Called with how often responses were sent, after every thousand responses that
+            were not reported, and by ``report``.
         capacity: Bytes that may be cached.
     """
 
@@ -132,7 +133,7 @@ class ResponseCache:
         return response
 
     def report(self) -> None:
-        """Tell the observer how often responses were sent since the last report."""
+        """Report to the observer how often responses were sent since the last report."""
         responses, self._unreported = self._unreported, []
         for response in responses:
             self._observer(response.record, response.unreported)

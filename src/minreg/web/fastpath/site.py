@@ -25,8 +25,8 @@ _CACHEABLE_STATUSES = frozenset({200, 304})
 class FastChannel(RegistryChannel):
     """A connection that looks for a cached response before it parses a request.
 
-    A response may be held back until the reactor's iteration ends. Whatever else arrives, is
-    sent, or closes the connection, sends it first.
+    A response may be held back until the reactor's iteration ends. It is sent before anything
+    else is received, sent or refused on the connection, and before the connection is closed.
     """
 
     site: "FastSite"
@@ -130,7 +130,7 @@ class FastChannel(RegistryChannel):
 
 
 class FastSite(RegistrySite):
-    """See ``RegistrySite``; the arguments are the same."""
+    """A site with ``FastChannel`` connections; the arguments are those of ``RegistrySite``."""
 
     protocol = FastChannel
 
@@ -146,5 +146,5 @@ class FastSite(RegistrySite):
         self.response_cache = ResponseCache(reactor, self.notify_observers)
 
     def update_observers(self) -> None:
-        """Tell the observers about all requests that were answered from the cache."""
+        """Report the requests that were answered from the cache."""
         self.response_cache.report()

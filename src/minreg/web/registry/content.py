@@ -28,14 +28,14 @@ from minreg.web.transfer.ranges import ByteRange, RangeNotSatisfiable, parse_ran
 from minreg.web.transfer.sendfile import stream_parts, stream_range
 
 IMMUTABLE = b"public, max-age=31536000, immutable"
-"""``Cache-Control`` of what a digest addresses (RFC 8246)."""
+"""``Cache-Control`` of content that is addressed by a digest (RFC 8246)."""
 
 REVALIDATE = b"no-cache"
-"""``Cache-Control`` of what a tag addresses: it may be another manifest tomorrow."""
+"""``Cache-Control`` of a manifest that is addressed by a tag, which may be moved at any time."""
 
 
 class StoreResult(Protocol):
-    """What the store returns."""
+    """A result of the store's methods."""
 
     @property
     def by_namespace(self) -> bool:
@@ -70,8 +70,8 @@ class RepositoryAddress:
             args: More arguments for it.
 
         Raises:
-            RegistryError: There is no such repository, or what it holds cannot be read.
-            ContentNotFound: The repository does not hold the content.
+            RegistryError: There is no such repository, or the content cannot be read.
+            ContentNotFound: The repository does not have the content.
             StoreUnavailable: The disk does not answer.
         """
         try:
@@ -82,8 +82,8 @@ class RepositoryAddress:
             self._log.warn("{reason}", event="content_invalid", reason=str(error))
             hint = "the registry's log says what to do"
             if isinstance(error, ContentUnreadable):
-                raise unavailable(f"what {self.name} holds there cannot be read: {hint}") from None
-            raise ContentNotFound(f"what {self.name} holds there is damaged: {hint}") from None
+                raise unavailable(f"this content of {self.name} cannot be read: {hint}") from None
+            raise ContentNotFound(f"this content of {self.name} is damaged: {hint}") from None
         if result.by_namespace and self.namespace is not None:
             request.setHeader(b"oci-namespace", self.namespace.encode("ascii"))
         return result
@@ -95,7 +95,7 @@ def entity_tag(digest: str) -> str:
 
 
 def is_not_modified(if_none_match: str | None, tag: str) -> bool:
-    """Return whether the client already has what ``tag`` stands for (section 13.1.2)."""
+    """Return whether the client already has the content of an entity tag (section 13.1.2)."""
     if if_none_match is None or not ("*" in if_none_match or tag in if_none_match):
         return False
     tags = [item.strip(" \t") for item in if_none_match.split(",")]
@@ -103,9 +103,9 @@ def is_not_modified(if_none_match: str | None, tag: str) -> bool:
 
 
 def is_range_current(if_range: str | None, tag: str) -> bool:
-    """Return whether a range continues what the client has (section 13.1.5).
+    """Return whether a range is of the same content as the client's part (section 13.1.5).
 
-    Only the same strong entity tag does; a date never can.
+    It is if ``If-Range`` is missing or has the same strong entity tag; it is not if that is a date.
     """
     return if_range is None or if_range.strip(" \t") == tag
 

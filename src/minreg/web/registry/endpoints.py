@@ -47,7 +47,7 @@ from minreg.web.resource import RefusingResource, RegistryResource
 
 
 class _ReferenceResource(RegistryResource):
-    """What a repository has under a tag or digest.
+    """A resource that a tag or digest names in a repository.
 
     Args:
         repository: The repository.
