@@ -1,4 +1,4 @@
-"""A registry with one small layer, for tests of how it is sent."""
+"""A registry with one small layer, for tests of responses with blobs."""
 
 from minreg.oci.names import Digest
 from tests.support import Response, WebTestCase
@@ -12,12 +12,12 @@ class BlobTestCase(WebTestCase):
     """A registry with an image that has one small layer."""
 
     def setUp(self) -> None:
-        """Put the image into the tree."""
+        """Add the image to the tree."""
         super().setUp()
         self.manifest = self.tree.add_image("rancher/pause", "3.6", LAYER)
         self.path = f"/v2/rancher/pause/blobs/{DIGEST}"
 
     def get(self, **headers: str) -> Response:
-        """Ask for the layer; underscores in headers' names stand for hyphens."""
+        """Request the layer; underscores in the names of headers stand for hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.request(self.path, headers=named)

@@ -19,21 +19,21 @@ FIELDS = ("client", "method", "path", "ns", "status", "bytes", "user_agent", "fa
 
 
 class FastPathTestCase(WebTestCase):
-    """A registry whose files count as unchanged for long, with an image in it."""
+    """A registry that treats all files as unchanged for a long time, with an image in it."""
 
     def setUp(self) -> None:
-        """Put an image into the tree, and stop the clock of Date, which no answer decides."""
+        """Add an image to the tree, and fix the time in ``Date``."""
         super().setUp()
         self.patch(channel, "_format_date", lambda _second: b"Tue, 14 Nov 2023 22:13:20 GMT")
         self.digest = self.tree.add_image("rancher/pause", "3.6", LAYER)
         self.site = self.make_site(self.make_store())
 
     def make_store(self) -> IRegistryStore:
-        """Make a store to which all files are old."""
+        """Return a store whose clock is so far ahead that all files count as old."""
         return RegistryTree(self.root, ALIASES, now=lambda: time.time_ns() + LATER)
 
     def watch(self) -> list[object]:
-        """Return a list to which each request is added that is not answered from the cache."""
+        """Return a list that gets each request that is not answered from the cache."""
         asked: list[object] = []
         ordinary = self.site.getResourceFor
 
@@ -46,5 +46,5 @@ class FastPathTestCase(WebTestCase):
 
 
 def said(event: LogEvent) -> list[object]:
-    """Return what a line of the log says, except when and how long."""
+    """Return the text of a line of the log without its time and duration."""
     return [event[field] for field in FIELDS]

@@ -1,4 +1,4 @@
-"""Keeps the tests apart from the machine that they run on."""
+"""Isolates the tests from the machine that they run on."""
 
 import ipaddress
 import socket
@@ -26,7 +26,7 @@ def clean_environment(environment: MutableMapping[str, str]) -> None:
 
 
 def watch() -> None:
-    """Fail whatever opens a node's files on this machine, or connects to another machine.
+    """Raise an error if a test opens a node's files on this machine, or connects to another one.
 
     The programs that end-to-end tests start are not watched.
     """

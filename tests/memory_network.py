@@ -1,4 +1,4 @@
-"""A network in memory: urllib3 and ``http.client`` work as always, on pretended sockets."""
+"""A network in memory: urllib3 and ``http.client`` use fake sockets."""
 
 import io
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +14,7 @@ Coming = bytes | Exception
 
 
 class MemoryTransport(Transport):
-    """Reaches every server by way of ``answer``; with ``https`` as well, there is no TLS.
+    """Connects to every server with ``answer``; ``https`` is accepted too, without TLS.
 
     Args:
         answer: Given the head of a request, gives what the server sends, a piece for each
@@ -30,12 +30,12 @@ class MemoryTransport(Transport):
         self.connections = 0
 
     def connect(self) -> "_Socket":
-        """Make a connection."""
+        """Return a new connection."""
         self.connections += 1
         return _Socket(self)
 
     def _make_pool(self, proxy: str) -> urllib3.PoolManager:
-        """Have pools whose connections lead nowhere."""
+        """Return pools whose connections are in memory."""
         pool = super()._make_pool(proxy)
         pool.pool_classes_by_scheme = {
             scheme: self._make_pool_class(ordinary)
@@ -81,7 +81,7 @@ class _Socket:
             self._coming = chain(self._coming, self._transport.answer(request))
 
     def take(self, size: int) -> bytes:
-        """Take one piece of what comes, or as much of it as there is room for."""
+        """Read one piece of the response, or as much of it as fits."""
         piece = self._rest or next(self._coming, b"")
         if isinstance(piece, Exception):
             raise piece
@@ -106,7 +106,7 @@ class _Socket:
 
 
 class _Incoming(io.RawIOBase):
-    """What comes through a socket."""
+    """The readable stream of a socket."""
 
     def __init__(self, socket: _Socket) -> None:
         self._socket = socket
@@ -115,13 +115,13 @@ class _Incoming(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Take what comes."""
+        """Read into a buffer."""
         taken = self._socket.take(len(buffer))
         buffer[: len(taken)] = taken
         return len(taken)
 
 
 def http_answer(status: int, body: bytes = b"", *headers: str) -> bytes:
-    """Write an answer with its length, as a server does."""
+    """Return a response with its ``Content-Length``."""
     lines = [f"HTTP/1.1 {status} x", f"Content-Length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode("latin-1") + body

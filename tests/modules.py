@@ -1,4 +1,4 @@
-"""The modules of the package, as a reader of their source sees them."""
+"""Parses the modules of the package, for tests of its structure."""
 
 import ast
 import importlib.util
@@ -13,7 +13,7 @@ PACKAGE = "minreg"
 
 @attrs.frozen(slots=False)  # for what is cached
 class Module:
-    """One module: what it is called, and what its source says."""
+    """A module: its name and its syntax tree."""
 
     name: str
     source: str
@@ -26,18 +26,18 @@ class Module:
 
     @property
     def lines(self) -> int:
-        """How long it is."""
+        """The number of its lines."""
         return len(self.source.splitlines())
 
     def functions(self) -> Iterator[tuple[str, int]]:
-        """Name its functions and methods, each with the number of its lines."""
+        """Yield its functions and methods, each with the number of its lines."""
         for node in ast.walk(self.syntax):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
 
     @cached_property
     def imported_names(self) -> frozenset[str]:
-        """What it imports, at its top or within a function."""
+        """The names that it imports, at its top or in functions."""
         names: set[str] = set()
         for node in ast.walk(self.syntax):
             match node:
@@ -65,17 +65,17 @@ def read_modules() -> Mapping[str, Module]:
 
 @cache
 def read_directory(directory: str) -> Mapping[str, Module]:
-    """Read every module of the package that lies in a directory, by name."""
+    """Read every module of a directory of the package, by name."""
     return {name: _read(name, path) for name, path in _sources(directory)}
 
 
 def imported_modules(module: Module, modules: Mapping[str, Module]) -> set[str]:
-    """Name the modules of the package that ``module`` imports."""
+    """Return the modules of the package that ``module`` imports."""
     return {name for name in module.imported_names if name in modules} - {PACKAGE}
 
 
 def reachable(start: str, modules: Mapping[str, Module]) -> set[str]:
-    """Name the modules of the package that are loaded when ``start`` is imported."""
+    """Return the modules of the package that are loaded when ``start`` is imported."""
     found: set[str] = set()
     waiting = {start}
     while waiting:

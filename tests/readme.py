@@ -1,4 +1,4 @@
-"""README's commands, as a reader would paste them."""
+"""Reads the commands in README and the guides."""
 
 import os
 
@@ -6,13 +6,13 @@ TOP = os.path.dirname(os.path.dirname(__file__))
 
 
 def read_guide(path: str) -> str:
-    """Read a guide, whose path is given from the top of the repository."""
+    """Return the text of a guide, whose path is relative to the top of the repository."""
     with open(os.path.join(TOP, path), encoding="utf-8") as file:
         return file.read()
 
 
 def read_command(name: str) -> str:
-    """Give the lines of the fenced block that follows ``<!-- name command -->``.
+    """Return the lines of the fenced block that follows ``<!-- name command -->``.
 
     Args:
         name: The word in the marker.

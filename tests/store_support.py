@@ -1,4 +1,4 @@
-"""Asks a store directly, over a tree that the test builds."""
+"""A store over a tree that the test builds, without HTTP."""
 
 import gc
 import os
@@ -36,7 +36,7 @@ def open_files() -> int:
 
 
 def last_change(root: str) -> int:
-    """Tell when anything below a directory changed last, in nanoseconds since the epoch."""
+    """Return when anything below a directory changed last, in nanoseconds since the epoch."""
     return max(
         os.lstat(os.path.join(parent, name)).st_ctime_ns
         for parent, directories, files in os.walk(root)
@@ -45,10 +45,10 @@ def last_change(root: str) -> int:
 
 
 class StoreTestCase(SynchronousTestCase):
-    """A store over an empty tree, and ways to fill and to ask it."""
+    """A store over an empty tree, with methods that fill it and read from it."""
 
     def setUp(self) -> None:
-        """Make the root and a store whose time passes when the test says so."""
+        """Create the root, and a store whose time the test controls."""
         self.root = os.path.abspath(self.mktemp())
         os.chmod(os.path.dirname(self.root), 0o755)
         self.tree = TreeBuilder(self.root)
@@ -61,19 +61,19 @@ class StoreTestCase(SynchronousTestCase):
         self.addCleanup(lambda: self.assertLessEqual(open_files(), before, "left open"))
 
     def now(self) -> int:
-        """Tell the time, in nanoseconds since the epoch."""
+        """Return the time, in nanoseconds since the epoch."""
         return time.time_ns() + self.passed if self.stopped_at is None else self.stopped_at
 
     def settle(self) -> None:
-        """Let the time pass after which the fingerprint of a file is trusted."""
+        """Advance the time until the fingerprints of all files are trusted."""
         self.passed += LATER
 
     def stop_time(self) -> None:
-        """Have no time pass since the last change of the tree, however slow this machine is."""
+        """Stop the time at the last change of the tree, however slow this machine is."""
         self.stopped_at = last_change(self.root)
 
     def find(self, name: str = "rancher/pause", namespace: str | None = None) -> TreeRepository:
-        """Find a repository in the store."""
+        """Return a repository of the store."""
         return self.store.find_repository(namespace, name)
 
     def repository(self, name: str = "rancher/pause", *allow_links_to: str) -> TreeRepository:
@@ -88,11 +88,11 @@ class StoreTestCase(SynchronousTestCase):
         )
 
     def manifest(self, reference: str | Digest, name: str = "rancher/pause") -> bytes:
-        """Read the bytes of a manifest."""
+        """Return the bytes of a manifest."""
         return read(self.find(name).open_manifest(reference))
 
     def blob(self, digest: Digest, name: str = "rancher/pause") -> bytes:
-        """Read the bytes of a blob."""
+        """Return the bytes of a blob."""
         return read(self.find(name).open_blob(digest))
 
     def count(self, function: str) -> list[str]:
@@ -108,7 +108,7 @@ class StoreTestCase(SynchronousTestCase):
         return called
 
     def refusal(self, expected: type[Refusal], ask: Callable[..., object], *args: Any) -> Refusal:
-        """Call a function that must raise, and return the exception; no file may be left open."""
+        """Return the exception that a function raises; it must not leave a file open."""
         before = open_files()
         try:
             answer = ask(*args)
@@ -120,7 +120,7 @@ class StoreTestCase(SynchronousTestCase):
 
 
 def read(content: Content) -> bytes:
-    """Read content to its end, and close it."""
+    """Return all bytes of content, and close it."""
     with content.file as file:
         received = file.read()
     assert len(received) == content.size
@@ -131,7 +131,7 @@ class RootedTestCase(StoreTestCase):
     """A root with one file in it, and a directory outside of it with another one."""
 
     def setUp(self) -> None:
-        """Make both."""
+        """Create both."""
         super().setUp()
         self.outside = os.path.abspath(self.mktemp())
         os.makedirs(self.outside)
@@ -142,14 +142,14 @@ class RootedTestCase(StoreTestCase):
         self.files = RootedDirectory(self.root)
 
     def content(self, path: str, files: RootedDirectory | None = None) -> bytes:
-        """Read a file below the root."""
+        """Return the bytes of a file below the root."""
         with (files or self.files).open_file(path).file as file:
             return file.read()
 
 
 @contextmanager
 def without_privileges(directory: str) -> Iterator[None]:
-    """Run as a user that is not root, for whom permissions count.
+    """Run as a user that is not root, so that permissions are checked.
 
     Args:
         directory: A directory that this user must be able to enter; otherwise the test is skipped.

@@ -1,4 +1,4 @@
-"""Stores and threads that a test controls."""
+"""Stores and threads that tests control."""
 
 from collections.abc import Callable, Iterator
 from io import BytesIO

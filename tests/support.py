@@ -1,4 +1,4 @@
-"""Asks the registry in memory: the real site on a pretended connection, and no real time."""
+"""Requests to the registry in memory: the real site on a fake connection, with a fake clock."""
 
 import json
 import os
@@ -29,14 +29,14 @@ ALIASES = {"bootstrap-registry.airgap": "docker.io"}
 
 @attrs.frozen
 class Response:
-    """What came back."""
+    """A response."""
 
     code: int
     headers: Mapping[str, str]
     body: bytes
 
     def header(self, name: str) -> str | None:
-        """Return a header's value, whatever the case of its name."""
+        """Return a header's value; the case of its name does not matter."""
         return self.headers.get(name.lower())
 
     @property
@@ -51,7 +51,7 @@ class Response:
         return str(error["code"])
 
     def parts(self) -> list[tuple[str, bytes]]:
-        """Read a body of several ranges: what each says of its place, and its bytes."""
+        """Parse a body of several ranges: the ``Content-Range`` and the bytes of each."""
         boundary = self.headers["content-type"].partition("boundary=")[2].encode("ascii")
         preamble, *parts, end = self.body.split(b"\r\n--" + boundary)
         assert (preamble, end) == (b"", b"--\r\n")
@@ -64,7 +64,7 @@ class Response:
 
 
 class Connection:
-    """A pretended connection to a site, on which raw bytes are exchanged.
+    """A fake connection to a site, which exchanges raw bytes.
 
     Args:
         site: Whose connection it is.
@@ -84,7 +84,7 @@ class Connection:
         self.pump()
 
     def send(self, content: bytes) -> None:
-        """Let bytes arrive at the registry, if it reads at all."""
+        """Send bytes to the registry, unless it has stopped reading."""
         if self.transport.is_reading:
             self.channel.dataReceived(content)
         self.pump()
@@ -92,12 +92,12 @@ class Connection:
     def request(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
     ) -> Response:
-        """Make a request, and return what comes back."""
+        """Send a request, and return the response."""
         self.send(write_request(path, method, headers))
         return parse_response(self.received())
 
     def pump(self) -> None:
-        """Let the registry and the client do all that needs no time."""
+        """Run the registry and the client until both wait for time to pass."""
         for _ in range(100_000):
             if self.reads and (self.transport.waiting or self.transport.disconnecting):
                 self._received += self.transport.take(1 << 30)
@@ -109,7 +109,7 @@ class Connection:
         raise AssertionError("the registry never comes to rest")
 
     def received(self) -> bytes:
-        """Take what the registry has sent so far."""
+        """Return what the registry has sent since the last call."""
         received, self._received = self._received, b""
         return received
 
@@ -120,15 +120,15 @@ class Connection:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the connection has come to its end."""
+        """Whether the connection is closed."""
         return not self.transport.connected
 
 
 class WebTestCase(SynchronousTestCase):
-    """A registry over an empty tree, and ways to fill and to ask it."""
+    """A registry over an empty tree, with methods that fill it and send requests."""
 
     def setUp(self) -> None:
-        """Build the site, with a clock instead of time and no threads."""
+        """Build the site, with a fake clock and without threads."""
         self.clock = Clock()
         self.root = os.path.abspath(self.mktemp())
         self.tree = TreeBuilder(self.root)
@@ -145,25 +145,25 @@ class WebTestCase(SynchronousTestCase):
         in_thread: ThreadRunner = execute,
         timeout: float = 2.0,
     ) -> FastSite:
-        """Build a site over a store."""
+        """Build a site for a store."""
         disk = DiskIO(self.clock, in_thread, timeout)
         return FastSite(make_root(store, disk), self.clock, most_connections)
 
     def connect(self, *, reads: bool = True) -> Connection:
-        """Open a connection, of a client that takes what it is sent or does not."""
+        """Open a connection. If ``reads`` is false, its client accepts no data."""
         return Connection(self.site, self.clock, reads=reads)
 
     def request(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
     ) -> Response:
-        """Make one request on a connection of its own."""
+        """Send one request on a new connection."""
         connection = self.connect()
         response = connection.request(path, method, headers)
         connection.leave()
         return response
 
     def logged(self, event: str) -> list[LogEvent]:
-        """Return the events of one kind that were logged so far, with a request's own fields."""
+        """Return the logged events of one kind, with the fields of a request's record."""
         return [
             {**logged, **(logged["request"].fields() if event == "request" else {})}
             for logged in self.events
@@ -174,14 +174,14 @@ class WebTestCase(SynchronousTestCase):
 def write_request(
     path: str, method: str = "GET", headers: Mapping[str, str] | None = None
 ) -> bytes:
-    """Write a request without a body."""
+    """Return the bytes of a request without a body."""
     fields = {"Host": "localhost", **(headers or {})}
     lines = [f"{name}: {value}" for name, value in fields.items()]
     return "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode("latin-1")
 
 
 def parse_response(content: bytes) -> Response:
-    """Read one response; everything behind its head counts as its body."""
+    """Parse one response; everything after its head is its body."""
     head, _, body = content.partition(b"\r\n\r\n")
     status, _, fields = head.partition(b"\r\n")
     parsed = BytesParser().parsebytes(fields + b"\r\n\r\n")
@@ -190,7 +190,7 @@ def parse_response(content: bytes) -> Response:
 
 
 def parse_responses(content: bytes) -> list[Response]:
-    """Read responses to requests other than HEAD, one behind the other."""
+    """Parse the responses to several requests other than HEAD."""
     responses = []
     while content:
         response = parse_response(content)

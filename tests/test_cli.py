@@ -1,4 +1,4 @@
-"""Tests for ``minreg.cli`` and the commands' common ways."""
+"""Tests for ``minreg.cli``."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ class CommandLineTests(SynchronousTestCase):
         self.assertEqual((result.exit_code, result.output), (0, f"minreg {__version__}\n"))
 
     def test_help(self) -> None:
-        """Help lists the commands, each with what it does."""
+        """The help lists the commands with their summaries."""
         for option in ("-h", "--help"):
             result = run(option)
             self.assertEqual(result.exit_code, 0)
@@ -32,14 +32,14 @@ class CommandLineTests(SynchronousTestCase):
             self.assertIn("Write a small tree to try minreg with.", result.output)
 
     def test_unknown_command(self) -> None:
-        """A command that is none is wrong usage."""
+        """An unknown command is invalid usage."""
         result = run("frobnicate")
         self.assertEqual(result.exit_code, 2)
         self.assertIn("No such command 'frobnicate'", result.output)
         self.assertNotIn("Did you mean", result.output)
 
     def test_near_command(self) -> None:
-        """The near command is suggested, of a group too."""
+        """A similar command is suggested, also of a group."""
         self.assertIn("No such command 'lst'. Did you mean 'list'?", run("lst").output)
         self.assertIn("'install'", run("node", "instal").output)
 
@@ -70,11 +70,11 @@ class CommandLineTests(SynchronousTestCase):
             self.assertIn("the path is empty; name a file or directory", result.output)
 
     def test_unknown_option(self) -> None:
-        """So is an option that is none."""
+        """An unknown option is invalid usage."""
         self.assertEqual(run("sample", "--frobnicate").exit_code, 2)
 
     def test_help_imports_no_command(self) -> None:
-        """Help is there at once, for nothing is imported but the table."""
+        """The help imports only the table of commands."""
         program = (
             "import sys; from click.testing import CliRunner; from minreg.cli import cli; "
             "CliRunner().invoke(cli, ['--help']); "
@@ -88,7 +88,7 @@ class CommandLineTests(SynchronousTestCase):
         )
 
     def test_missing_library(self) -> None:
-        """A command whose library is not there says how to get it."""
+        """A command whose library is not installed says how to install it."""
         program = (
             "import sys; sys.modules['yaml'] = None; from minreg.cli import main; "
             "sys.argv[0] = 'minreg'; main()"
@@ -122,7 +122,7 @@ class SampleCommandTests(SynchronousTestCase):
         )
 
     def test_not_writable(self) -> None:
-        """What cannot be written is one line on stderr, and status 1."""
+        """A file that cannot be written is one line on stderr, with exit status 1."""
         result = run("sample", "/proc/registry")
         self.assertEqual(result.exit_code, 1)
         self.assertTrue(result.stderr.startswith("Error: cannot write /proc/registry: "))

@@ -1,4 +1,4 @@
-"""Tests for commands whose libraries are not installed, each run in its own process."""
+"""Tests for commands whose libraries are not installed, each in its own process."""
 
 import subprocess
 import sys
@@ -44,7 +44,7 @@ for words in sys.argv[2:]:
 
 
 def list_commands(group: Group, above: str = "") -> Iterator[str]:
-    """Name all commands, those of groups too."""
+    """Return the names of all commands, with those of groups."""
     yield above
     for name in group.list_commands(None):  # type: ignore[arg-type] # it is not used
         command = group.get_command(None, name)  # type: ignore[arg-type]
@@ -55,7 +55,7 @@ def list_commands(group: Group, above: str = "") -> Iterator[str]:
 
 
 def run_without(libraries: str, *commands: str) -> "subprocess.CompletedProcess[str]":
-    """Run commands, one after the other, where some libraries are not installed."""
+    """Run commands one after the other in a process without some libraries."""
     return subprocess.run(
         [sys.executable, "-c", _PROGRAM, libraries, *commands],
         check=False,
@@ -68,7 +68,7 @@ class HelpTests(SynchronousTestCase):
     """Tests for ``--help``."""
 
     def check_help(self, libraries: str, commands: list[str]) -> None:
-        """Expect that each command has help, with exit status 0 and nothing on stderr."""
+        """Check that each command has help, with exit status 0 and nothing on stderr."""
         wanted = [f"{command} --help".strip() for command in commands]
         ended = run_without(libraries, *wanted)
         self.assertEqual(ended.stderr, "")
@@ -76,14 +76,14 @@ class HelpTests(SynchronousTestCase):
         self.assertEqual(statuses, [f"status 0: {words}" for words in wanted])
 
     def test_each_library(self) -> None:
-        """Every command has help, whichever library is missing, or if all are."""
+        """Every command has help if any one library is missing, or all are."""
         commands = list(list_commands(cli))
         self.assertIn("node install", commands)
         for libraries in (*_LIBRARIES, " ".join(_LIBRARIES)):
             self.check_help(libraries, commands)
 
     def test_without_the_daemon(self) -> None:
-        """So has every command but those that change the node without what serving needs."""
+        """All commands but those of ``node`` have help without the daemon's libraries."""
         commands = [name for name in list_commands(cli) if not name.startswith("node")]
         self.check_help(" ".join((*_LIBRARIES, *_OF_THE_DAEMON)), commands)
 
@@ -92,7 +92,7 @@ class RunTests(SynchronousTestCase):
     """Tests for commands that need a library."""
 
     def test_one_line(self) -> None:
-        """A command fails in one line that says what is missing, and what to do."""
+        """A command fails with one line that says what is missing, and how to install it."""
         for library, name, command in (
             ("urllib3", "urllib3", "download -s busybox"),
             ("rich", "rich", "download -s busybox"),

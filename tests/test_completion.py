@@ -1,4 +1,4 @@
-"""Tests for shell completion: the protocol that the shells speak with the command."""
+"""Tests for shell completion: the protocol between the shells and click."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from minreg.tap import Options
 
 
 def complete(line: str) -> list[tuple[str, str]]:
-    """Ask what completes the last word of a line, as bash does; return types and values."""
+    """Complete the last word of a line, as bash does; return types and values."""
     words = line.split(" ")
     environment = {
         "_MINREG_COMPLETE": "bash_complete",
@@ -25,32 +25,32 @@ def complete(line: str) -> list[tuple[str, str]]:
 
 
 def names(line: str) -> list[str]:
-    """Ask for what completes a line, and return its values alone."""
+    """Complete the last word of a line, and return the values."""
     return [value for _, value in complete(line)]
 
 
 class CompletionTests(SynchronousTestCase):
-    """Tests for what the shell is told."""
+    """Tests for completions."""
 
     def test_commands(self) -> None:
-        """Commands are completed, and the options of all."""
+        """Commands are completed, and the options of the group."""
         self.assertEqual(names("minreg pr"), ["preflight", "prune"])
         self.assertEqual(names("minreg st"), ["status"])
         self.assertEqual(names("minreg --v"), ["--version"])
 
     def test_options(self) -> None:
-        """So are the options of a command."""
+        """The options of a command are completed."""
         self.assertEqual(names("minreg status --u"), ["--url"])
         self.assertIn("--platform", names("minreg verify --"))
 
     def test_serve(self) -> None:
-        """The options of serve are those of the daemon, all of them."""
+        """The options of ``serve`` are those of the daemon."""
         options = {f"--{name.rstrip('=')}" for name in Options().longOpt}
         self.assertEqual(set(names("minreg serve --")), options)
         self.assertEqual(names("minreg serve --root x --log"), ["--log-format"])
 
     def test_values(self) -> None:
-        """Values of the daemon's options are completed where there are few, and directories."""
+        """Values of options with few values are completed, and directories."""
         self.assertEqual(complete("minreg serve --root ab"), [("dir", "ab")])
         self.assertEqual(complete("minreg serve -r "), [("dir", "")])
         self.assertEqual(names("minreg serve --log-format "), ["text", "json"])
@@ -59,7 +59,7 @@ class CompletionTests(SynchronousTestCase):
         self.assertEqual(names("minreg serve --port "), [])
 
     def test_light(self) -> None:
-        """Completing a command's name imports none of them."""
+        """Completing the name of a command imports no command."""
         program = (
             "import os, sys; from minreg.cli import main\n"
             "try: main()\n"

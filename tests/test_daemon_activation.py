@@ -46,7 +46,7 @@ class FindSocketsTests(SynchronousTestCase):
             self.assertEqual(find_sockets(environment, 7), [])
 
     def test_this_process(self) -> None:
-        """A process that runs tests has no passed sockets."""
+        """No sockets were passed to the process of the tests."""
         self.assertEqual(find_passed(), [])
 
 
@@ -56,12 +56,12 @@ class ChooseSocketsTests(SynchronousTestCase):
     sockets = (PassedSocket(3, "a"), PassedSocket(4, "b"), PassedSocket(5, "b"))
 
     def choose(self, description: str) -> list[int]:
-        """Return the descriptors of those that are meant."""
+        """Return the descriptors of the chosen sockets."""
         self.assertTrue(is_passed(description))
         return [passed.descriptor for passed in choose_sockets(self.sockets, description)]
 
     def test_chosen(self) -> None:
-        """All, those of a name, or one; the family is no matter."""
+        """A description selects all sockets, those of a name, or one; ``domain`` is ignored."""
         for description, chosen in (
             ("systemd", [3, 4, 5]),
             ("systemd:domain=INET", [3, 4, 5]),
@@ -73,17 +73,17 @@ class ChooseSocketsTests(SynchronousTestCase):
             self.assertEqual(self.choose(description), chosen, description)
 
     def test_wrong(self) -> None:
-        """Whatever else is written is an error."""
+        """Any other parameter is an error."""
         for description in ("systemd:x", "systemd:port=1", "systemd:index=a"):
             self.assertRaises(ValueError, choose_sockets, self.sockets, description)
 
     def test_others(self) -> None:
-        """Other endpoints are Twisted's."""
+        """Other endpoints are left to Twisted."""
         self.assertFalse(is_passed("tcp:9080"))
 
 
 class FakeUnixSocket:
-    """A passed socket that notes what is done to it."""
+    """A passed socket that records what is done to it."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -98,11 +98,11 @@ class FakeUnixSocket:
         return -1
 
     def shutdown(self, _how: int) -> None:
-        """Note a shutdown, which would end the socket for all processes."""
+        """Record a shutdown, which would close the socket for all processes."""
         self.calls.append("shutdown")
 
     def close(self) -> None:
-        """Note that it is closed."""
+        """Record that it is closed."""
         self.calls.append("close")
 
 
@@ -110,7 +110,7 @@ class PassedUnixPortTests(SynchronousTestCase):
     """Tests for ``PassedUnixPort``."""
 
     def test_stop(self) -> None:
-        """Stopping closes the socket here, and leaves its file and the other processes alone."""
+        """Stopping closes the socket, and affects neither its file nor other processes."""
         path = self.mktemp()
         with open(path, "wb"):
             pass

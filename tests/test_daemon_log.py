@@ -18,7 +18,7 @@ class DaemonObserverTests(SynchronousTestCase):
     """Tests for ``make_daemon_observer``."""
 
     def write(self, *, is_journal: bool) -> str:
-        """Log a line into a file that is, or is not, what systemd connected to the journal."""
+        """Log a line to a file that is, or is not, the one in ``JOURNAL_STREAM``."""
         with tempfile.TemporaryFile("w+") as file:
             status = os.fstat(file.fileno())
             inode = status.st_ino if is_journal else status.st_ino + 1
@@ -31,7 +31,7 @@ class DaemonObserverTests(SynchronousTestCase):
             return file.read()
 
     def test_journal(self) -> None:
-        """In the journal a line has a priority and no time, elsewhere the reverse."""
+        """A line for the journal has a priority instead of the time."""
         self.assertEqual(self.write(is_journal=True), "<4>warn hello\n")
         self.assertRegex(self.write(is_journal=False), r"\A\d{4}-\S+Z warn hello\n\Z")
 
@@ -40,7 +40,7 @@ class EndOfInputTests(SynchronousTestCase):
     """Tests for ``EndOfInput``."""
 
     def test_stopping_already(self) -> None:
-        """A worker that a signal has stopped already does not fail when its parent is gone."""
+        """A worker that is stopping already does not fail when its parent ends."""
 
         class _Stopping(MemoryReactorClock):
             def stop(self) -> None:

@@ -30,7 +30,7 @@ class FindNotifierTests(SynchronousTestCase):
         self.assertEqual(environment, {"A": ""})
 
     def test_deaf(self) -> None:
-        """A registry whose supervisor is gone goes on serving."""
+        """A message that cannot be sent is not an error."""
         notifier = find_notifier({"NOTIFY_SOCKET": "/does/not/exist", "WATCHDOG_USEC": "5000000"})
         assert notifier is not None
         notifier.tell(READY=1)
@@ -38,10 +38,10 @@ class FindNotifierTests(SynchronousTestCase):
 
 
 class ParseTests(SynchronousTestCase):
-    """Tests for what systemd writes into the environment."""
+    """Tests for parsing the variables of systemd."""
 
     def test_address(self) -> None:
-        """A path is taken as it is, ``@`` stands for the zero of an abstract name."""
+        """A path is used as it is; ``@`` is the null byte of an abstract name."""
         self.assertEqual(parse_address("/run/systemd/notify"), "/run/systemd/notify")
         self.assertEqual(parse_address("@minreg/notify"), "\0minreg/notify")
         for nothing in ("", "/", "@", "run/notify"):

@@ -14,7 +14,7 @@ class ReloaderTests(SynchronousTestCase):
     """Tests for ``Reloader``."""
 
     def test_moved_away(self) -> None:
-        """After a rotation by others the log goes on in a file of the old name."""
+        """After a rotation, the log continues in a new file of the old name."""
         path = os.path.abspath(self.mktemp())
         log_file = LogFile.fromFullPath(path)
         self.addCleanup(log_file.close)

@@ -26,11 +26,11 @@ class RootWatchTests(SynchronousTestCase):
         return fail(StoreNotReady(self.problem)) if self.problem else succeed(None)
 
     def lines(self) -> list[str | None]:
-        """Return what was logged."""
+        """Return the events and reasons that were logged."""
         return [formatEvent(event) for event in self.events]
 
     def test_comes_later(self) -> None:
-        """The log says once that the root is waited for, and that it came."""
+        """The log says once that the root is unavailable, and once that it is available."""
         self.watch.startService()
         self.clock.pump([2.0, 2.0])
         waiting = "waiting for the root: root /srv/registry does not exist yet"
@@ -52,7 +52,7 @@ class RootWatchTests(SynchronousTestCase):
         self.assertEqual((self.lines(), self.looks), ([], 2))
 
     def test_stop(self) -> None:
-        """A daemon that stops looks no more."""
+        """After the stop, the root is not checked."""
         self.watch.startService()
         self.watch.stopService()
         self.clock.pump([2.0])

@@ -9,10 +9,10 @@ from minreg.daemon.signals import Signals
 
 
 class SignalsTests(SynchronousTestCase):
-    """Tests for ``Signals``, with signals that this process sends itself."""
+    """Tests for ``Signals``, with signals that this process sends to itself."""
 
     def setUp(self) -> None:
-        """Stand in for the reactor and its handlers."""
+        """Replace the reactor and its handlers."""
         self.seen: list[str] = []
         self.waiting: list[Callable[[], object]] = []
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
@@ -28,12 +28,12 @@ class SignalsTests(SynchronousTestCase):
         self.signals.startService()
 
     def run_reactor(self) -> None:
-        """Let the reactor have begun."""
+        """Run what waits for the reactor to start."""
         for call in self.waiting:
             call()
 
     def test_reload(self) -> None:
-        """SIGHUP reloads, from the first moment on, as often as it comes."""
+        """SIGHUP reloads, from the start on, each time."""
         signal.raise_signal(signal.SIGHUP)
         self.run_reactor()
         signal.raise_signal(signal.SIGHUP)

@@ -22,28 +22,28 @@ class SupervisionTests(SynchronousTestCase):
         return supervision
 
     def test_ready(self) -> None:
-        """It is ready when the reactor turns, not before."""
+        """``READY`` is sent when the reactor runs, not before."""
         self.start(None)
         self.assertEqual(self.told, [])
         self.clock.advance(0)
         self.assertEqual(self.told, [b"READY=1\nSTATUS=well"])
 
     def test_watchdog(self) -> None:
-        """Signs of life come twice as often as systemd wants them."""
+        """``WATCHDOG`` is sent twice in each interval of systemd."""
         self.start(10.0)
         self.clock.advance(0)
         self.clock.pump([5.0, 5.0])
         self.assertEqual(self.told[1:], [b"WATCHDOG=1\nSTATUS=well"] * 2)
 
     def test_status(self) -> None:
-        """Without a watchdog there is a line on what goes on now and then."""
+        """Without a watchdog, only a status line is sent, now and then."""
         self.start(None)
         self.clock.advance(0)
         self.clock.pump([29.0, 1.0])
         self.assertEqual(self.told[1:], [b"STATUS=well"])
 
     def test_reload(self) -> None:
-        """A reload is announced, with its time in microseconds, done, and reported."""
+        """A reload sends its beginning, with the time in microseconds, and its end."""
         supervision = self.start(None)
         supervision.reload(lambda: self.told.append(b"done"))
         self.assertEqual(
@@ -52,7 +52,7 @@ class SupervisionTests(SynchronousTestCase):
         )
 
     def test_stop(self) -> None:
-        """The stop is reported, and nothing after it."""
+        """The stop is sent, and nothing after it."""
         supervision = self.start(10.0)
         self.clock.advance(0)
         supervision.stopService()
@@ -62,7 +62,7 @@ class SupervisionTests(SynchronousTestCase):
         )
 
     def test_stop_at_once(self) -> None:
-        """A daemon that is stopped before it ran never says that it is ready."""
+        """A daemon that is stopped before it runs does not send ``READY``."""
         self.start(None).stopService()
         self.clock.advance(0)
         self.assertNotIn(b"READY=1", b"".join(self.told))

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.oci.errors``: what clients read, as literals."""
+"""Tests for ``minreg.oci.errors``: the documents that clients get, as literals."""
 
 import json
 
@@ -12,7 +12,7 @@ class RegistryErrorTests(SynchronousTestCase):
     """Tests for ``RegistryError``."""
 
     def test_document(self) -> None:
-        """A refusal is the specification's error document, in ASCII."""
+        """An error is the specification's error document, in ASCII."""
         error = RegistryError(404, "BLOB_UNKNOWN", "no \u00e9", {"digest": "d"})
         self.assertEqual(
             error.document(),
@@ -21,14 +21,14 @@ class RegistryErrorTests(SynchronousTestCase):
         )
 
     def test_document_without_detail(self) -> None:
-        """Where there is nothing more to say, no detail is sent."""
+        """Without details, no ``detail`` is sent."""
         self.assertEqual(
             RegistryError(400, "NAME_INVALID", "no").document(),
             b'{"errors": [{"code": "NAME_INVALID", "message": "no"}]}',
         )
 
     def test_raised(self) -> None:
-        """It is an exception like any other, and says in words what it is."""
+        """It is an exception, whose text has the code and the message."""
         error = RegistryError(400, "NAME_INVALID", "no")
         raised = self.assertRaises(RegistryError, raise_it, error)
         self.assertIs(raised, error)
@@ -37,19 +37,19 @@ class RegistryErrorTests(SynchronousTestCase):
 
 
 class ErrorCodeTests(SynchronousTestCase):
-    """Each refusal has the code and the status that the specification gives it."""
+    """Tests for the code, the status and the message of each error."""
 
     def assert_refusal(
         self, error: RegistryError, status: int, code: str, message: str, detail: object = None
     ) -> None:
-        """Compare all that a client will read of a refusal."""
+        """Compare the status and the document of an error."""
         self.assertEqual(error.status, status)
         expected = {"code": code, "message": message}
         listed = json.loads(error.document())["errors"]
         self.assertEqual(listed, [expected | ({"detail": detail} if detail else {})])
 
     def test_name_unknown(self) -> None:
-        """A repository that is not here."""
+        """A repository that does not exist."""
         self.assert_refusal(
             errors.name_unknown("a/b"),
             404,
@@ -63,7 +63,7 @@ class ErrorCodeTests(SynchronousTestCase):
         self.assert_refusal(errors.name_invalid("why"), 400, "NAME_INVALID", "why")
 
     def test_manifest_unknown(self) -> None:
-        """A manifest that is not here."""
+        """A manifest that does not exist."""
         self.assert_refusal(
             errors.manifest_unknown("why", {"reference": "t"}),
             404,
@@ -73,7 +73,7 @@ class ErrorCodeTests(SynchronousTestCase):
         )
 
     def test_blob_unknown(self) -> None:
-        """A blob that is not here."""
+        """A blob that does not exist."""
         self.assert_refusal(
             errors.blob_unknown("why", {"digest": "d"}),
             404,
@@ -87,7 +87,7 @@ class ErrorCodeTests(SynchronousTestCase):
         self.assert_refusal(errors.digest_invalid("why"), 400, "DIGEST_INVALID", "why")
 
     def test_unsupported(self) -> None:
-        """A method that would change something."""
+        """A method other than GET and HEAD."""
         self.assert_refusal(
             errors.unsupported("PUT"),
             405,
@@ -96,7 +96,7 @@ class ErrorCodeTests(SynchronousTestCase):
         )
 
     def test_not_an_endpoint(self) -> None:
-        """A path that is none of the API."""
+        """A path that is not an endpoint."""
         self.assert_refusal(
             errors.not_an_endpoint(),
             404,
@@ -105,7 +105,7 @@ class ErrorCodeTests(SynchronousTestCase):
         )
 
     def test_page_invalid(self) -> None:
-        """A page that cannot be."""
+        """An invalid page."""
         self.assert_refusal(errors.page_invalid("why"), 400, "PAGINATION_NUMBER_INVALID", "why")
 
     def test_range_invalid(self) -> None:
@@ -119,7 +119,7 @@ class ErrorCodeTests(SynchronousTestCase):
         )
 
     def test_size_invalid(self) -> None:
-        """A request with content."""
+        """A request with a body."""
         self.assert_refusal(
             errors.size_invalid(9),
             413,
@@ -128,10 +128,10 @@ class ErrorCodeTests(SynchronousTestCase):
         )
 
     def test_unavailable(self) -> None:
-        """A disk that does not answer."""
+        """A disk that does not respond."""
         self.assert_refusal(errors.unavailable("why"), 503, "UNAVAILABLE", "why")
 
 
 def raise_it(error: RegistryError) -> None:
-    """Raise an error because of another one."""
+    """Raise an error from another one."""
     raise error from ValueError("the cause")

@@ -1,4 +1,4 @@
-"""Tests for what commands write of texts that came from elsewhere, and may be made to do harm."""
+"""Tests for escaping text from elsewhere in the output of commands."""
 
 import os
 
@@ -30,10 +30,10 @@ ABSENT = {
 
 
 class EscapesTests(SynchronousTestCase):
-    """Tests for platforms and names that would move the cursor, or forge a line."""
+    """Tests for platforms and names with control characters."""
 
     def setUp(self) -> None:
-        """Create a tree whose index names such a platform."""
+        """Create a tree whose index has such a platform."""
         self.tree = FilledTree(self.mktemp())
         image = self.tree.add_image("a", "amd64", b"layer")
         self.tree.add_index("a", image, ABSENT, tag="1")
@@ -60,13 +60,13 @@ class EscapesTests(SynchronousTestCase):
         self.assertIn("PWNED", self.run_command("list", "--json"))
 
     def test_verify(self) -> None:
-        """``verify`` does too."""
+        """The output of ``verify`` does too."""
         self.assertIn(f"(absent: {ESCAPED}/amd64)", self.run_command("verify"))
         said = self.run_command("verify", "-p", "all")
         self.assertIn(f"a:1: missing {ESCAPED}/amd64", said)
 
     def test_import(self) -> None:
-        """``import`` does too, in results and errors."""
+        """The output of ``import`` does too, for results and errors."""
         image = Image("amd64")
         index = make_index([image.descriptor, ABSENT])
         described = describe(OCI_INDEX, index, annotations={CONTAINERD_NAME: NAME})

@@ -9,10 +9,10 @@ from tests.isolation import clean_environment
 
 
 class IsolationTests(SynchronousTestCase):
-    """Tests for what keeps the tests apart from the machine."""
+    """Tests for isolating the tests from the machine."""
 
     def test_environment(self) -> None:
-        """Variables that programs find their way by stay; those that steer minreg go."""
+        """Variables that programs need are kept; those that affect minreg are removed."""
         environment = {
             "PATH": "/bin",
             "LC_ALL": "C",
@@ -26,13 +26,13 @@ class IsolationTests(SynchronousTestCase):
         self.assertEqual(set(environment), {"PATH", "LC_ALL", "COVERAGE_PROCESS_START"})
 
     def test_files(self) -> None:
-        """A file of a node is not opened on this machine."""
+        """Opening a node's file on this machine is an error."""
         for path in ("/etc/systemd/system/minreg.service", "/etc/rancher/k3s/registries.yaml"):
             self.assertRaises(AssertionError, open, path)
         self.assertRaises(AssertionError, os.listdir, "/var/lib/rancher")
 
     def test_network(self) -> None:
-        """No other machine is asked, and no name is looked up."""
+        """Connecting to another machine, or resolving a name, is an error."""
         with socket.socket() as client:
             self.assertRaises(AssertionError, client.connect, ("192.0.2.1", 9))
         self.assertRaises(AssertionError, socket.getaddrinfo, "registry.example", 443)

@@ -1,4 +1,4 @@
-"""No error outlives the request that it refuses.
+"""Tests that no exception is kept after the request that it refuses.
 
 Each ``raise`` of an exception makes its traceback longer, and a traceback holds frames: an
 exception that is kept and raised again keeps every request that it ever refused.
@@ -40,10 +40,10 @@ SETTLED = 2.0
 
 
 class RaiseStatementsTests(SynchronousTestCase):
-    """Tests for what the source raises."""
+    """Tests for ``raise`` in the source."""
 
     def test_only_new_errors_are_raised(self) -> None:
-        """A ``raise`` makes its error, or passes on the one that is being handled."""
+        """A ``raise`` creates its exception, or raises the one that is being handled again."""
         wrong = {
             f"{module.name}:{node.lineno} raise {ast.unparse(node.exc)}"
             for module in read_modules().values()
@@ -53,7 +53,7 @@ class RaiseStatementsTests(SynchronousTestCase):
         self.assertEqual(wrong, set())
 
     def test_stored_errors_are_found(self) -> None:
-        """The rule finds each way of raising an exception that is kept somewhere."""
+        """The check finds each way of raising an exception that is stored somewhere."""
         wrong = ("raise self.error", "raise ERROR", "raise errors[0]", "error = f()\nraise error")
         right = (
             "raise ValueError",
@@ -67,7 +67,7 @@ class RaiseStatementsTests(SynchronousTestCase):
             self.assertEqual(len(list(find_stored_raises(ast.parse(source)))), 0, source)
 
     def test_no_module_holds_an_error(self) -> None:
-        """No constant of a module is an exception, or holds one."""
+        """No global of a module is an exception, or contains one."""
         holding = {
             f"{name}.{attribute}"
             for name in read_modules()
@@ -79,15 +79,15 @@ class RaiseStatementsTests(SynchronousTestCase):
 
 
 class KeptErrorsTests(StatusTestCase):
-    """Tests for what is left of a request that was refused."""
+    """Tests for what stays in memory after a request was refused."""
 
     def setUp(self) -> None:
-        """Put an image into the tree."""
+        """Add an image to the tree."""
         super().setUp()
         self.tree.add_image("a", "1")
 
     def test_no_error_is_kept(self) -> None:
-        """Neither the site nor any of its resources holds an exception, before or after."""
+        """Neither the site nor any of its resources refers to an exception, before or after."""
         self.assertEqual(find_errors(self.site), [])
         self.refuse_all()
         self.assertEqual(find_errors(self.site), [])
@@ -103,7 +103,7 @@ class KeptErrorsTests(StatusTestCase):
         self.assertEqual(count_requests(), before)
 
     def test_parent_of_resources(self) -> None:
-        """A path with nothing but other paths below it is answered as one with nothing."""
+        """A path that only has paths below it is answered like an unknown one."""
         for method in ("GET", "HEAD"):
             response = self.request("/minreg", method)
             self.assertEqual((response.code, response.header("allow")), (404, None))
@@ -111,7 +111,7 @@ class KeptErrorsTests(StatusTestCase):
         self.assertEqual(self.request("/minreg", "POST").code, 405)
 
     def refuse_all(self) -> None:
-        """Ask for everything that is refused, as a client of each kind."""
+        """Send every request that is refused, as each kind of client."""
         asked = [
             *RAW,
             *(write_request(path, method) for path in REFUSED for method in METHODS),
@@ -125,7 +125,7 @@ class KeptErrorsTests(StatusTestCase):
 
 
 def find_constants(module: ModuleType) -> Iterator[tuple[str, object]]:
-    """Find what a module and its classes hold, in containers and caches as well."""
+    """Yield the values in a module and its classes, also those in containers and caches."""
     waiting = [(name, value) for name, value in vars(module).items() if value is not module]
     seen = set()
     while waiting:
@@ -152,7 +152,7 @@ def is_error(value: object) -> bool:
 def find_stored_raises(
     tree: ast.AST, handled: frozenset[str] = frozenset()
 ) -> Iterator[ast.Raise]:
-    """Find each ``raise`` of an exception that neither is new nor is being handled."""
+    """Yield each ``raise`` of an exception that is neither new nor being handled."""
     if isinstance(tree, ast.ExceptHandler) and tree.name is not None:
         handled |= {tree.name}
     if isinstance(tree, ast.Raise) and tree.exc and not is_new_or_handled(tree.exc, handled):
@@ -162,7 +162,7 @@ def find_stored_raises(
 
 
 def is_new_or_handled(raised: ast.expr, handled: frozenset[str]) -> bool:
-    """Return whether an expression makes an exception, or is from one that is handled."""
+    """Return whether an expression creates an exception, or is the handled one."""
     if isinstance(raised, ast.Call):
         return True
     is_plain = isinstance(raised, ast.Name)
@@ -175,7 +175,7 @@ def is_new_or_handled(raised: ast.expr, handled: frozenset[str]) -> bool:
 
 
 def find_errors(start: object) -> list[BaseException]:
-    """Find all exceptions that an object holds, however deep.
+    """Yield all exceptions that an object refers to, at any depth.
 
     Modules and classes are not entered, and of a function only what it encloses: all else
     is reached from them.

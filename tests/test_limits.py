@@ -8,21 +8,21 @@ from minreg.daemon.assembly import most_connections, raise_file_limit
 
 
 class LimitsTests(SynchronousTestCase):
-    """Tests for the limits of the operating system."""
+    """Tests for the limit of open files."""
 
     def test_connections(self) -> None:
-        """Each connection may have two files open besides itself, and 64 are left over."""
+        """Each connection may have three files open; 64 are reserved."""
         self.assertEqual(most_connections(1024), 320)
         self.assertEqual(most_connections(65), 1)
         self.assertEqual(most_connections(69), 1)
         self.assertEqual(most_connections(70), 2)
 
     def test_never_none(self) -> None:
-        """However few files there may be, one client at a time is served."""
+        """With few files, one connection at a time is served."""
         self.assertEqual(most_connections(0), 1)
 
     def test_raise(self) -> None:
-        """The process takes all the files that it may have, and leaves it at that."""
+        """The process raises its soft limit to the hard limit."""
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
         hard = limits[1]

@@ -22,7 +22,7 @@ from minreg.log import (
 
 
 def event(record: RequestRecord | None = None, **fields: object) -> LogEvent:
-    """Make the event of a request, or of something else if it has fields of its own."""
+    """Return the event of a request or, with fields, of something else."""
     if record is None:
         record = RequestRecord("192.0.2.7", "GET", "/v2/", "", 200, 2, "curl")
     return {
@@ -37,7 +37,7 @@ def event(record: RequestRecord | None = None, **fields: object) -> LogEvent:
 
 
 def plain_event(**fields: object) -> LogEvent:
-    """Make an event that is not about a request."""
+    """Return an event that is not about a request."""
     return {
         "log_time": 1_700_000_000.5,
         "log_level": LogLevel.warn,
@@ -50,25 +50,25 @@ class TextLineTests(SynchronousTestCase):
     """Tests for ``text_line``."""
 
     def test_line(self) -> None:
-        """An event is a line with its time, its level and what happened."""
+        """An event is one line with its time, its level and its message."""
         self.assertEqual(
             text_line(event()),
             "2023-11-14T22:13:20.500Z warn 192.0.2.7 GET /v2/ ns='' 200 2B 0.000s 'curl'\n",
         )
 
     def test_legacy(self) -> None:
-        """What older parts of Twisted log comes out as well."""
+        """Events of Twisted's legacy log are written too."""
         line = text_line({"log_time": 0.0, "log_format": "{log_text}", "log_text": "x"})
         self.assertEqual(line, "1970-01-01T00:00:00.000Z info x\n")
 
     def test_fault(self) -> None:
-        """A fault of our own has its traceback behind it."""
+        """An error in minreg is followed by its traceback."""
         line = text_line(plain_event(log_failure=Failure(ValueError("why"))))
         self.assertIn("\nTraceback", line)
         self.assertIn("why\n", line)
 
     def test_life_cycle(self) -> None:
-        """What Twisted says of its own start and stop is left out, here and in the journal."""
+        """Twisted's messages about its own start and stop are left out, also in the journal."""
         for namespace, text in (
             ("twisted.scripts._twistd_unix.UnixAppLogger", "twistd 26.4.0 starting up."),
             ("twisted.application.app.AppLogger", "Server Shut Down."),
@@ -88,7 +88,7 @@ class TextLineTests(SynchronousTestCase):
             self.assertEqual(json.loads(json_line(said))["message"], text)
 
     def test_of_twisted(self) -> None:
-        """What Twisted says of connections stays."""
+        """Twisted's messages about connections are not left out."""
         for namespace in ("twisted.internet.tcp", "log_legacy"):
             said: LogEvent = {
                 "log_level": LogLevel.info,
@@ -100,7 +100,7 @@ class TextLineTests(SynchronousTestCase):
 
     @given(st.text())
     def test_cannot_be_forged(self, user_agent: str) -> None:
-        """Nothing that a client sends makes a second line, or moves a terminal's cursor."""
+        """No text from a client makes a second line, or moves a terminal's cursor."""
         record = RequestRecord("192.0.2.7", "GET", user_agent, user_agent=user_agent)
         line = text_line(event(record))
         self.assertTrue(line.removesuffix("\n").isprintable())
@@ -110,7 +110,7 @@ class JournalLineTests(SynchronousTestCase):
     """Tests for ``journal_line`` and ``is_journal``."""
 
     def test_priorities(self) -> None:
-        """A line has its priority, its level and no time."""
+        """A line has its priority and its level, and no time."""
         for level, priority in (
             (LogLevel.debug, "<7>debug"),
             (LogLevel.info, "<6>info"),
@@ -122,7 +122,7 @@ class JournalLineTests(SynchronousTestCase):
             self.assertEqual(line, f"{priority} 192.0.2.7 GET /v2/ ns='' 200 2B 0.000s 'curl'\n")
 
     def test_traceback(self) -> None:
-        """Each line of a traceback has a priority, for the journal keeps it by itself."""
+        """Each line of a traceback has a priority, because the journal stores it separately."""
         failed = event(log_level=LogLevel.critical, log_failure=Failure(ValueError("why")))
         lines = journal_line(failed).splitlines()
         self.assertGreater(len(lines), 2)
@@ -146,7 +146,7 @@ class JsonLineTests(SynchronousTestCase):
     """Tests for ``json_line``."""
 
     def test_request(self) -> None:
-        """A request has its fields, and no sentence."""
+        """A request has its fields, and no message."""
         self.assertEqual(
             json.loads(json_line(event())),
             {
@@ -166,14 +166,14 @@ class JsonLineTests(SynchronousTestCase):
         )
 
     def test_legacy_fields(self) -> None:
-        """What Twisted adds to an event for older observers stays out."""
+        """Fields that Twisted adds for legacy observers are left out."""
         added = {"time": 1.0, "isError": 0, "format": "x", "message": (), "system": "-"}
         self.assertEqual(
             json_line(plain_event(event="x", **added)), json_line(plain_event(event="x"))
         )
 
     def test_own_event(self) -> None:
-        """An event of the daemon has its fields and a sentence."""
+        """An event of the daemon has its fields and a message."""
         line = json.loads(json_line(plain_event(event="start")))
         self.assertEqual((line["event"], line["message"]), ("start", "hello"))
 
@@ -191,14 +191,14 @@ class JsonLineTests(SynchronousTestCase):
         )
 
     def test_fault(self) -> None:
-        """A fault of our own has its traceback in a field."""
+        """An error in minreg has its traceback in a field."""
         line = json_line(plain_event(log_failure=Failure(ValueError("why"))))
         self.assertEqual(line.count("\n"), 1)
         self.assertIn("why", json.loads(line)["traceback"])
 
     @given(st.text())
     def test_cannot_be_forged(self, user_agent: str) -> None:
-        """Whatever a client sends, there is one line with one JSON object."""
+        """Any text from a client gives one line with one JSON object."""
         line = json_line(event(RequestRecord("192.0.2.7", user_agent=user_agent)))
         self.assertEqual(line.count("\n"), 1)
         self.assertEqual(json.loads(line)["user_agent"], user_agent[:1024])
@@ -218,7 +218,7 @@ class RequestRecordTests(SynchronousTestCase):
         self.assertEqual(len(record._lines), 2)
 
     def test_other_client(self) -> None:
-        """The record for another client has lines of its own."""
+        """The record for another client has its own lines."""
         record = RequestRecord("192.0.2.7", "GET", "/v2/")
         text_line(event(record))
         line = text_line(event(record.for_client("192.0.2.8")))
@@ -229,7 +229,7 @@ class MakeObserverTests(SynchronousTestCase):
     """Tests for ``make_observer``."""
 
     def test_formats(self) -> None:
-        """An observer writes lines in the format that it was made for."""
+        """An observer writes lines in its format."""
         for log_format, beginning in (("text", "20"), ("json", "{")):
             stream = io.StringIO()
             Logger(observer=make_observer(log_format, stream)).info("hello")
@@ -237,7 +237,7 @@ class MakeObserverTests(SynchronousTestCase):
             self.assertIn("hello", stream.getvalue())
 
     def test_journal(self) -> None:
-        """Text is written as the journal wants it; JSON is always the same."""
+        """Text is formatted for the journal; JSON is always the same."""
         for log_format, beginning in (("text", "<6>info hello"), ("json", "{")):
             stream = io.StringIO()
             observer = make_observer(log_format, stream, for_journal=True)
@@ -245,7 +245,7 @@ class MakeObserverTests(SynchronousTestCase):
             self.assertTrue(stream.getvalue().startswith(beginning))
 
     def test_nothing(self) -> None:
-        """An event that is left out writes nothing at all."""
+        """An event that is left out writes nothing."""
         stream = io.StringIO()
         logger = Logger("twisted.internet.base", observer=make_observer("text", stream))
         logger.info("Main loop terminated.")

@@ -35,7 +35,7 @@ IMAGE = {
 
 
 def parse(document: Any) -> Manifest:
-    """Read a document from its JSON."""
+    """Parse a document."""
     return parse_manifest(json.dumps(document).encode())
 
 
@@ -43,7 +43,7 @@ class PlatformTests(SynchronousTestCase):
     """Tests for ``Platform``."""
 
     def test_text(self) -> None:
-        """A platform is read and written as in every other program."""
+        """A platform is parsed and written as ``os/architecture/variant``."""
         for text in ("linux/amd64", "linux/arm/v7"):
             self.assertEqual(str(Platform.parse(text)), text)
         self.assertEqual(Platform.parse("linux/arm/v7"), Platform("linux", "arm", "v7"))
@@ -56,7 +56,7 @@ class PlatformTests(SynchronousTestCase):
         self.assertEqual(Platform.parse("linux/arm/v7").as_json()["variant"], "v7")
 
     def test_what_is_no_platform(self) -> None:
-        """Anything else is refused with an example of what a platform is."""
+        """Anything else is refused with an example."""
         for text in ("", "linux", "linux/", "/amd64", "linux/arm/v7/x", "linux//v7"):
             error = self.assertRaises(ValueError, Platform.parse, text)
             self.assertIn("is not a platform such as linux/amd64", str(error))
@@ -66,7 +66,7 @@ class ParseManifestTests(SynchronousTestCase):
     """Tests for ``parse_manifest``."""
 
     def test_image(self) -> None:
-        """A manifest names its config and its layers."""
+        """A manifest has its config and its layers."""
         manifest = parse(IMAGE)
         self.assertEqual(manifest.media_type, OCI_MANIFEST)
         self.assertEqual((manifest.is_index, manifest.states_media_type), (False, True))
@@ -76,7 +76,7 @@ class ParseManifestTests(SynchronousTestCase):
         self.assertEqual((manifest.manifests, manifest.malformed), ((), ()))
 
     def test_index(self) -> None:
-        """An index names a manifest for each platform."""
+        """An index has a manifest for each platform."""
         platform = {"os": "linux", "architecture": "arm", "variant": "v7"}
         child = descriptor(OCI_MANIFEST, LAYER, 5, platform=platform, artifactType="a/b")
         manifest = parse(index([child], annotations={"a": "b", "c": 1}))
@@ -93,7 +93,7 @@ class ParseManifestTests(SynchronousTestCase):
         self.assertEqual(list(manifest.blobs), [])
 
     def test_media_type_by_shape(self) -> None:
-        """Where a document does not say what it is, its parts do, as OCI allows."""
+        """The media type of a document that does not state one follows from its fields."""
         for stated in ({}, {"mediaType": None}, {"mediaType": "no media type; at all"}):
             image = parse({"config": IMAGE["config"], "layers": [], **stated})
             self.assertEqual(
@@ -107,14 +107,14 @@ class ParseManifestTests(SynchronousTestCase):
             )
 
     def test_other_media_types(self) -> None:
-        """A document that states another media type is taken at its word."""
+        """The media type of a document is the one that it states."""
         for stated in (DOCKER_MANIFEST, DOCKER_INDEX, "application/vnd.example+json"):
             manifest = parse({"mediaType": stated})
             self.assertEqual(manifest.media_type, stated)
             self.assertEqual(manifest.is_index, stated == DOCKER_INDEX)
 
     def test_referrer(self) -> None:
-        """A signature names the manifest that it signs."""
+        """A signature has the manifest that it signs as its subject."""
         manifest = parse(
             {
                 **IMAGE,
@@ -173,16 +173,16 @@ class ParseManifestTests(SynchronousTestCase):
 
 
 class ManifestInvalidTests(SynchronousTestCase):
-    """What is no manifest, or could be read as two, is refused with the reason."""
+    """A document that is not a manifest, or is ambiguous, is refused with the reason."""
 
     def assert_invalid(self, content: bytes, reason: str) -> None:
-        """Make sure that content is refused for a reason."""
+        """Check that content is refused for a reason."""
         error = self.assertRaises(ManifestInvalid, parse_manifest, content)
         self.assertIn(reason, str(error))
         self.assertFalse(looks_like_manifest(content))
 
     def test_no_json(self) -> None:
-        """Bytes that are no JSON."""
+        """Bytes that are not JSON."""
         deep = b'{"a":' * 100_000
         for content in (
             b"",
@@ -197,12 +197,12 @@ class ManifestInvalidTests(SynchronousTestCase):
             self.assert_invalid(content, "it is not JSON: ")
 
     def test_no_object(self) -> None:
-        """JSON that is no object."""
+        """JSON that is not an object."""
         for content in (b"[]", b"null", b"1", b'"{}"', b"NaN"):
             self.assert_invalid(content, "it is not a JSON object")
 
     def test_no_shape(self) -> None:
-        """An object with the shape of neither, such as an image's config."""
+        """An object with the fields of neither, such as an image's config."""
         documents: list[dict[str, object]] = [
             {},
             {"config": {}},
@@ -213,7 +213,7 @@ class ManifestInvalidTests(SynchronousTestCase):
             self.assert_invalid(json.dumps(document).encode(), "neither a manifest nor an index")
 
     def test_schema_1(self) -> None:
-        """What Docker wrote before there were digests of manifests."""
+        """Docker's schema 1."""
         for document in (
             {"mediaType": "application/vnd.docker.distribution.manifest.v1+prettyjws"},
             {"mediaType": "application/vnd.docker.distribution.manifest.v1+json"},
@@ -222,7 +222,7 @@ class ManifestInvalidTests(SynchronousTestCase):
             self.assert_invalid(json.dumps(document).encode(), "Docker schema 1")
 
     def test_ambiguous(self) -> None:
-        """What one client could read as an index, and another one as a manifest."""
+        """A document that is an index to one client and a manifest to another."""
         both = {"mediaType": "a/b", "manifests": [], "layers": []}
         self.assert_invalid(json.dumps(both).encode(), "the fields of an index and of a manifest")
         self.assert_invalid(

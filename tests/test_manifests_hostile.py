@@ -49,10 +49,10 @@ OBJECTS = st.dictionaries(KEYS, JSON, max_size=8)
 
 
 class HostileManifestTests(SynchronousTestCase):
-    """Whatever a file holds, reading it ends in a manifest or in ``ManifestInvalid``."""
+    """Tests that any content gives a manifest or ``ManifestInvalid``."""
 
     def assert_sound(self, manifest: Manifest) -> None:
-        """Make sure that what was read can be sent in headers and in JSON."""
+        """Check that the manifest can be sent in headers and as JSON."""
         self.assertTrue(is_media_type(manifest.media_type))
         self.assertIsInstance(manifest.artifact_type, str)
         json.dumps(dict(manifest.annotations)).encode("ascii")
@@ -67,7 +67,7 @@ class HostileManifestTests(SynchronousTestCase):
     @settings(deadline=None, database=None)
     @given(st.one_of(st.binary(), st.binary().map(lambda tail: b"{" + tail)))
     def test_any_bytes(self, content: bytes) -> None:
-        """Any bytes whatever."""
+        """Any bytes."""
         try:
             self.assert_sound(parse_manifest(content))
         except ManifestInvalid:
@@ -76,7 +76,7 @@ class HostileManifestTests(SynchronousTestCase):
     @settings(deadline=None, database=None)
     @given(st.one_of(JSON, OBJECTS), st.sampled_from(["utf-8", "utf-16", "utf-32"]))
     def test_any_json(self, document: object, encoding: str) -> None:
-        """Any JSON whatever, numbers that JSON does not know and lone surrogates included."""
+        """Any JSON, with numbers that JSON does not have and lone surrogates."""
         content = json.dumps(document).encode(encoding)
         try:
             self.assert_sound(parse_manifest(content))
@@ -84,7 +84,7 @@ class HostileManifestTests(SynchronousTestCase):
             self.assertFalse(looks_like_manifest(content))
 
     def test_lone_surrogate(self) -> None:
-        """Half a character in an annotation does no harm."""
+        """A lone surrogate in an annotation is harmless."""
         manifest = parse_manifest(
             b'{"mediaType": "a/b", "artifactType": "\\ud800", "annotations": {"a": "\\udc00"}}'
         )
@@ -92,14 +92,14 @@ class HostileManifestTests(SynchronousTestCase):
 
 
 class LooksLikeManifestTests(SynchronousTestCase):
-    """Tests for ``looks_like_manifest``: no config and no layer is taken for a manifest."""
+    """Tests for ``looks_like_manifest``."""
 
     def looks(self, document: object) -> bool:
-        """Look at a document's JSON."""
+        """Call it with a document's JSON."""
         return looks_like_manifest(json.dumps(document).encode())
 
     def test_manifests(self) -> None:
-        """What states its media type, or has all parts of a manifest, is one."""
+        """A document is a manifest if it states its media type, or has all parts."""
         config = descriptor(OCI_CONFIG, Digest.of(b"c"), 1)
         layer = descriptor(OCI_LAYER, Digest.of(b"l"), 1)
         child = descriptor(OCI_MANIFEST, Digest.of(b"m"), 1)
@@ -109,7 +109,7 @@ class LooksLikeManifestTests(SynchronousTestCase):
         self.assertTrue(self.looks({"mediaType": OCI_MANIFEST}))
 
     def test_others(self) -> None:
-        """An image's config, a chart, an attestation or half a manifest is none."""
+        """A config, a chart, an attestation or an incomplete manifest is not one."""
         documents: list[dict[str, object]] = [
             {"os": "linux", "config": {"Env": []}, "rootfs": {"diff_ids": []}},
             {"config": {}, "layers": []},

@@ -44,7 +44,7 @@ class MediaTypeTests(SynchronousTestCase):
         self.assertEqual(media_types.DOCKER_LAYER, "application/vnd.docker.image.rootfs.diff.tar")
 
     def test_grammar(self) -> None:
-        """A media type has two plain names and no parameters."""
+        """A media type has two names and no parameters."""
         for text in (media_types.OCI_INDEX, "a/b", "text/x!#$&^_.+-y", f"{'a' * 127}/b"):
             self.assertTrue(is_media_type(text), text)
         for text in (
@@ -66,7 +66,7 @@ class MediaTypeTests(SynchronousTestCase):
     @settings(deadline=None, database=None)
     @given(st.text(st.sampled_from('aZ0/;+. \r\n\0"\u00e4'), max_size=12))
     def test_fit_for_headers(self, text: str) -> None:
-        """Whatever counts as a media type can stand in a header as it is."""
+        """A valid media type can be sent in a header unchanged."""
         if is_media_type(text):
             self.assertTrue(text.isascii())
             self.assertTrue(text.isprintable())

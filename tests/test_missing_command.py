@@ -1,4 +1,4 @@
-"""Tests for ``minreg missing``, on answers that are made up."""
+"""Tests for ``minreg missing``, with fake responses."""
 
 import io
 import socket
@@ -21,7 +21,7 @@ class MissingCommandTests(SynchronousTestCase):
     """Tests for ``minreg missing``."""
 
     def setUp(self) -> None:
-        """Answer for the registry."""
+        """Create a fake registry."""
         self.asked: list[str] = []
         self.answer: bytes | Exception = b""
 
@@ -38,26 +38,26 @@ class MissingCommandTests(SynchronousTestCase):
         return CliRunner().invoke(cli, ["missing", *arguments], prog_name="minreg")
 
     def test_list(self) -> None:
-        """By default, the registry on this node is asked for its list."""
+        """By default, the registry on this node is requested for its list."""
         self.answer = "docker.io/a:1  # é\ndocker.io/b:1\n".encode()
         result = self.run_missing()
         self.assertEqual((result.exit_code, result.stdout), (0, self.answer.decode()))
         self.assertEqual(self.asked, ["http://127.0.0.1:9080/minreg/missing?format=list"])
 
     def test_json(self) -> None:
-        """Any other can be asked, and for all that it knows."""
+        """Another registry can be named; with --json, all details are printed."""
         self.answer = b'{"missing": []}\n'
         result = self.run_missing("--url", "https://node:9443/", "--json")
         self.assertEqual(result.output, '{"missing": []}\n')
         self.assertEqual(self.asked, ["https://node:9443/minreg/missing?format=json"])
 
     def test_hostile(self) -> None:
-        """What an answer holds does nothing to a terminal."""
+        """Control characters in the response are escaped."""
         self.answer = b"\x1b[2Jx\x85\xff\n"
         self.assertTrue(self.run_missing().stdout.rstrip("\n").isprintable())
 
     def test_no_answer(self) -> None:
-        """A registry that is not there is one line, and status 1."""
+        """A registry that does not respond is one line, and status 1."""
         self.answer = URLError(ConnectionRefusedError(111, "Connection refused"))
         result = self.run_missing("--url", "http://127.0.0.1:1")
         self.assertEqual(result.exit_code, 1)
@@ -68,7 +68,7 @@ class MissingCommandTests(SynchronousTestCase):
         )
 
     def test_reasons(self) -> None:
-        """Why there is no answer is said in plain words."""
+        """The reason why there is no response is in plain words."""
         for error, reason in (
             (URLError(socket.gaierror(-2, "x")), "the host name cannot be resolved"),
             (TimeoutError("timed out"), "no response within 10 seconds"),
@@ -80,7 +80,7 @@ class MissingCommandTests(SynchronousTestCase):
             self.assertIn(reason, self.run_missing().stderr)
 
     def test_choose_url(self) -> None:
-        """Without a URL: the variable, the socket for status, or the port of this machine."""
+        """The default URL: the variable, the status socket, or the port of this machine."""
         path = self.mktemp()
         for environment, url in (
             ({}, "http://127.0.0.1:9080"),
@@ -105,14 +105,14 @@ class MissingCommandTests(SynchronousTestCase):
         self.assertIn("MINREG_URL a:1 is not a URL", error.message)
 
     def test_refused(self) -> None:
-        """So is one that has no such record."""
+        """A URL without a not-found log is refused."""
         self.answer = HTTPError("x", 404, "Not Found", Message(), None)
         result = self.run_missing()
         self.assertEqual(result.exit_code, 1)
         self.assertIn("responds with status 404", result.stderr)
 
     def test_no_url(self) -> None:
-        """What is no URL is wrong usage."""
+        """Text that is not a URL is invalid usage."""
         for url in ("127.0.0.1:9080", "file:///etc/passwd"):
             result = self.run_missing("--url", url)
             self.assertEqual((result.exit_code, self.asked), (2, []))

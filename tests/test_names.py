@@ -20,13 +20,13 @@ class DigestTests(SynchronousTestCase):
     """Tests for ``Digest``."""
 
     def test_algorithms(self) -> None:
-        """The two algorithms that every client implements are understood."""
+        """The two algorithms that every client implements are parsed."""
         self.assertEqual(Digest.parse(SHA256), Digest("sha256", SHA256[7:]))
         self.assertEqual(Digest.parse(SHA512), Digest("sha512", SHA512[7:]))
         self.assertEqual(str(Digest.parse(SHA512)), SHA512)
 
     def test_what_is_no_digest(self) -> None:
-        """Everything else is refused, with a sentence that says what a digest is."""
+        """Anything else is refused, with a sentence that says what a digest is."""
         for text in (
             "",
             "sha256",
@@ -48,12 +48,12 @@ class DigestTests(SynchronousTestCase):
             self.assertIn("is not a digest: it is sha256: and 64, or sha512: and 128", str(error))
 
     def test_long_text(self) -> None:
-        """A refusal does not repeat a text of any length."""
+        """A long text is cut in the error."""
         error = self.assertRaises(DigestInvalid, Digest.parse, "x" * 100_000)
         self.assertLess(len(str(error)), 300)
 
     def test_of_content(self) -> None:
-        """The digest of content is computed as every other program computes it."""
+        """The digest of content is correct."""
         self.assertEqual(
             str(Digest.of(b"")),
             "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
@@ -65,7 +65,7 @@ class DigestTests(SynchronousTestCase):
         )
 
     def test_order(self) -> None:
-        """Digests sort as their text does."""
+        """Digests are ordered like their text."""
         digests = [Digest.parse(SHA512), Digest.of(b"b"), Digest.of(b"a")]
         self.assertEqual([str(d) for d in sorted(digests)], sorted(map(str, digests)))
 
@@ -74,7 +74,7 @@ class RepositoryNameTests(SynchronousTestCase):
     """Tests for the names of repositories."""
 
     def test_names(self) -> None:
-        """What the specification allows as a name is one."""
+        """Names that the specification allows are accepted."""
         for name in (
             "a",
             "0",
@@ -88,7 +88,7 @@ class RepositoryNameTests(SynchronousTestCase):
             self.assertEqual(parse_repository(name), name)
 
     def test_what_is_no_name(self) -> None:
-        """Everything else is refused, with a sentence that says what a name is."""
+        """Anything else is refused, with a sentence that says what a name is."""
         for name in (
             "",
             "/",
@@ -123,22 +123,22 @@ class ReferenceTests(SynchronousTestCase):
     """Tests for ``parse_reference``."""
 
     def test_tags(self) -> None:
-        """What the specification allows as a tag is one."""
+        """Tags that the specification allows are accepted."""
         for tag in ("latest", "3.6", "_", "V1.30.1-k3s1", "a" * 128, "sha256-0a.sig"):
             self.assertEqual(parse_reference(tag), tag)
 
     def test_release(self) -> None:
-        """The version of a K3s release names the tag that was made from it."""
+        """A ``+`` in the version of a K3s release is read as ``-``."""
         self.assertEqual(parse_reference("v1.30.1+k3s1"), "v1.30.1-k3s1")
 
     def test_digest(self) -> None:
-        """What has a colon is a digest."""
+        """Text with a colon is a digest."""
         self.assertEqual(parse_reference(SHA256), Digest.parse(SHA256))
         self.assertRaises(DigestInvalid, parse_reference, "latest:1")
         self.assertRaises(DigestInvalid, parse_reference, ":")
 
     def test_what_is_no_tag(self) -> None:
-        """Everything else is refused, with a sentence that says what a tag is."""
+        """Anything else is refused, with a sentence that says what a tag is."""
         for tag in ("", ".", "..", "-a", "+a", "a/b", "a\0", "a\n", "a b", "\u00e4", "a" * 129):
             error = self.assertRaises(NameInvalid, parse_reference, tag)
             self.assertIn("is not a tag: it has up to 128 letters", str(error))
@@ -148,7 +148,7 @@ class HostTests(SynchronousTestCase):
     """Tests for the hosts of registries."""
 
     def test_one_spelling(self) -> None:
-        """However a client spells a host, it is looked up under one name."""
+        """All spellings of a host are normalized to one."""
         for text, host in (
             ("quay.io", "quay.io"),
             ("Quay.IO", "quay.io"),
@@ -169,7 +169,7 @@ class HostTests(SynchronousTestCase):
             self.assertEqual(parse_host(text), host)
 
     def test_what_is_no_host(self) -> None:
-        """Everything else is refused, with a sentence that says what a host is."""
+        """Anything else is refused, with a sentence that says what a host is."""
         for text in (
             "",
             ".",
@@ -198,12 +198,12 @@ class HostTests(SynchronousTestCase):
             self.assertIn("is not a registry host: it is a host name or address", str(error))
 
     def test_letters_that_fold_to_others(self) -> None:
-        """The Kelvin sign is no k, although it becomes one in lower case."""
+        """The Kelvin sign is not a letter of a host, although its lower case is ``k``."""
         self.assertRaises(NameInvalid, parse_host, "quay.\u212a8s")
         self.assertFalse(is_host("registry.\u212a8s.io"))
 
     def test_first_part(self) -> None:
-        """The first part of a name is a host by the same rule as in image references."""
+        """The first part of a name is a host by the rule of image references."""
         for host in ("docker.io", "localhost", "localhost:5000", "registry:5000", "[::1]"):
             self.assertTrue(is_host(host), host)
         for part in ("rancher", "library", "", ".", "a..b", "a_b.c", "v2", "a." + "b" * 255):

@@ -22,12 +22,12 @@ HOSTILE = st.text(
 
 
 class HostileNameTests(SynchronousTestCase):
-    """Whatever passes a grammar is harmless as a part of a path."""
+    """Tests that text which matches a grammar is harmless as a part of a path."""
 
     @settings(deadline=None, database=None)
     @given(HOSTILE)
     def test_repository(self, text: str) -> None:
-        """No repository's name leads up, is absolute, or has other than plain characters."""
+        """A repository's name has no ``..``, is relative, and has only plain characters."""
         if is_repository(text):
             self.assertRegex(text, r"\A[a-z0-9._/-]{1,255}\Z")
             self.assertFalse({"", ".", ".."} & set(text.split("/")))
@@ -35,7 +35,7 @@ class HostileNameTests(SynchronousTestCase):
     @settings(deadline=None, database=None)
     @given(HOSTILE)
     def test_reference(self, text: str) -> None:
-        """No tag and no digest is anything but one plain part of a path."""
+        """A tag or digest is one plain part of a path."""
         try:
             reference = str(parse_reference(text))
         except (NameInvalid, DigestInvalid):
@@ -45,7 +45,7 @@ class HostileNameTests(SynchronousTestCase):
     @settings(deadline=None, database=None)
     @given(HOSTILE)
     def test_host(self, text: str) -> None:
-        """No host is anything but one plain part of a path, and its spelling is final."""
+        """A host is one plain part of a path, and normalizing it again changes nothing."""
         try:
             host = parse_host(text)
         except NameInvalid:
@@ -58,7 +58,7 @@ class HostileNameTests(SynchronousTestCase):
     @settings(deadline=None, database=None)
     @given(HOSTILE)
     def test_tag(self, text: str) -> None:
-        """A tag is never taken for a digest, nor a digest for a tag."""
+        """A tag is never parsed as a digest, nor a digest as a tag."""
         if is_tag(text):
             self.assertEqual(parse_reference(text), text)
             self.assertRaises(DigestInvalid, Digest.parse, text)

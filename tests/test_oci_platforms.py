@@ -21,7 +21,7 @@ from minreg.oci.platforms import (
 
 
 def index_of(*names: str) -> Manifest:
-    """Make an index of manifests for some platforms; an empty name is for all."""
+    """Return an index of manifests for some platforms; an empty name is for all."""
     children = (
         Descriptor(
             OCI_MANIFEST, Digest.of(name.encode()), 1, Platform.parse(name) if name else None
@@ -32,15 +32,15 @@ def index_of(*names: str) -> Manifest:
 
 
 def names_of(platforms: list[Platform]) -> list[str]:
-    """Write platforms."""
+    """Return platforms as text."""
     return [str(platform) for platform in platforms]
 
 
 class PlatformTests(SynchronousTestCase):
-    """Tests for what platforms are called, and what runs where."""
+    """Tests for the names of platforms, and for which platform runs where."""
 
     def test_spellings(self) -> None:
-        """Spellings that mean the same are the same."""
+        """Different spellings of a platform are equal."""
         for text, known in {
             "linux/x86_64": "linux/amd64",
             "Linux/AMD64/v1": "linux/amd64",
@@ -58,7 +58,7 @@ class PlatformTests(SynchronousTestCase):
             self.assertEqual(str(normalize(Platform.parse(text))), known, text)
 
     def test_local_platform(self) -> None:
-        """A machine's platform is what its kernel says."""
+        """The platform of a machine follows from what its kernel reports."""
         for name, known in {
             "x86_64": "linux/amd64",
             "aarch64": "linux/arm64",
@@ -71,7 +71,7 @@ class PlatformTests(SynchronousTestCase):
             self.assertEqual(str(local_platform()), known)
 
     def test_parse(self) -> None:
-        """A platform, or all of them, can be named; nothing else."""
+        """Only a platform, or ``all``, is accepted."""
         self.assertEqual(parse_platform("linux/arm"), Platform("linux", "arm", "v7"))
         self.assertIsNone(parse_platform("all"))
         for text in ("", "linux", "linux/", "/", "a/b/c/d", "linux/a b", "linux/\x1b", "é/é"):
@@ -81,7 +81,7 @@ class PlatformTests(SynchronousTestCase):
 
     @given(st.text(max_size=60))
     def test_parse_anything(self, text: str) -> None:
-        """Whatever is parsed can be named and parsed again."""
+        """A parsed platform can be written and parsed again."""
         try:
             parsed = parse_platform(text)
         except ValueError:
@@ -89,7 +89,7 @@ class PlatformTests(SynchronousTestCase):
         self.assertEqual(parse_platform(name_platform(parsed)), parsed)
 
     def test_runnable(self) -> None:
-        """A machine runs its own kind, and then older ones."""
+        """A machine runs its own variant first, and then older ones."""
         for text, known in {
             "linux/amd64": ["linux/amd64", "linux/386"],
             "linux/amd64/v2": ["linux/amd64/v2", "linux/amd64", "linux/386"],
@@ -107,7 +107,7 @@ class PlatformTests(SynchronousTestCase):
         )
 
     def test_endless_variant(self) -> None:
-        """However many digits a variant has, it is higher than those that there are."""
+        """A variant with many digits is higher than all that exist."""
         for variant in ("v" + "9" * 5000, "v" + "9" * 99, "v100"):
             own, highest, *_ = compatible_variants(Platform("linux", "arm", variant))
             self.assertEqual((own.variant, highest.variant), (variant, "v98"))
@@ -128,41 +128,41 @@ class PlatformTests(SynchronousTestCase):
 
 
 class ChooseTests(SynchronousTestCase):
-    """Tests for which manifest of an index a node takes."""
+    """Tests for which manifest of an index a node pulls."""
 
     def chosen(self, platform: str, *offered: str) -> list[str]:
-        """Name what a node takes."""
+        """Return what a node pulls."""
         return [
             str(child.platform) for child in index_of(*offered).choose(parse_platform(platform))
         ]
 
     def test_best(self) -> None:
-        """The best is taken, wherever it stands, and only that one."""
+        """The best platform is pulled, at any position, and only that one."""
         offered = ("linux/arm/v5", "linux/arm/v7", "linux/arm/v6", "linux/arm/v8", "linux/386")
         self.assertEqual(self.chosen("linux/arm/v7", *offered), ["linux/arm/v7"])
         self.assertEqual(self.chosen("linux/arm64", *offered), ["linux/arm/v8"])
         self.assertEqual(self.chosen("linux/amd64", *offered), ["linux/386"])
 
     def test_spelling(self) -> None:
-        """An index may spell a platform otherwise than the node."""
+        """An index may spell a platform differently than the node."""
         self.assertEqual(self.chosen("linux/arm64", "linux/amd64", "linux/arm64/v8")[0][-2:], "v8")
 
     def test_none(self) -> None:
-        """What does not run is not taken, nor what only states something."""
+        """A platform that the node cannot run is not pulled, nor is an attestation."""
         self.assertEqual(self.chosen("linux/amd64", "linux/arm64", "unknown/unknown"), [])
 
     def test_for_all(self) -> None:
-        """A manifest without a platform is taken if there is no better one."""
+        """A manifest without a platform is pulled if there is no better one."""
         self.assertEqual(self.chosen("linux/amd64", "", "linux/386"), ["linux/386"])
         self.assertEqual(self.chosen("linux/amd64", "linux/arm64", ""), ["None"])
 
     def test_all(self) -> None:
-        """All platforms are all that run anywhere."""
+        """``all`` selects the images of all platforms."""
         offered = ("linux/amd64", "unknown/unknown", "linux/arm64")
         self.assertEqual(self.chosen("all", *offered), ["linux/amd64", "linux/arm64"])
 
     def test_config(self) -> None:
-        """A config that leaves out its variant is of any; one that states one, of that."""
+        """A config without a variant matches any; one with a variant matches only that."""
         kinds = compatible_variants(Platform.parse("linux/arm/v6"))
         for stated, known in {
             "linux/arm": True,

@@ -1,4 +1,4 @@
-"""Tests for a standard output that cannot be written."""
+"""Tests for errors of standard output."""
 
 import os
 import subprocess
@@ -19,10 +19,10 @@ _MESSAGE = (
 
 @skipUnless(os.path.exists(_FULL), f"needs {_FULL}")
 class FullOutputTests(SynchronousTestCase):
-    """Tests for ``minreg.cli`` where standard output is a file on a disk that is full."""
+    """Tests for ``minreg.cli`` with standard output on a full disk."""
 
     def test_full(self) -> None:
-        """One line says that the output cannot be written, whether or not it is buffered."""
+        """One line says that the output cannot be written, with and without buffering."""
         tree = FilledTree(self.mktemp())
         tree.add_image("a", "amd64", b"x", tags=("1",))
         for unbuffered in ("", "1"):

@@ -12,7 +12,7 @@ class ResolveBelowTests(SynchronousTestCase):
     """Tests for ``resolve_below``."""
 
     def setUp(self) -> None:
-        """Make a directory that stands for the root of a system."""
+        """Create a directory that stands for the root of a system."""
         self.prefix = os.path.abspath(self.mktemp())
         os.makedirs(f"{self.prefix}/etc")
 
@@ -56,7 +56,7 @@ class ResolveBelowTests(SynchronousTestCase):
             self.assertEqual((error.errno, error.filename), (errno.ELOOP, path))
 
     def test_impossible_names(self) -> None:
-        """What cannot be the name of a file is an error."""
+        """Text that cannot be a file name is an error."""
         for path in ("/etc/a\0", "/\ud800"):
             error = self.assertRaises(OSError, resolve_below, self.prefix, path)
             assert isinstance(error, OSError)

@@ -1,4 +1,4 @@
-"""Only what fills a tree or installs writes: the daemon is read-only by construction."""
+"""Tests for which modules may write files: the daemon only reads."""
 
 import ast
 import re
@@ -28,10 +28,10 @@ READING_MODES = frozenset({"r", "rb", "rt"})
 
 
 class ReadOnlyTests(SynchronousTestCase):
-    """Tests for what the package may do to a disk."""
+    """Tests for opening files in the package."""
 
     def test_only_writers_write(self) -> None:
-        """The daemon cannot damage a tree: nothing that it loads opens a file for writing."""
+        """No module that the daemon loads opens a file for writing, or changes a directory."""
         writing = {
             f"{module.name}:{line}"
             for module in read_modules().values()
@@ -42,10 +42,10 @@ class ReadOnlyTests(SynchronousTestCase):
 
 
 class LinesThatWriteTests(SynchronousTestCase):
-    """Tests for how writing is recognised."""
+    """Tests for recognizing what writes."""
 
     def test_writing(self) -> None:
-        """Whatever opens for writing, or changes a directory, is found."""
+        """Every way of opening for writing, or of changing a directory, is found."""
         for source in (
             "open(path, 'wb')",
             "open(path, mode='r+b')",
@@ -61,7 +61,7 @@ class LinesThatWriteTests(SynchronousTestCase):
             self.assertEqual(set(lines_that_write(ast.parse(source))), {1}, source)
 
     def test_reading(self) -> None:
-        """Whatever only reads passes."""
+        """Code that only reads is not reported."""
         for source in (
             "open(path)",
             "open(path, 'rb')",
@@ -76,7 +76,7 @@ class LinesThatWriteTests(SynchronousTestCase):
 
 
 def lines_that_write(syntax: ast.AST) -> Iterator[int]:
-    """Find where a module opens something for writing, or changes a directory."""
+    """Yield where a module opens something for writing, or changes a directory."""
     for node in ast.walk(syntax):
         match node:
             case (
@@ -97,14 +97,14 @@ def lines_that_write(syntax: ast.AST) -> Iterator[int]:
 
 
 def _changes(owner: str, name: str) -> bool:
-    """Tell whether what a module offers under this name changes a disk."""
+    """Return whether the function of a module with this name changes a disk."""
     return owner == "tempfile" or (
         owner in {"os", "shutil"} and CHANGES.fullmatch(name) is not None
     )
 
 
 def _only_reads(call: ast.Call) -> bool:
-    """Tell whether the mode is a literal that only reads; flags are looked at apart."""
+    """Return whether the mode is a literal that only reads; flags are checked separately."""
     if ast.unparse(call.func) == "os.open":
         return True
     modes = [*call.args[1:2], *(word.value for word in call.keywords if word.arg == "mode")]

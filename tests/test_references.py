@@ -20,7 +20,7 @@ class ImageReferenceTests(SynchronousTestCase):
     """Tests for ``ImageReference``."""
 
     def test_short_names(self) -> None:
-        """A name without a host is one of the Docker Hub."""
+        """A name without a host is one of Docker Hub."""
         for text, full in {
             "busybox": "docker.io/library/busybox:latest",
             "busybox:1.36": "docker.io/library/busybox:1.36",
@@ -41,19 +41,19 @@ class ImageReferenceTests(SynchronousTestCase):
             self.assertEqual(str(ImageReference.parse(text)), full)
 
     def test_what_is_asked_for(self) -> None:
-        """With a digest, the digest is asked for, and the tag is only set."""
+        """With a digest, the digest is requested, and the tag is only set."""
         image = ImageReference.parse(f"quay.io/a/b:1@{DIGEST}")
         self.assertEqual((image.reference, image.tag), (str(DIGEST), "1"))
         self.assertEqual(ImageReference.parse("quay.io/a/b:1").reference, "1")
 
     def test_place(self) -> None:
-        """The host is cut off, unless it is to be kept."""
+        """The host is left out of the path, unless it is to be kept."""
         image = ImageReference.parse("localhost:5000/a/b:1")
         self.assertEqual(image.repository_path(trimmed=True), "a/b")
         self.assertEqual(image.repository_path(trimmed=False), "localhost:5000/a/b")
 
     def test_port(self) -> None:
-        """A port that is named is asked, and makes no other registry of it if it is usual."""
+        """A default port is used for requests, and is not part of the registry's name."""
         for text, address, host in (
             ("quay.io:443/a/b", "quay.io:443", "quay.io"),
             ("localhost:80/a/b", "localhost:80", "localhost"),
@@ -71,7 +71,7 @@ class ImageReferenceTests(SynchronousTestCase):
 
     @given(st.text())
     def test_anything(self, text: str) -> None:
-        """Whatever the text, it is refused or means the same when written out."""
+        """Any text is refused, or has the same meaning when it is written and parsed again."""
         try:
             image = ImageReference.parse(text)
         except (NameInvalid, DigestInvalid):

@@ -27,14 +27,14 @@ from tests.support import WebTestCase, write_request
 
 
 class Deaf(MemoryReactorClock):
-    """A reactor on which nothing can be listened to, because of a number in ``errno``."""
+    """A reactor that cannot listen, because of an error with this ``errno``."""
 
     def __init__(self, number: int = errno.EADDRINUSE) -> None:
         super().__init__()
         self._number = number
 
     def listenTCP(self, port: int, *_more: object, **_options: object) -> None:
-        """Refuse."""
+        """Raise the error."""
         raise CannotListenError(
             "127.0.0.1", port, OSError(self._number, os.strerror(self._number))
         )
@@ -44,7 +44,7 @@ class RegistryServiceTests(WebTestCase):
     """Tests for ``RegistryService``."""
 
     def setUp(self) -> None:
-        """Make a reactor and a place for complaints."""
+        """Create a reactor, and capture standard error."""
         super().setUp()
         self.reactor = MemoryReactorClock()
         self.complaints = io.StringIO()
@@ -55,13 +55,13 @@ class RegistryServiceTests(WebTestCase):
     def make_service(
         self, *endpoints: IStreamServerEndpoint, give_up: GiveUp = exit_with_error
     ) -> RegistryService:
-        """Make a service that is not started."""
+        """Return a service that is not started."""
         observer: FileLogObserver = make_observer("text", io.StringIO())
         words = [("--port 9080", endpoint) for endpoint in endpoints]
         return RegistryService(self.site, words, "/srv/registry", observer, give_up=give_up)
 
     def test_start(self) -> None:
-        """When it listens, the log says what is served and how a client reaches it."""
+        """The line of the start has the registry and its listeners."""
         service = self.make_service(
             TCP4ServerEndpoint(self.reactor, 9080, interface="127.0.0.1"),
             TCP4ServerEndpoint(self.reactor, 9081, interface="::1"),
@@ -76,7 +76,7 @@ class RegistryServiceTests(WebTestCase):
         self.assertIn("unix:/run/minreg.sock", started["listeners"])
 
     def test_url(self) -> None:
-        """The site knows its URL, for the pages."""
+        """The site knows its URL, which the pages use."""
         for endpoints, url in (
             ([UNIXServerEndpoint(self.reactor, "/run/minreg.sock")], ""),
             ([TCP4ServerEndpoint(self.reactor, 9081)], "http://127.0.0.1:9081"),
@@ -91,7 +91,7 @@ class RegistryServiceTests(WebTestCase):
             self.assertEqual(self.site.url, url)
 
     def test_listeners(self) -> None:
-        """The site knows all places where it listens, for its status."""
+        """The site knows its listeners, for the status."""
         service = self.make_service(
             TCP4ServerEndpoint(self.reactor, 9080, interface="127.0.0.1"),
             UNIXServerEndpoint(self.reactor, "/run/minreg.sock"),
@@ -108,7 +108,7 @@ class RegistryServiceTests(WebTestCase):
         self.assertEqual(len(self.reactor.tcpServers), 1)
 
     def test_taken_port(self) -> None:
-        """A port that is taken ends the program in one line that says so."""
+        """If a port is in use, the program ends with one line that says so."""
         service = self.make_service(TCP4ServerEndpoint(Deaf(), 9080))
         stop = self.assertRaises(SystemExit, service.privilegedStartService)
         self.assertEqual(stop.code, 1)
@@ -129,7 +129,7 @@ class RegistryServiceTests(WebTestCase):
         self.assertEqual(sys.tracebacklimit, 0)
 
     def test_fixes(self) -> None:
-        """What to do depends on why it cannot listen there."""
+        """The fix depends on the error."""
         for number, fix in (
             (errno.EADDRINUSE, "stop what else listens there"),
             (errno.EADDRNOTAVAIL, "no interface of this machine has that address"),
@@ -143,13 +143,13 @@ class RegistryServiceTests(WebTestCase):
             self.assertIn(fix, str(failure))
 
     def test_fixes_of_paths(self) -> None:
-        """A socket with a path fails for other reasons."""
+        """The fixes for a Unix socket are others."""
 
         class Closed(MemoryReactorClock):
-            """A reactor that may not write there."""
+            """A reactor that cannot create a socket."""
 
             def listenUNIX(self, *_more: object, **_options: object) -> None:
-                """Refuse."""
+                """Raise the error."""
                 raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
         endpoint = UNIXServerEndpoint(Closed(), "/run/x.sock")
@@ -160,14 +160,14 @@ class RegistryServiceTests(WebTestCase):
         self.assertIn("such as /run/minreg, which the systemd service creates", str(failure))
 
     def test_log_of_application(self) -> None:
-        """The application's log is written by our observer from its first line on."""
+        """The log observer of the application is the service's."""
         application = Application("minreg")
         service = self.make_service()
         service.setServiceParent(application)
         self.assertIs(application.getComponent(ILogObserver), service.observer)
 
     def test_told_twice(self) -> None:
-        """If it is told to stop again, transfers in progress are aborted."""
+        """A second stop aborts the transfers in progress."""
         layer = bytes(1 << 20)
         self.tree.add_image("rancher/pause", "3.6", layer)
         service = self.make_service()
@@ -182,7 +182,7 @@ class RegistryServiceTests(WebTestCase):
         self.assertEqual(self.logged("request")[0]["failure"], "the registry stopped")
 
     def test_stops_idle(self) -> None:
-        """Without transfers it stops at once: the port is closed, idle clients are let go."""
+        """Without transfers, it stops at once: idle connections are closed."""
         service = self.make_service(TCP4ServerEndpoint(self.reactor, 9080))
         service.startService()
         idle = self.connect()
@@ -194,7 +194,7 @@ class RegistryServiceTests(WebTestCase):
         self.successResultOf(stopped)
 
     def test_status_ends_last(self) -> None:
-        """What is served beside the registry is there until its transfers have ended."""
+        """The listener of the status stops after the transfers have ended."""
         status = Listener("--status-listen x", UNIXServerEndpoint(self.reactor, "/x"), self.site)
         observer = make_observer("text", io.StringIO())
         endpoint = TCP4ServerEndpoint(self.reactor, 9080)

@@ -21,18 +21,18 @@ class CheckRootTests(SynchronousTestCase):
     """Tests for ``check_root``."""
 
     def test_directory(self) -> None:
-        """A directory is served under its whole path."""
+        """The root is an absolute path."""
         root = self.mktemp()
         os.makedirs(root)
         self.assertEqual(check_root(root), os.path.abspath(root))
 
     def test_missing(self) -> None:
-        """Without a root there is nothing to serve."""
+        """Without a root, there is an error."""
         error = self.assertRaises(SettingInvalid, check_root, None)
         self.assertIn("--root is missing", str(error))
 
     def test_absent(self) -> None:
-        """A root that does not exist is named."""
+        """If the root does not exist, the error names it."""
         path = os.path.abspath(self.mktemp())
         error = self.assertRaises(SettingInvalid, check_root, path)
         self.assertEqual(
@@ -42,7 +42,7 @@ class CheckRootTests(SynchronousTestCase):
         )
 
     def test_file(self) -> None:
-        """A file is no root."""
+        """A file cannot be the root."""
         path = os.path.abspath(self.mktemp())
         with open(path, "wb"):
             pass
@@ -62,12 +62,12 @@ class CheckAwaitedRootTests(SynchronousTestCase):
     """Tests for ``check_later_root``."""
 
     def test_absent(self) -> None:
-        """A root that does not exist may come."""
+        """A root may not exist yet."""
         root = self.mktemp()
         self.assertEqual(check_later_root(root), os.path.abspath(root))
 
     def test_wrong(self) -> None:
-        """None at all, or a file, is refused at once."""
+        """No root at all, or a file, is an error."""
         path = self.mktemp()
         with open(path, "wb"):
             pass
@@ -80,11 +80,11 @@ class CheckDirectoryTests(SynchronousTestCase):
     """Tests for ``check_directory``."""
 
     def test_directory(self) -> None:
-        """Links may lead to a directory that exists."""
+        """A directory that exists is accepted."""
         self.assertEqual(check_directory("."), os.getcwd())
 
     def test_absent(self) -> None:
-        """Links may not lead to nowhere."""
+        """A directory that does not exist is refused."""
         error = self.assertRaises(SettingInvalid, check_directory, self.mktemp())
         self.assertIn("--allow-links-to", str(error))
 
@@ -93,13 +93,13 @@ class ParseAliasTests(SynchronousTestCase):
     """Tests for ``parse_alias``."""
 
     def test_alias(self) -> None:
-        """Both sides are read as registry hosts, in their one spelling."""
+        """Both sides are registry hosts, and are normalized."""
         self.assertEqual(
             parse_alias("Registry.Local:443=index.docker.io"), ("registry.local", "docker.io")
         )
 
     def test_malformed(self) -> None:
-        """What is no NAME=HOST is refused with an example."""
+        """Text that is not NAME=HOST is refused with an example."""
         for text in ("registry.local", "=docker.io", "a=", "a/b=docker.io", "a=b c"):
             error = self.assertRaises(SettingInvalid, parse_alias, text)
             self.assertIn("bootstrap-registry.airgap=docker.io", str(error))
@@ -113,7 +113,7 @@ class ParseLogFormatTests(SynchronousTestCase):
         self.assertEqual([parse_log_format("text"), parse_log_format("json")], ["text", "json"])
 
     def test_unknown(self) -> None:
-        """Another one is refused, and the two are named."""
+        """An unknown format is refused, with the names of the two formats."""
         error = self.assertRaises(SettingInvalid, parse_log_format, "xml")
         self.assertEqual(str(error), "--log-format 'xml' is unknown: use text or json")
 
@@ -122,7 +122,7 @@ class TcpEndpointTests(SynchronousTestCase):
     """Tests for ``tcp_endpoint``."""
 
     def test_defaults(self) -> None:
-        """Without options the registry is for this machine only, on port 9080."""
+        """By default, the registry listens on port 9080 of the loopback interface."""
         self.assertEqual(
             tcp_endpoint(None, None),
             ListenEndpoint(
@@ -132,18 +132,18 @@ class TcpEndpointTests(SynchronousTestCase):
         )
 
     def test_version_6(self) -> None:
-        """An address of IPv6 is quoted as Twisted wants it."""
+        """An IPv6 address is quoted as Twisted requires."""
         description = tcp_endpoint("80", "::1").description
         self.assertEqual(description, r"tcp:80:interface=\:\:1:backlog=1024")
 
     def test_not_a_port(self) -> None:
-        """What is no port is refused."""
+        """Text that is not a port is refused."""
         for port in ("", "x", "-1", "65536", "1e3", "٣", "123456"):
             error = self.assertRaises(SettingInvalid, tcp_endpoint, port, None)
             self.assertIn("is not a port", str(error))
 
     def test_not_an_interface(self) -> None:
-        """What is no IP address is refused."""
+        """Text that is not an IP address is refused."""
         error = self.assertRaises(SettingInvalid, tcp_endpoint, None, "eth0")
         self.assertIn("--interface 'eth0' is not an IP address", str(error))
 
@@ -152,12 +152,12 @@ class ParseWorkersTests(SynchronousTestCase):
     """Tests for ``parse_workers``."""
 
     def test_number(self) -> None:
-        """A number is a number, and ``auto`` one for each processor."""
+        """A number is accepted, and ``auto`` is the number of processors."""
         self.assertEqual(parse_workers("3"), 3)
         self.assertEqual(parse_workers("auto"), len(os.sched_getaffinity(0)))
 
     def test_wrong(self) -> None:
-        """Anything else is refused, with what would be right."""
+        """Anything else is refused, with the valid values."""
         for text in ("0", "65", "-1", "two", ""):
             error = self.assertRaises(SettingInvalid, parse_workers, text)
             self.assertIn("use 1 to 64, or auto", str(error))

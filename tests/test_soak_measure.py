@@ -1,4 +1,4 @@
-"""Tests for how the soak judges what a load leaves behind, with a process that is made up."""
+"""Tests for how the soak test measures growth, with a fake process."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ COUNT = 5000
 
 
 class MadeUpProcess:
-    """A process that grows with requests, by some bytes for each, up to a bound.
+    """A fake process that grows by some bytes for each request, up to a bound.
 
     Args:
         growth: Bytes for each request.
@@ -32,12 +32,12 @@ class MadeUpProcess:
         return 0
 
     def inspect(self) -> Inspection:
-        """Return what it holds."""
+        """Return the size of its memory."""
         return Inspection(self._memory, self._memory, 3, [], 0)
 
 
 def soak(growth: int, bound: int = 1 << 40) -> Result:
-    """Measure a process."""
+    """Measure the process."""
     process: Any = MadeUpProcess(growth, bound)
     return measure(process, Load("a load", process), COUNT)
 
@@ -46,22 +46,22 @@ class MeasureTests(SynchronousTestCase):
     """Tests for ``measure``."""
 
     def test_flat(self) -> None:
-        """A process that stays as it was is right."""
+        """A process that does not grow passes."""
         result = soak(0)
         self.assertEqual((result.growth, result.is_right), (0, True))
 
     def test_leak(self) -> None:
-        """One that grows with each request is wrong, however often that is tried."""
+        """A process that grows with each request fails, however often it is measured."""
         result = soak(LIMIT)
         self.assertEqual((result.per_request, result.is_right), (LIMIT, False))
 
     def test_bounded(self) -> None:
-        """One that fills what has a bound, and grows no more, is right."""
+        """A process that grows up to a bound passes."""
         result = soak(10 * LIMIT, bound=15 * LIMIT * COUNT)
         self.assertEqual((result.growth, result.is_right), (0, True))
 
     def test_what_is_left(self) -> None:
-        """A file or a delayed call that is left is wrong, and so are many answers of 503."""
+        """An open file, a delayed call or many answers of 503 fail."""
         self.assertTrue(Result("", COUNT, 1.0, 0, files=0, delayed_calls=0, busy=50).is_right)
         for files, calls, busy in ((1, 0, 0), (0, 1, 0), (0, 0, 51)):
             self.assertFalse(Result("", COUNT, 1.0, 0, files, calls, busy).is_right)

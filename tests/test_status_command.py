@@ -1,4 +1,4 @@
-"""Tests for ``minreg status``, on answers that are made up."""
+"""Tests for ``minreg status``, with fake responses."""
 
 import io
 import json
@@ -38,7 +38,7 @@ class StatusCommandTests(SynchronousTestCase):
     """Tests for ``minreg.commands.status``."""
 
     def setUp(self) -> None:
-        """Answer for the registry."""
+        """Create a fake registry."""
         self.asked: list[str] = []
         self.document: dict[str, Any] = dict(_DOCUMENT)
         self.error: Exception | None = None
@@ -58,7 +58,7 @@ class StatusCommandTests(SynchronousTestCase):
         return CliRunner().invoke(cli, ["status", *arguments], prog_name="minreg")
 
     def test_ready(self) -> None:
-        """One screen says all, and the exit status is 0."""
+        """The output fits on a screen, and the exit status is 0."""
         result = self.status()
         self.assertEqual(
             result.output,
@@ -74,7 +74,7 @@ class StatusCommandTests(SynchronousTestCase):
         self.assertEqual(self.asked, ["http://127.0.0.1:9080/minreg/status"])
 
     def test_json(self) -> None:
-        """Programs get the document of the registry, and where it was asked."""
+        """With --json, the output is the registry's document, with its URL."""
         result = self.status("--json", "--url", "https://node:9443/")
         self.assertEqual(
             json.loads(result.stdout), {"running": True, "url": "https://node:9443", **_DOCUMENT}
@@ -82,7 +82,7 @@ class StatusCommandTests(SynchronousTestCase):
         self.assertEqual(result.exit_code, 0)
 
     def test_large(self) -> None:
-        """A tree that is too large to be counted has at least so many images."""
+        """If the counts are not complete, the output says "at least"."""
         self.document |= {"counts_complete": False, "missing": 0, "uptime_seconds": 0}
         output = self.status().stdout
         self.assertIn("at least 123 images in 45 repositories\n", output)
@@ -90,7 +90,7 @@ class StatusCommandTests(SynchronousTestCase):
         self.assertIn("  0 seconds, since", output)
 
     def test_not_ready(self) -> None:
-        """A registry that is not ready says why; the exit status is 1."""
+        """For a registry that is not ready, the reason is printed; the exit status is 1."""
         checks = {"root": "root /srv/registry is still empty", "listener": "ok"}
         self.document |= {"ready": False, "checks": checks, "images": None, "repositories": None}
         result = self.status()
@@ -119,7 +119,7 @@ class StatusCommandTests(SynchronousTestCase):
         )
 
     def test_installed(self) -> None:
-        """Where its unit is installed, systemctl starts it."""
+        """If its unit is installed, the suggestion is systemctl."""
         os.makedirs(os.path.dirname(status._UNIT))
         with open(status._UNIT, "w", encoding="utf-8"):
             pass
@@ -127,13 +127,13 @@ class StatusCommandTests(SynchronousTestCase):
         self.assertIn("systemctl start minreg.socket minreg\n", self.status().stdout)
 
     def test_socket(self) -> None:
-        """A socket that is not there has no registry."""
+        """If the socket does not exist, the registry is not running."""
         result = self.status("--url", f"unix:{os.path.abspath(self.mktemp())}")
         self.assertEqual(result.exit_code, 3)
         self.assertIn("No such file or directory", " ".join(result.stdout.split()))
 
     def test_unknown(self) -> None:
-        """What answers otherwise, or not in time, is not known; the exit status is 4."""
+        """If another program responds, or none in time, the exit status is 4."""
         refused = Message()
         refused["Server"] = "nginx/1.27"
         ours = Message()
@@ -161,17 +161,17 @@ class StatusCommandTests(SynchronousTestCase):
             self.assertEqual(self.status().exit_code, 4)
 
     def test_hostile(self) -> None:
-        """What a registry says does nothing to a terminal."""
+        """Control characters in the response are escaped."""
         self.document |= {"version": "\x1b[2J", "root": "\x1b]0;x\x07", "started": "\x1b[0m"}
         self.assertNotIn("\x1b", self.status().stdout)
 
     def test_usage(self) -> None:
-        """What is no URL is wrong usage."""
+        """Text that is not a URL is invalid usage."""
         result = self.status("--url", "127.0.0.1:9080")
         self.assertEqual((result.exit_code, self.asked), (2, []))
 
     def test_light(self) -> None:
-        """The command loads no large library."""
+        """The command imports no large library."""
         program = (
             "import sys; from minreg.cli import main; sys.argv[0] = 'minreg'\n"
             "try: main()\n"

@@ -27,7 +27,7 @@ class SignatureTests(SynchronousTestCase):
         self.assertEqual(fingerprint(os.stat(self.path)), fingerprint(self.status))
 
     def test_times_set_back(self) -> None:
-        """Another file with the same size and time is noticed, as tar and rsync make it."""
+        """Another file of the same size and time, as tar and rsync create, is noticed."""
         with open(f"{self.path}.new", "wb") as file:
             file.write(b"CONTENT")
         os.utime(f"{self.path}.new", ns=(self.status.st_atime_ns, self.status.st_mtime_ns))
@@ -42,7 +42,7 @@ class SignatureTests(SynchronousTestCase):
         self.assertTrue(is_settled(self.status, changed + SECOND + 1))
 
     def test_clock_set_back(self) -> None:
-        """A change in the future was made before the clock was set, and is not a new one."""
+        """A change in the future was made before the clock was set: it is not recent."""
         self.assertTrue(is_settled(self.status, self.status.st_ctime_ns - 2 * SECOND))
 
 
@@ -50,14 +50,14 @@ class RecentlyUsedTests(SynchronousTestCase):
     """Tests for ``LeastRecentlyUsedCache``."""
 
     def test_keep(self) -> None:
-        """What was put in comes out, falsehoods too."""
+        """Values are returned, also those that are false."""
         kept: LeastRecentlyUsedCache[str, bool] = LeastRecentlyUsedCache(2)
         kept.put("a", value=False)
         self.assertEqual(kept.get("a"), False)
         self.assertIsNone(kept.get("b"))
 
     def test_least_recently_used(self) -> None:
-        """What was not asked for the longest makes place."""
+        """The least recently used value is dropped."""
         kept: LeastRecentlyUsedCache[str, int] = LeastRecentlyUsedCache(2)
         kept.put("a", 1)
         kept.put("b", 2)
@@ -66,7 +66,7 @@ class RecentlyUsedTests(SynchronousTestCase):
         self.assertEqual([kept.get(key) for key in "abc"], [1, None, 3])
 
     def test_cost(self) -> None:
-        """The costs of all that is kept stay within the capacity."""
+        """The total cost does not exceed the capacity."""
         kept: LeastRecentlyUsedCache[str, int] = LeastRecentlyUsedCache(10)
         kept.put("a", 1, 4)
         kept.put("b", 2, 4)
@@ -74,7 +74,7 @@ class RecentlyUsedTests(SynchronousTestCase):
         self.assertEqual([kept.get(key) for key in "abc"], [None, 2, 3])
 
     def test_replace(self) -> None:
-        """A new value takes the place of the old one, and its cost that of the old cost."""
+        """A new value replaces the old one, and so does its cost."""
         kept: LeastRecentlyUsedCache[str, int] = LeastRecentlyUsedCache(10)
         for value in range(100):
             kept.put("a", value, 5)
@@ -82,7 +82,7 @@ class RecentlyUsedTests(SynchronousTestCase):
         self.assertEqual([kept.get(key) for key in "ab"], [99, 1])
 
     def test_too_large(self) -> None:
-        """What costs more than there is for all is not kept, and drives nothing out."""
+        """A value that exceeds the capacity is not cached, and no other is dropped."""
         kept: LeastRecentlyUsedCache[str, int] = LeastRecentlyUsedCache(10)
         kept.put("a", 1, 5)
         kept.put("b", 2, 11)
@@ -93,7 +93,7 @@ class RecentlyUsedTests(SynchronousTestCase):
         self.assertEqual(kept.get("c"), 4)
 
     def test_threads(self) -> None:
-        """Several threads may use it at once, and the costs still add up."""
+        """Several threads may use the cache at once, and the costs stay correct."""
         kept: LeastRecentlyUsedCache[int, int] = LeastRecentlyUsedCache(50)
 
         def work(seed: int) -> None:

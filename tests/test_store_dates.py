@@ -28,7 +28,7 @@ class ReadCreatedTests(SynchronousTestCase):
             self.assertEqual(read_created(BytesIO(config)), 1728388800.0, text)
 
     def test_none(self) -> None:
-        """What is no date, or one that no image was made at, is left out."""
+        """Text that is not a date, or a date that cannot be right, is ignored."""
         for config in (
             b"",
             b"{}",
@@ -52,12 +52,12 @@ class FindDateTests(StoreTestCase):
     """Tests for ``find_date``."""
 
     def find_date(self, reference: str = "1") -> ImageDate | None:
-        """Find the date of an image."""
+        """Return the date of an image."""
         repository = self.find("a")
         return find_date(repository, inspect_image(repository, reference))
 
     def add_dated(self, **more: str) -> dict[str, object]:
-        """Make the manifest of an image whose config states a date."""
+        """Return the manifest of an image whose config states a date."""
         config = json.dumps({"os": "linux", "architecture": "amd64", **more}).encode()
         digest = self.tree.add_blob(config)
         return self.tree.image(config=descriptor(OCI_CONFIG, digest, len(config)))
@@ -72,12 +72,12 @@ class FindDateTests(StoreTestCase):
             self.assertEqual(self.find_date(tag), ImageDate(1728388800.0, is_stated=True))
 
     def test_file(self) -> None:
-        """Otherwise the file of the manifest does."""
+        """Without it, the date is that of the manifest's file."""
         digest = self.tree.add_manifest("a", self.add_dated(), "1")
         os.utime(self.tree.path("a", "manifests", str(digest)), (77, 77))
         self.assertEqual(self.find_date(), ImageDate(77.0, is_stated=False))
 
     def test_none(self) -> None:
-        """An image that cannot be read has none."""
+        """An image that cannot be read has no date."""
         self.tree.write(b"no JSON", "a", "manifests", "1")
         self.assertIsNone(self.find_date())

@@ -18,7 +18,7 @@ class DeferredTreeTests(WebTestCase):
         self.site = self.make_site(self.store)
 
     def refusal(self, path: str) -> tuple[int, str]:
-        """Ask, and return the status and the message of the refusal."""
+        """Send a request, and return the status and the message of the error."""
         response = self.request(path)
         return response.code, response.json["errors"][0]["message"]
 
@@ -35,7 +35,7 @@ class DeferredTreeTests(WebTestCase):
             self.assertEqual(self.refusal("/v2/rancher/pause/manifests/3.6"), expected)
 
     def test_logged_elsewhere(self) -> None:
-        """Requests do not repeat the reason in the log: the daemon logs it once."""
+        """Requests do not log the reason again: the daemon logs it once."""
         self.request("/v2/_catalog")
         self.assertEqual([event["event"] for event in self.events], ["request"])
 

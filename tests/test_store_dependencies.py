@@ -1,4 +1,4 @@
-"""Tests for ``minreg.store.cache``."""
+"""Tests for ``Dependencies`` of ``minreg.store.cache``."""
 
 import os
 
@@ -12,13 +12,13 @@ class DependenciesTests(StoreTestCase):
     """Tests for how long content counts as current."""
 
     def setUp(self) -> None:
-        """Put an image into the tree, and let some time pass."""
+        """Add an image to the tree, and let time pass."""
         super().setUp()
         self.digest = self.tree.add_image("rancher/pause", "3.6")
         self.settle()
 
     def assert_current_until(self, change: object, name: str = "rancher/pause") -> None:
-        """Check that the tag's manifest is current, until something is changed."""
+        """Check that the tag's manifest is current, and not any more after a change."""
         assert callable(change)
         content = self.find(name, "docker.io").open_manifest("3.6")
         content.close()

@@ -15,7 +15,7 @@ class RepositoryDirectoryTests(StoreTestCase):
     """Tests for ``RepositoryDirectory``."""
 
     def setUp(self) -> None:
-        """Put an image into the tree."""
+        """Add an image to the tree."""
         super().setUp()
         self.digest = self.tree.add_image(NAME, "3.6")
         self.directory = RepositoryDirectory(

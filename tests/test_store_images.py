@@ -40,7 +40,7 @@ class InspectionTests(StoreTestCase):
         self.assertEqual((len(image.manifests), image.problems), (2, ()))
 
     def test_large_config(self) -> None:
-        """A config that is too large to be one is not read for its platform."""
+        """A config that is too large is not read for its platform."""
         config = descriptor(OCI_CONFIG, Digest.of(b"config"), LARGEST_CONFIG + 1)
         self.tree.add_manifest("a", self.tree.image(config=config), "1")
         image = inspect_image(self.find("a"), "1")

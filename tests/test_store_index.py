@@ -25,13 +25,13 @@ SUBJECT = Digest.of(b"subject")
 
 
 def document(content: Mapping[str, Any]) -> ParsedManifest:
-    """Make a document as it is read from a file."""
+    """Return a document as it is read from a file."""
     written = json.dumps(content).encode()
     return ParsedManifest(Digest.of(written), len(written), parse_manifest(written))
 
 
 def image(size: int = 5, **more: object) -> ParsedManifest:
-    """Make an image's manifest that states a size for its layer."""
+    """Return the manifest of an image that states a size for its layer."""
     return document(
         {
             "mediaType": OCI_MANIFEST,
@@ -43,7 +43,7 @@ def image(size: int = 5, **more: object) -> ParsedManifest:
 
 
 def signature(at: int) -> ParsedManifest:
-    """Make one of several signatures of the subject."""
+    """Return one of several signatures of the subject."""
     return image(subject=descriptor(OCI_MANIFEST, SUBJECT, 7), annotations={"at": str(at)})
 
 
@@ -91,7 +91,7 @@ class DescribeTests(SynchronousTestCase):
     """Tests for ``describe`` and ``referrers_index``."""
 
     def test_artifact_type(self) -> None:
-        """A referrer's kind is what it says, else its config's media type, else unknown."""
+        """The type of a referrer is its artifact type, else its config's media type."""
         self.assertEqual(describe(image(artifactType="a/b")).artifact_type, "a/b")
         self.assertEqual(describe(image()).artifact_type, OCI_CONFIG)
         self.assertEqual(describe(document(index([]))).artifact_type, "")
@@ -139,16 +139,16 @@ class DescribeTests(SynchronousTestCase):
 
 
 class FallbackTagTests(SynchronousTestCase):
-    """Tests for the tag that stands for a list of referrers."""
+    """Tests for the fallback tag."""
 
     def test_tag(self) -> None:
-        """The tag is the digest, cut to what a tag may be."""
+        """The tag is the digest, cut to the length that a tag may have."""
         self.assertEqual(fallback_tag(SUBJECT), f"sha256-{SUBJECT.encoded}")
         long = Digest.of(b"", "sha512")
         self.assertEqual(fallback_tag(long), f"sha512-{long.encoded[:64]}")
 
     def test_subject(self) -> None:
-        """The subject is found again by the tag."""
+        """The subject is found by the tag."""
         subjects = [LAYER, SUBJECT]
         self.assertEqual(subject_of_fallback_tag(fallback_tag(SUBJECT), subjects), SUBJECT)
         self.assertIsNone(subject_of_fallback_tag(fallback_tag(CONFIG), subjects))

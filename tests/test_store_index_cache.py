@@ -1,4 +1,4 @@
-"""Tests for ``minreg.store.index``: caching indexes, and noticing every change."""
+"""Tests for ``minreg.store.index``: caching indexes."""
 
 import json
 import os
@@ -20,7 +20,7 @@ class RepositoryIndexCacheTests(StoreTestCase):
     """Tests for ``RepositoryIndexCache``."""
 
     def setUp(self) -> None:
-        """Put an image into the tree."""
+        """Add an image to the tree."""
         super().setUp()
         self.digest = self.tree.add_image(NAME, "3.6")
         self.indexes = RepositoryIndexCache(now=self.now)
@@ -78,7 +78,7 @@ class RepositoryIndexCacheTests(StoreTestCase):
         self.refusal(ContentNotFound, self.find().open_manifest, Digest.of(misfiled))
 
     def test_damaged_manifests(self) -> None:
-        """A damaged manifest is left out, and included once it is replaced in place."""
+        """An invalid manifest is left out, and included once it is replaced in place."""
         written = json.dumps(self.tree.image(b"other")).encode()
         digest = Digest.of(written)
         self.tree.write(b"{", NAME, "manifests", str(digest))
@@ -100,16 +100,16 @@ class RepositoryIndexCacheTests(StoreTestCase):
 
 
 class ChangesTests(StoreTestCase):
-    """Tests for changes, which the next request notices."""
+    """Tests for changes that the next request must notice."""
 
     def setUp(self) -> None:
-        """Put an image into the tree, and let time pass."""
+        """Add an image to the tree, and let time pass."""
         super().setUp()
         self.digest = self.tree.add_image(NAME, "3.6")
         self.remember()
 
     def remember(self) -> None:
-        """Let the store cache everything that it can."""
+        """Make the store cache everything that it can."""
         self.settle()
         repository = self.find()
         repository.list_tags()
@@ -119,7 +119,7 @@ class ChangesTests(StoreTestCase):
         repository.open_manifest("3.6").close()
 
     def plain(self, layer: bytes, **more: object) -> Digest:
-        """Overwrite a tag that is a file of its own, in place, with another image."""
+        """Overwrite a tag that is a file of its own with another image, in place."""
         written = json.dumps(self.tree.image(layer, **more)).encode()
         self.tree.write(written, NAME, "manifests", "plain")
         return Digest.of(written)
@@ -133,7 +133,7 @@ class ChangesTests(StoreTestCase):
         self.assertEqual(self.find().list_tags(), ["3.6", "3.7"])
 
     def test_tag_is_moved(self) -> None:
-        """A tag that is linked to another manifest names that one."""
+        """A tag that is linked to another manifest is served with that one."""
         digest = self.tree.add_image(NAME, "new", b"new layer")
         manifests = self.tree.path(NAME, "manifests")
         for wanted in (digest, self.digest, digest):
@@ -144,7 +144,7 @@ class ChangesTests(StoreTestCase):
             self.assertEqual(content.digest, wanted)
 
     def test_removed(self) -> None:
-        """What is removed is gone."""
+        """Removed content is not found."""
         os.unlink(self.tree.path("blobs", str(LAYER)))
         self.refusal(ContentNotFound, self.find().open_blob, LAYER)
         os.unlink(self.tree.path(NAME, "manifests", "3.6"))
@@ -154,7 +154,7 @@ class ChangesTests(StoreTestCase):
         self.assertEqual(self.find().list_tags(), [])
 
     def test_damaged(self) -> None:
-        """Damage is noticed at once, and so is its repair."""
+        """A file that becomes invalid is noticed, and so is its repair."""
         path = self.tree.path(NAME, "manifests", str(self.digest))
         with open(path, "rb") as file:
             written = file.read()
@@ -165,7 +165,7 @@ class ChangesTests(StoreTestCase):
             self.assertEqual(self.manifest(self.digest), written)
 
     def test_plain_tag_overwritten(self) -> None:
-        """A tag's file that is overwritten in place is served by its new digest, too."""
+        """After a tag's file is overwritten in place, its new digest is served too."""
         old = self.plain(b"layer 0")
         self.remember()
         for at in range(1, 20):
@@ -178,14 +178,14 @@ class ChangesTests(StoreTestCase):
             old = digest
 
     def test_plain_tag_beside_its_digest(self) -> None:
-        """That holds also where the same manifest lay under its digest before."""
+        """This also holds if the same manifest was stored under its digest before."""
         with open(self.tree.path(NAME, "manifests", str(self.digest)), "rb") as file:
             self.tree.write(file.read(), NAME, "manifests", "plain")
         self.remember()
         self.manifest(self.plain(b"another layer"))
 
     def test_plain_tag_and_referrers(self) -> None:
-        """A referrer that is overwritten in place refers to what it says now."""
+        """A referrer that is overwritten in place refers to its new subject."""
         for subject in (self.digest, ABSENT, self.digest):
             refers = descriptor(OCI_MANIFEST, subject, 1)
             digest = self.plain(b"signature", subject=refers)
@@ -205,7 +205,7 @@ class ChangesTests(StoreTestCase):
             self.remember()
 
     def test_sizes(self) -> None:
-        """A size that a new manifest states holds at once."""
+        """A size that a new manifest states applies at once."""
         image = {**self.tree.image(), "layers": [descriptor(OCI_LAYER, LAYER, 9)]}
         self.tree.write(b"layer....", "blobs", str(LAYER))
         self.refusal(ContentInvalid, self.find().open_blob, LAYER)
@@ -213,7 +213,7 @@ class ChangesTests(StoreTestCase):
         self.assertEqual(self.blob(LAYER), b"layer....")
 
     def test_misfiled_child_vanishes(self) -> None:
-        """A manifest that an index lists and that lay among the blobs is gone when it is."""
+        """A manifest in ``blobs`` that an index lists is not found once it is removed."""
         child = self.tree.add_blob(json.dumps(self.tree.image(b"other")).encode())
         self.tree.add_manifest(NAME, index([descriptor(OCI_MANIFEST, child, 1)]))
         self.remember()
@@ -222,7 +222,7 @@ class ChangesTests(StoreTestCase):
         self.refusal(ContentNotFound, self.find().open_manifest, child)
 
     def test_linked_manifest_vanishes(self) -> None:
-        """A manifest behind a link is not a referrer any more once its file is removed."""
+        """A manifest behind a link is not a referrer any more once its target is removed."""
         refers = descriptor(OCI_MANIFEST, self.digest, 1)
         written = json.dumps(self.tree.image(subject=refers)).encode()
         stored = self.tree.write(written, "store", "file")

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.store.lookup``: where a request's repository may lie, as tables."""
+"""Tests for ``minreg.store.lookup``, as tables."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ class CandidatesTests(SynchronousTestCase):
     """Tests for ``candidates``."""
 
     def assert_order(self, namespace: str | None, name: str, *expected: str) -> None:
-        """Compare the places with what is expected; a ``!`` marks those that ns led to."""
+        """Compare the candidates with the expected ones; ``!`` marks those chosen by ns."""
         found = [
             ("!" if candidate.by_namespace else "") + candidate.path
             for candidate in candidates(namespace, name, ALIASES)
@@ -31,13 +31,13 @@ class CandidatesTests(SynchronousTestCase):
         self.assert_order(None, "rancher/pause", "rancher/pause", "docker.io/rancher/pause")
 
     def test_short_name_without_namespace(self) -> None:
-        """A short name is one of the Docker Hub's only where the Docker Hub is meant."""
+        """A short name is one of Docker Hub only if Docker Hub is meant."""
         self.assert_order(
             None, "busybox", "busybox", "docker.io/library/busybox", "docker.io/busybox"
         )
 
     def test_host_in_path(self) -> None:
-        """A path may name its host itself, in any of the host's spellings."""
+        """A path may begin with its host, in any spelling."""
         self.assert_order(
             None,
             "docker.io/library/busybox",
@@ -60,11 +60,11 @@ class CandidatesTests(SynchronousTestCase):
         )
 
     def test_namespace(self) -> None:
-        """A tree that keeps hosts' names comes first, then one that does not."""
+        """A path with the host comes first, then one without."""
         self.assert_order("quay.io", "app/web", "!quay.io/app/web", "app/web")
 
     def test_docker_hub(self) -> None:
-        """``library/`` is put before a short name of the Docker Hub."""
+        """``library/`` is prepended to a short name of Docker Hub."""
         self.assert_order(
             "docker.io",
             "busybox",
@@ -78,11 +78,11 @@ class CandidatesTests(SynchronousTestCase):
         )
 
     def test_no_library_elsewhere(self) -> None:
-        """A short name of any other registry stays as it is."""
+        """A short name of any other registry is unchanged."""
         self.assert_order("registry.k8s.io", "pause", "!registry.k8s.io/pause", "pause")
 
     def test_alias(self) -> None:
-        """A name of this registry itself comes first, then the registry that it stands for."""
+        """For an alias, its own name comes first, then the registry that it stands for."""
         self.assert_order(
             "bootstrap-registry.airgap",
             "rancher/pause",
@@ -101,14 +101,14 @@ class CandidatesTests(SynchronousTestCase):
         )
 
     def test_alias_without_dots(self) -> None:
-        """An alias need not look like a host, and is then never taken for a directory."""
+        """An alias need not look like a host, and is then never used as a directory."""
         found = list(candidates("hub", "rancher/pause", {"hub": "docker.io"}))
         self.assertEqual(
             [place.path for place in found], ["docker.io/rancher/pause", "rancher/pause"]
         )
 
     def test_other_host_in_path(self) -> None:
-        """What is kept under one host's name is never served for another host."""
+        """Content that is stored under one host's name is never served for another host."""
         self.assert_order("quay.io", "docker.io/app/web", "!quay.io/docker.io/app/web")
         self.assert_order("docker.io", "quay.io/app/web", "!docker.io/quay.io/app/web")
 
@@ -123,7 +123,7 @@ class CandidatesTests(SynchronousTestCase):
         )
 
     def test_alias_with_host_in_path(self) -> None:
-        """Under its own name the registry serves whatever the path names."""
+        """For a request with the registry's own name, any host in the path is used."""
         self.assert_order(
             "bootstrap-registry.airgap",
             "quay.io/app/web",
@@ -133,11 +133,11 @@ class CandidatesTests(SynchronousTestCase):
         )
 
     def test_namespace_that_is_no_host(self) -> None:
-        """A word in ns is no way to reach below a directory of that name."""
+        """A word in ns does not lead to a directory of that name."""
         self.assert_order("rancher", "pause", "pause")
 
     def test_port(self) -> None:
-        """A registry on a port of its own is another registry."""
+        """A registry on another port is another registry."""
         self.assert_order("quay.io:5000", "app/web", "!quay.io:5000/app/web", "app/web")
 
     def test_no_place_twice(self) -> None:
@@ -150,7 +150,7 @@ class CandidatesTests(SynchronousTestCase):
     @settings(deadline=None, database=None)
     @given(HOSTS, NAMES)
     def test_closed_world(self, namespace: str, name: str) -> None:
-        """No namespace ever leads to what is kept under another host's name."""
+        """No namespace ever leads to content that is stored under another host's name."""
         for candidate in candidates(namespace, name, {}):
             first, _, rest = candidate.path.partition("/")
             if rest and is_host(first):
@@ -161,7 +161,7 @@ class CandidatesTests(SynchronousTestCase):
     @settings(deadline=None, database=None)
     @given(st.one_of(st.none(), HOSTS), NAMES)
     def test_name_is_kept(self, namespace: str | None, name: str) -> None:
-        """Whatever is put before a name, its end stays what the client asked for."""
+        """Each candidate ends with the name that the client requested."""
         for candidate in candidates(namespace, name, ALIASES):
             self.assertTrue(f"/{candidate.path}".endswith(f"/{name.rpartition('/')[2]}"))
             self.assertNotIn("..", candidate.path.split("/"))
@@ -171,7 +171,7 @@ class UpstreamOfTests(SynchronousTestCase):
     """Tests for ``upstream_of``."""
 
     def test_table(self) -> None:
-        """The registry that is meant most likely, and the repository's name there."""
+        """The most likely registry is returned, and the repository's name there."""
         for (namespace, name), expected in {
             ("quay.io", "a/b"): ("quay.io", "a/b"),
             ("docker.io", "busybox"): ("docker.io", "library/busybox"),
@@ -190,7 +190,7 @@ class UpstreamOfTests(SynchronousTestCase):
 
     @given(st.none() | HOSTS.filter(is_host), NAMES)
     def test_would_be_found(self, namespace: str | None, name: str) -> None:
-        """An image that is kept as its upstream names it answers the request that missed it."""
+        """An image that is stored under the returned name answers the same request."""
         host, repository = upstream_of(namespace, name, ALIASES)
         kept = {candidate.path for candidate in candidates(namespace, name, ALIASES)}
         self.assertTrue(kept & {f"{host}/{repository}", repository}, (host, repository, kept))

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.store.directory``."""
+"""Tests for ``ManifestCache``."""
 
 import json
 import os
@@ -21,7 +21,7 @@ MANIFEST = json.dumps(
 
 
 class ManifestCacheTestCase(StoreTestCase):
-    """Files that may or may not be manifests."""
+    """Files that may be manifests."""
 
     def setUp(self) -> None:
         """Create an empty cache."""
@@ -56,20 +56,20 @@ class ReadTests(ManifestCacheTestCase):
     """Tests for ``ManifestCache.read``."""
 
     def test_read(self) -> None:
-        """A manifest's digest and size are those of its bytes, whatever it is called."""
+        """A manifest's digest and size are those of its bytes, whatever the file's name is."""
         document = self.read(MANIFEST)
         self.assertEqual((document.digest, document.size), (Digest.of(MANIFEST), len(MANIFEST)))
         self.assertEqual(document.manifest.media_type, OCI_MANIFEST)
 
     def test_both_algorithms(self) -> None:
-        """One file may be asked for by either of its digests."""
+        """One file may be requested by its SHA-256 and its SHA-512 digest."""
         self.settle()
         for algorithm in ("sha256", "sha512", "sha256"):
             digest = Digest.of(MANIFEST, algorithm)
             self.assertEqual(self.read(MANIFEST, digest).digest, digest)
 
     def test_not_what_its_name_says(self) -> None:
-        """A damaged manifest is refused with its path and what to do, also if it is cached."""
+        """An invalid manifest is refused with its path and a fix, also if it is cached."""
         self.settle()
         for _ in range(2):
             error = self.assertRaises(ContentInvalid, self.read, MANIFEST, ABSENT)
@@ -80,7 +80,7 @@ class ReadTests(ManifestCacheTestCase):
             )
 
     def test_no_manifest(self) -> None:
-        """What is no manifest is refused, with its file and what to do."""
+        """A file that is not a manifest is refused, with its path and a fix."""
         error = self.assertRaises(ContentInvalid, self.read, b"[]")
         self.assertEqual(
             str(error),

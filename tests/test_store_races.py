@@ -1,4 +1,4 @@
-"""Tests of the store with several threads that read while someone writes."""
+"""Tests of the store with several threads that read while a file is changed."""
 
 import contextlib
 import json
@@ -16,10 +16,10 @@ ROUNDS = 150
 
 
 class RacesTests(StoreTestCase):
-    """Tests for requests during a change, which get the old content or the new, complete."""
+    """Tests for requests during a change, which get the complete old or new content."""
 
     def race(self, write: Callable[[int], None], ask: Callable[[], None]) -> None:
-        """Ask in three threads, as often as they can, while another one writes."""
+        """Call ``ask`` in three threads, as often as possible, while ``write`` is called."""
         done = Event()
         faults: list[BaseException] = []
 
@@ -43,11 +43,11 @@ class RacesTests(StoreTestCase):
         self.assertEqual(faults, [])
 
     def replace(self, content: bytes, *names: str) -> None:
-        """Put a whole file in the place of another one, as writers should."""
+        """Replace a file atomically."""
         os.replace(self.tree.write(content, ".new"), self.tree.path(*names))
 
     def test_moving_tag(self) -> None:
-        """A tag that moves names one manifest or the other, and either can be fetched."""
+        """A tag that is moved gives one manifest or the other, and either can be fetched."""
         images = [self.tree.image(b"%d" % at) for at in range(2)]
         for image in images:
             self.tree.add_manifest(NAME, image)
@@ -91,7 +91,7 @@ class RacesTests(StoreTestCase):
         self.race(write, ask)
 
     def test_removed_while_listed(self) -> None:
-        """A directory that is removed while its parent is listed is passed over."""
+        """A directory that is removed while its parent is listed is skipped."""
         os.makedirs(self.tree.path("a", "manifests"))
         real = RootedDirectory.scan
 

@@ -18,7 +18,7 @@ class ReleasesTests(StoreTestCase):
     """Tests for ``list_releases`` and ``read_release``."""
 
     def test_none(self) -> None:
-        """A tree may have none."""
+        """A tree without image lists has no releases."""
         self.assertEqual(self.store.list_releases(), [])
         error = self.refusal(ContentNotFound, self.store.read_release, "v1.33.4+k3s1")
         self.assertEqual(str(error), "this tree has no image list of K3s v1.33.4+k3s1")

@@ -23,13 +23,13 @@ class ManifestTests(StoreTestCase):
     """Tests for ``TreeRepository.open_manifest``."""
 
     def setUp(self) -> None:
-        """Put an image into the tree."""
+        """Add an image to the tree."""
         super().setUp()
         self.digest = self.tree.add_image(NAME, "3.6")
         self.written = json.dumps(self.tree.image()).encode()
 
     def test_interface(self) -> None:
-        """A repository of a tree offers what a repository has to."""
+        """A repository provides ``IRepository``."""
         verifyObject(IRepository, self.find())
 
     def test_by_tag_and_digest(self) -> None:
@@ -54,7 +54,7 @@ class ManifestTests(StoreTestCase):
             self.refusal(ContentNotFound, self.find().open_manifest, blob)
 
     def test_sha512(self) -> None:
-        """A manifest that is kept under its other digest is served with that one."""
+        """A manifest that is stored under its SHA-512 digest is served with it."""
         digest = Digest.of(self.written, "sha512")
         self.tree.write(self.written, NAME, "manifests", str(digest))
         self.tree.add_tag(NAME, "long", digest)
@@ -64,7 +64,7 @@ class ManifestTests(StoreTestCase):
             self.assertEqual(read(content), self.written)
 
     def test_damaged(self) -> None:
-        """A manifest that is not what its name says is not served, by tag or by digest."""
+        """A manifest with the wrong digest is not served, by tag or by digest."""
         self.tree.write(self.written + b" ", NAME, "manifests", str(self.digest))
         for reference in ("3.6", self.digest):
             error = self.refusal(ContentInvalid, self.find().open_manifest, reference)
@@ -73,13 +73,13 @@ class ManifestTests(StoreTestCase):
             )
 
     def test_not_a_manifest(self) -> None:
-        """A file that is no manifest is not served, and named."""
+        """A file that is not a manifest is not served, and the error names it."""
         self.tree.write(b"text", NAME, "manifests", "text")
         error = self.refusal(ContentInvalid, self.find().open_manifest, "text")
         self.assertIn(f"{self.root}/rancher/pause/manifests/text is not a manifest", str(error))
 
     def test_special_files(self) -> None:
-        """A tag that is not a file is refused without waiting."""
+        """A tag that is not a regular file is refused at once."""
         os.mkfifo(self.tree.path(NAME, "manifests", "fifo"))
         os.makedirs(self.tree.path(NAME, "manifests", "directory"))
         os.mkfifo(self.tree.path(NAME, "manifests", str(ABSENT)))
@@ -90,7 +90,7 @@ class ManifestTests(StoreTestCase):
         self.assertEqual(self.find().list_tags(), ["3.6"])
 
     def test_link_out(self) -> None:
-        """A tag that leads out of the root is refused, unless that place is allowed."""
+        """A tag that leads out of the root is refused, unless that directory is allowed."""
         elsewhere = os.path.abspath(self.mktemp())
         os.rename(self.tree.path(NAME, "manifests", str(self.digest)), elsewhere)
         os.symlink(elsewhere, self.tree.path(NAME, "manifests", "out"))
@@ -100,14 +100,14 @@ class ManifestTests(StoreTestCase):
         self.assertEqual(read(allowed.open_manifest("out")), self.written)
 
     def test_lost_link(self) -> None:
-        """A tag whose manifest is missing is an error for the operator."""
+        """A tag whose manifest is missing is an error that the operator has to fix."""
         self.tree.add_tag(NAME, "lost", ABSENT)
         error = self.refusal(ContentInvalid, self.find().open_manifest, "lost")
         self.assertIn(f"tag lost of rancher/pause links to {ABSENT}, and that is", str(error))
         self.assertEqual(self.find().list_tags(), ["3.6"])
 
     def test_tags(self) -> None:
-        """Tags are listed in the order of their bytes, and nothing else is."""
+        """Tags are listed in the order of their bytes, without other files."""
         for tag in ("latest", "V1", "3.10", "_"):
             self.tree.add_tag(NAME, tag, self.digest)
         self.tree.write(self.written, NAME, "manifests", "plain")
@@ -124,14 +124,14 @@ class ManifestTests(StoreTestCase):
         self.refusal(RepositoryNotFound, repository.open_manifest, "3.6")
 
     def test_answer_stays(self) -> None:
-        """A manifest that is replaced while it is sent is sent to its end."""
+        """A manifest that is replaced while it is sent is sent completely."""
         content = self.find().open_manifest("3.6")
         path = self.tree.write(b"{}", NAME, "manifests", "new")
         os.rename(path, self.tree.path(NAME, "manifests", str(self.digest)))
         self.assertEqual(read(content), self.written)
 
     def test_many_requests(self) -> None:
-        """No number of requests leaves a file open."""
+        """Requests leave no file open."""
         before = open_files()
         for _ in range(50):
             self.find().open_manifest("3.6").close()
@@ -141,10 +141,10 @@ class ManifestTests(StoreTestCase):
 
 
 class IndexTests(StoreTestCase):
-    """Indexes, and manifests that say too little about themselves."""
+    """Tests for indexes, and for manifests without a media type."""
 
     def test_sparse(self) -> None:
-        """An index is served as it is; what it names and is not here is named by platform."""
+        """An index is served unchanged; for a missing child, the error names the platform."""
         here = self.tree.add_image(NAME)
         platforms = [("linux", "amd64"), ("linux", "arm64")]
         children = [

@@ -15,10 +15,10 @@ LAYER = Digest.of(b"layer")
 
 
 class FailingFile(io.BytesIO):
-    """A file on a disk that fails."""
+    """A file that cannot be read."""
 
     def read(self, _size: int | None = -1, /) -> bytes:
-        """Fail."""
+        """Raise an error."""
         raise OSError(5, "Input/output error")
 
 
@@ -26,25 +26,25 @@ class BlobTests(StoreTestCase):
     """Tests for ``TreeRepository.open_blob``."""
 
     def setUp(self) -> None:
-        """Put an image into the tree."""
+        """Add an image to the tree."""
         super().setUp()
         self.digest = self.tree.add_image(NAME, "3.6")
 
     def test_blob(self) -> None:
-        """A blob is its bytes, and says no more of itself than its digest and size."""
+        """The content has the blob's bytes, digest and size, and no specific media type."""
         content = self.find().open_blob(LAYER)
         self.assertEqual(content.media_type, "application/octet-stream")
         self.assertEqual((content.digest, content.size), (LAYER, 5))
         self.assertEqual(read(content), b"layer")
 
     def test_sha512(self) -> None:
-        """A blob may be kept under its other digest."""
+        """A blob may be stored under its SHA-512 digest."""
         digest = Digest.of(b"layer", "sha512")
         self.tree.write(b"layer", "blobs", str(digest))
         self.assertEqual(self.blob(digest), b"layer")
 
     def test_not_in_a_manifest(self) -> None:
-        """A blob that no manifest names is served as it is."""
+        """A blob that no manifest names is served."""
         self.assertEqual(self.blob(self.tree.add_blob(b"anything")), b"anything")
 
     def test_unknown(self) -> None:
@@ -61,12 +61,12 @@ class BlobTests(StoreTestCase):
         self.refusal(ContentNotFound, self.find().open_known_blob, ABSENT)
 
     def test_manifest_is_no_blob(self) -> None:
-        """A manifest is never served as a blob, or containerd would keep it as one."""
+        """A manifest is never served as a blob, because containerd would store it as one."""
         error = self.refusal(ContentNotFound, self.find().open_blob, self.digest)
         self.assertEqual(str(error), f"{self.digest} is a manifest, not a blob")
 
     def test_manifest_among_blobs(self) -> None:
-        """So is one that is stored in ``blobs``."""
+        """The same holds for a manifest that is stored in ``blobs``."""
         misfiled = self.tree.add_blob(json.dumps(self.tree.image(b"other")).encode())
         error = self.refusal(ContentNotFound, self.find().open_blob, misfiled)
         self.assertEqual(str(error), f"{misfiled} is a manifest, not a blob")
@@ -79,7 +79,7 @@ class BlobTests(StoreTestCase):
             self.assertFalse(file.closed)
 
     def test_truncated(self) -> None:
-        """A blob that lacks bytes is not served: a client could not go elsewhere any more."""
+        """A truncated blob is not served: a client would not try another endpoint any more."""
         for content in (b"laye", b"layers"):
             self.tree.write(content, "blobs", str(LAYER))
             error = self.refusal(ContentInvalid, self.find().open_blob, LAYER)
@@ -90,7 +90,7 @@ class BlobTests(StoreTestCase):
             )
 
     def test_manifests_disagree(self) -> None:
-        """Where manifests state several sizes, one of them is true, and nothing else is."""
+        """If manifests state several sizes, a blob of any of these sizes is served."""
         image = {**self.tree.image(), "layers": [descriptor(OCI_LAYER, LAYER, 7)]}
         self.tree.add_manifest(NAME, image)
         self.assertEqual(self.blob(LAYER), b"layer")
@@ -101,14 +101,14 @@ class BlobTests(StoreTestCase):
         self.assertIn("has 6 bytes, but manifests of rancher/pause say 5 or 7", str(error))
 
     def test_other_repositories(self) -> None:
-        """What the manifests of one repository state is no concern of another one."""
+        """Manifests of another repository do not matter."""
         self.tree.add_manifest("other", {**self.tree.image(), "layers": []})
         self.tree.write(b"layers", "blobs", str(LAYER))
         self.refusal(ContentInvalid, self.find().open_blob, LAYER)
         self.assertEqual(self.blob(LAYER, "other"), b"layers")
 
     def test_truncated_layer_of_misfiled_image(self) -> None:
-        """A layer is held to its size also where the script misfiled the manifest."""
+        """The size is also checked if the script stored the manifest in ``blobs``."""
         layer = self.tree.add_blob(b"another")
         image = self.tree.image(b"another")
         del image["mediaType"]
@@ -125,7 +125,7 @@ class BlobTests(StoreTestCase):
             self.refusal(ContentInvalid, self.find(way).open_blob, layer)
 
     def test_unfit_files(self) -> None:
-        """An empty or special file, or a lost link or one in a circle, is never a blob."""
+        """An empty or special file, a broken link or a cycle of links is never a blob."""
         path = self.tree.path("blobs", str(LAYER))
         for make, expected in (
             (lambda: os.mkfifo(path), ContentInvalid),
@@ -140,7 +140,7 @@ class BlobTests(StoreTestCase):
             self.refusal(expected, self.find().open_blob, LAYER)
 
     def test_answer_stays(self) -> None:
-        """A blob that is replaced or removed while it is sent is sent to its end."""
+        """A blob that is replaced or removed while it is sent is sent completely."""
         content = self.find().open_blob(LAYER)
         os.unlink(self.tree.path("blobs", str(LAYER)))
         self.assertEqual(read(content), b"layer")

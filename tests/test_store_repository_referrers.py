@@ -1,4 +1,4 @@
-"""Tests for ``minreg.store.repository``: referrers, and the tags that stand for them."""
+"""Tests for ``minreg.store.repository``: referrers, and fallback tags."""
 
 import json
 import os
@@ -16,27 +16,27 @@ class ReferrersTests(StoreTestCase):
     """Tests for ``TreeRepository.list_referrers`` and the fallback tag."""
 
     def setUp(self) -> None:
-        """Put an image into the tree."""
+        """Add an image to the tree."""
         super().setUp()
         self.subject = self.tree.add_image(NAME, "3.6")
         self.tag = fallback_tag(self.subject)
 
     def fingerprint(self, kind: str = "a/b", subject: Digest | None = None) -> dict[str, object]:
-        """Make a manifest that refers to the image."""
+        """Return a manifest that refers to the image."""
         refers = descriptor(OCI_MANIFEST, subject or self.subject, 1)
         return self.tree.image(b"signature", artifactType=kind, subject=refers)
 
     def listed(self) -> list[Digest]:
-        """List the image's referrers."""
+        """Return the image's referrers."""
         return [found.digest for found in self.find().list_referrers(self.subject)]
 
     def test_none(self) -> None:
-        """A digest without referrers has an empty list, whether or not it exists."""
+        """A digest without referrers has an empty list, even if it does not exist."""
         self.assertEqual(self.listed(), [])
         self.assertEqual(self.find().list_referrers(ABSENT), [])
 
     def test_computed(self) -> None:
-        """Referrers are found without anyone having listed them, and in a stable order."""
+        """Referrers are found without a list, and returned in a stable order."""
         digests = [self.tree.add_manifest(NAME, self.fingerprint(f"a/{at}")) for at in range(4)]
         self.assertEqual(self.listed(), sorted(digests))
         self.assertEqual(self.find().list_referrers(ABSENT), [])
@@ -48,12 +48,12 @@ class ReferrersTests(StoreTestCase):
         self.assertEqual(self.listed(), [Digest.of(written)])
 
     def test_subject_is_not_here(self) -> None:
-        """A referrer may come before its subject."""
+        """A referrer may be stored before its subject."""
         digest = self.tree.add_manifest(NAME, self.fingerprint(subject=ABSENT))
         self.assertEqual([found.digest for found in self.find().list_referrers(ABSENT)], [digest])
 
     def test_synthesised_fallback_tag(self) -> None:
-        """Clients that know only the fallback tag get the same list, by its digest too."""
+        """Clients that only use the fallback tag get the same list, also by its digest."""
         self.tree.add_manifest(NAME, self.fingerprint())
         content = self.find().open_manifest(self.tag)
         self.assertEqual(content.media_type, OCI_INDEX)
@@ -65,11 +65,11 @@ class ReferrersTests(StoreTestCase):
         self.assertNotIn(self.tag, self.find().list_tags())
 
     def test_no_fallback_tag(self) -> None:
-        """Where there are no referrers, there is no such tag."""
+        """Without referrers, there is no fallback tag."""
         self.refusal(ContentNotFound, self.find().open_manifest, self.tag)
 
     def test_stored_fallback_tag(self) -> None:
-        """A fallback tag that is here is served as it is."""
+        """A fallback tag that is stored is served unchanged."""
         stored = self.tree.add_manifest(NAME, index([]), self.tag)
         self.tree.add_manifest(NAME, self.fingerprint())
         content = self.find().open_manifest(self.tag)
@@ -77,7 +77,7 @@ class ReferrersTests(StoreTestCase):
         self.assertEqual(content.digest, stored)
 
     def test_merged(self) -> None:
-        """What a stored fallback tag lists is merged, if it is here and does refer."""
+        """Manifests that a stored fallback tag lists are added if they have the subject."""
         here = self.tree.add_manifest(NAME, self.fingerprint())
         misfiled = self.tree.add_blob(json.dumps(self.fingerprint("c/d")).encode())
         other = self.tree.add_blob(json.dumps(self.fingerprint("e/f", ABSENT)).encode())
@@ -90,7 +90,7 @@ class ReferrersTests(StoreTestCase):
         self.assertEqual(self.listed(), sorted([here, misfiled]))
 
     def test_misfiled_fallback_tag(self) -> None:
-        """The list itself may be among the blobs, as the script leaves it."""
+        """The list itself may be in ``blobs``, as the script stores it."""
         misfiled = self.tree.add_blob(json.dumps(self.fingerprint()).encode())
         listed = index([descriptor(OCI_MANIFEST, misfiled, 1)])
         del listed["mediaType"]
@@ -98,7 +98,7 @@ class ReferrersTests(StoreTestCase):
         self.assertEqual(self.listed(), [misfiled])
 
     def test_damaged_fallback_tag(self) -> None:
-        """A damaged list hides none of the referrers that are here."""
+        """An invalid list hides none of the stored referrers."""
         here = self.tree.add_manifest(NAME, self.fingerprint())
         path = self.tree.write(b"no list", NAME, "manifests", self.tag)
         self.assertEqual(self.listed(), [here])
@@ -108,7 +108,7 @@ class ReferrersTests(StoreTestCase):
         self.refusal(ContentInvalid, self.find().open_manifest, self.tag)
 
     def test_damaged_referrer(self) -> None:
-        """A damaged manifest is no referrer, and hides no other one."""
+        """An invalid manifest is not a referrer, and hides no other one."""
         here = self.tree.add_manifest(NAME, self.fingerprint())
         self.tree.write(b"{}", NAME, "manifests", str(ABSENT))
         self.tree.write(b"", NAME, "manifests", "empty")

@@ -21,7 +21,7 @@ class OpenFileTests(RootedTestCase):
         self.assertEqual(opened.path, os.path.join(self.root, "a/file"))
 
     def test_links_inside(self) -> None:
-        """Links may lead anywhere inside the root, relative or absolute, over any number."""
+        """Links may lead anywhere inside the root, relative or absolute, in any number."""
         os.symlink("a", self.tree.path("b"))
         os.symlink(self.tree.path("b", "file"), self.tree.path("c"))
         os.symlink("../a/../c", self.tree.path("a", "d"))
@@ -31,13 +31,13 @@ class OpenFileTests(RootedTestCase):
             self.assertEqual(opened.path, os.path.join(self.root, "a/file"))
 
     def test_root_is_a_link(self) -> None:
-        """The root may be a link, also to a place that is exchanged later."""
+        """The root may be a link, also to a directory that is replaced later."""
         link = self.mktemp()
         os.symlink(self.root, link)
         self.assertEqual(self.content("a/file", RootedDirectory(link)), b"inside")
 
     def test_link_out(self) -> None:
-        """A link out of the root is refused, with the link, its target, and what to do."""
+        """A link out of the root is refused, with the link, its target, and a fix."""
         os.symlink(self.secret, self.tree.path("a", "link"))
         error = self.refusal(ContentInvalid, self.files.open_file, "a/link")
         self.assertEqual(
@@ -47,13 +47,13 @@ class OpenFileTests(RootedTestCase):
         )
 
     def test_directory_link_out(self) -> None:
-        """The error for a directory outside names the link that leads out."""
+        """The error for a directory outside of the root names the link to it."""
         os.symlink(self.outside, self.tree.path("away"))
         error = self.refusal(ContentInvalid, self.files.open_file, "away/secret")
         self.assertIn(f"{self.root}/away leads out of the root, to {self.secret}:", str(error))
 
     def test_sibling(self) -> None:
-        """A directory whose name begins like the root's is not the root."""
+        """A directory whose name begins with the root's name is not in the root."""
         sibling = f"{self.root}-private"
         os.makedirs(sibling)
         with open(os.path.join(sibling, "file"), "wb") as file:
@@ -62,7 +62,7 @@ class OpenFileTests(RootedTestCase):
         self.refusal(ContentInvalid, self.files.open_file, "link")
 
     def test_allowed_link(self) -> None:
-        """A link may lead to a directory that was allowed, and below it, but not beside."""
+        """A link may lead into an allowed directory, but not to one beside it."""
         os.symlink(self.secret, self.tree.path("link"))
         self.assertEqual(
             self.content("link", RootedDirectory(self.root, [self.outside])), b"secret"
@@ -73,21 +73,21 @@ class OpenFileTests(RootedTestCase):
             self.refusal(ContentInvalid, RootedDirectory(self.root, [place]).open_file, "link")
 
     def test_allowed_link_by_another_name(self) -> None:
-        """What is allowed may itself be named by a link."""
+        """The path of an allowed directory may contain a link."""
         os.symlink(self.secret, self.tree.path("link"))
         name = os.path.abspath(self.mktemp())
         os.symlink(self.outside, name)
         self.assertEqual(self.content("link", RootedDirectory(self.root, [name])), b"secret")
 
     def test_link_replaced_meanwhile(self) -> None:
-        """If the link that led out is gone when it is searched for, the path itself is named."""
+        """If the link was replaced when it is searched for, the error names the path itself."""
         os.symlink(self.secret, self.tree.path("link"))
         self.patch(os.path, "islink", lambda _path: False)
         error = self.refusal(ContentInvalid, self.files.open_file, "link")
         self.assertIn(f"{self.root}/link leads out of the root", str(error))
 
     def test_absent(self) -> None:
-        """A missing file is not found, whatever the reason."""
+        """A file that does not exist is not found, whatever the reason."""
         os.symlink("nowhere", self.tree.path("lost"))
         for path in ("b", "b/file", "a/file/below", "lost", "a/" + "x" * 256, "a/" * 3000):
             self.refusal(FileNotFoundError, self.files.open_file, path)
@@ -101,13 +101,13 @@ class OpenFileTests(RootedTestCase):
         )
 
     def test_empty(self) -> None:
-        """An empty file is one that was not copied."""
+        """An empty file is refused, with a fix."""
         self.tree.write(b"", "a", "empty")
         error = self.refusal(ContentInvalid, self.files.open_file, "a/empty")
         self.assertEqual(str(error), f"{self.root}/a/empty is empty: copy it again")
 
     def test_special_files(self) -> None:
-        """A directory, fifo, socket or device is never opened: that could wait for ever."""
+        """A directory, fifo, socket or device is never opened, because that could block."""
         os.makedirs(self.tree.path("directory"))
         os.mkfifo(self.tree.path("fifo"))
         os.mknod(self.tree.path("socket"), stat.S_IFSOCK | 0o600)
@@ -133,13 +133,13 @@ class OpenFileTests(RootedTestCase):
         )
 
     def test_no_root(self) -> None:
-        """Without a root there is no store, which is not the same as an empty one."""
+        """If the root does not exist, the store is unavailable, and not empty."""
         for root in (os.path.abspath(self.mktemp()), self.secret):
             error = self.refusal(StoreUnavailable, RootedDirectory(root).open_file, "a/file")
             self.assertIn(f"root {root}: ", str(error))
 
     def test_too_many_files(self) -> None:
-        """With no more files to be had, the store is unavailable and nothing is absent."""
+        """At the limit of open files, the store is unavailable, and nothing is missing."""
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
         free = os.dup(0)
@@ -152,14 +152,14 @@ class OpenFileTests(RootedTestCase):
             self.assertIn("Too many open files", str(caught.exception))
 
     def test_removed_while_open(self) -> None:
-        """A file that is removed while it is sent can be read to its end."""
+        """A file that is removed while it is open can be read completely."""
         with self.files.open_file("a/file").file as file:
             os.unlink(self.tree.path("a", "file"))
             self.assertEqual(file.read(), b"inside")
         self.refusal(FileNotFoundError, self.files.open_file, "a/file")
 
     def test_closed_on_failure(self) -> None:
-        """A file is closed when what is done with it fails, whatever the failure."""
+        """A file is closed if any exception is raised."""
         before = open_files()
         for failure in (ValueError, KeyboardInterrupt):
             opened = self.files.open_file("a/file")

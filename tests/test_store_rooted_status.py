@@ -1,4 +1,4 @@
-"""Tests for ``minreg.store.rooted``: status without opening."""
+"""Tests for ``minreg.store.rooted``: functions that open no file."""
 
 import os
 
@@ -8,16 +8,16 @@ from tests.store_support import RootedTestCase, without_privileges
 
 
 class LookTests(RootedTestCase):
-    """Tests for the ways to look at a place without opening it."""
+    """Tests for the status of files and directories."""
 
     def test_scan(self) -> None:
-        """A directory is read together with the status that it had before."""
+        """The status of a directory is from before it was read."""
         with self.files.scan("a") as (status, entries):
             self.assertEqual([entry.name for entry in entries], ["file"])
         self.assertEqual(status.st_ino, os.stat(self.tree.path("a")).st_ino)
 
     def test_scan_of_others(self) -> None:
-        """Nothing but a directory inside the root is read, and none that is absent."""
+        """Only directories inside the root are scanned."""
         os.mkfifo(self.tree.path("fifo"))
         os.symlink(self.outside, self.tree.path("away"))
         for path, expected in (
@@ -29,20 +29,20 @@ class LookTests(RootedTestCase):
             self.refusal(expected, self.files.scan(path).__enter__)
 
     def test_scan_that_is_given_up(self) -> None:
-        """A directory is closed also when reading it is given up."""
+        """A directory is closed if its iteration is abandoned."""
         with self.assertRaises(KeyError):
             with self.files.scan("a"):
                 raise KeyError
 
     def test_status(self) -> None:
-        """``checked_stat`` is refused outside of the root."""
+        """``checked_stat`` refuses a path outside of the root."""
         os.symlink(self.outside, self.tree.path("away"))
         self.assertEqual(self.files.checked_stat("a").st_ino, os.stat(self.tree.path("a")).st_ino)
         self.refusal(FileNotFoundError, self.files.checked_stat, "b")
         self.refusal(ContentInvalid, self.files.checked_stat, "away")
 
     def test_is_directory(self) -> None:
-        """A directory is one also behind a link; a circle of links is an operator's matter."""
+        """A link to a directory is one; a cycle of links is an error."""
         os.symlink("a", self.tree.path("link"))
         os.symlink("circle", self.tree.path("circle"))
         self.assertTrue(self.files.is_directory("a"))
@@ -52,7 +52,7 @@ class LookTests(RootedTestCase):
         self.refusal(ContentInvalid, self.files.is_directory, "circle")
 
     def test_links(self) -> None:
-        """A lost link is something that exists and leads nowhere."""
+        """A broken link exists, and has no status."""
         os.symlink("nowhere", self.tree.path("lost"))
         self.assertTrue(self.files.exists("lost"))
         self.assertFalse(self.files.exists("b"))
@@ -63,14 +63,14 @@ class LookTests(RootedTestCase):
         self.assertIsNotNone(self.files.stat("a"))
 
     def test_root(self) -> None:
-        """``check_root`` notices at once that the root is removed."""
+        """``check_root`` raises an error as soon as the root is removed."""
         self.files.check_root()
         os.rename(self.root, f"{self.root}.old")
         error = self.refusal(StoreUnavailable, self.files.check_root)
         self.assertEqual(str(error), f"root {self.root}: No such file or directory")
 
     def test_root_that_cannot_be_read(self) -> None:
-        """A root that this user must not read is not an empty one."""
+        """A root without read permission is an error, and not empty."""
         self.addCleanup(os.chmod, self.root, 0o755)
         for mode in (0, 0o111, 0o444):
             os.chmod(self.root, mode)
@@ -83,7 +83,7 @@ class LookTests(RootedTestCase):
             )
 
     def test_entries(self) -> None:
-        """Links that lead nowhere or in circles do not spoil the list that they are in."""
+        """Broken links and cycles of links do not prevent listing a directory."""
         os.symlink("circle", self.tree.path("circle"))
         os.symlink("nowhere", self.tree.path("lost"))
         os.symlink("a", self.tree.path("directory"))

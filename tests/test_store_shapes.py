@@ -1,4 +1,4 @@
-"""Tests of the store with trees in all the shapes that are found in the field."""
+"""Tests of the store with trees in all layouts that are in use."""
 
 import json
 import os
@@ -14,10 +14,10 @@ LAYER = Digest.of(b"layer")
 
 
 class ShapesTests(StoreTestCase):
-    """However the files lie there, the same image is served."""
+    """Tests for one image in a tree of any layout."""
 
     def setUp(self) -> None:
-        """Put an image into the tree, as the script does."""
+        """Add an image to the tree, as the script does."""
         super().setUp()
         self.digest = self.tree.add_image(NAME, "3.6")
         self.written = self.manifest("3.6")
@@ -37,7 +37,7 @@ class ShapesTests(StoreTestCase):
         os.rename(self.tree.path("blobs"), place)
 
     def test_script(self) -> None:
-        """One directory of blobs, and a link for each level."""
+        """All repositories link to one directory of blobs."""
         self.assertEqual(os.readlink(self.tree.path("rancher/pause/blobs")), "../blobs")
         self.assertEqual(os.readlink(self.tree.path("rancher/blobs")), "../blobs")
         self.assert_served()
@@ -60,7 +60,7 @@ class ShapesTests(StoreTestCase):
         self.assert_served()
 
     def test_absolute_link(self) -> None:
-        """Links name the blobs and the manifest by their whole path."""
+        """Links have absolute targets."""
         os.unlink(self.tree.path(NAME, "blobs"))
         os.symlink(self.tree.path("blobs"), self.tree.path(NAME, "blobs"))
         os.unlink(self.tree.path(NAME, "manifests", "3.6"))
@@ -71,7 +71,7 @@ class ShapesTests(StoreTestCase):
         self.assert_served()
 
     def test_blobs_elsewhere(self) -> None:
-        """The blobs lie outside of the root: only if the operator allows it."""
+        """Blobs outside of the root are served only if the operator allows it."""
         elsewhere = os.path.abspath(self.mktemp())
         self.move_blobs(elsewhere)
         os.symlink(elsewhere, self.tree.path("blobs"))
@@ -82,7 +82,7 @@ class ShapesTests(StoreTestCase):
         self.assertEqual(read(allowed.open_blob(LAYER)), b"layer")
 
     def test_link_for_each_file(self) -> None:
-        """Manifests and blobs are links into a store that names files differently."""
+        """Manifests and blobs are links to files with other names."""
         for place in (f"{NAME}/manifests/{self.digest}", f"blobs/{LAYER}"):
             stored = self.tree.path("store", os.path.basename(place).replace(":", "-"))
             os.makedirs(os.path.dirname(stored), exist_ok=True)
@@ -91,7 +91,7 @@ class ShapesTests(StoreTestCase):
         self.assert_served()
 
     def test_plain_tag(self) -> None:
-        """A tag is a file of its own, as where an archive was made without links."""
+        """A tag is a regular file, as after copying without links."""
         manifests = self.tree.path(NAME, "manifests")
         os.unlink(f"{manifests}/3.6")
         os.rename(f"{manifests}/{self.digest}", f"{manifests}/3.6")
@@ -120,13 +120,13 @@ class ShapesTests(StoreTestCase):
         self.assert_served(tag="latest")
 
     def test_root_is_a_link(self) -> None:
-        """The whole tree was moved, and a link was left behind."""
+        """The whole tree was moved, and a link has its old name."""
         os.rename(self.root, f"{self.root}.moved")
         os.symlink(f"{self.root}.moved", self.root)
         self.assert_served()
 
     def test_tree_is_exchanged(self) -> None:
-        """The whole tree is exchanged for a new one between two requests."""
+        """The whole tree is replaced between two requests."""
         self.assert_served()
         shutil.copytree(self.root, f"{self.root}.new", symlinks=True)
         os.rename(self.root, f"{self.root}.old")
@@ -135,16 +135,16 @@ class ShapesTests(StoreTestCase):
 
 
 class MisfiledTests(StoreTestCase):
-    """The script takes a manifest without mediaType for a blob, and links a tag to nothing."""
+    """Tests for manifests without ``mediaType``, which the script stores in ``blobs``."""
 
     def misfile(self, document: dict[str, object]) -> Digest:
-        """Put a manifest without its media type among the blobs."""
+        """Store a manifest without its media type in ``blobs``."""
         document.pop("mediaType")
         self.tree.add_repository(NAME)
         return self.tree.add_blob(json.dumps(document).encode())
 
     def test_image(self) -> None:
-        """It is served as the manifest that it is, and only as that."""
+        """It is served as a manifest, and not as a blob."""
         digest = self.misfile(self.tree.image())
         self.tree.add_tag(NAME, "3.6", digest)
         self.tree.add_tag(NAME, "3.6-again", digest)
@@ -156,7 +156,7 @@ class MisfiledTests(StoreTestCase):
         self.assertEqual(self.blob(LAYER), b"layer")
 
     def test_index(self) -> None:
-        """An index and its children are found there too, and what is missing is named."""
+        """An index in ``blobs`` is found with its children; a missing child is named."""
         child = self.misfile(self.tree.image())
         platform = {"os": "linux", "architecture": "s390x"}
         missing = Digest.of(b"missing")
@@ -173,7 +173,7 @@ class MisfiledTests(StoreTestCase):
         self.assertIn("for linux/s390x is not in repository", str(error))
 
     def test_damaged(self) -> None:
-        """A misfiled manifest that is not what its name says is not served."""
+        """A manifest in ``blobs`` with the wrong digest is not served."""
         digest = self.misfile(self.tree.image())
         self.tree.add_tag(NAME, "3.6", digest)
         path = self.tree.path("blobs", str(digest))

@@ -15,7 +15,7 @@ class SummaryTests(WebTestCase):
     """Tests for ``TreeRepository.summarize``."""
 
     def setUp(self) -> None:
-        """Have a store over the tree."""
+        """Create a store for the tree."""
         super().setUp()
         self.store = RegistryTree(self.root)
 
@@ -31,7 +31,7 @@ class SummaryTests(WebTestCase):
         self.assertEqual((found.missing, found.changed), (0, 7.0))
 
     def test_platforms_of_an_index(self) -> None:
-        """Only the platforms that exist count, and no attestation."""
+        """Only the platforms of stored images are listed, without attestations."""
         here = self.tree.add_image("a")
         statement = self.tree.add_image("a", layer=b"attested")
         unknown = {"os": "unknown", "architecture": "unknown"}
@@ -85,7 +85,7 @@ class SummaryTests(WebTestCase):
         self.assertEqual(found.platforms, (Platform("linux", "amd64"),))
 
     def test_images(self) -> None:
-        """An index counts as one image, whatever its tags; a signature does not count."""
+        """An index is one image, whatever tags it has; a signature is none."""
         child = self.tree.add_image("a")
         multi = self.tree.add_manifest("a", index([descriptor(OCI_MANIFEST, child, 1)]), "1")
         self.tree.add_tag("a", "latest", multi)
@@ -98,7 +98,7 @@ class SummaryTests(WebTestCase):
         self.assertTrue(found.is_complete)
 
     def test_broken(self) -> None:
-        """Files that are no manifests, lost tags and indexes without a platform are counted."""
+        """Invalid manifests, broken tags and indexes without a stored platform are counted."""
         self.tree.add_image("a", "1")
         absent = descriptor(OCI_MANIFEST, Digest.of(b"absent"), 1)
         for number, break_it in enumerate(

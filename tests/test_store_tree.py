@@ -34,11 +34,11 @@ class FindRepositoryTests(StoreTestCase):
         return repository.name, repository.by_namespace
 
     def test_interface(self) -> None:
-        """A tree offers what a store has to."""
+        """A tree provides ``IRegistryStore``."""
         verifyObject(IRegistryStore, self.store)
 
     def test_uncached(self) -> None:
-        """A tree without a cache finds the same, and leaves the other one's cache alone."""
+        """An uncached tree returns the same content, and does not use the caches of the other."""
         digest = self.tree.add_image("a", "1")
         uncached = self.store.uncached()
         verifyObject(IRegistryStore, uncached)
@@ -48,13 +48,13 @@ class FindRepositoryTests(StoreTestCase):
         self.assertIsNot(uncached.find_repository(None, "a")._manifests, self.store._manifests)
 
     def test_trimmed_tree(self) -> None:
-        """A tree without hosts' names serves whatever registry is asked for."""
+        """A tree without host names serves requests for any registry."""
         self.tree.add_image("rancher/pause", "3.6")
         for namespace in (None, "docker.io", "quay.io", "bootstrap-registry.airgap"):
             self.assertEqual(self.found(namespace, "rancher/pause"), ("rancher/pause", False))
 
     def test_tree_with_hosts(self) -> None:
-        """A tree with hosts' names serves each registry its own."""
+        """A tree with host names serves each registry from its own directory."""
         self.tree.add_image("docker.io/rancher/pause", "3.6")
         kept = "docker.io/rancher/pause"
         self.assertEqual(self.found(None, "rancher/pause"), (kept, False))
@@ -64,20 +64,20 @@ class FindRepositoryTests(StoreTestCase):
         self.refusal(RepositoryNotFound, self.found, "quay.io", kept)
 
     def test_equal_paths(self) -> None:
-        """Equal paths of two registries do not collide."""
+        """Repositories of two registries with equal paths are distinguished."""
         for host in ("docker.io", "quay.io", "registry.example.com:5000"):
             self.tree.add_image(f"{host}/app/web", "1")
             self.assertEqual(self.found(host, "app/web"), (f"{host}/app/web", True))
 
     def test_library(self) -> None:
-        """``library/`` is meant where the Docker Hub is, and nowhere else."""
+        """``library/`` is prepended for Docker Hub, and for no other registry."""
         self.tree.add_image("library/busybox", "1")
         self.assertEqual(self.found("docker.io", "busybox"), ("library/busybox", False))
         self.refusal(RepositoryNotFound, self.found, "registry.k8s.io", "busybox")
         self.refusal(RepositoryNotFound, self.found, None, "busybox")
 
     def test_nothing_there(self) -> None:
-        """A directory without manifests is no repository."""
+        """A directory without ``manifests`` is not a repository."""
         self.tree.write(b"", "rancher", "manifests")
         for name in ("rancher", "blobs", "nothing", "x" * 255, "a/" * 120 + "a"):
             error = self.refusal(RepositoryNotFound, self.found, None, name)
@@ -94,7 +94,7 @@ class FindRepositoryTests(StoreTestCase):
         self.refusal(ContentNotFound, repository.open_blob, self.tree.add_blob(b"y"))
 
     def test_no_root(self) -> None:
-        """Without its root the store is not empty, but unavailable."""
+        """If the root does not exist, the store is unavailable."""
         os.rename(self.root, f"{self.root}.old")
         self.refusal(StoreUnavailable, self.found, None, "rancher/pause")
         self.refusal(StoreUnavailable, self.store.iterate_repositories, "")
@@ -104,11 +104,11 @@ class IterateRepositoriesTests(StoreTestCase):
     """Tests for ``RegistryTree.iterate_repositories``."""
 
     def listed(self, after: str = "") -> list[str]:
-        """List the repositories behind a name."""
+        """Return the repositories after a name."""
         return list(self.store.iterate_repositories(after))
 
     def test_order(self) -> None:
-        """Names come in the order of their bytes, which is not that of directories."""
+        """Names are in byte order, which is not the order of directories."""
         for name in ("a/b", "a", "a-b", "a.b/c", "a0", "b/c/d", "docker.io/library/busybox"):
             self.tree.add_repository(name)
         expected = ["a", "a-b", "a.b/c", "a/b", "a0", "b/c/d", "docker.io/library/busybox"]
@@ -120,7 +120,7 @@ class IterateRepositoriesTests(StoreTestCase):
         self.assertEqual(self.listed("zzz"), [])
 
     def test_what_is_no_repository(self) -> None:
-        """Files, other names and directories without manifests are left out."""
+        """Files, invalid names and directories without ``manifests`` are skipped."""
         self.tree.write(b"", "file")
         for name in ("Upper/manifests", "a..b/manifests", ".hidden/manifests", "empty"):
             os.makedirs(self.tree.path(name))
@@ -129,7 +129,7 @@ class IterateRepositoriesTests(StoreTestCase):
         self.assertEqual(self.listed(), [])
 
     def test_links(self) -> None:
-        """A link to a repository is one; links that lead back up are not followed."""
+        """A link to a repository is listed; links to a parent are not followed."""
         self.tree.add_repository("a/b")
         os.symlink("a", self.tree.path("c"))
         os.symlink("..", self.tree.path("a", "up"))
@@ -138,7 +138,7 @@ class IterateRepositoriesTests(StoreTestCase):
         self.assertEqual(self.listed(), ["a/b", "c/b"])
 
     def test_broken_links(self) -> None:
-        """One link that leads nowhere, or in a circle, hides no repository."""
+        """Broken links and cycles of links hide no repository."""
         self.tree.add_repository("a/b")
         os.symlink("nowhere", self.tree.path("lost"))
         os.symlink("circle", self.tree.path("circle"))
@@ -147,14 +147,14 @@ class IterateRepositoriesTests(StoreTestCase):
         self.assertEqual(self.listed(), ["a/b"])
 
     def test_links_that_lead_out(self) -> None:
-        """Directories outside of the root are not walked."""
+        """Directories outside of the root are not listed."""
         elsewhere = os.path.abspath(self.mktemp())
         os.makedirs(f"{elsewhere}/secret/manifests")
         os.symlink(elsewhere, self.tree.path("away"))
         self.assertEqual(self.listed(), [])
 
     def test_closed_directory(self) -> None:
-        """A directory that this user must not read hides no other one."""
+        """A directory that this user may not read hides no other one."""
         for name in ("a", "b/c", "d"):
             self.tree.add_repository(name)
         os.chmod(self.tree.path("b"), 0)
@@ -163,7 +163,7 @@ class IterateRepositoriesTests(StoreTestCase):
             self.assertEqual(self.listed(), ["a", "d"])
 
     def test_parts_of_a_repository(self) -> None:
-        """The files of a repository are not read to find others."""
+        """The files of a repository are not read."""
         digest = self.tree.add_image("a/b", "1")
         for at in range(50):
             self.tree.add_tag("a/b", f"tag-{at}", digest)
@@ -174,7 +174,7 @@ class IterateRepositoriesTests(StoreTestCase):
         self.assertLess(len(looked), 10)
 
     def test_many_repositories(self) -> None:
-        """Each costs the reading of its own directory, and not of the two that it is made of."""
+        """For each repository, only its own directory is read, and not the two in it."""
         for at in range(20):
             os.makedirs(self.tree.path(f"r{at}", "blobs"))
             os.makedirs(self.tree.path(f"r{at}", "manifests"))
@@ -185,13 +185,13 @@ class IterateRepositoriesTests(StoreTestCase):
             self.assertLess(len(opened), 50)
 
     def test_repositories_called_blobs(self) -> None:
-        """A repository may be called like the parts of one."""
+        """A repository may be called ``blobs`` or ``manifests``."""
         for name in ("a/blobs", "blobs/c", "manifests", "d/manifests"):
             os.makedirs(self.tree.path(name, "manifests"))
         self.assertEqual(self.listed(), ["a/blobs", "blobs/c", "d", "d/manifests", "manifests"])
 
     def test_lazy(self) -> None:
-        """Only as much of the tree is read as the page that is wanted needs."""
+        """Only the part of the tree that a page needs is read."""
         for at in range(20):
             self.tree.add_repository(f"r{at:02}/a")
         scanned = self.count("scandir")
@@ -200,7 +200,7 @@ class IterateRepositoriesTests(StoreTestCase):
         self.assertLess(len(scanned), 15)
 
     def test_seen_at_once(self) -> None:
-        """What is added is listed, what is removed is not."""
+        """Added and removed repositories are noticed at once."""
         self.tree.add_repository("a")
         self.assertEqual(self.listed(), ["a"])
         self.tree.add_repository("b")
@@ -210,7 +210,7 @@ class IterateRepositoriesTests(StoreTestCase):
     @settings(deadline=None, database=None, max_examples=60)
     @given(st.sets(NAMES, max_size=8), st.one_of(NAMES, st.text("ab/-.0", max_size=5)))
     def test_any_names(self, names: set[str], after: str) -> None:
-        """Whatever repositories there are, they are listed as if all were sorted first."""
+        """Any repositories are listed as if all were sorted first."""
         with tempfile.TemporaryDirectory() as root:
             for name in names:
                 os.makedirs(os.path.join(root, name, "manifests"), exist_ok=True)

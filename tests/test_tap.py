@@ -1,4 +1,4 @@
-"""Tests for ``minreg.tap``: the command line becomes a service."""
+"""Tests for ``minreg.tap``: from the command line to the service."""
 
 import io
 import os
@@ -22,23 +22,23 @@ from twisted.plugins.minreg_plugin import minreg
 
 
 class OptionsTestCase(SynchronousTestCase):
-    """A root, and a place where complaints go."""
+    """A root, and a captured standard error."""
 
     def setUp(self) -> None:
-        """Make a root."""
+        """Create the root."""
         self.root = os.path.abspath(self.mktemp())
         os.makedirs(self.root)
         self.complaints = io.StringIO()
         self.patch(sys, "__stderr__", self.complaints)
 
     def parse(self, *arguments: str) -> Options:
-        """Read a command line that names the root."""
+        """Parse a command line that names the root."""
         options = Options()
         options.parseOptions(["--root", self.root, *arguments])
         return options
 
     def refuse(self, *arguments: str) -> str:
-        """Read a command line that cannot be used, and return the complaint."""
+        """Parse an invalid command line, and return the error."""
         stop = self.assertRaises(SystemExit, self.parse, *arguments)
         self.assertEqual(stop.code, 2)
         complaint = self.complaints.getvalue()
@@ -50,7 +50,7 @@ class OptionsTests(OptionsTestCase):
     """Tests for ``Options``."""
 
     def test_defaults(self) -> None:
-        """Only the root must be given."""
+        """Only the root is required."""
         settings = self.parse().settings
         self.assertEqual(settings.root, self.root)
         self.assertEqual(
@@ -85,7 +85,7 @@ class OptionsTests(OptionsTestCase):
         self.assertEqual(settings.allow_links_to, ("/",))
 
     def test_short(self) -> None:
-        """Root and port have short forms, as the program before had them."""
+        """Root and port have short options."""
         options = Options()
         options.parseOptions(["-r", self.root, "-p", "5000"])
         self.assertEqual(
@@ -93,7 +93,7 @@ class OptionsTests(OptionsTestCase):
         )
 
     def test_wrong(self) -> None:
-        """Wrong input ends in one line that names the option."""
+        """Invalid input is one line that names the option."""
         for arguments, option in (
             (["--root=/does/not/exist"], "--root /does/not/exist"),
             (["--port=x"], "--port 'x'"),
@@ -114,7 +114,7 @@ class OptionsTests(OptionsTestCase):
         self.assertEqual(stop.code, 0)
 
     def test_twist(self) -> None:
-        """Under twist the log has our format, too."""
+        """``twist`` logs in minreg's format."""
         options = Options()
         parent = options.parent = UsageOptions()
         parent["fileLogObserverFactory"] = None
@@ -128,7 +128,7 @@ class MakeEndpointsTests(OptionsTestCase):
     """Tests for ``make_endpoints``."""
 
     def test_no_endpoint(self) -> None:
-        """A description that Twisted does not know is refused."""
+        """A description that is not an endpoint is refused."""
         for description in ("nonsense:1", "tcp:x", "tcp"):
             settings = self.parse(f"--listen={description}").settings
             error = self.assertRaises(
@@ -137,7 +137,7 @@ class MakeEndpointsTests(OptionsTestCase):
             self.assertIn(f"--listen {description} is not an endpoint", str(error))
 
     def test_passed(self) -> None:
-        """A socket that systemd has passed is adopted as it is."""
+        """A socket that systemd has passed is adopted."""
         endpoint = ListenEndpoint("--listen systemd", "systemd", descriptor=3)
         [(words, passed)] = make_endpoints([endpoint], MemoryReactorClock())
         self.assertEqual(words, "--listen systemd")
@@ -148,7 +148,7 @@ class MakeServiceTests(OptionsTestCase):
     """Tests for ``makeService``, and for the plugin that names it."""
 
     def test_plugin(self) -> None:
-        """Twistd finds the service under its name."""
+        """``twistd`` finds the service by its name."""
         verifyObject(IServiceMaker, minreg)
         verifyObject(IPlugin, minreg)
         self.assertEqual((minreg.tapname, minreg.module), ("minreg", "minreg.tap"))
@@ -156,13 +156,13 @@ class MakeServiceTests(OptionsTestCase):
         self.assertIs(minreg.makeService, makeService)
 
     def test_no_endpoint(self) -> None:
-        """What cannot be listened on ends the program in one line."""
+        """If it cannot listen, the program ends with one line."""
         stop = self.assertRaises(SystemExit, makeService, self.parse("--listen=nonsense:1"))
         self.assertEqual(stop.code, 2)
         self.assertEqual(self.complaints.getvalue().count("\n"), 1)
 
     def test_not_listening(self) -> None:
-        """A service that was made has not begun to listen."""
+        """A service that was made is not listening yet."""
         service = makeService(self.parse())
         self.assertFalse(service.running)
 
@@ -178,7 +178,7 @@ class MakeServiceTests(OptionsTestCase):
         )
 
     def test_supervised(self) -> None:
-        """The state is reported to systemd if it asks, after all ports are open."""
+        """The state is reported to systemd, after all ports are open."""
         self.patch(os, "environ", {"NOTIFY_SOCKET": "@minreg-test"})
         self.assertEqual(
             [type(service) for service in makeService(self.parse())],
@@ -186,7 +186,7 @@ class MakeServiceTests(OptionsTestCase):
         )
 
     def test_log_file(self) -> None:
-        """The log is written where twistd's options say."""
+        """The log is written to the file that twistd's options name."""
         path = os.path.abspath(self.mktemp())
         for log_file, nodaemon, expected in ((path, True, path), (None, False, "twistd.log")):
             options = Options()
@@ -198,7 +198,7 @@ class MakeServiceTests(OptionsTestCase):
                 self.assertIn("hello", log.read())
 
     def test_status(self) -> None:
-        """Status is where the registry is, or where an endpoint says."""
+        """The status is on the registry's site, or at its own endpoint."""
         self.assertEqual(make_endpoints([], MemoryReactorClock()), [])
         settings = self.parse().settings
         self.assertEqual((settings.status_listen, settings.has_page), (None, True))

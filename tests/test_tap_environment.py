@@ -1,4 +1,4 @@
-"""Tests for the daemon's options as environment variables, and for what they suggest."""
+"""Tests for the daemon's options as environment variables, and for suggestions."""
 
 import os
 
@@ -15,13 +15,13 @@ class EnvironmentTests(OptionsTestCase):
     """Tests for ``MINREG_…`` variables."""
 
     def settings(self, *arguments: str, **environment: str) -> Settings:
-        """Read a command line with an environment."""
+        """Parse a command line with an environment."""
         options = Options({f"MINREG_{name}": text for name, text in environment.items()})
         options.parseOptions(arguments)
         return options.settings
 
     def refusal(self, *arguments: str, **environment: str) -> str:
-        """Return the one line that refuses a command line with an environment."""
+        """Return the one line with which a command line and an environment are refused."""
         self.complaints.seek(0)
         self.complaints.truncate()
         stop = self.assertRaises(SystemExit, self.settings, *arguments, **environment)
@@ -83,7 +83,7 @@ class EnvironmentTests(OptionsTestCase):
         self.assertEqual((settings.has_page, settings.waits_for_root), (False, True))
 
     def test_command_line_wins(self) -> None:
-        """What the command line says replaces the variable; an empty variable is none."""
+        """The command line overrides the variable; an empty variable is ignored."""
         settings = self.settings(
             f"--root={self.root}",
             "--log-format=text",
@@ -99,7 +99,7 @@ class EnvironmentTests(OptionsTestCase):
         self.assertEqual((settings.workers, settings.has_page), (1, True))
 
     def test_listen(self) -> None:
-        """Of endpoints and ports, those of the command line count."""
+        """If the command line has an endpoint or a port, the variables for both are ignored."""
 
         def listen(*arguments: str, **environment: str) -> list[str]:
             settings = self.settings("--root", self.root, *arguments, **environment)
@@ -117,7 +117,7 @@ class EnvironmentTests(OptionsTestCase):
         )
 
     def test_wrong(self) -> None:
-        """A value that cannot be used is reported with its variable."""
+        """An invalid value is reported with its variable."""
         for environment, start in (
             ({"ROOT": "/nowhere"}, "MINREG_ROOT /nowhere does not exist"),
             ({"PORT": "x"}, "MINREG_PORT 'x' is not a port"),
@@ -138,19 +138,19 @@ class EnvironmentTests(OptionsTestCase):
 
 
 class SuggestionTests(EnvironmentTests):
-    """Tests for what is suggested instead of wrong words."""
+    """Tests for suggestions."""
 
     def test_option(self) -> None:
-        """The near option is suggested, and none where none is near."""
+        """A similar option is suggested, if there is one."""
         self.assertIn("option --rot not recognized: did you mean --root?", self.refusal("--rot=x"))
         self.assertNotIn("did you mean", self.refusal("--frobnicate"))
 
     def test_directory(self) -> None:
-        """A directory without an option is told its option."""
+        """For an argument without an option, ``--root`` is suggested."""
         self.assertIn("the tree is named by --root tree", self.refusal("tree"))
 
     def test_serve(self) -> None:
-        """``minreg serve`` says the same."""
+        """``minreg serve`` has the same suggestions."""
         for words, text in (
             (["serve", "tree"], "the tree is named by --root tree"),
             (["serve", "--root", "/nowhere"], "--root /nowhere does not exist"),
@@ -163,14 +163,14 @@ class SuggestionTests(EnvironmentTests):
         self.assertIn("--root", CliRunner().invoke(cli, ["serve", "--rot=x"]).output)
 
     def test_serve_help(self) -> None:
-        """Its help has each option."""
+        """The help of ``minreg serve`` has each option."""
         text = CliRunner().invoke(cli, ["serve", "--help"]).output
         for option in DAEMON_OPTIONS:
             self.assertIn(f"--{option.name}", text)
         self.assertIn("MINREG_ROOT", text)
 
     def test_repeatable_help(self) -> None:
-        """Help under twistd says the same of repeatable options as the table."""
+        """The help of twistd for repeatable options is that of the table."""
         for option in DAEMON_OPTIONS:
             if option.is_repeatable:
                 method = getattr(Options, f"opt_{option.name.replace('-', '_')}")
@@ -178,10 +178,10 @@ class SuggestionTests(EnvironmentTests):
 
 
 class ProcessEnvironmentTests(OptionsTestCase):
-    """Tests for where variables come from."""
+    """Tests for the default environment."""
 
     def test_process(self) -> None:
-        """Without another one it is the environment of the process."""
+        """By default, it is the environment of the process."""
         self.patch(os, "environ", {**os.environ, "MINREG_ROOT": self.root})
         options = Options()
         options.parseOptions([])

@@ -17,10 +17,10 @@ _RED_ERROR = "\x1b[31m\x1b[1mError:\x1b[0m"
 
 
 class _Terminal(io.StringIO):
-    """A stream that says that it is a terminal."""
+    """A stream that pretends to be a terminal."""
 
     def isatty(self) -> bool:
-        """Return that it is one."""
+        """Return True."""
         return True
 
 
@@ -28,7 +28,7 @@ class HasColorTests(SynchronousTestCase):
     """Tests for ``has_color`` and ``is_interactive``."""
 
     def check(self, *, terminal: bool, **environment: str) -> tuple[bool, bool]:
-        """Return whether there are colours, and bars, in an environment."""
+        """Return whether colours and bars are written in an environment."""
         self.patch(os, "environ", environment)
         stream = _Terminal() if terminal else io.StringIO()
         return has_color(stream), is_interactive(stream)
@@ -39,20 +39,20 @@ class HasColorTests(SynchronousTestCase):
         self.assertEqual(self.check(terminal=False, TERM="xterm"), (False, False))
 
     def test_dumb(self) -> None:
-        """A terminal that can do nothing, or is not known, has neither."""
+        """A dumb or unknown terminal has neither."""
         for name in ("dumb", "unknown", ""):
             self.assertEqual(self.check(terminal=True, TERM=name), (False, False))
         self.assertEqual(self.check(terminal=True), (False, False))
 
     def test_no_color(self) -> None:
-        """NO_COLOR turns colours off, whatever else is set; bars stay. Empty, it means nothing."""
+        """NO_COLOR turns colours off, and has priority. If it is empty, it is ignored."""
         environment = {"TERM": "xterm", "NO_COLOR": "1", "FORCE_COLOR": "1"}
         self.assertEqual(self.check(terminal=True, **environment), (False, True))
         environment = {"TERM": "xterm", "NO_COLOR": ""}
         self.assertEqual(self.check(terminal=True, **environment), (True, True))
 
     def test_forced(self) -> None:
-        """FORCE_COLOR and CLICOLOR_FORCE turn colours on in a pipe; 0 means nothing."""
+        """FORCE_COLOR and CLICOLOR_FORCE turn colours on in a pipe; 0 is ignored."""
         for name in ("FORCE_COLOR", "CLICOLOR_FORCE"):
             self.assertEqual(self.check(terminal=False, **{name: "1"}), (True, False))
             self.assertEqual(self.check(terminal=False, **{name: "0"}), (False, False))
@@ -71,7 +71,7 @@ class ByteBarTests(SynchronousTestCase):
         return stream.getvalue()
 
     def test_terminal(self) -> None:
-        """On a terminal it says what is done, and how much of it."""
+        """On a terminal, the bar has its label and the progress."""
         written = self.show(_Terminal())
         self.assertIn("hashing", written)
         self.assertIn("1.0/2.0 MB", written)
@@ -86,7 +86,7 @@ class WrapTests(SynchronousTestCase):
     """Tests for ``wrap``."""
 
     def test_paths(self) -> None:
-        """Text is wrapped at 80 columns; a path is never broken, nor is a word with a hyphen."""
+        """Text is wrapped at 80 columns; paths and words with hyphens are not broken."""
         path = "/var/lib/rancher/" + "k3s-" * 30
         self.assertEqual(
             wrap(f"{'some words ' * 8}in {path} or so", "    ", first="fix: "),
@@ -103,7 +103,7 @@ class ErrorTests(SynchronousTestCase):
     """Tests for errors, in a real terminal and in a pipe."""
 
     def run_in_terminal(self, **environment: str) -> tuple[int, str]:
-        """Run a command that fails with its standard error in a terminal."""
+        """Run a command that fails, with its standard error on a terminal."""
         ours, theirs = pty.openpty()
         ended = subprocess.run(
             [sys.executable, "-m", "minreg", "doctor", "--root-prefix", "/proc/self/fd"],
@@ -118,7 +118,7 @@ class ErrorTests(SynchronousTestCase):
             return ended.returncode, output.read(4096).decode()
 
     def test_terminal(self) -> None:
-        """In a terminal an error is red, unless that is not wanted."""
+        """On a terminal, an error is red, unless NO_COLOR is set."""
         status, text = self.run_in_terminal()
         self.assertEqual(status, 2)
         self.assertTrue(text.startswith(f"{_RED_ERROR} neither K3s"), text)
@@ -128,14 +128,14 @@ class ErrorTests(SynchronousTestCase):
             self.assertTrue(text.startswith("Error: neither K3s"), text)
 
     def test_pipe(self) -> None:
-        """In a pipe it has no colour."""
+        """In a pipe, it has no colour."""
         result = CliRunner().invoke(cli, ["doctor", "--root-prefix", self.mktemp()])
         self.assertEqual(result.exit_code, 2)
         self.assertNotIn("\x1b", result.output)
         self.assertIn("\nError: ", result.stderr)
 
     def test_forced(self) -> None:
-        """Wrong usage is coloured behind the line that says how to use the command."""
+        """For invalid usage, only ``Error:`` is coloured, below the usage line."""
         result = CliRunner().invoke(cli, ["frobnicate"], env={"FORCE_COLOR": "1", "NO_COLOR": ""})
         self.assertEqual(result.exit_code, 2)
         self.assertTrue(result.stderr.startswith("Usage: "))

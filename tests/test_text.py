@@ -11,7 +11,7 @@ class SizeTests(SynchronousTestCase):
     """Tests for ``format_size`` and ``count``."""
 
     def test_sizes(self) -> None:
-        """Sizes have the unit that suits them."""
+        """The unit depends on the size."""
         for size, text in {
             0: "0 B",
             999: "999 B",
@@ -22,7 +22,7 @@ class SizeTests(SynchronousTestCase):
         self.assertEqual(format_size(5_000_000_000_000_000), "5000.0 TB")
 
     def test_counts(self) -> None:
-        """One is not many."""
+        """The noun is singular for one."""
         self.assertEqual([count(1, "blob"), count(0, "blob")], ["1 blob", "0 blobs"])
 
 
@@ -30,7 +30,7 @@ class NameSomeTests(SynchronousTestCase):
     """Tests for ``name_some``."""
 
     def test_some(self) -> None:
-        """Names that are near come first, then the last ones; the others are counted."""
+        """The most similar names come first, then the highest versions; others are counted."""
         self.assertEqual(name_some(["a"], "b"), "a")
         names = [f"v1.{number}" for number in range(10)] + ["x", "y"]
         self.assertEqual(name_some(names, "x", 2), "x, y and 10 more")
@@ -41,11 +41,11 @@ class PrintableTests(SynchronousTestCase):
     """Tests for ``printable``."""
 
     def test_escapes(self) -> None:
-        """Control characters are escaped, letters of all scripts are not."""
+        """Control characters are escaped; letters of all scripts are not."""
         self.assertEqual(printable("a\x1b[2J\r\nä\u2028"), r"a\x1b[2J\r\nä\u2028")
 
     def test_long(self) -> None:
-        """What is too long for a line is cut."""
+        """A text that is too long is cut."""
         self.assertEqual(len(printable("x" * 10_000)), 4097)
 
 
@@ -53,7 +53,7 @@ class JSONErrorTests(SynchronousTestCase):
     """Tests for ``describe_json_error``."""
 
     def test_reasons(self) -> None:
-        """Each reason is about the document, not about the program that reads it."""
+        """Each reason is about the document, not about the program."""
         for content, reason in (
             (b"[" * 100_000, "it is nested too deeply"),
             (b"1" * 10_000, "a number has too many digits"),

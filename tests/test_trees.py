@@ -1,4 +1,4 @@
-"""Tests for ``minreg.commands.trees``: which tree a command is about."""
+"""Tests for ``minreg.commands.trees``: which tree a command uses."""
 
 import os
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from tests.filled_tree import FilledTree
 
 
 class TreesTestCase(SynchronousTestCase):
-    """A working directory, and a directory that stands for the node's tree."""
+    """A working directory, and a directory that replaces the node's tree."""
 
     def setUp(self) -> None:
         """Change to an empty directory."""
@@ -34,11 +34,11 @@ class FindTreeTests(TreesTestCase):
     """Tests for ``find_tree`` and ``choose_target``."""
 
     def find(self, directory: str | None, **environment: str) -> str:
-        """Find a tree."""
+        """Find the tree."""
         return find_tree(directory, environment, [self.node_tree])
 
     def test_order(self) -> None:
-        """The option, the variable, the working directory, the node: the first one counts."""
+        """The order is: option, variable, working directory, node."""
         self.add(self.node_tree)
         self.assertEqual(self.find(None), self.node_tree)
         self.add("registry")
@@ -48,14 +48,14 @@ class FindTreeTests(TreesTestCase):
         self.assertEqual(self.find("named", MINREG_ROOT=self.node_tree), "named")
 
     def test_none(self) -> None:
-        """Without any, it is said where they were looked for."""
+        """If none exists, the error says where it was searched for."""
         error = self.assertRaises(WrongUsage, self.find, None)
         self.assertIn(f"none of ./registry, {self.node_tree} exists", error.message)
         self.assertIn("--directory or MINREG_ROOT", error.message)
         self.assertIsNone(find_root(None, {}, []))
 
     def test_wrong(self) -> None:
-        """What is named and is no directory is named in the error with its source."""
+        """A named path that is not a directory is an error that says where it was named."""
         open("file", "w", encoding="ascii").close()
         for directory, environment, start in (
             ("nowhere", {}, "--directory 'nowhere' does not exist: "),
@@ -67,7 +67,7 @@ class FindTreeTests(TreesTestCase):
             self.assertTrue(error.message.startswith(start), error.message)
 
     def test_target(self) -> None:
-        """A tree to fill is looked for in the same order; a new one is in the directory."""
+        """A tree to fill is searched for in the same order; by default, it is ``./registry``."""
 
         def choose(directory: str | None, **environment: str) -> str:
             return choose_target(directory, environment, [self.node_tree])
@@ -91,11 +91,11 @@ class CheckTreeTests(TreesTestCase):
     """Tests for ``check_tree``."""
 
     def refusal(self, root: str) -> str:
-        """Say why a directory is no tree."""
+        """Return why a directory is not a tree."""
         return str(self.assertRaises(WrongUsage, check_tree, root).message)
 
     def test_trees(self) -> None:
-        """A tree has a repository, however deep and even by a link, or minreg's own files."""
+        """A tree has a repository, at any depth and also by a link, or minreg's own files."""
         FilledTree("deep").add_image("a.example/b/c/d", "amd64", b"layer", tags=("1",))
         os.makedirs("linked")
         os.symlink(os.path.abspath("named/a"), "linked/x")
@@ -106,7 +106,7 @@ class CheckTreeTests(TreesTestCase):
             check_tree(root)
 
     def test_no_trees(self) -> None:
-        """A directory of anything else is none, whatever it links to."""
+        """A directory with other files is not a tree, whatever links it has."""
         os.makedirs("other/k3s/data")
         os.makedirs("other/manifests")
         os.symlink(os.path.abspath("other"), "other/k3s/again")
@@ -124,7 +124,7 @@ class CommandTests(TreesTestCase):
         return CliRunner(env=environment).invoke(cli, words, prog_name="minreg")
 
     def test_same_tree(self) -> None:
-        """All commands find the tree of the variable, and say on stderr which it is."""
+        """All commands use the tree of the variable, and print its path on stderr."""
         for words in (
             ("list",),
             ("list", "--json"),
@@ -141,7 +141,7 @@ class CommandTests(TreesTestCase):
             self.assertEqual(named.stdout, result.stdout)
 
     def test_no_tree(self) -> None:
-        """What is no tree is one line on stderr, nothing on stdout, and status 2."""
+        """A directory that is not a tree is one line on stderr, and status 2."""
         os.makedirs("empty")
         with open("images", "w", encoding="ascii") as file:
             file.write("a:1\n")
@@ -159,14 +159,14 @@ class CommandTests(TreesTestCase):
         self.assertEqual(os.listdir("empty"), [])
 
     def test_import_of_nothing(self) -> None:
-        """A source that is not there makes no tree."""
+        """If the source does not exist, no tree is created."""
         result = self.run_command("import", "nope.tar")
         self.assertEqual(result.exit_code, 1)
         self.assertIn("nope.tar: no such file", result.stderr)
         self.assertFalse(os.path.exists("registry"))
 
     def test_links(self) -> None:
-        """A directory for links that is not there is named."""
+        """A directory for --allow-links-to that does not exist is an error."""
         result = self.run_command("list", "-d", "named", "--allow-links-to", "nope")
         self.assertEqual(result.exit_code, 2)
         self.assertIn("--allow-links-to nope is not a directory", result.stderr)

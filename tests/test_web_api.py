@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.registry.endpoints``: which path is what, and what no path answers."""
+"""Tests for ``minreg.web.registry.endpoints``: which resource has which path."""
 
 from minreg.oci.names import Digest
 from tests.support import WebTestCase
@@ -7,15 +7,15 @@ LAYER = b"0123456789"
 
 
 class PathTests(WebTestCase):
-    """Tests for the tree of URLs."""
+    """Tests for the paths of the API."""
 
     def setUp(self) -> None:
-        """Put an image into the tree, in a repository with an awkward name."""
+        """Add an image to the tree, in a repository called like endpoints."""
         super().setUp()
         self.digest = self.tree.add_image("tags/manifests/referrers", "list", LAYER)
 
     def test_base(self) -> None:
-        """The registry says that it is one, with or without the slash."""
+        """``/v2/`` answers 200, with or without the slash."""
         for path in ("/v2/", "/v2", "/v2/?ns=docker.io", "http://registry/v2/", "HTTP://r/v2"):
             response = self.request(path)
             self.assertEqual((response.code, response.body), (200, b"{}"))
@@ -26,7 +26,7 @@ class PathTests(WebTestCase):
             self.assertRegex(response.headers["date"], r"\A[A-Z][a-z]{2}, \d\d .* GMT\Z")
 
     def test_end_of_path_decides(self) -> None:
-        """A repository may be called as the endpoints are."""
+        """A repository may be called like the endpoints."""
         name = "tags/manifests/referrers"
         for path in (
             f"/v2/{name}/manifests/list",
@@ -39,7 +39,7 @@ class PathTests(WebTestCase):
             self.assertEqual(self.request(path).code, 200, path)
 
     def test_percent_encoding(self) -> None:
-        """A path means the same, however its characters are encoded."""
+        """A path has the same meaning if its characters are percent-encoded."""
         for path in (
             f"/v2/tags/manifests/referrers/manifests/{self.digest}".replace(":", "%3A"),
             "/%762/%74ags/manifests/referrers/tags/l%69st",
@@ -49,7 +49,7 @@ class PathTests(WebTestCase):
             self.assertEqual(self.request(path).code, 200, path)
 
     def test_no_endpoint(self) -> None:
-        """Everything else is refused in JSON."""
+        """Every other path is refused with a JSON document."""
         for path in (
             "/", "//", "/v1/", "/v3", "/v2//", "/index.html", "/favicon.ico", "*", "v2x",
             "/v2/a", "/v2/a/", "/v2/_catalog/", "/v2/_catalog/x", "/v2/tags/list", "/V2/",
@@ -62,7 +62,7 @@ class PathTests(WebTestCase):
             self.assertEqual(response.header("docker-distribution-api-version"), "registry/2.0")
 
     def test_name_invalid(self) -> None:
-        """A name that breaks the grammar is never looked up."""
+        """A name that breaks the grammar is never looked up in the tree."""
         for name in (
             "A", "a//b", "/a", "a/", "..", "a/../b", "%2e%2e", "..%2F..%2Fetc", "a%00", "%ff",
             "a%0Ab", "-a", "a_", "a..b", "a___b", "a%20b", "a b".replace(" ", "+"), "x" * 256,
@@ -86,10 +86,10 @@ class PathTests(WebTestCase):
 
 
 class MethodTests(WebTestCase):
-    """Tests for what is asked of each path besides GET."""
+    """Tests for other methods than GET."""
 
     def setUp(self) -> None:
-        """Put an image into the tree."""
+        """Add an image to the tree."""
         super().setUp()
         self.digest = self.tree.add_image("a", "1", LAYER)
         self.paths = [
@@ -100,7 +100,7 @@ class MethodTests(WebTestCase):
         ]  # fmt: skip
 
     def test_head(self) -> None:
-        """HEAD says of every path what GET says, without the body."""
+        """HEAD has the same status and header as GET on every path, and no body."""
         for path in self.paths:
             got, headed = self.request(path), self.request(path, "HEAD")
             self.assertEqual(headed.body, b"", path)
@@ -109,7 +109,7 @@ class MethodTests(WebTestCase):
             self.assertEqual(headed.header("content-length"), str(len(got.body)), path)
 
     def test_unsupported(self) -> None:
-        """Every other method is refused on every path, and the answer says what is allowed."""
+        """Every other method is refused on every path, and ``Allow`` lists the allowed ones."""
         for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "get"):
             for path in self.paths:
                 response = self.request(path, method)
@@ -133,16 +133,16 @@ class MethodTests(WebTestCase):
 
 
 class NamespaceTests(WebTestCase):
-    """Tests for the registry that a client believes to be talking to."""
+    """Tests for the namespace that a client names (``ns``)."""
 
     def setUp(self) -> None:
-        """Put images of two registries into the tree, and one without any."""
+        """Add images of two registries to the tree, and one without a registry."""
         super().setUp()
         for name in ("docker.io/library/busybox", "quay.io/a/b", "plain/c"):
             self.tree.add_image(name, "1")
 
     def test_decides(self) -> None:
-        """The namespace finds the repository, and the answer says that it did."""
+        """The namespace selects the repository, and ``OCI-Namespace`` says so."""
         for name, namespace, shown in (
             ("a/b", "quay.io", "quay.io"),
             ("a/b", "QUAY.IO%3A443", "quay.io"),
@@ -155,14 +155,14 @@ class NamespaceTests(WebTestCase):
             self.assertEqual(response.header("oci-namespace"), shown)
 
     def test_does_not_decide(self) -> None:
-        """Without its help the answer does not mention it."""
+        """If the namespace did not decide, the response has no ``OCI-Namespace``."""
         for path in ("/v2/plain/c/manifests/1?ns=gcr.io", "/v2/quay.io/a/b/manifests/1"):
             response = self.request(path)
             self.assertEqual(response.code, 200)
             self.assertIsNone(response.header("oci-namespace"))
 
     def test_every_endpoint(self) -> None:
-        """It holds for blobs, tags and referrers as well."""
+        """The namespace applies to blobs, tags and referrers too."""
         digest = Digest.of(b"layer")
         for rest in (f"blobs/{digest}", "tags/list", f"referrers/{digest}"):
             response = self.request(f"/v2/a/b/{rest}?ns=quay.io")
@@ -175,7 +175,7 @@ class NamespaceTests(WebTestCase):
         self.assertEqual((response.code, response.error_code), (404, "NAME_UNKNOWN"))
 
     def test_malformed(self) -> None:
-        """A namespace that is no host, or is given twice, is refused."""
+        """A namespace that is not a host, or is given twice, is refused."""
         for query in (
             "ns=", "ns=a&ns=b", "ns=a&ns=a", "ns=../etc", "ns=a/b", "ns=%00", "ns=%ff", "ns=a%20b",
             "ns=http://a", "ns=a:b", "ns=a:123456", "ns=-a", "ns=" + "x" * 300,

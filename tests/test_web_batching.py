@@ -12,14 +12,14 @@ from tests.transports import CLIENT, KernelTransport
 
 
 class Stream(io.StringIO):
-    """A stream that knows how it was written to."""
+    """A stream that records how it was written to."""
 
     def __init__(self) -> None:
         super().__init__()
         self.pieces: list[str] = []
 
     def write(self, text: str, /) -> int:
-        """Note what is written at once."""
+        """Record what is written with one call."""
         if text:
             self.pieces.append(text)
         return len(text)
@@ -41,7 +41,7 @@ class BufferedLogTests(SynchronousTestCase):
         self.lines.flush()
 
     def test_turn(self) -> None:
-        """The lines of one turn go out together, before the next one."""
+        """The lines of one iteration are written together, before the next iteration."""
         for turn in ("first\n", "second\n"):
             self.log(turn)
             self.log("more\n")
@@ -49,7 +49,7 @@ class BufferedLogTests(SynchronousTestCase):
         self.assertEqual(self.stream.pieces, ["first\nmore\n", "second\nmore\n"])
 
     def test_many(self) -> None:
-        """No more than a pipe takes as one goes out together, and only whole lines."""
+        """At most the size of a pipe's buffer is written together, and only whole lines."""
         line = "ü" * 500 + "\n"
         for _ in range(10):
             self.log(line)
@@ -59,20 +59,20 @@ class BufferedLogTests(SynchronousTestCase):
         self.assertTrue(all(piece.endswith("\n") for piece in self.stream.pieces))
 
     def test_long(self) -> None:
-        """A line that is longer than that goes out by itself."""
+        """A longer line is written by itself."""
         self.log("short\n")
         self.log("x" * 5000 + "\n")
         self.reactor.advance(0)
         self.assertEqual([len(piece) for piece in self.stream.pieces], [6, 5001])
 
     def test_not_running(self) -> None:
-        """Before the reactor runs, and when it does no longer, lines go out at once."""
+        """Before the reactor runs, and after it has stopped, each line is written at once."""
         self.reactor.running = False
         self.log("start\n")
         self.assertEqual(self.stream.pieces, ["start\n"])
 
     def test_shutdown(self) -> None:
-        """The last turn's lines go out at the end."""
+        """The lines of the last iteration are written at shutdown."""
         self.log("stopped\n")
         for call in self.reactor.triggers["after"]["shutdown"]:
             trigger, args, kwargs = call
@@ -101,14 +101,14 @@ class SendNowTests(WebTestCase):
             self.assertEqual(bytes(self.transport.waiting), b"response")
 
     def test_order(self) -> None:
-        """If the transport still has something to send, that is sent before."""
+        """If the transport still has data, that is sent first."""
         self.transport.dataBuffer = b"head"
         self.transport.socket.room = 0
         send_now(self.transport, b"response")
         self.assertEqual(bytes(self.transport.waiting), b"response")
 
     def test_response(self) -> None:
-        """A response is sent this way."""
+        """A response is sent with ``send_now``."""
         self.channel.dataReceived(write_request("/v2/"))
         self.clock.advance(0)
         self.assertEqual(parse_response(bytes(self.transport.waiting)).body, b"{}")

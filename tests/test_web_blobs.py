@@ -10,7 +10,7 @@ class BlobResourceTests(BlobTestCase):
     """Tests for ``BlobResource``."""
 
     def test_whole(self) -> None:
-        """A client gets the blob's bytes, with media type and digest."""
+        """The response has the blob's bytes, its media type and its digest."""
         response = self.get(accept_encoding="zstd;q=1.0, gzip;q=0.8")
         self.assertEqual((response.code, response.body), (200, LAYER))
         self.assertEqual(response.header("content-type"), "application/octet-stream")
@@ -23,7 +23,7 @@ class BlobResourceTests(BlobTestCase):
         self.assertIsNone(response.header("content-range"))
 
     def test_sha512(self) -> None:
-        """A blob that is kept under its SHA-512 is served under it."""
+        """A blob that is stored under its SHA-512 digest is served under it."""
         digest = Digest.of(LAYER, "sha512")
         self.tree.write(LAYER, "blobs", str(digest))
         response = self.request(f"/v2/rancher/pause/blobs/{digest}")
@@ -42,7 +42,7 @@ class BlobResourceTests(BlobTestCase):
         self.assertIsNone(response.header("etag"))
 
     def test_digest_invalid(self) -> None:
-        """What is no digest never becomes a path."""
+        """Text that is not a digest never becomes part of a path."""
         for text in (
             "", "1", "sha256:1", f"sha256:{'A' * 64}", f"{DIGEST}0", f"{DIGEST}%00", "%2e%2e",
             f"..%2f{DIGEST}", "sha1:" + "0" * 40, f"{DIGEST}%0a", "sha256%3A" + "%ff" * 64,
@@ -51,12 +51,12 @@ class BlobResourceTests(BlobTestCase):
             self.assertEqual((response.code, response.error_code), (400, "DIGEST_INVALID"), text)
 
     def test_manifest(self) -> None:
-        """A manifest is no blob."""
+        """A manifest is not served as a blob."""
         response = self.request(f"/v2/rancher/pause/blobs/{self.manifest}")
         self.assertEqual((response.code, response.error_code), (404, "BLOB_UNKNOWN"))
 
     def test_damaged(self) -> None:
-        """A blob of the wrong size is not served; the response and the log say why."""
+        """A blob of the wrong size is not served; the response and the log have the reason."""
         path = self.tree.write(LAYER[:5], "blobs", str(DIGEST))
         response = self.get()
         self.assertEqual((response.code, response.error_code), (404, "BLOB_UNKNOWN"))
@@ -66,7 +66,7 @@ class BlobResourceTests(BlobTestCase):
         self.assertIn(path, self.logged("content_invalid")[0]["reason"])
 
     def test_never_opened(self) -> None:
-        """A fifo or a link out of the root is refused without waiting."""
+        """A fifo or a link out of the root is refused at once."""
         path = self.tree.path("blobs", str(DIGEST))
         secret = self.tree.write(LAYER, "..", f"{os.path.basename(self.root)}-secret")
         os.remove(path)

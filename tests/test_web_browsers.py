@@ -1,4 +1,4 @@
-"""Tests for which clients get pages, and what pages may load."""
+"""Tests for which clients get pages, and for what pages may load."""
 
 import os
 from urllib.parse import unquote

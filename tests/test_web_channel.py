@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.channel``: the life of a connection, and how long it takes."""
+"""Tests for ``minreg.web.channel``: requests on a connection, and timeouts."""
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.testing import StringTransport
@@ -13,7 +13,7 @@ BLOB_REQUEST = write_request(f"/v2/a/blobs/{Digest.of(BLOB)}")
 
 
 class ConnectionTests(WebTestCase):
-    """Tests for the life of a connection."""
+    """Tests for requests on a connection."""
 
     def test_keep_alive(self) -> None:
         """A connection serves one request after the other."""
@@ -23,7 +23,7 @@ class ConnectionTests(WebTestCase):
         self.assertFalse(connection.is_closed)
 
     def test_pipelined(self) -> None:
-        """Requests that arrive together are answered one by one, in their order."""
+        """Requests that arrive together are answered in order."""
         connection = self.connect()
         connection.send(PING + write_request("/nowhere") + PING)
         answers = connection.received().split(b"HTTP/1.1 ")[1:]
@@ -38,14 +38,14 @@ class ConnectionTests(WebTestCase):
         self.assertEqual(parse_response(connection.received()).code, 200)
 
     def test_connection_close(self) -> None:
-        """A client that wants the connection closed gets its answer first."""
+        """If the client asks to close the connection, it gets its response first."""
         connection = self.connect()
         response = connection.request("/v2/", headers={"connection": "close"})
         self.assertEqual((response.code, response.header("connection")), (200, "close"))
         self.assertTrue(connection.is_closed)
 
     def test_http_1_0(self) -> None:
-        """A client of HTTP/1.0 gets an answer with a length, and the connection is closed."""
+        """A client of HTTP/1.0 gets a response with a length, and the connection is closed."""
         connection = self.connect()
         connection.send(b"GET /v2/ HTTP/1.0\r\n\r\n")
         answer = connection.received()
@@ -54,11 +54,11 @@ class ConnectionTests(WebTestCase):
         self.assertTrue(connection.is_closed)
 
     def test_keeps_alive(self) -> None:
-        """The operating system is asked to find out when a client's machine is gone."""
+        """TCP keepalive is turned on, so that connections of lost clients end."""
         self.assertTrue(self.connect().transport.keeps_alive)
 
     def test_no_tcp(self) -> None:
-        """A connection through a socket file has nothing to keep alive, and works as well."""
+        """A connection over a Unix socket has no keepalive, and works as well."""
         channel = self.site.buildProtocol(UNIXAddress(None))
         assert channel is not None
         transport = StringTransport(peerAddress=UNIXAddress(None))
@@ -76,16 +76,16 @@ class ConnectionTests(WebTestCase):
 
 
 class TimeoutTests(WebTestCase):
-    """Tests for clients that are silent or slow."""
+    """Tests for idle and slow clients."""
 
     def setUp(self) -> None:
-        """Build a site whose store has one large blob."""
+        """Build a site for a store with one large blob."""
         super().setUp()
         self.file = OpenFile(BLOB)
         self.site = self.make_site(OneContentStore(self.file, len(BLOB)))
 
     def wait(self, connection: Connection, seconds: float) -> None:
-        """Let time go by in steps of a second."""
+        """Advance the time in steps of a second."""
         for _ in range(int(seconds)):
             self.clock.advance(1)
             connection.pump()
@@ -107,13 +107,13 @@ class TimeoutTests(WebTestCase):
             self.assertEqual(connection.request("/v2/").code, 200)
 
     def test_nothing_ever_sent(self) -> None:
-        """A client that never asks anything is let go."""
+        """A client that never sends a request is disconnected."""
         connection = self.connect()
         self.wait(connection, 90)
         self.assertTrue(connection.is_closed)
 
     def test_slow_first_line(self) -> None:
-        """A request must have arrived within 30 seconds, however steadily it drips."""
+        """A request must arrive within 30 seconds, even if bytes keep arriving."""
         connection = self.connect()
         for byte in b"GET /v2/" + b"x" * 21:
             self.assertFalse(connection.is_closed)
@@ -123,7 +123,7 @@ class TimeoutTests(WebTestCase):
         self.assertTrue(connection.is_closed)
 
     def test_slow_header(self) -> None:
-        """A header that never ends is no way to hold a connection."""
+        """A header that never ends does not keep a connection open."""
         connection = self.connect()
         connection.send(b"GET /v2/ HTTP/1.1\r\n")
         for number in range(30):
@@ -133,7 +133,7 @@ class TimeoutTests(WebTestCase):
         self.assertTrue(connection.is_closed)
 
     def test_slow_body(self) -> None:
-        """A body that never ends is none either."""
+        """A body that never ends does not either."""
         connection = self.connect()
         connection.send(b"POST /v2/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
         for _ in range(30):
@@ -143,7 +143,7 @@ class TimeoutTests(WebTestCase):
         self.assertTrue(connection.is_closed)
 
     def test_slow_second_request(self) -> None:
-        """The limit holds for a request whose beginning came with the one before."""
+        """The limit applies to a request whose beginning arrived with the one before."""
         connection = self.connect()
         connection.send(PING + b"GET /v2/ HT")
         self.wait(connection, 15)
@@ -155,7 +155,7 @@ class TimeoutTests(WebTestCase):
         self.assertTrue(connection.is_closed)
 
     def test_in_time(self) -> None:
-        """A request that arrives within 30 seconds is answered, and so is the next."""
+        """Requests that arrive within 30 seconds are answered."""
         connection = self.connect()
         for _ in range(3):
             connection.send(PING[:10])
@@ -164,14 +164,14 @@ class TimeoutTests(WebTestCase):
             self.assertEqual(parse_response(connection.received()).code, 200)
 
     def test_stray_line(self) -> None:
-        """An empty line behind a body, which some clients send, begins no request."""
+        """An empty line after a body, which some clients send, does not begin a request."""
         connection = self.connect()
         connection.send(b"POST /v2/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1\r\n")
         self.wait(connection, 60)
         self.assertFalse(connection.is_closed)
 
     def test_slow_answer(self) -> None:
-        """A client may take a large answer as slowly as it likes, if only it takes some."""
+        """A client may accept a large response slowly, if it keeps accepting some of it."""
         connection = self.connect(reads=False)
         connection.send(BLOB_REQUEST)
         received = b""
@@ -193,7 +193,7 @@ class TimeoutTests(WebTestCase):
         self.assertEqual(event["failure"], "the client did not accept the response")
 
     def test_stalled_with_more_requests(self) -> None:
-        """That holds too for a client that sent its next request already."""
+        """The timeout also applies to a client that has sent its next request already."""
         connection = self.connect(reads=False)
         connection.send(PING * 400 + BLOB_REQUEST)
         self.wait(connection, 300)
@@ -201,7 +201,7 @@ class TimeoutTests(WebTestCase):
         self.assertTrue(self.file.closed)
 
     def test_stalled_end(self) -> None:
-        """So is one that does not accept the last bytes."""
+        """The timeout also applies to a client that does not accept the last bytes."""
         connection = self.connect(reads=False)
         connection.send(write_request("/v2/", headers={"connection": "close"}))
         self.wait(connection, 299)
@@ -210,7 +210,7 @@ class TimeoutTests(WebTestCase):
         self.assertTrue(connection.is_closed)
 
     def test_blocked_is_not_idle(self) -> None:
-        """A client that still has answers to take may do so for longer than it may be idle."""
+        """A connection is not idle while its client still accepts a response."""
         connection = self.connect(reads=False)
         connection.send(PING * 400)
         self.wait(connection, 299)
@@ -221,7 +221,7 @@ class TimeoutTests(WebTestCase):
         self.assertTrue(connection.is_closed)
 
     def test_stalled_idle(self) -> None:
-        """A connection that is closed for being idle does not wait for its client either."""
+        """A connection that is closed because it was idle does not wait for its client either."""
         connection = self.connect(reads=False)
         connection.send(PING)
         self.wait(connection, 389)
@@ -230,7 +230,7 @@ class TimeoutTests(WebTestCase):
         self.assertTrue(connection.is_closed)
 
     def test_long_look(self) -> None:
-        """A request that waits for the disk counts neither as idle nor as slow."""
+        """A request that waits for the disk is neither idle nor slow."""
         threads = ManualThreads()
         store = OneContentStore(OpenFile(b"x"), 1)
         self.site = self.make_site(store, in_thread=threads, timeout=1000)

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.channel``: what waits while a client takes no answers."""
+"""Tests for ``minreg.web.channel``: backpressure for requests."""
 
 from minreg.oci.names import Digest
 from tests.stores import ManualThreads, OneContentStore, OpenFile
@@ -10,10 +10,10 @@ BLOB_REQUEST = write_request(f"/v2/a/blobs/{Digest.of(BLOB)}")
 
 
 class ReadingAheadTests(WebTestCase):
-    """Tests for clients that send more while they are being answered."""
+    """Tests for clients that send requests while they do not read responses."""
 
     def flood(self, connection: Connection) -> int:
-        """Send as much as the registry takes, up to 10 MB; return how much that was."""
+        """Send as much as the registry accepts, up to 10 MB; return how much that was."""
         sent = 0
         while sent < 10_000_000 and connection.transport.is_reading:
             connection.send(bytes(10_000))
@@ -21,7 +21,7 @@ class ReadingAheadTests(WebTestCase):
         return sent
 
     def test_while_waiting_for_disk(self) -> None:
-        """What comes while the disk is asked is kept up to a limit, then not even read."""
+        """Data that arrives during a disk access is buffered up to a limit; then reading stops."""
         self.site = self.make_site(OneContentStore(OpenFile(b"x"), 1), in_thread=ManualThreads())
         connection = self.connect()
         connection.send(BLOB_REQUEST)
@@ -35,7 +35,7 @@ class ReadingAheadTests(WebTestCase):
         self.assertLess(self.flood(connection), 100_000)
 
     def test_read_on(self) -> None:
-        """Once the answer is taken, what the client sent meanwhile is answered too."""
+        """Once a response is accepted, the requests that arrived meanwhile are answered too."""
         self.site = self.make_site(OneContentStore(OpenFile(BLOB), len(BLOB)))
         connection = self.connect(reads=False)
         connection.send(BLOB_REQUEST)
@@ -47,7 +47,7 @@ class ReadingAheadTests(WebTestCase):
         self.assertTrue(connection.transport.is_reading)
 
     def test_answers_pile_up(self) -> None:
-        """A client that sends requests and takes no answers is not read from any more."""
+        """No data is read from a client that sends requests and accepts no responses."""
         connection = self.connect(reads=False)
         sent = 0
         while connection.transport.is_reading and sent < 100:

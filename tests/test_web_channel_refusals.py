@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.channel``: what is refused before it is a request."""
+"""Tests for ``minreg.web.channel``: input that is refused before it becomes a request."""
 
 from io import BytesIO
 
@@ -10,10 +10,10 @@ LIMIT = 64 * 1024
 
 
 class RefusalTestCase(WebTestCase):
-    """A registry that is sent what it must refuse."""
+    """A registry that refuses input."""
 
     def assert_refused(self, connection: Connection, status: int, code: str) -> Response:
-        """Assert that there is one answer, a refusal, and that the connection is closed."""
+        """Check that there is one response, a refusal, and that the connection is closed."""
         answer = connection.received()
         self.assertEqual(answer.count(b"HTTP/1.1 "), 1)
         response = parse_response(answer)
@@ -35,10 +35,10 @@ class RefusalTestCase(WebTestCase):
 
 
 class GarbageTests(RefusalTestCase):
-    """Tests for what is no HTTP."""
+    """Tests for input that is not HTTP."""
 
     def test_no_request(self) -> None:
-        """What is no request of HTTP/1.1 is refused in JSON, once, and nothing is logged twice."""
+        """Input that is not HTTP/1.1 is refused in JSON, once, and logged once."""
         for garbage in (
             b"hello\r\n\r\n",
             b"GET /v2/\r\n\r\n",
@@ -65,7 +65,7 @@ class GarbageTests(RefusalTestCase):
             del self.events[:]  # type: ignore[attr-defined]
 
     def test_after_requests(self) -> None:
-        """Garbage behind good requests does not spoil their answers."""
+        """Invalid input after valid requests does not affect their responses."""
         connection = self.connect()
         connection.send(PING + b"garbage\r\n")
         answers = connection.received().split(b"HTTP/1.1 ")[1:]
@@ -73,7 +73,7 @@ class GarbageTests(RefusalTestCase):
         self.assertTrue(connection.is_closed)
 
     def test_more_after_refusal(self) -> None:
-        """What still arrives behind a refusal, as it can with TLS, is not answered."""
+        """Data that arrives after a refusal, as is possible with TLS, is not answered."""
         connection = self.connect(reads=False)
         connection.send(b"garbage\r\n")
         connection.channel.dataReceived(PING)
@@ -97,7 +97,7 @@ class HeaderLimitTests(RefusalTestCase):
     """Tests for URLs and headers that are too large."""
 
     def test_url(self) -> None:
-        """A URL of more than 16 KiB is refused, whether or not its line has an end."""
+        """A URL of more than 16 KiB is refused, even if its line has no end."""
         for end in (b" HTTP/1.1\r\n", b""):
             connection = self.connect()
             connection.send(b"GET /" + b"x" * 16384 + end)
@@ -105,7 +105,7 @@ class HeaderLimitTests(RefusalTestCase):
             del self.events[:]  # type: ignore[attr-defined]
 
     def test_long_url(self) -> None:
-        """A URL of less than that is no more than unknown."""
+        """A shorter URL is an unknown path."""
         self.assertEqual(self.request("/" + "x" * 16000).code, 404)
 
     def test_header_line(self) -> None:
@@ -128,7 +128,7 @@ class HeaderLimitTests(RefusalTestCase):
 
 
 class BodyTests(RefusalTestCase):
-    """Tests for requests that bring a body to a registry that takes none."""
+    """Tests for requests with a body."""
 
     def test_dropped(self) -> None:
         """A body of up to 64 KiB is dropped, and the connection can be used again."""
@@ -146,7 +146,7 @@ class BodyTests(RefusalTestCase):
             self.assertEqual(connection.request("/v2/").code, 200)
 
     def test_form(self) -> None:
-        """A form's fields are no query."""
+        """Fields of a form in the body are not part of the query."""
         connection = self.connect()
         connection.send(
             b"GET /v2/_catalog HTTP/1.1\r\nHost: a\r\n"
@@ -156,13 +156,13 @@ class BodyTests(RefusalTestCase):
         self.assertEqual(parse_response(connection.received()).code, 200)
 
     def test_too_long(self) -> None:
-        """A body that is announced as longer is refused before it is sent."""
+        """A body with a longer ``Content-Length`` is refused before it is sent."""
         connection = self.connect()
         connection.send(b"PUT /v2/a/blobs/x HTTP/1.1\r\nContent-Length: 65537\r\n\r\n")
         self.assert_refused(connection, 413, "SIZE_INVALID")
 
     def test_not_asked_for(self) -> None:
-        """A client that asks first whether it may send so much is not told to go on."""
+        """A client that sends ``Expect: 100-continue`` for a long body is refused at once."""
         connection = self.connect()
         connection.send(
             b"PUT /v2/ HTTP/1.1\r\nContent-Length: 65537\r\nExpect: 100-continue\r\n\r\n"
@@ -170,7 +170,7 @@ class BodyTests(RefusalTestCase):
         self.assert_refused(connection, 413, "SIZE_INVALID")
 
     def test_asked_for(self) -> None:
-        """A client that asks whether it may send a little is told to, and then refused."""
+        """A client that sends ``Expect`` for a short body gets 100, and then the refusal."""
         connection = self.connect()
         connection.send(
             b"PUT /v2/ HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
@@ -180,7 +180,7 @@ class BodyTests(RefusalTestCase):
         self.assertEqual(parse_response(connection.received()).code, 405)
 
     def test_chunks_too_long(self) -> None:
-        """Chunks that add up to more are refused, even if the last one came with them."""
+        """Chunks that exceed the limit together are refused, even if the last one has arrived."""
         head = b"PATCH /v2/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
         chunk = b"8000\r\n" + bytes(0x8000) + b"\r\n"
         for end in (b"", b"0\r\n\r\n", chunk + b"0\r\n\r\n" + PING):
@@ -190,7 +190,7 @@ class BodyTests(RefusalTestCase):
             del self.events[:]  # type: ignore[attr-defined]
 
     def test_nothing_kept(self) -> None:
-        """Nothing of a body is kept in memory."""
+        """A body is not kept in memory."""
         connection = self.connect()
         connection.send(
             b"PUT /v2/ HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n" + bytes(65000)
@@ -204,21 +204,21 @@ class TooManyConnectionsTests(RefusalTestCase):
     """Tests for the number of connections."""
 
     def test_one_too_many(self) -> None:
-        """One connection too many is refused; once another one has ended, there is room."""
+        """A connection beyond the limit is refused; after another has ended, it is accepted."""
         connections = [self.connect() for _ in range(10)]
         self.assert_refused(self.connect(), 503, "UNAVAILABLE")
         connections[0].leave()
         self.assertEqual(self.request("/v2/").code, 200)
 
     def test_message(self) -> None:
-        """What is refused, is refused with a sentence that people understand."""
+        """The body of a refusal has a sentence for people."""
         for _ in range(10):
             self.connect()
         response = parse_response(self.connect().received())
         self.assertIn("too many connections", response.json["errors"][0]["message"])
 
     def test_error_is_one(self) -> None:
-        """A connection refuses once, whatever else happens to it."""
+        """A connection is refused only once."""
         connection = self.connect(reads=False)
         for _ in range(2):
             connection.channel.refuse(RegistryError(400, "UNSUPPORTED", "no"))

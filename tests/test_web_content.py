@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.registry.content``."""
+"""Tests for ``minreg.web.registry.content``: small content."""
 
 from minreg.oci.names import Digest
 from tests.stores import OneContentStore, OpenFile
@@ -9,7 +9,7 @@ DIGEST = Digest.of(LAYER)
 
 
 class SmallContentTests(WebTestCase):
-    """Tests for content that goes out in one piece, from a file that is spoilt."""
+    """Tests for content that is sent in one piece, from a faulty file."""
 
     def get(self, file: OpenFile, size: int, ranges: str = "") -> Response:
         """Request a blob that is stored in a given file."""
@@ -28,7 +28,7 @@ class SmallContentTests(WebTestCase):
             self.assertTrue(file.closed)
 
     def test_disk_fails(self) -> None:
-        """A disk that fails is an error of the registry's, and no fault in its program."""
+        """A failing disk is answered with 503, and not logged as an error in minreg."""
         file = OpenFile(LAYER)
         file.fails_at = 0
         response = self.get(file, 10)
@@ -36,11 +36,11 @@ class SmallContentTests(WebTestCase):
         self.assertTrue(file.closed)
 
     def test_grows(self) -> None:
-        """A file that has grown is sent as long as it was."""
+        """If a file has grown, the original size is sent."""
         self.assertEqual(self.get(OpenFile(LAYER), 5).body, LAYER[:5])
 
     def test_closed(self) -> None:
-        """Whatever is answered, the file is closed."""
+        """The file is closed after every response."""
         for method, headers, code in (
             ("GET", {}, 200),
             ("HEAD", {}, 200),

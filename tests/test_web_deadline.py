@@ -22,14 +22,14 @@ class DeadlineTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_missed(self) -> None:
-        """What does not happen in time is missed, once."""
+        """A deadline that is not cleared expires once."""
         self.deadline.set(3)
         self.assertTrue(self.deadline.is_set)
         self.assert_missed(3)
         self.assertFalse(self.deadline.is_set)
 
     def test_cleared(self) -> None:
-        """What happens in time is not missed."""
+        """A deadline that is cleared in time does not expire."""
         self.deadline.set(3)
         self.deadline.clear()
         self.assertFalse(self.deadline.is_set)
@@ -46,13 +46,13 @@ class DeadlineTests(SynchronousTestCase):
         self.assert_missed(8)
 
     def test_sooner(self) -> None:
-        """A deadline that is set to an earlier time is missed then, and only then."""
+        """A deadline that is set to an earlier time expires then, and only then."""
         self.deadline.set(30)
         self.deadline.set(2)
         self.assert_missed(2)
 
     def test_few_calls(self) -> None:
-        """However often it is set, there is one delayed call."""
+        """However often a deadline is set, there is one delayed call."""
         for _ in range(100):
             self.deadline.set(3)
             self.deadline.clear()
@@ -61,7 +61,7 @@ class DeadlineTests(SynchronousTestCase):
         self.assert_missed()
 
     def test_ended(self) -> None:
-        """One that has ended leaves no call behind."""
+        """A deadline that has ended leaves no delayed call."""
         self.deadline.end()
         self.deadline.set(3)
         self.deadline.end()

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.disk`` and for requests that wait for it."""
+"""Tests for ``minreg.web.disk``, and for requests that wait for the disk."""
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -19,7 +19,7 @@ class DiskTests(SynchronousTestCase):
     """Tests for ``DiskIO``."""
 
     def setUp(self) -> None:
-        """Create a disk whose threads are run by the test."""
+        """Create a ``DiskIO`` whose threads the test controls."""
         self.clock = Clock()
         self.threads = ManualThreads()
         self.disk = DiskIO(self.clock, self.threads, timeout=2.0)
@@ -39,7 +39,7 @@ class DiskTests(SynchronousTestCase):
         self.failureResultOf(found, ValueError)
 
     def test_timeout(self) -> None:
-        """After two seconds a call fails with a hint at the disk."""
+        """After two seconds a call fails, and the message suggests checking the disk."""
         found = self.disk.run(int, "1")
         self.clock.advance(1.9)
         self.assertNoResult(found)
@@ -114,20 +114,20 @@ class WaitingRequestTests(WebTestCase):
     """Tests for requests that wait for a slow disk."""
 
     def setUp(self) -> None:
-        """Create a site whose threads are run by the test."""
+        """Create a site whose threads the test controls."""
         super().setUp()
         self.threads = ManualThreads()
         self.file = OpenFile(LAYER)
         self.site = self.make_site(OneContentStore(self.file, 10), in_thread=self.threads)
 
     def ask(self) -> Connection:
-        """Ask for a blob."""
+        """Request a blob."""
         connection = self.connect()
         connection.send(BLOB)
         return connection
 
     def test_answered(self) -> None:
-        """Nothing is sent before the disk has answered."""
+        """Nothing is sent before the disk has responded."""
         connection = self.ask()
         self.assertEqual(connection.received(), b"")
         self.clock.advance(1)

@@ -11,7 +11,7 @@ class EndpointOfTests(SynchronousTestCase):
     """Tests for ``endpoint_of``."""
 
     def test_text(self) -> None:
-        """Each path has an endpoint, which the end of the path decides."""
+        """Each path has an endpoint, which is decided by the end of the path."""
         for path, word in {
             "/v2/": "base",
             "/v2": "base",
@@ -42,6 +42,6 @@ class EndpointOfTests(SynchronousTestCase):
 
     @given(st.text())
     def test_bounded(self, path: str) -> None:
-        """Whatever a client sends, the word is one of a few."""
+        """The endpoint is one of a few words for any target."""
         self.assertIn(endpoint_of(path), ENDPOINTS)
         self.assertIn(endpoint_of(f"/v2/{path}"), ENDPOINTS)

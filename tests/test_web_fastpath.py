@@ -21,10 +21,10 @@ from tests.transports import CLIENT
 
 
 class WatchedTestCase(FastPathTestCase):
-    """A client, and a watch over how it is answered."""
+    """A client, and a record of which requests the resources answer."""
 
     def setUp(self) -> None:
-        """Connect a client, and watch how it is answered."""
+        """Connect a client, and record which requests the resources answer."""
         super().setUp()
         assert isinstance(self.site, FastSite)
         self.fast = self.site
@@ -57,7 +57,7 @@ class RepeatedTests(WatchedTestCase):
                 self.assertEqual(first_line, second_line)
 
     def test_other_client(self) -> None:
-        """The log has the client that sends the request, and not the first one."""
+        """The log names the client that sent the request, and not the first one."""
         self.ask()
         self.client = self.connect()
         self.assertFalse(self.ask()[1])
@@ -70,7 +70,7 @@ class RepeatedTests(WatchedTestCase):
             self.assertTrue(self.ask(**{name: value})[1], name)
 
     def test_last(self) -> None:
-        """The last answer before the registry stops closes its connection, as any other way."""
+        """The last response before the registry stops closes its connection."""
         self.ask()
         self.client.leave()
         self.client = self.connect()
@@ -131,7 +131,7 @@ class RepeatedTests(WatchedTestCase):
         self.assertTrue(self.ask()[1])
 
     def test_many_clients(self) -> None:
-        """The record of a client is made again when very many others asked meanwhile."""
+        """A client's record is made again after requests from very many others."""
         self.ask()
         response = self.fast.response_cache.find(write_request(TAG))
         assert response is not None
@@ -162,7 +162,7 @@ class RepeatedTests(WatchedTestCase):
         self.assertEqual(counts, Counter(keys * 2))
 
     def test_pieces_of_a_body(self) -> None:
-        """The pieces of a body that are written together follow the head that is held back."""
+        """Parts of a body that are written together follow the head that is held back."""
         self.fast.resource.putChild(b"pieces", PiecesResource())
         response, _ = self.ask("/pieces")
         self.assertEqual(response.body, b"ab")
@@ -186,7 +186,7 @@ class ChangedTests(WatchedTestCase):
     """Tests for content that changes between two equal requests."""
 
     def assert_changes(self, change: Callable[[], object], status: int, path: str = TAG) -> None:
-        """Send requests before and after a change; the response must change with it."""
+        """Send requests before and after a change; the response must change."""
         first, _ = self.ask(path)
         self.assertEqual((first.code, self.ask(path)[1]), (200, False))
         change()
@@ -196,20 +196,20 @@ class ChangedTests(WatchedTestCase):
         self.assertEqual(self.ask(path)[0], second)
 
     def test_tag_moves(self) -> None:
-        """A tag that is linked to another manifest answers with that one."""
+        """A tag that is linked to another manifest gives that manifest."""
         tag = self.tree.path("rancher/pause/manifests/3.6")
         other = self.tree.add_image("rancher/pause", None, b"other")
         self.assert_changes(lambda: relink(tag, str(other)), 200)
 
     def test_link_leads_out(self) -> None:
-        """A tag that is linked to a file outside of the root is refused, as it always is."""
+        """A tag that is linked to a file outside of the root is refused."""
         tag = self.tree.path("rancher/pause/manifests/3.6")
         outside = os.path.abspath(self.mktemp())
         shutil.copy(self.tree.path(f"rancher/pause/manifests/{self.digest}"), outside)
         self.assert_changes(lambda: relink(tag, outside), 404)
 
     def test_other_repository_comes_first(self) -> None:
-        """A repository that the lookup prefers takes over as soon as it is there."""
+        """A repository that the lookup prefers is used as soon as it exists."""
         self.assert_changes(
             lambda: self.tree.add_image("docker.io/rancher/pause", "3.6", b"new"),
             200,
@@ -227,7 +227,7 @@ class ChangedTests(WatchedTestCase):
         self.assert_changes(lambda: os.remove(blob), 404, BLOB)
 
     def test_other_manifest_says_otherwise(self) -> None:
-        """A blob is served although a new manifest states another size."""
+        """A blob is served after a new manifest states another size for it."""
         image = self.tree.image(LAYER)
         image["layers"] = [{**image["layers"][0], "size": 99}]
         self.ask(BLOB)
@@ -235,7 +235,7 @@ class ChangedTests(WatchedTestCase):
         self.assertTrue(self.ask(BLOB)[1])
 
     def test_root_goes(self) -> None:
-        """A root that is gone is an error, whatever was answered before."""
+        """A root that was removed is an error, even for cached responses."""
         self.assert_changes(lambda: os.rename(self.root, self.root + "-away"), 503)
 
 

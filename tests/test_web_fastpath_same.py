@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.fastpath.response_cache``: both ways say the same."""
+"""Tests for ``minreg.web.fastpath``: responses are the same with and without it."""
 
 import re
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ HEADERS = (
 
 
 class SameTests(FastPathTestCase):
-    """Both ways say the same."""
+    """Compares a site that has a cache with one that has none."""
 
     def setUp(self) -> None:
         """Create a site with a filled cache, and one without a cache."""
@@ -58,13 +58,13 @@ class SameTests(FastPathTestCase):
         )
     )
     def test_same_bytes(self, questions: Sequence[PreflightQuery]) -> None:
-        """Whatever is asked how often, in one piece or several, gets the same bytes and lines."""
+        """Any requests, repeated and split in any way, get the same bytes and log lines."""
         self.assertEqual(
             self.converse(self.short, questions), self.converse(self.plain, questions)
         )
 
     def converse(self, site: RegistrySite, questions: Sequence[PreflightQuery]) -> list[object]:
-        """Ask on connections that are renewed when they end; return all that can be seen."""
+        """Send requests, with a new connection when one ends; return all bytes and log lines."""
         self.site = site
         del self.events[:]  # type: ignore[attr-defined]
         client = self.connect()
@@ -83,7 +83,7 @@ class SameTests(FastPathTestCase):
 
 
 def write(method: str, path: str, headers: Sequence[tuple[str, str]], version: str) -> bytes:
-    """Write a request, with any header as often as wanted."""
+    """Return a request with any header fields."""
     lines = [f"{method} {path} {version}", "Host: localhost"]
     lines += [f"{name}: {value}" if value else name for name, value in headers]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")

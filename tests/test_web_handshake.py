@@ -1,4 +1,4 @@
-"""A client that speaks TLS to a port that does not learns so at once."""
+"""Tests for TLS clients that connect to a port without TLS."""
 
 from tests.support import WebTestCase, parse_response
 
@@ -10,7 +10,7 @@ class HandshakeTests(WebTestCase):
     """Tests for TLS on a port of plain HTTP."""
 
     def test_refused_at_once(self) -> None:
-        """A client that tries https first, as skopeo and podman do, need not wait for http."""
+        """A client that tries HTTPS first, as skopeo and podman do, is refused at once."""
         connection = self.connect()
         connection.send(CLIENT_HELLO)
         response = parse_response(connection.received())
@@ -19,14 +19,14 @@ class HandshakeTests(WebTestCase):
         self.assertTrue(connection.is_closed)
 
     def test_logged(self) -> None:
-        """The log tells the operator which endpoints to look at."""
+        """The log tells the operator to check the clients' endpoints."""
         self.connect().send(CLIENT_HELLO)
         (event,) = self.logged("request")
         self.assertEqual(event["status"], 400)
         self.assertIn("http://", event["failure"])
 
     def test_only_at_the_beginning(self) -> None:
-        """The same byte later on is a matter of HTTP."""
+        """The same byte later in a connection is invalid HTTP."""
         connection = self.connect()
         connection.send(b"GET /v2/ HTTP/1.1\r\nX: ")
         connection.send(CLIENT_HELLO)

@@ -13,7 +13,7 @@ class HealthTests(StatusTestCase):
     """Tests for ``LiveResource`` and ``ReadyResource``."""
 
     def setUp(self) -> None:
-        """Let a port lead to the registry."""
+        """Pretend that a port is open."""
         super().setUp()
         self.registry.doStart()
 
@@ -25,7 +25,7 @@ class HealthTests(StatusTestCase):
         self.assertEqual(self.request("/livez?verbose").json, {"ok": True, "checks": {}})
 
     def test_ready(self) -> None:
-        """With a root that can be read and a port, the registry is ready."""
+        """If the root can be read and a port is open, the registry is ready."""
         response = self.request("/readyz")
         self.assertEqual((response.code, response.body), (200, b"ok\n"))
         self.assertEqual(
@@ -34,7 +34,7 @@ class HealthTests(StatusTestCase):
         )
 
     def test_no_root(self) -> None:
-        """Without its root it lives, and is not ready; it says why."""
+        """If the root does not exist, the registry is alive but not ready, and says why."""
         os.rename(self.root, f"{self.root}.gone")
         self.assertEqual(self.request("/livez").code, 200)
         response = self.request("/readyz")
@@ -48,13 +48,13 @@ class HealthTests(StatusTestCase):
         self.assertEqual(self.request("/readyz").code, 200)
 
     def test_no_port(self) -> None:
-        """With no port that leads to it, it is not ready."""
+        """If no port is open, it is not ready."""
         self.registry.doStop()
         checks = self.request("/readyz?verbose").json["checks"]
         self.assertEqual(checks["listener"], "no port is open")
 
     def test_slow_disk(self) -> None:
-        """A disk that does not answer makes it not ready, and holds nothing up."""
+        """If the disk does not respond, it is not ready; the response is not delayed."""
         self.serve(RegistryTree(self.root), ManualThreads())
         connection = self.connect()
         connection.send(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -64,25 +64,25 @@ class HealthTests(StatusTestCase):
         self.assertIn(b"503 Service Unavailable", connection.received())
 
     def test_refusals(self) -> None:
-        """Health is asked with GET and HEAD."""
+        """GET and HEAD are allowed."""
         self.assertEqual(self.request("/readyz", "HEAD").body, b"")
         self.assertEqual(self.request("/livez", "POST").code, 405)
 
 
 class ApartTests(StatusTestCase):
-    """Tests for status that has a place of its own."""
+    """Tests for a status site of its own."""
 
     options = StatusOptions(ALIASES, is_elsewhere=True)
 
     def test_apart(self) -> None:
-        """The registry does not show its status, and the other place is no registry."""
+        """The registry's site does not serve the status, nor the status site the registry."""
         self.assertEqual(self.request("/v2/").code, 404)
         for path in ("/livez", "/readyz", "/metrics", "/minreg/missing", "/"):
             self.assertEqual(self.ask_registry(path), 404)
         self.assertEqual(self.request("/livez").code, 200)
 
     def test_draining(self) -> None:
-        """While the registry lets transfers end, it is not ready."""
+        """While transfers finish before a stop, it is not ready."""
         self.registry.doStart()
         self.registry.drain(30)
         response = self.request("/readyz")
@@ -96,10 +96,10 @@ class ApartTests(StatusTestCase):
 
 
 class RefusalTests(StatusTestCase):
-    """Tests for what comes of an error."""
+    """Tests for the log of a failed check."""
 
     def test_text(self) -> None:
-        """The reason stands in the log as well."""
+        """The reason is in the access log too."""
         self.request("/readyz?verbose")
         [logged] = self.logged("request")
         self.assertEqual(logged["failure"], "no port is open")

@@ -1,13 +1,13 @@
-"""Tests for the host that a request is for."""
+"""Tests for the header field ``Host``."""
 
 from tests.support import WebTestCase, parse_response
 
 
 class HostTests(WebTestCase):
-    """Tests for the field Host."""
+    """Tests for ``Host``."""
 
     def test_host(self) -> None:
-        """A request of HTTP/1.1 names one host (RFC 9112, section 3.2); others may not."""
+        """A request of HTTP/1.1 has one ``Host`` (RFC 9112, section 3.2); HTTP/1.0 needs none."""
         for version, hosts, status in (
             ("1.1", "", 400),
             ("1.1", "Host: a\r\nHost: a\r\n", 400),
@@ -25,7 +25,7 @@ class HostTests(WebTestCase):
                 self.assertEqual(response.error_code, "UNSUPPORTED")
 
     def test_host_value(self) -> None:
-        """What it names is a host, and perhaps a port."""
+        """The value is a host name or address, with or without a port."""
         connection = self.connect()
         for host, status in (
             ("a_b.example:9080", 200),

@@ -13,14 +13,14 @@ class ManifestResourceTests(WebTestCase):
     """Tests for ``ManifestResource``."""
 
     def setUp(self) -> None:
-        """Put an image into the tree."""
+        """Add an image to the tree."""
         super().setUp()
         self.digest = self.tree.add_image("rancher/pause", "3.6")
         with open(self.tree.path("rancher/pause/manifests/3.6"), "rb") as file:
             self.content = file.read()
 
     def test_by_tag(self) -> None:
-        """A tag gives the manifest's bytes with all that a client's descriptor needs."""
+        """A tag gives the manifest's bytes, with all header fields that clients need."""
         response = self.request("/v2/rancher/pause/manifests/3.6", headers=ACCEPT)
         self.assertEqual((response.code, response.body), (200, self.content))
         self.assertEqual(
@@ -35,14 +35,14 @@ class ManifestResourceTests(WebTestCase):
         self.assertIsNone(response.header("transfer-encoding"))
 
     def test_by_digest(self) -> None:
-        """A digest gives the same bytes, and those can be kept for ever."""
+        """A digest gives the same bytes, which may be cached for ever."""
         response = self.request(f"/v2/rancher/pause/manifests/{self.digest}")
         self.assertEqual((response.code, response.body), (200, self.content))
         self.assertEqual(response.header("docker-content-digest"), str(self.digest))
         self.assertEqual(response.header("cache-control"), "public, max-age=31536000, immutable")
 
     def test_sha512(self) -> None:
-        """A manifest that is kept under its SHA-512 is served under it."""
+        """A manifest that is stored under its SHA-512 digest is served under it."""
         digest = Digest.of(self.content, "sha512")
         self.tree.write(self.content, "rancher/pause/manifests", str(digest))
         response = self.request(f"/v2/rancher/pause/manifests/{digest}")
@@ -50,7 +50,7 @@ class ManifestResourceTests(WebTestCase):
         self.assertEqual(response.header("docker-content-digest"), str(digest))
 
     def test_docker_media_type(self) -> None:
-        """The media type is the manifest's own, whatever the client would accept."""
+        """The media type is the manifest's own, whatever ``Accept`` is."""
         self.tree.add_manifest("a", self.tree.image(mediaType=DOCKER_MANIFEST), "1")
         response = self.request("/v2/a/manifests/1", headers={"accept": OCI_MANIFEST})
         self.assertEqual(
@@ -67,7 +67,7 @@ class ManifestResourceTests(WebTestCase):
         self.assertEqual(response.header("content-type"), OCI_MANIFEST)
 
     def test_plus(self) -> None:
-        """A release's name with a plus finds the tag that has a minus there."""
+        """A ``+`` in a tag is read as ``-``."""
         self.tree.add_image("a", "v1.30.1-k3s1")
         for reference in ("v1.30.1+k3s1", "v1.30.1%2Bk3s1", "v1.30.1-k3s1"):
             self.assertEqual(self.request(f"/v2/a/manifests/{reference}").code, 200)
@@ -81,13 +81,13 @@ class ManifestResourceTests(WebTestCase):
         )
 
     def test_no_tag(self) -> None:
-        """What could not even be a tag is unknown as well."""
+        """Text that cannot be a tag is unknown as well."""
         for reference in ("", ".", "..", "%2e%2e%2fx", "-1", "x" * 129, "a%00", "a%20b", "%ff"):
             response = self.request(f"/v2/rancher/pause/manifests/{reference}")
             self.assertEqual((response.code, response.error_code), (404, "MANIFEST_UNKNOWN"))
 
     def test_digest_invalid(self) -> None:
-        """What has a colon has to be a digest."""
+        """Text with a colon must be a digest."""
         for reference in ("sha256:", "sha256:12", "md5:" + 32 * "0", f"{self.digest}0", "a:b"):
             response = self.request(f"/v2/rancher/pause/manifests/{reference}")
             self.assertEqual((response.code, response.error_code), (400, "DIGEST_INVALID"))
@@ -98,7 +98,7 @@ class ManifestResourceTests(WebTestCase):
         self.assertEqual((response.code, response.error_code), (404, "MANIFEST_UNKNOWN"))
 
     def test_sparse_index(self) -> None:
-        """An index is served whole; for a child that is missing, the error names its platform."""
+        """An index is served whole; for a missing child, the error names the platform."""
         missing = Digest.of(b"arm64")
         platform = {"os": "linux", "architecture": "arm64", "variant": "v8"}
         document = index([descriptor(OCI_MANIFEST, missing, 5, platform=platform)])
@@ -116,7 +116,7 @@ class ManifestResourceTests(WebTestCase):
         )
 
     def test_damaged(self) -> None:
-        """A manifest that is no JSON object is not served; the log names the file."""
+        """A manifest that is not a JSON object is not served; the log names the file."""
         for content in (b"[]", b"no JSON", b"", b"{}"):
             path = self.tree.write(content, "a/manifests", str(Digest.of(content)))
             response = self.request(f"/v2/a/manifests/{Digest.of(content)}")
@@ -133,7 +133,7 @@ class ManifestResourceTests(WebTestCase):
         self.assertEqual(Digest.of(response.body), digest)
 
     def test_seen_at_once(self) -> None:
-        """What is added, moved or removed is seen by the next request."""
+        """What was added, moved or removed changes the next response."""
         connection = self.connect()
         path = "/v2/rancher/pause/manifests/latest"
         self.assertEqual(connection.request(path).code, 404)

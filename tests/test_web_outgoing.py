@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.responses``: answers of one turn leave together."""
+"""Tests for ``minreg.web.fastpath``: responses of one iteration are sent together."""
 
 from minreg.store.tree import RegistryTree
 from minreg.web.fastpath.site import FastChannel
@@ -8,22 +8,22 @@ PING = write_request("/v2/")
 
 
 class TogetherTests(WebTestCase):
-    """Tests for what is sent in one turn of the reactor."""
+    """Tests for what is sent in one iteration of the reactor."""
 
     def arrive(self, *requests: bytes) -> Connection:
-        """Let requests arrive on a connection, one read each, all in the turn that goes on."""
+        """Let requests arrive on a connection, one per read, in the current iteration."""
         connection = self.connect()
         for request in requests:
             connection.channel.dataReceived(request)
         return connection
 
     def answers(self, connection: Connection) -> list[int]:
-        """Let the turn end, and return the statuses of what came."""
+        """End the iteration, and return the statuses of the responses."""
         connection.pump()
         return [response.code for response in parse_responses(connection.received())]
 
     def test_end_of_turn(self) -> None:
-        """Answers leave when the turn ends, those of all connections."""
+        """Responses on all connections are sent at the end of the iteration."""
         first, second = self.connect(), self.connect()
         first.channel.dataReceived(PING)
         second.channel.dataReceived(PING)
@@ -34,7 +34,7 @@ class TogetherTests(WebTestCase):
         self.assertEqual((self.answers(first), self.answers(second)), ([200], [200]))
 
     def test_many(self) -> None:
-        """No more than a few dozen answers wait for others."""
+        """At most a few dozen responses are held back together."""
         self.site = self.make_site(RegistryTree(self.root, ALIASES), most_connections=130)
         connections = [self.connect() for _ in range(130)]
         for connection in connections:
@@ -45,13 +45,13 @@ class TogetherTests(WebTestCase):
             self.assertEqual(self.answers(connection), [200])
 
     def test_two_reads(self) -> None:
-        """A connection that is read twice in a turn, as TLS may be, keeps its order."""
+        """A connection that is read twice in an iteration, as with TLS, keeps the order."""
         nowhere = write_request("/nowhere")
         connection = self.arrive(PING, nowhere[:9], nowhere[9:], PING)
         self.assertEqual(self.answers(connection), [200, 404, 200])
 
     def test_streamed(self) -> None:
-        """The head of an answer is sent before anything makes its body."""
+        """The head of a response is sent before a producer makes the body."""
         connection = self.connect()
         channel = connection.channel
         assert isinstance(channel, FastChannel)
@@ -60,18 +60,18 @@ class TogetherTests(WebTestCase):
         self.assertEqual(connection.transport.waiting, b"head")
 
     def test_refused(self) -> None:
-        """A refusal does not pass the answer before it."""
+        """A refusal is sent after the response before it."""
         self.assertEqual(self.answers(self.arrive(PING, b"nonsense\r\n\r\n")), [200, 400])
 
     def test_stopped(self) -> None:
-        """An answer that has not left yet is sent before the registry stops."""
+        """A response that is held back is sent before the registry stops."""
         connection = self.arrive(PING)
         self.site.drain(30)
         self.assertEqual(self.answers(connection), [200])
         self.assertTrue(connection.is_closed)
 
     def test_left(self) -> None:
-        """A client that leaves in the same turn is sent nothing."""
+        """A client that leaves in the same iteration is sent nothing."""
         connection = self.arrive(PING)
         connection.leave()
         self.assertEqual(connection.transport.waiting, b"")

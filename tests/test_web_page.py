@@ -1,4 +1,4 @@
-"""Tests for what the pages show."""
+"""Tests for the content of the pages."""
 
 import os
 

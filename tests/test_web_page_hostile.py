@@ -1,4 +1,4 @@
-"""Tests for pages with hostile text, which is shown as text and has no effect."""
+"""Tests for pages with hostile text, which is shown as text."""
 
 import json
 import os
@@ -24,7 +24,7 @@ ALLOWED = {
 
 
 class HostilePageTests(PageTestCase):
-    """Tests for all text from clients and trees in pages."""
+    """Tests for text from clients and trees in pages."""
 
     def assert_harmless(self, page: ShownPage) -> None:
         """Check that a page has only the elements that minreg writes."""

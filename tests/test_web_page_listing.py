@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.pages.search``: large trees and slow disks."""
+"""Tests for ``minreg.web.pages.search``, with large trees and slow disks."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.disk``."""
+"""Tests for ``minreg.web.disk``, with a real page cache."""
 
 import ctypes
 import mmap
@@ -16,7 +16,7 @@ _ATTEMPTS = 100
 
 
 def count_cached_pages(descriptor: int, offset: int, size: int) -> int:
-    """Count the pages that the kernel holds of a part of a file (mincore(2)), reading none."""
+    """Return how many pages of a part of a file are in the page cache (mincore(2))."""
     pages = (ctypes.c_ubyte * -(-size // mmap.PAGESIZE))()
     with mmap.mmap(descriptor, SIZE, access=mmap.ACCESS_COPY) as mapped:
         view = ctypes.c_char.from_buffer(mapped)
@@ -28,7 +28,7 @@ def count_cached_pages(descriptor: int, offset: int, size: int) -> int:
 
 
 class CachedSizeTests(SynchronousTestCase):
-    """Tests for ``cached_size`` and ``read_into_cache`` with a real page cache."""
+    """Tests for ``cached_size`` and ``read_into_cache``."""
 
     def setUp(self) -> None:
         """Write a file, and evict it from the page cache."""
@@ -42,7 +42,7 @@ class CachedSizeTests(SynchronousTestCase):
         self.forget(0, SIZE)
 
     def forget(self, offset: int, size: int) -> None:
-        """Have the kernel forget a part of the file; skip the test where it does not.
+        """Evict a part of the file from the page cache; skip the test if that is impossible.
 
         A file system in memory forgets nothing, and another process may use the pages just now.
         """
@@ -53,21 +53,21 @@ class CachedSizeTests(SynchronousTestCase):
         raise SkipTest("needs a file system that forgets: the kernel keeps this file in memory")
 
     def read(self, offset: int, size: int) -> None:
-        """Read as it is done in a thread."""
+        """Read a part as a thread does."""
         read_into_cache(os.dup(self.file.fileno()), offset, size)
 
     def test_all(self) -> None:
-        """What was read can be sent at once."""
+        """A part that was read into the cache counts as cached."""
         self.read(0, SIZE)
         self.assertEqual(cached_size(self.file, 0, SIZE), SIZE)
         self.assertEqual(cached_size(self.file, SIZE - 9, 9), 9)
 
     def test_forgotten(self) -> None:
-        """What the kernel has forgotten can not."""
+        """A part that was evicted does not count as cached."""
         self.assertEqual(cached_size(self.file, 0, SIZE), 0)
 
     def test_hole(self) -> None:
-        """Nor can bytes after a gap."""
+        """Bytes after a gap do not count as cached."""
         self.read(0, SIZE)
         self.assertEqual(cached_size(self.file, 0, SIZE), SIZE)
         self.forget(HUGE, 2 * HUGE)
@@ -82,21 +82,21 @@ class CachedSizeTests(SynchronousTestCase):
             self.assertEqual(cached_size(self.file, self.hole.start, SIZE), 0)
 
     def probe(self, _descriptor: int, _buffers: object, offset: int, _flags: int) -> int:
-        """Stand for a kernel that holds all but a certain stretch of the file."""
+        """Pretend that all of the file but a given part is cached."""
         if offset in self.hole:
             raise BlockingIOError
         return 1
 
     def test_end(self) -> None:
-        """Behind the end there is nothing to wait for."""
+        """Nothing after the end of the file needs reading."""
         self.assertEqual(cached_size(self.file, SIZE + READ_AHEAD, 9), 9)
 
     def test_memory(self) -> None:
-        """What is in memory anyway needs no disk."""
+        """A file in memory needs no disk."""
         self.assertEqual(cached_size(BytesIO(b"x"), 0, 1), 1)
 
     def test_closed(self) -> None:
-        """The reading closes its descriptor, whatever happens."""
+        """``read_into_cache`` closes its descriptor, also after an error."""
         directory = os.open(".", os.O_RDONLY)
         read_into_cache(directory, 0, 9)
         self.assertRaises(OSError, os.fstat, directory)

@@ -159,7 +159,7 @@ class PreflightTests(PreflightTestCase):
 
 
 class ConcurrencyTests(PreflightTestCase):
-    """Tests for several requests at the same time, and for a slow disk."""
+    """Tests for concurrent requests, and for a slow disk."""
 
     def setUp(self) -> None:
         """Queue the calls in threads until a test runs them."""
@@ -175,7 +175,7 @@ class ConcurrencyTests(PreflightTestCase):
         return connection
 
     def disconnect(self, connection: Connection) -> None:
-        """Disconnect, unless that was done before."""
+        """Disconnect, unless the client has disconnected before."""
         if not connection.is_closed:
             connection.leave()
 

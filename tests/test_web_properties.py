@@ -1,4 +1,4 @@
-"""Throws whatever a client could send at a tree that is full of traps."""
+"""Tests with random requests to a tree with invalid content."""
 
 import string
 
@@ -64,7 +64,7 @@ headers = st.dictionaries(
 
 @st.composite
 def encoded(draw: st.DrawFn, text: str) -> str:
-    """Encode some characters of a text with percent signs, and all that need it."""
+    """Percent-encode some characters of a text, and all that need it."""
     plain = set(string.ascii_letters + string.digits + "-._~/:+")
     if draw(st.booleans()):
         plain -= draw(st.sets(st.sampled_from(sorted(plain)), max_size=4))
@@ -73,7 +73,7 @@ def encoded(draw: st.DrawFn, text: str) -> str:
 
 @st.composite
 def targets(draw: st.DrawFn) -> str:
-    """Write the target of a request: a path and a query."""
+    """Return the target of a request: a path and a query."""
     name = draw(st.one_of(names, names, wild))
     reference = draw(st.one_of(references, references, wild))
     path = draw(
@@ -88,20 +88,20 @@ def targets(draw: st.DrawFn) -> str:
 
 
 def is_sendable(value: str) -> bool:
-    """Tell whether a header can have a value, by HTTP's own grammar."""
+    """Return whether a text is a valid header value, by HTTP's grammar."""
     return not set(value) & {"\r", "\n", "\0"}
 
 
 class PropertyTests(WebTestCase):
-    """Tests that hold for every request."""
+    """Tests for properties of all responses."""
 
     def setUp(self) -> None:
-        """Make a tree with content, and with all that must never be served."""
+        """Create a tree with images, and with content that must never be served."""
         super().setUp()
         self.manifests = add_traps(self.tree)
 
     def assert_right(self, method: str, response: Response) -> None:
-        """Assert what every answer must have, and that its body is what its status says."""
+        """Check what every response must have, and that its body matches its status."""
         self.assertIn(response.code, RIGHT)
         self.assertIsNone(response.header("transfer-encoding"))
         self.assertEqual(response.header("docker-distribution-api-version"), "registry/2.0")
@@ -124,7 +124,7 @@ class PropertyTests(WebTestCase):
             self.assertIsInstance(response.json, dict)
 
     def assert_parts_right(self, response: Response) -> None:
-        """Assert that the parts of a blob are the bytes of their places."""
+        """Check that the parts have the bytes of the blob that their ranges name."""
         if response.headers["docker-content-digest"] != DIGEST:
             self.assertIn(response.headers["docker-content-digest"], self.manifests)
             return
@@ -141,7 +141,7 @@ class PropertyTests(WebTestCase):
     def test_requests(
         self, method: str, target: str, fields: dict[str, str], asked: str | None
     ) -> None:
-        """Whatever is asked, the answer is right, and no byte comes from outside the root."""
+        """Any request has a valid response, without a byte from outside the root."""
         if asked is not None:
             fields = {**fields, "range": asked}
         sendable = {name: value for name, value in fields.items() if is_sendable(value)}
@@ -161,7 +161,7 @@ class PropertyTests(WebTestCase):
     @settings(deadline=None, max_examples=300)
     @given(st.lists(wire, max_size=8), st.booleans())
     def test_raw_bytes(self, pieces: list[bytes], reads: bool) -> None:  # noqa: FBT001
-        """No bytes on a connection raise anything or leave anything behind."""
+        """Any bytes on a connection raise no error and leave nothing in memory."""
         connection = self.connect(reads=reads)
         for piece in pieces:
             connection.send(piece)

@@ -1,13 +1,13 @@
-"""Tests for ``minreg.web.transfer.ranges``."""
+"""Tests for ``minreg.web.transfer.ranges``, as clients see it."""
 
 from tests.blobs import DIGEST, LAYER, TAG, BlobTestCase
 
 
 class RangeTests(BlobTestCase):
-    """Tests for parts of a blob."""
+    """Tests for ``Range``."""
 
     def test_one(self) -> None:
-        """A client gets just the bytes that it asks for."""
+        """A client gets exactly the requested bytes."""
         for ranges, body, place in (
             ("bytes=7-", b"789", "bytes 7-9/10"),
             ("bytes=0-0", b"0", "bytes 0-0/10"),
@@ -29,7 +29,7 @@ class RangeTests(BlobTestCase):
             self.assertEqual(response.header("etag"), TAG)
 
     def test_several(self) -> None:
-        """Several ranges come as parts, each with its place."""
+        """Several ranges are sent as parts, each with its position."""
         response = self.get(range="bytes=0-1, -2,4-4")
         self.assertEqual(response.code, 206)
         self.assertRegex(
@@ -44,7 +44,7 @@ class RangeTests(BlobTestCase):
         self.assertEqual(response.body.count(b"\r\nContent-Type: application/octet-stream\r\n"), 3)
 
     def test_unsatisfiable(self) -> None:
-        """A range without a byte of the blob is an error that says how many there are."""
+        """A range without a byte of the blob is a 416, which has the size."""
         for ranges in ("bytes=10-", "bytes=10-20", "bytes=-0", "bytes=5-4", "bytes=70-80,90-"):
             response = self.get(range=ranges)
             self.assertEqual((response.code, response.error_code), (416, "RANGE_INVALID"), ranges)
@@ -55,7 +55,7 @@ class RangeTests(BlobTestCase):
                 self.assertIsNone(response.header(name))
 
     def test_ignored(self) -> None:
-        """What is no range of bytes, or asks for too much, is as good as none."""
+        """A range that is malformed, or larger than the blob, is ignored."""
         for ranges in (
             "", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=1", "bytes=1-2-3", "lines=1-2",
             "bytes=0x1-2", "bytes=+1-2", "bytes=--1", "bytes 1-2", "bytes=1-2;3-4", "\xff",
@@ -67,7 +67,7 @@ class RangeTests(BlobTestCase):
             self.assertIsNone(response.header("content-range"))
 
     def test_head(self) -> None:
-        """A range is ignored when only the head is asked for."""
+        """A range is ignored for HEAD."""
         for ranges in ("bytes=7-", "bytes=70-"):
             response = self.request(self.path, "HEAD", {"range": ranges})
             self.assertEqual((response.code, response.body), (200, b""))
@@ -75,6 +75,6 @@ class RangeTests(BlobTestCase):
             self.assertIsNone(response.header("content-range"))
 
     def test_manifest(self) -> None:
-        """Ranges hold for manifests as well."""
+        """Ranges apply to manifests as well."""
         response = self.request("/v2/rancher/pause/manifests/3.6", headers={"range": "bytes=0-0"})
         self.assertEqual((response.code, response.body), (206, b"{"))

@@ -11,7 +11,7 @@ class ReferrersResourceTests(WebTestCase):
     """Tests for ``ReferrersResource``."""
 
     def setUp(self) -> None:
-        """Put an image, its SBOM and its signature into the tree."""
+        """Add an image with an SBOM and a signature to the tree."""
         super().setUp()
         self.subject = self.tree.add_image("a", "1")
         subject = descriptor(OCI_MANIFEST, self.subject, 1)
@@ -22,11 +22,11 @@ class ReferrersResourceTests(WebTestCase):
         self.path = f"/v2/a/referrers/{self.subject}"
 
     def digests(self, query: str = "") -> list[str]:
-        """Ask for referrers, and return their digests."""
+        """Request the referrers, and return their digests."""
         return [found["digest"] for found in self.request(self.path + query).json["manifests"]]
 
     def test_index(self) -> None:
-        """The referrers come as an index, each with its kind and annotations."""
+        """The response is an index, with the type and the annotations of each referrer."""
         response = self.request(self.path)
         self.assertEqual(response.code, 200)
         self.assertEqual(
@@ -51,12 +51,12 @@ class ReferrersResourceTests(WebTestCase):
         self.assertEqual(self.digests("?artifactType=application%2Fspdx%2Bjson"), [str(self.sbom)])
 
     def test_filter_finds_none(self) -> None:
-        """A kind that no referrer has gives an empty index."""
+        """For a type that no referrer has, the index is empty."""
         self.assertEqual(self.digests(f"?artifactType={OCI_EMPTY}"), [])
         self.assertEqual(self.digests("?artifactType=%ff"), [])
 
     def test_empty_filter(self) -> None:
-        """An empty filter is none."""
+        """An empty filter has no effect."""
         self.assertIsNone(self.request(f"{self.path}?artifactType=").header("oci-filters-applied"))
 
     def test_none(self) -> None:
@@ -66,13 +66,13 @@ class ReferrersResourceTests(WebTestCase):
             self.assertEqual((response.code, response.json["manifests"]), (200, []))
 
     def test_digest_invalid(self) -> None:
-        """What is no digest is refused."""
+        """Text that is not a digest is refused."""
         for text in ("1", "sha256:1", "", "%ff", "sha256%3A" + "A" * 64):
             response = self.request(f"/v2/a/referrers/{text}")
             self.assertEqual((response.code, response.error_code), (400, "DIGEST_INVALID"))
 
     def test_manifests_out_of_reach(self) -> None:
-        """A repository that may not be read counts as none, and the log says why."""
+        """A repository that may not be read is answered as missing; the log has the reason."""
         self.tree.add_repository("b")
         self.tree.link_out("c")
         response = self.request(f"/v2/c/referrers/{self.subject}")

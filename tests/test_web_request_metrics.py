@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.status.request_metrics``: what is counted of each request."""
+"""Tests for ``minreg.web.status.request_metrics``."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ BLOB = "/v2/a/blobs/sha256:0"
 
 
 def event(path: str = "/v2/a/manifests/1", **more: Any) -> RequestRecord:
-    """Make the record of a request."""
+    """Return the record of a request."""
     fields = {"method": "GET", "status": 200, "bytes": 5, "seconds": 0.002, **more}
     return RequestRecord("192.0.2.7", path=path, **fields)
 
@@ -21,7 +21,7 @@ class HistogramTests(SynchronousTestCase):
     """Tests for ``Histogram``."""
 
     def test_classes(self) -> None:
-        """A value counts for the first bound that it does not exceed, and all above."""
+        """A value is counted in the first bucket whose bound it does not exceed, and all above."""
         histogram = Histogram((1, 10))
         for value in (0, 1, 1.5, 10, 11):
             histogram.add(value)
@@ -33,7 +33,7 @@ class FiguresTests(SynchronousTestCase):
     """Tests for ``RequestMetrics``."""
 
     def setUp(self) -> None:
-        """Begin to count."""
+        """Create empty metrics."""
         self.figures = RequestMetrics()
 
     def test_requests(self) -> None:
@@ -57,7 +57,7 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual(self.figures.not_found, {"blobs": 1})
 
     def test_bounded(self) -> None:
-        """Clients make up neither methods nor endpoints."""
+        """Unknown methods and paths are counted as ``other``."""
         for number in range(1000):
             self.figures.count(
                 event(f"/{number}", method=f"X{number}", status=405, failure="x"), 1

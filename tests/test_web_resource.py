@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.resource`` and ``minreg.web.request``: faults of our own."""
+"""Tests for ``minreg.web.resource`` and ``minreg.web.request``: errors in minreg itself."""
 
 from minreg.oci.errors import RegistryError
 from minreg.oci.names import Digest
@@ -12,7 +12,7 @@ LAYER = b"0123456789"
 
 
 class FaultyResource(RegistryResource):
-    """A resource with a fault in it."""
+    """A resource that raises an unexpected error."""
 
     isLeaf = True
 
@@ -21,7 +21,7 @@ class FaultyResource(RegistryResource):
         self._written = written
 
     def render_GET(self, request: RegistryRequest) -> int:
-        """Fail, perhaps in the middle of an answer."""
+        """Raise an error, before or after a part of the body was sent."""
         request.setHeader(b"etag", b"x")
         request.setHeader(b"content-length", b"10")
         if self._written:
@@ -33,7 +33,7 @@ class UnusedPathTests(WebTestCase):
     """Tests for ``RegistryResource`` itself."""
 
     def test_no_endpoint(self) -> None:
-        """A path that only has endpoints below it is refused as one."""
+        """A path that is not an endpoint, but has endpoints below it, is refused."""
         root = RegistryResource()
         root.putChild(b"minreg", RegistryResource())
         self.site = RegistrySite(root, self.clock, 10)
@@ -41,7 +41,7 @@ class UnusedPathTests(WebTestCase):
         self.assertEqual((response.code, response.error_code), (404, "UNSUPPORTED"))
 
     def test_described(self) -> None:
-        """A site describes itself in a line, for ``systemctl status``."""
+        """A site describes its state in a line, for ``systemctl status``."""
         self.site = RegistrySite(RegistryResource(), self.clock, 10)
         self.connect()
         self.assertEqual(
@@ -51,10 +51,10 @@ class UnusedPathTests(WebTestCase):
 
 
 class FaultTests(WebTestCase):
-    """Tests for faults of the registry itself."""
+    """Tests for unexpected errors."""
 
     def test_fault(self) -> None:
-        """A fault is answered with an error document, and its traceback is in the log only."""
+        """An unexpected error is a 500; the traceback is only in the log."""
         self.site = RegistrySite(FaultyResource(), self.clock, 10)
         connection = self.connect()
         response = connection.request("/v2/")
@@ -66,7 +66,7 @@ class FaultTests(WebTestCase):
         self.assertFalse(connection.is_closed)
 
     def test_fault_in_body(self) -> None:
-        """A fault in the middle of an answer closes the connection."""
+        """An unexpected error during a response closes the connection."""
         self.site = RegistrySite(FaultyResource(b"01"), self.clock, 10)
         connection = self.connect()
         response = connection.request("/v2/")
@@ -76,7 +76,7 @@ class FaultTests(WebTestCase):
         self.assertEqual(self.logged("request")[0]["failure"], "the registry failed")
 
     def test_fault_in_thread(self) -> None:
-        """A fault while the disk is asked is answered likewise."""
+        """An unexpected error in a thread is a 500 too."""
         store = OneContentStore(OpenFile(LAYER), 10)
         store.repository.failure = ZeroDivisionError()
         self.site = self.make_site(store)
@@ -86,7 +86,7 @@ class FaultTests(WebTestCase):
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_fault_after_client_left(self) -> None:
-        """A fault that nobody waits for is logged nevertheless."""
+        """An unexpected error after the client left is logged."""
         self.site = self.make_site(OneContentStore(OpenFile(LAYER), 10), in_thread=ManualThreads())
         connection = self.connect()
         connection.send(write_request("/v2/_catalog"))
@@ -100,7 +100,7 @@ class FaultTests(WebTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_fault_after_answer(self) -> None:
-        """A fault behind a finished answer does not send a second one."""
+        """An unexpected error after a complete response does not send a second one."""
 
         class Late(RegistryResource):
             isLeaf = True
@@ -115,7 +115,7 @@ class FaultTests(WebTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_refusal_in_literals(self) -> None:
-        """An error document is the one of the specification."""
+        """A 500 has the specification's error document."""
         response = self.request("/")
         self.assertEqual(
             response.json,

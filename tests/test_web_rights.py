@@ -1,4 +1,4 @@
-"""Tests for trees that the daemon's user may not read, or not all of."""
+"""Tests for trees that the daemon's user may not read, completely or in part."""
 
 import os
 
@@ -21,24 +21,24 @@ class RightsTests(StatusTestCase):
     """Tests for content that exists but cannot be read: it is not treated as absent."""
 
     def setUp(self) -> None:
-        """Make an image."""
+        """Add an image."""
         super().setUp()
         os.chmod(os.path.dirname(self.root), 0o755)
         self.tree.add_image("a", "1", LAYER)
 
     def close(self, *names: str) -> None:
-        """Take the permissions of a directory from everybody, its owner included."""
+        """Remove all permissions of a directory, also those of its owner."""
         place = self.tree.path(*names)
         os.chmod(place, 0)
         self.addCleanup(os.chmod, place, 0o755)
 
     def ask(self, path: str) -> Response:
-        """Send a request to a daemon that is not root."""
+        """Send a request to a daemon that does not run as root."""
         with without_privileges(os.path.dirname(self.root)):
             return self.request(path, headers=NODE)
 
     def assert_refused(self, response: Response, reason: str) -> None:
-        """It was refused as something that cannot be read just now."""
+        """Check that a response is 503 with a reason."""
         self.assertEqual((response.code, response.error_code), (503, "UNAVAILABLE"))
         self.assertEqual(response.json["errors"][0]["message"], reason)
 
@@ -71,7 +71,7 @@ class RightsTests(StatusTestCase):
         self.assertEqual(self.request("/minreg/missing").json["missing"], [])
 
     def test_others(self) -> None:
-        """What else is there is served meanwhile."""
+        """Other repositories are served meanwhile."""
         self.tree.add_image("b", "1")
         self.close("a")
         self.assertEqual(self.ask("/v2/b/manifests/1").code, 200)

@@ -17,7 +17,7 @@ class StatusResourceTests(StatusTestCase):
     options = StatusOptions(ALIASES, root="/srv/registry", workers=2)
 
     def setUp(self) -> None:
-        """Open a port of the registry, and add images."""
+        """Pretend that a port is open, and add images."""
         super().setUp()
         self.registry.doStart()
         self.registry.listeners.append("http://127.0.0.1:9080")

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.transfer.sendfile``: files that the kernel sends."""
+"""Tests for ``minreg.web.transfer.sendfile``: sending with ``sendfile(2)``."""
 
 import errno
 import os
@@ -26,10 +26,10 @@ REQUEST = write_request(f"/v2/a/blobs/{Digest.of(CONTENT)}")
 
 
 class SendfileTestCase(WebTestCase):
-    """A blob of 256 KiB, and a connection into which the kernel could send it."""
+    """A blob of 256 KiB, and a connection that can use ``sendfile``."""
 
     def setUp(self) -> None:
-        """Write the blob, and open the file that stands for the socket."""
+        """Write the blob, and open the file that replaces the socket."""
         super().setUp()
         self.path = os.path.abspath(self.mktemp())
         with open(self.path, "wb") as file:
@@ -42,12 +42,12 @@ class SendfileTestCase(WebTestCase):
         self.set_cached(lambda _file, _offset, size: size)
 
     def set_cached(self, cached_size: Callable[[BinaryIO, int, int], int]) -> None:
-        """Decide what is in the page cache."""
+        """Set what is in the page cache."""
         self.patch(sendfile, "cached_size", cached_size)
         self.patch(disk, "cached_size", cached_size)
 
     def set_error(self, *errors: OSError) -> None:
-        """Let the next calls of ``sendfile`` fail, each with one of these errors."""
+        """Make the next calls of ``sendfile`` fail, each with one of these errors."""
         real, left = os.sendfile, list(errors)
 
         def failing(out: int, source: int, offset: int, size: int) -> int:
@@ -58,7 +58,7 @@ class SendfileTestCase(WebTestCase):
         self.patch(os, "sendfile", failing)
 
     def ask(self, in_thread: ThreadRunner = execute) -> None:
-        """Request the blob, and let the registry send what needs no writable socket."""
+        """Request the blob, and run the registry until it waits for the socket."""
         self.site = self.make_site(OneContentStore(self.file, len(CONTENT)), in_thread=in_thread)
         channel = self.site.buildProtocol(CLIENT)
         assert isinstance(channel, RegistryChannel)
@@ -70,23 +70,23 @@ class SendfileTestCase(WebTestCase):
 
     @property
     def sender(self) -> FileSender:
-        """What waits for the socket to become writable."""
+        """The writers that wait for the socket to become writable."""
         (sender,) = self.writers
         assert isinstance(sender, FileSender)
         return sender
 
     def send(self) -> None:
-        """Let the socket be writable until all is sent."""
+        """Make the socket writable until everything is sent."""
         while self.writers:
             self.sender.doWrite()
 
     def sent(self) -> bytes:
-        """Return what the kernel has sent."""
+        """Return what was sent with ``sendfile``."""
         with open(self.output, "rb") as file:
             return file.read()
 
     def assert_aborted(self, failure: str) -> None:
-        """Check that the connection ends, with a reason in the log, and nothing is left open."""
+        """Check that the connection ends, that the log has a reason, and that no file is open."""
         self.clock.advance(0)
         self.transport.take(1 << 20)
         self.assertFalse(self.transport.connected)
@@ -99,7 +99,7 @@ class FileSenderTests(SendfileTestCase):
     """Tests for ``FileSender``."""
 
     def test_sent(self) -> None:
-        """The head goes through the transport, the body through the kernel; it is logged."""
+        """The transport sends the head, and ``sendfile`` the body; the request is logged."""
         self.ask()
         head = bytes(self.transport.waiting)
         self.assertTrue(head.startswith(b"HTTP/1.1 200 OK\r\n"))
@@ -129,14 +129,14 @@ class FileSenderTests(SendfileTestCase):
         self.assertEqual(self.transport.socket.options, corks)
 
     def test_head_first(self) -> None:
-        """Nothing of the body is sent before the transport has sent what it holds."""
+        """The body is sent after the transport has sent its buffer."""
         self.ask()
         self.transport.dataBuffer = b"head"
         self.sender.doWrite()
         self.assertEqual(self.sent(), b"")
 
     def test_not_cached(self) -> None:
-        """What is not in memory is read in a thread first, and the reactor does not wait."""
+        """A part that is not cached is read in a thread first; the reactor does not wait."""
         self.ask()
         threads = ManualThreads()
         self.site = self.make_site(OneContentStore(self.file, len(CONTENT)), in_thread=threads)
@@ -152,7 +152,7 @@ class FileSenderTests(SendfileTestCase):
         self.assertEqual(self.sent(), CONTENT)
 
     def test_no_room(self) -> None:
-        """A socket that is full after all is waited for."""
+        """If the socket is full, sending continues when it is writable."""
         self.set_error(BlockingIOError())
         self.ask()
         self.sender.doWrite()
@@ -161,7 +161,7 @@ class FileSenderTests(SendfileTestCase):
         self.assertEqual(self.sent(), CONTENT)
 
     def test_paused(self) -> None:
-        """A paused sender does not wait for the socket, and a resumed one does."""
+        """A paused sender does not wait for the socket; a resumed one does."""
         self.ask()
         sender, channel = self.sender, self.transport.protocol
         assert isinstance(channel, RegistryChannel)
@@ -186,34 +186,34 @@ class FileSenderTests(SendfileTestCase):
         self.assertTrue(self.file.closed)
 
     def test_client_left(self) -> None:
-        """If the kernel says that the client is gone, the connection is aborted."""
+        """If ``sendfile`` reports that the client has disconnected, the connection is aborted."""
         self.set_error(BrokenPipeError())
         self.ask()
         self.sender.doWrite()
         self.assert_aborted("the client left")
 
     def test_connection_lost(self) -> None:
-        """So it is if the reactor says it."""
+        """If the reactor reports a lost connection, the connection is aborted."""
         self.ask()
         self.sender.connectionLost(Failure(ConnectionLost()))
         self.assert_aborted("the client left")
 
     def test_disk_fails(self) -> None:
-        """If the disk fails, the connection ends before the body does."""
+        """If the disk fails, the connection is closed before the body is complete."""
         self.set_error(OSError(errno.EIO, "Input/output error"))
         self.ask()
         self.sender.doWrite()
         self.assert_aborted("Input/output error")
 
     def test_truncated(self) -> None:
-        """If the file is truncated, the connection ends before the body does."""
+        """If the file is truncated, the connection is closed before the body is complete."""
         self.ask()
         os.truncate(self.path, 0)
         self.sender.doWrite()
         self.assert_aborted("the file was truncated while it was sent")
 
     def test_too_many_files(self) -> None:
-        """If no file can be opened for reading ahead, the connection ends."""
+        """If no file can be opened for reading ahead, the connection is closed."""
         self.ask()
         self.set_cached(lambda _file, _offset, _size: 0)
         self.patch(os, "dup", self.refuse_dup)
@@ -221,12 +221,12 @@ class FileSenderTests(SendfileTestCase):
         self.assert_aborted("Too many open files")
 
     def refuse_dup(self, _descriptor: int) -> int:
-        """Fail as at the limit of open files."""
+        """Raise the error for too many open files."""
         raise OSError(errno.EMFILE, "Too many open files")
 
 
 class FallbackTests(SendfileTestCase):
-    """Tests for when the kernel is not asked to send a file."""
+    """Tests for when ``sendfile`` is not used."""
 
     def test_too_many_files(self) -> None:
         """At the limit of open files, the file is read and written in pieces."""
@@ -240,7 +240,7 @@ class FallbackTests(SendfileTestCase):
         self.assertEqual(self.sent(), b"")
 
     def test_can_send_files(self) -> None:
-        """TLS and Unix sockets are not fed by the kernel."""
+        """TLS and Unix sockets do not use ``sendfile``."""
         self.ask()
         self.assertTrue(can_send_files(self.transport))
         self.transport.socket.family = socket.AF_UNIX
@@ -256,7 +256,7 @@ class PageCacheTests(SendfileTestCase):
     """Tests for files that are read into memory before the response begins."""
 
     def test_read_first(self) -> None:
-        """Nothing is sent before the beginning of the file is in memory."""
+        """Nothing is sent before the beginning of the file is cached."""
         threads = ManualThreads()
         self.set_cached(lambda _file, _offset, _size: 0)
         self.ask(threads)
@@ -268,7 +268,7 @@ class PageCacheTests(SendfileTestCase):
         self.assertIn(b"200 OK", bytes(self.transport.waiting))
 
     def test_too_many_files(self) -> None:
-        """At the limit of open files, the client gets an error that it can retry."""
+        """At the limit of open files, the client gets a 503, which it can retry."""
         self.set_cached(lambda _file, _offset, _size: 0)
         self.patch(os, "dup", FileSenderTests.refuse_dup.__get__(self))
         self.ask()

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.site``: the log of requests, and the end of a registry."""
+"""Tests for ``minreg.web.site``: the access log, and draining."""
 
 from twisted.internet.address import IPv6Address, UNIXAddress
 from twisted.logger import formatEvent
@@ -13,10 +13,10 @@ PATH = f"/v2/a/blobs/{Digest.of(BLOB)}"
 
 
 class AccessLogTests(WebTestCase):
-    """Tests for the line that each request leaves in the log."""
+    """Tests for the access log."""
 
     def test_answered(self) -> None:
-        """A request that was answered leaves what an operator wants to know."""
+        """A request that was answered has a line with all fields."""
         self.tree.add_image("quay.io/a", "1", b"0123456789")
         path = f"/v2/a/blobs/{Digest.of(b'0123456789')}"
         self.request(f"{path}?ns=quay.io", headers={"user-agent": "containerd/v2.1.4"})
@@ -33,7 +33,7 @@ class AccessLogTests(WebTestCase):
         )
 
     def test_refused(self) -> None:
-        """A request that was refused leaves why."""
+        """The line of a request that was refused has the reason."""
         self.request("/v2/a/tags/list?ns=b&ns=c")
         self.request("/v2/", "POST")
         malformed, unsupported = self.logged("request")
@@ -43,19 +43,19 @@ class AccessLogTests(WebTestCase):
         self.assertIn("UNSUPPORTED", unsupported["failure"])
 
     def test_one_line_each(self) -> None:
-        """Each request of a connection leaves one line, also one without a user agent."""
+        """Each request of a connection has a line, also one without a user agent."""
         connection = self.connect()
         connection.send(3 * write_request("/v2/"))
         connection.leave()
         self.assertEqual([event["user_agent"] for event in self.logged("request")], ["-"] * 3)
 
     def test_head(self) -> None:
-        """For HEAD no bytes are counted."""
+        """For HEAD, no bytes are counted."""
         self.request("/v2/", "HEAD")
         self.assertEqual(self.logged("request")[0]["bytes"], 0)
 
     def test_hostile(self) -> None:
-        """What clients write cannot break the log."""
+        """No text from a client can break a line."""
         for value in ("\x1b[2J\x9b", "{evil} {0} %s", "\xff\xfe", "x" * 9000):
             self.request(
                 "/v2/{x}/tags/list?ns={status!r}%0Aforged%1b%ff",
@@ -67,13 +67,13 @@ class AccessLogTests(WebTestCase):
             self.assertNotIn("\x1b", formatEvent(event))
 
     def test_control_characters_in_path(self) -> None:
-        """A path is logged as it came, byte for byte."""
+        """A path is logged byte for byte as the client sent it."""
         connection = self.connect()
         connection.send(b"GET /v2/\x7f\x9b HTTP/1.1\r\nHost: a\r\n\r\n")
         self.assertEqual(self.logged("request")[0]["path"], "/v2/\x7f\x9b")
 
     def test_clients(self) -> None:
-        """A client is named by its address, or as one on this machine."""
+        """A client is logged by its IP address, or as ``unix``."""
         for peer, name in (
             (IPv6Address("TCP", "2001:db8::1", 1), "2001:db8::1"),
             (UNIXAddress(None), "unix"),
@@ -88,18 +88,18 @@ class SiteTests(WebTestCase):
     """Tests for ``RegistrySite``."""
 
     def test_protocols(self) -> None:
-        """Where TLS lets client and server choose, there is one choice."""
+        """TLS negotiates HTTP/1.1 only."""
         self.assertEqual(self.site.acceptableProtocols(), [b"http/1.1"])
 
     def test_no_log_file(self) -> None:
-        """Starting and stopping opens no file and no timer."""
+        """Starting and stopping opens no file and starts no timer."""
         self.site.doStart()
         self.site.doStop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class DrainTests(WebTestCase):
-    """Tests for stopping."""
+    """Tests for ``RegistrySite.drain``."""
 
     def setUp(self) -> None:
         """Build a site with a large blob."""
@@ -108,19 +108,19 @@ class DrainTests(WebTestCase):
         self.site: RegistrySite = self.make_site(OneContentStore(self.file, len(BLOB)))
 
     def ask(self, *, reads: bool) -> Connection:
-        """Ask for the blob."""
+        """Request the blob."""
         connection = self.connect(reads=reads)
         connection.send(write_request(PATH))
         return connection
 
     def test_nobody(self) -> None:
-        """Without connections there is nothing to wait for."""
+        """Without connections, draining ends at once."""
         self.successResultOf(self.site.drain(30))
         self.connect().leave()
         self.successResultOf(self.site.drain(30))
 
     def test_idle(self) -> None:
-        """A connection that is idle after an answer is closed at once."""
+        """A connection that is idle after a response is closed at once."""
         connection = self.connect()
         connection.request("/v2/")
         drained = self.site.drain(30)
@@ -130,7 +130,7 @@ class DrainTests(WebTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_silent(self) -> None:
-        """A connection whose first request does not come in two seconds is closed."""
+        """A new connection whose first request does not arrive in two seconds is closed."""
         connections = [self.connect(), self.connect()]
         connections[1].send(b"GET /v2/ HT")
         drained = self.site.drain(30)
@@ -142,7 +142,7 @@ class DrainTests(WebTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_last_request(self) -> None:
-        """A request that was under way on a new connection is answered, and is the last."""
+        """A request that is arriving on a new connection is answered, and is the last."""
         for begun in (b"", b"GET /v2/ HT"):
             connection = self.connect()
             if begun:
@@ -157,7 +157,7 @@ class DrainTests(WebTestCase):
             self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_busy(self) -> None:
-        """A transfer that is under way comes to its end, and the connection is closed then."""
+        """A transfer in progress is completed, and then the connection is closed."""
         connection = self.ask(reads=False)
         connection.send(write_request("/v2/"))
         drained = self.site.drain(30)
@@ -187,7 +187,7 @@ class DrainTests(WebTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_refused_meanwhile(self) -> None:
-        """A connection that is about to be closed already does not disturb."""
+        """A connection that is being closed already does not delay it."""
         connection = self.connect(reads=False)
         connection.send(b"garbage\r\n")
         drained = self.site.drain(30)

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.transfer.sendfile``."""
+"""Tests for ``minreg.web.transfer.producers``."""
 
 from minreg.oci.names import Digest
 from minreg.store.interfaces import SMALL
@@ -10,30 +10,30 @@ PATH = f"/v2/a/blobs/{Digest.of(BLOB)}"
 
 
 class StreamingTestCase(WebTestCase):
-    """A registry that has one blob of a mebibyte, whose file a test can spoil."""
+    """A registry with one blob of a mebibyte, whose file the test controls."""
 
     def setUp(self) -> None:
-        """Build the site over that blob."""
+        """Build a site for that blob."""
         super().setUp()
         self.use(OpenFile(BLOB))
 
     def use(self, file: OpenFile) -> None:
-        """Serve a file as the blob from now on."""
+        """Use another file for the blob from now on."""
         self.file = file
         self.site = self.make_site(OneContentStore(file, len(BLOB)))
 
     def ask(self, ranges: str = "", *, reads: bool = True) -> Connection:
-        """Ask for the blob, or ranges of it, on a connection of its own."""
+        """Request the blob, or ranges of it, on a new connection."""
         connection = self.connect(reads=reads)
         connection.send(write_request(PATH, headers={"range": ranges} if ranges else {}))
         return connection
 
 
 class WholeTests(StreamingTestCase):
-    """Tests for blobs that are sent as a whole or in one range."""
+    """Tests for whole blobs and single ranges."""
 
     def test_all_bytes(self) -> None:
-        """A large blob arrives as it is, and the connection can be used again."""
+        """A large blob is sent completely, and the connection can be used again."""
         connection = self.ask()
         response = parse_response(connection.received())
         self.assertEqual((response.code, response.header("content-length")), (200, "1048576"))
@@ -50,12 +50,12 @@ class WholeTests(StreamingTestCase):
         self.assertTrue(self.file.closed)
 
     def test_small_pieces(self) -> None:
-        """However large a blob is, no more of it is in memory than one piece."""
+        """At most one piece of a blob is in memory at a time."""
         self.ask()
         self.assertEqual(self.file.largest_read, SMALL)
 
     def test_slow_client(self) -> None:
-        """A client that does not read holds back the reading of the file."""
+        """If a client does not read, the file is not read."""
         connection = self.ask(reads=False)
         self.assertLess(self.file.tell(), 3 * SMALL)
         connection.pump()
@@ -65,7 +65,7 @@ class WholeTests(StreamingTestCase):
         self.assertEqual(parse_response(connection.received()).body, BLOB)
 
     def test_client_leaves(self) -> None:
-        """A client that leaves ends the reading: the file is closed at once."""
+        """If a client leaves, the file is closed at once."""
         connection = self.ask(reads=False)
         self.assertFalse(self.file.closed)
         connection.leave()
@@ -89,7 +89,7 @@ class WholeTests(StreamingTestCase):
         self.assertEqual(event["bytes"], 500_000)
 
     def test_range_cut_short(self) -> None:
-        """So is it for a range."""
+        """The same holds for a range."""
         connection = self.ask("bytes=100-", reads=False)
         self.file.truncate(500_000)
         connection.reads = True
@@ -98,7 +98,7 @@ class WholeTests(StreamingTestCase):
         self.assertTrue(connection.is_closed)
 
     def test_grows(self) -> None:
-        """A file that grows meanwhile is sent as long as was promised."""
+        """If a file grows while it is sent, only ``Content-Length`` bytes are sent."""
         connection = self.ask(reads=False)
         position = self.file.tell()
         self.file.seek(0, 2)
@@ -110,7 +110,7 @@ class WholeTests(StreamingTestCase):
         self.assertFalse(connection.is_closed)
 
     def test_disk_fails(self) -> None:
-        """A disk that fails in the middle ends the connection, and the log says so."""
+        """If the disk fails during a response, the connection is closed, and the log says so."""
         self.file.fails_at = 200_000
         connection = self.ask()
         body = parse_response(connection.received()).body
@@ -133,7 +133,7 @@ class WholeTests(StreamingTestCase):
             self.assertEqual(response.header("content-type"), "application/json")
 
     def test_client_leaves_before_it_begins(self) -> None:
-        """A client that leaves before the first piece is read closes the file as well."""
+        """If a client leaves before the first piece is read, the file is closed."""
         connection = self.connect(reads=False)
         connection.channel.dataReceived(write_request(PATH))
         self.assertEqual(self.file.tell(), 0)
@@ -142,10 +142,10 @@ class WholeTests(StreamingTestCase):
 
 
 class MultipleRangeTests(StreamingTestCase):
-    """Tests for several ranges in one answer."""
+    """Tests for several ranges in one response."""
 
     def test_parts(self) -> None:
-        """Each range is a part that says where it belongs."""
+        """Each range is a part with its ``Content-Range``."""
         response = parse_response(self.ask("bytes=0-9,500000-699999,-5").received())
         self.assertEqual(response.code, 206)
         self.assertEqual(
@@ -159,7 +159,7 @@ class MultipleRangeTests(StreamingTestCase):
         self.assertTrue(self.file.closed)
 
     def test_piece_ends_in_head(self) -> None:
-        """A part's head that fills a piece to the brim does not let the rest be read at once."""
+        """If the head of a part fills a piece exactly, the file is still read in pieces."""
         for first in range(SMALL - 400, SMALL + 1, 7):
             self.use(OpenFile(BLOB))
             response = parse_response(self.ask(f"bytes=0-{first},70000-80000").received())
@@ -178,7 +178,7 @@ class MultipleRangeTests(StreamingTestCase):
         self.assertTrue(self.file.closed)
 
     def test_slow_client(self) -> None:
-        """A client that does not read holds back the parts too."""
+        """If a client does not read, the next parts are not read."""
         connection = self.ask("bytes=0-399999,500000-899999", reads=False)
         self.assertLess(self.file.tell(), 3 * SMALL)
         connection.leave()
@@ -186,10 +186,10 @@ class MultipleRangeTests(StreamingTestCase):
 
 
 class PipelineTests(StreamingTestCase):
-    """Tests for clients that ask again before they have read the answer."""
+    """Tests for pipelined requests."""
 
     def send_two(self) -> Connection:
-        """Ask twice, and do not read; the store has a file for each."""
+        """Send two requests without reading; the store has a file for each."""
         self.second = OpenFile(BLOB)
         self.site = self.make_site(OneContentStore(self.file, len(BLOB), self.second))
         connection = self.connect(reads=False)
@@ -197,7 +197,7 @@ class PipelineTests(StreamingTestCase):
         return connection
 
     def test_both_arrive(self) -> None:
-        """Both answers arrive, one behind the other, however they are taken."""
+        """Both responses arrive in order, however the client reads."""
         for size in (1000, 65536, 70000, 1 << 20):
             self.use(OpenFile(BLOB))
             connection = self.send_two()
@@ -211,7 +211,7 @@ class PipelineTests(StreamingTestCase):
             self.assertEqual((second.code, second.body), (200, BLOB))
 
     def test_second_waits(self) -> None:
-        """The second answer is not read from the disk before there is room for it."""
+        """The second file is not read before the connection has room for it."""
         connection = self.send_two()
         while not self.file.closed:
             connection.transport.take(1 << 17)

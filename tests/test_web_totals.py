@@ -61,7 +61,7 @@ class TotalsTests(WebTestCase):
         return TotalsCounter(self.store, disk, self.clock, lambda: 86400.0)
 
     def fetch(self, timeout: float = 1.0) -> RegistryTotals | None:
-        """Run the counter as far as it needs no time, and fetch its result."""
+        """Advance the counter until it waits for time to pass, and fetch its result."""
         fetched = Deferred.fromCoroutine(self.counter.fetch(timeout))
         for _ in range(100):
             self.clock.advance(0)

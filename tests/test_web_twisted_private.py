@@ -39,7 +39,7 @@ class Transport(StringTransport):
 
 
 class Channel(TwistedChannel):
-    """A channel that notes what it refuses."""
+    """A channel that counts refusals."""
 
     refused = 0
 
@@ -143,7 +143,7 @@ class TwistedChannelTests(SynchronousTestCase):
         self.assertEqual(self.channel.refused, 1)
 
     def test_to_be_overridden(self) -> None:
-        """The base class does not know how to refuse."""
+        """The base class does not implement ``refuse_malformed``."""
         self.assertRaises(NotImplementedError, TwistedChannel().refuse_malformed)
 
     def test_channel_is_bare(self) -> None:

@@ -36,7 +36,7 @@ SETTINGS = Settings(
 
 
 class StartedProcess:
-    """A process that was started, and ends when the test says so."""
+    """A fake process, whose end the test controls."""
 
     def __init__(self, protocol: ProcessProtocol, arguments: list[str], descriptors: Any) -> None:
         self.protocol = protocol
@@ -47,18 +47,18 @@ class StartedProcess:
         protocol.makeConnection(self)
 
     def signalProcess(self, signal: str) -> None:
-        """Note a signal."""
+        """Record a signal."""
         if self.is_gone:
             raise ProcessExitedAlready
         self.signals.append(signal)
 
     def end(self, reason: Exception) -> None:
-        """End."""
+        """End the process."""
         self.protocol.processEnded(Failure(reason))
 
 
 class ProcessReactor(Clock):
-    """Starts no processes, but knows which."""
+    """A reactor that records which processes it should start."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class ProcessReactor(Clock):
     def spawnProcess(
         self, protocol: ProcessProtocol, _executable: str, arguments: list[str], **more: Any
     ) -> StartedProcess:
-        """Note what is to be started."""
+        """Record a process."""
         process = StartedProcess(protocol, arguments, more["childFDs"])
         self.started.append(process)
         return process
@@ -92,7 +92,7 @@ class WorkersTests(SynchronousTestCase):
             self.assertEqual(process.descriptors, {0: "w", 1: 7, 2: 2, 5: 5})
 
     def test_replace(self) -> None:
-        """One that ends is replaced a moment later, and the log says so."""
+        """A worker that ends is replaced after a second, and the log says so."""
         with capturedLogs() as events:
             self.reactor.started[0].end(ProcessTerminated(signal=9))
         self.assertIn("signal 9", events[0]["reason"])
@@ -101,7 +101,7 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual(len(self.reactor.started), 3)
 
     def test_renew(self) -> None:
-        """Others come in their place, and write to the log that is there by now."""
+        """``renew`` replaces the workers, and the new ones write to the current log file."""
         self.log = 9
         self.workers.renew()
         with capturedLogs() as events:
@@ -131,7 +131,7 @@ class SharingReactorTests(SynchronousTestCase):
     """Tests for ``ReusePortReactor``."""
 
     def test_shared(self) -> None:
-        """A port can be listened on twice, and everything else is the reactor's own."""
+        """A port can be opened twice; all other attributes are the reactor's own."""
         sharing = ReusePortReactor(reactor)
         self.assertEqual(sharing.seconds, reactor.seconds)
         first: Any = sharing.listenTCP(0, Factory(), interface="127.0.0.1")

@@ -1,4 +1,4 @@
-"""A pretended TCP connection that behaves as a real one: it fills up, drains, and ends."""
+"""A fake TCP connection that behaves like a real one: its buffer fills and drains."""
 
 import socket
 from collections.abc import Callable, Iterable
@@ -26,7 +26,7 @@ SERVER = IPv4Address("TCP", "192.0.2.2", 9080)
 
 @implementer(ITCPTransport, IPushProducer)
 class SocketTransport:
-    """The registry's end of a connection, as ``twisted.internet.tcp.Connection`` has it.
+    """The registry's end of a connection, with the interface of ``tcp.Connection``.
 
     What is written waits in a buffer until the client takes it. A producer is paused when
     more than ``BUFFER_SIZE`` bytes wait, and resumed once none do.
@@ -48,7 +48,7 @@ class SocketTransport:
         self._is_producer_paused = False
 
     def write(self, data: bytes) -> None:
-        """Let bytes wait for the client."""
+        """Append bytes to the buffer."""
         if not self.connected:
             return
         self.waiting += data
@@ -57,11 +57,11 @@ class SocketTransport:
             self._producer.pauseProducing()
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
-        """Let bytes wait for the client."""
+        """Append bytes to the buffer."""
         self.write(b"".join(data))
 
     def take(self, size: int) -> bytes:
-        """Take some of what waits, as the client."""
+        """Remove bytes from the buffer, as the client does when it reads."""
         taken = bytes(self.waiting[:size])
         del self.waiting[:size]
         if self.waiting or not self.connected:
@@ -74,7 +74,7 @@ class SocketTransport:
         return taken
 
     def lose(self, reason: Exception) -> None:
-        """End the connection for good."""
+        """Close the connection."""
         if not self.connected:
             return
         self.connected = self.is_reading = False
@@ -85,20 +85,20 @@ class SocketTransport:
         self.protocol.connectionLost(Failure(reason))
 
     def loseConnection(self) -> None:
-        """Read no more, and end once all is sent."""
+        """Stop reading, and close when the buffer is empty."""
         if self.connected and not self.disconnecting:
             self.disconnecting = True
             self.is_reading = False
 
     def abortConnection(self) -> None:
-        """End soon, whatever waits."""
+        """Close soon, and drop the buffer."""
         if self.connected and not self.is_aborted:
             self.is_aborted = self.disconnecting = True
             self.waiting.clear()
             self._clock.callLater(0, self.lose, ConnectionAborted())
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: FBT001
-        """Feed from a producer, which must be one that pushes."""
+        """Register a producer, which must be a push producer."""
         if self._producer is not None or not streaming:
             raise RuntimeError("cannot feed from this producer")
         if self.connected:
@@ -107,52 +107,52 @@ class SocketTransport:
             producer.stopProducing()
 
     def unregisterProducer(self) -> None:
-        """Feed from the producer no longer."""
+        """Remove the producer."""
         self._producer = None
 
     def pauseProducing(self) -> None:
-        """Read no more for a while."""
+        """Stop reading."""
         self.is_reading = False
 
     def resumeProducing(self) -> None:
-        """Read on."""
+        """Resume reading."""
         if self.connected and not self.disconnecting:
             self.is_reading = True
 
     def stopProducing(self) -> None:
-        """End."""
+        """Close."""
         self.loseConnection()
 
     def getPeer(self) -> Address:
-        """Name the client."""
+        """Return the client's address."""
         return self.peer
 
     def getHost(self) -> Address:
-        """Name the registry."""
+        """Return the registry's address."""
         return SERVER
 
     def setTcpKeepAlive(self, enabled: bool) -> None:  # noqa: FBT001
-        """Find out whether the client is alive."""
+        """Set whether keepalive is on."""
         self.keeps_alive = bool(enabled)
 
     def getTcpKeepAlive(self) -> bool:
-        """Tell whether that is so."""
+        """Return whether keepalive is on."""
         return self.keeps_alive
 
     def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: FBT001
-        """Send without delay, as is always so here."""
+        """Do nothing: nothing is delayed here."""
 
     def getTcpNoDelay(self) -> bool:
-        """Tell that it is so."""
+        """Return True: nothing is delayed here."""
         return True
 
     def loseWriteConnection(self) -> None:
-        """Not pretended."""
+        """Not implemented."""
         raise NotImplementedError
 
 
 class FakeSocket:
-    """The socket of a ``KernelTransport``: what is sent to it waits for the client."""
+    """The socket of a ``KernelTransport``: it keeps what is sent until the client reads it."""
 
     family = socket.AF_INET
 
@@ -162,11 +162,11 @@ class FakeSocket:
         self.options: list[tuple[int, int]] = []
 
     def setsockopt(self, _level: int, option: int, value: int) -> None:
-        """Note an option that is set."""
+        """Record an option that is set."""
         self.options.append((option, value))
 
     def send(self, content: bytes) -> int:
-        """Take as much as there is room for."""
+        """Accept as many bytes as fit."""
         if self.room == 0:
             raise BlockingIOError
         accepted = content[: self.room]
@@ -176,18 +176,18 @@ class FakeSocket:
 
 @implementer(IReactorFDSet)
 class FakePoller:
-    """A reactor that knows who waits for a descriptor to become writable."""
+    """A reactor that records which writers wait for a descriptor to become writable."""
 
     def __init__(self) -> None:
         self.writers: list[IWriteDescriptor] = []
 
     def addWriter(self, writer: IWriteDescriptor) -> None:
-        """Note a writer."""
+        """Add a writer."""
         if writer not in self.writers:
             self.writers.append(writer)
 
     def removeWriter(self, writer: IWriteDescriptor) -> None:
-        """Forget a writer."""
+        """Remove a writer."""
         if writer in self.writers:
             self.writers.remove(writer)
 
@@ -196,20 +196,20 @@ class FakePoller:
         function(*args)
 
     def addReader(self, _reader: object) -> None:
-        """Not pretended."""
+        """Not implemented."""
         raise NotImplementedError
 
     removeReader = addReader
 
     def removeAll(self) -> list[Any]:
-        """Not pretended."""
+        """Not implemented."""
         raise NotImplementedError
 
     getReaders = getWriters = removeAll
 
 
 class KernelTransport(SocketTransport, Connection):  # type: ignore[misc]  # as a test double
-    """A pretended TCP connection whose descriptor is a file, into which ``sendfile`` sends.
+    """A fake TCP connection whose descriptor is a file, to which ``sendfile`` can send.
 
     Args:
         protocol: The registry's channel.

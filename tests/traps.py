@@ -1,4 +1,4 @@
-"""Requests and a tree that are wrong in every way that the tests know.
+"""Invalid requests and an invalid tree, of all kinds that the tests know.
 
 The property tests combine them at random; the soak tests repeat each of them many times.
 """
@@ -38,7 +38,7 @@ PIECES = (
 
 
 def add_traps(tree: TreeBuilder) -> frozenset[str]:
-    """Fill a tree with images, and with all that must never be served.
+    """Fill a tree with images, and with content that must never be served.
 
     Beside its root, a directory ``outside`` is made, to which links lead.
 

@@ -1,4 +1,4 @@
-"""Makes registry trees for tests, in the shapes in which they are found in the field."""
+"""Builds registry trees for tests, in the layouts that are in use."""
 
 import json
 import os
@@ -9,14 +9,14 @@ from minreg.oci.names import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Dig
 
 
 class TreeBuilder:
-    """Fills a directory the way the script does: shared blobs, a link for each level."""
+    """Fills a directory as K3s' air-gap script does: shared blobs, a link for each level."""
 
     def __init__(self, root: str) -> None:
         self.root = root
         os.makedirs(os.path.join(root, "blobs"))
 
     def path(self, *names: str) -> str:
-        """Name a place in the tree."""
+        """Return the path of something in the tree."""
         return os.path.join(self.root, *names)
 
     def add_repository(self, name: str) -> None:
@@ -29,7 +29,7 @@ class TreeBuilder:
                 os.symlink("../blobs", os.path.join(place, "blobs"))
 
     def add_blob(self, content: bytes) -> Digest:
-        """Put a blob where all repositories find it."""
+        """Write a blob to the directory that all repositories share."""
         digest = Digest.of(content)
         self.write(content, "blobs", str(digest))
         return digest
@@ -37,7 +37,7 @@ class TreeBuilder:
     def add_manifest(
         self, repository: str, document: Mapping[str, Any], tag: str | None = None
     ) -> Digest:
-        """Put a manifest or an index into a repository, and link a tag to it."""
+        """Write a manifest or an index to a repository, and link a tag to it."""
         self.add_repository(repository)
         content = json.dumps(document).encode()
         digest = Digest.of(content)
@@ -49,7 +49,7 @@ class TreeBuilder:
     def add_image(
         self, repository: str, tag: str | None = None, layer: bytes = b"layer"
     ) -> Digest:
-        """Put a whole image with one layer into a repository."""
+        """Write an image with one layer to a repository."""
         return self.add_manifest(repository, self.image(layer), tag)
 
     def add_tag(self, repository: str, tag: str, digest: Digest) -> None:
@@ -57,7 +57,7 @@ class TreeBuilder:
         os.symlink(str(digest), self.path(repository, "manifests", tag))
 
     def image(self, layer: bytes = b"layer", **more: object) -> dict[str, Any]:
-        """Make the manifest of an image whose blobs are in the tree."""
+        """Return the manifest of an image, and write its blobs."""
         config = b'{"architecture": "amd64", "os": "linux"}'
         return {
             "schemaVersion": 2,
@@ -68,7 +68,7 @@ class TreeBuilder:
         }
 
     def link_out(self, repository: str) -> str:
-        """Make a repository whose manifests are a link out of the root; return its target."""
+        """Create a repository whose ``manifests`` links out of the root; return the target."""
         target = os.path.join(os.path.dirname(self.root), "outside")
         os.makedirs(target, exist_ok=True)
         os.makedirs(self.path(repository))
@@ -85,10 +85,10 @@ class TreeBuilder:
 
 
 def descriptor(media_type: str, digest: Digest, size: int, **more: object) -> dict[str, Any]:
-    """Make a descriptor."""
+    """Return a descriptor."""
     return {"mediaType": media_type, "digest": str(digest), "size": size, **more}
 
 
 def index(children: Sequence[Mapping[str, Any]], **more: object) -> dict[str, Any]:
-    """Make an index."""
+    """Return an index."""
     return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list(children), **more}
