@@ -68,9 +68,9 @@ class OneContentRepository:
     """A repository in which every tag and digest names the same content.
 
     Args:
-        file: What to hand out as a blob or manifest.
+        file: The first content, as a blob or manifest.
         size: Its size in bytes.
-        more: What to hand out after that.
+        more: The contents after that.
     """
 
     name = "a"

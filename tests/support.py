@@ -67,9 +67,9 @@ class Connection:
     """A fake connection to a site, which exchanges raw bytes.
 
     Args:
-        site: Whose connection it is.
+        site: The site.
         clock: The site's clock.
-        reads: Whether the client takes what it is sent.
+        reads: Whether the client accepts data.
     """
 
     def __init__(self, site: RegistrySite, clock: Clock, *, reads: bool = True) -> None:

@@ -28,8 +28,8 @@ SERVER = IPv4Address("TCP", "192.0.2.2", 9080)
 class SocketTransport:
     """The registry's end of a connection, with the interface of ``tcp.Connection``.
 
-    What is written waits in a buffer until the client takes it. A producer is paused when
-    more than ``BUFFER_SIZE`` bytes wait, and resumed once none do.
+    Bytes are buffered until the client reads them. A producer is paused when the buffer has
+    more than ``BUFFER_SIZE`` bytes, and resumed when it is empty.
     """
 
     BUFFER_SIZE = 65536

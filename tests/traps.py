@@ -40,7 +40,7 @@ PIECES = (
 def add_traps(tree: TreeBuilder) -> frozenset[str]:
     """Fill a tree with images, and with content that must never be served.
 
-    Beside its root, a directory ``outside`` is made, to which links lead.
+    Links lead to a directory ``outside``, which is created beside the root.
 
     Returns:
         The digests of the images' manifests.

@@ -1,1 +1,1 @@
-"""Every request that the tests know, many times over, and what the daemon's process needs then."""
+"""The soak test: repeats every kind of request many times, and measures the daemon's process."""

@@ -1,4 +1,4 @@
-"""``twistd`` that tells on SIGUSR1 what waits in its reactor, and how many objects there are.
+"""``twistd`` that reports on SIGUSR1 its delayed calls and its number of objects.
 
 It writes JSON to the file that MINREG_TEST_INSPECTION names: ``delayed_calls``, what each of
 them will call, and ``objects``, counted after a garbage collection.
@@ -17,7 +17,7 @@ _PATH = os.environ["MINREG_TEST_INSPECTION"]
 
 
 def write_inspection() -> None:
-    """Write the file; it appears at once with all of its content."""
+    """Write the file atomically."""
     gc.collect()
     # Not gc.get_objects(): a tuple that another thread is just filling can then not be resized,
     # and building it fails (SystemError).
@@ -31,7 +31,7 @@ def write_inspection() -> None:
 
 
 def obey(_number: int, _frame: FrameType | None) -> None:
-    """Have the reactor write it when it comes to that."""
+    """Write the file in the next iteration of the reactor."""
     reactor.callFromThread(write_inspection)  # type: ignore[attr-defined]  # of IReactorThreads
 
 

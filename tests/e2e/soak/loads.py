@@ -1,4 +1,4 @@
-"""All that a client may do to the daemon, each with a name: the lines of the soak's table."""
+"""The loads of the soak test: everything that a client may do, each with a name."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,10 +34,10 @@ FILLS_CACHES = 2_000
 
 
 class Runner(Protocol):
-    """What repeats requests, connections or departures."""
+    """Repeats requests, connections or disconnections."""
 
     def run(self, port: int, count: int, start: int) -> int:
-        """Do it ``count`` times, the first time with the number ``start``.
+        """Do it ``count`` times, with numbers from ``start`` on.
 
         Returns:
             How often the answer was 503.
@@ -46,7 +46,7 @@ class Runner(Protocol):
 
 @attrs.frozen
 class Load:
-    """Something that clients do, again and again.
+    """A load: something that clients do repeatedly.
 
     ``warm_up`` is how often it is done before memory is measured.
     """
@@ -59,19 +59,19 @@ class Load:
 def write(
     target: str, method: str = "GET", fields: Mapping[str, str] = NO_FIELDS, body: bytes = b""
 ) -> bytes:
-    """Write a request."""
+    """Return the bytes of a request."""
     lines = [f"{method} {target} HTTP/1.1", "Host: registry"]
     lines += [f"{name}: {value}" for name, value in fields.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
 def always(content: bytes) -> Make:
-    """Make the same bytes each time."""
+    """Return a function that returns the same bytes for each number."""
     return lambda _number: content
 
 
 def in_turn(*contents: bytes) -> Make:
-    """Make one after the other, over and over."""
+    """Return a function that returns one of some bytes after the other."""
     return lambda number: contents[number % len(contents)]
 
 
@@ -82,12 +82,12 @@ def ask(
     fields: Mapping[str, str] = NO_FIELDS,
     method: str = "GET",
 ) -> Load:
-    """Ask for the same again and again."""
+    """Repeat one request."""
     return Load(f"{method} {name}", Requests(always(write(target, method, fields)), statuses))
 
 
 def ask_both(name: str, target: str, statuses: frozenset[int] = OK) -> Iterator[Load]:
-    """Ask with GET, and with HEAD."""
+    """Repeat a GET and a HEAD request."""
     for method in READING:
         yield ask(name, target, statuses, method=method)
 
@@ -98,13 +98,13 @@ def ask_in_turn(
     statuses: frozenset[int] = OK,
     fields: Mapping[str, str] = NO_FIELDS,
 ) -> Load:
-    """Ask for one after the other, with GET and with HEAD."""
+    """Send some requests one after the other, with GET and HEAD."""
     requests = [write(target, method, fields) for target in targets for method in READING]
     return Load(f"GET, HEAD {name}", Requests(in_turn(*requests), statuses))
 
 
 def registry_loads(digests: Digests) -> Iterator[Load]:
-    """Do what clients of a registry do."""
+    """Return the loads of clients of a registry."""
     base = f"/v2/{PUBLISHED}"
     manifest = f"{base}/manifests"
     yield from ask_both("/v2/", "/v2/")
@@ -136,7 +136,7 @@ def registry_loads(digests: Digests) -> Iterator[Load]:
 
 
 def blob_loads(blobs: str, digests: Digests) -> Iterator[Load]:
-    """Ask for blobs: small, by sendfile, in part."""
+    """Return the loads for blobs: small ones, with ``sendfile``, and ranges."""
     small, middle = f"{blobs}/{digests.config}", f"{blobs}/{digests.middle}"
     yield from ask_both("blob of 40 bytes", small)
     yield from ask_both("blob of 200 kB", middle)
@@ -156,7 +156,7 @@ def blob_loads(blobs: str, digests: Digests) -> Iterator[Load]:
 
 
 def pull(base: str, digests: Digests) -> Make:
-    """Make the requests of a client that pulls an image, one after the other."""
+    """Return the requests of a client that pulls an image."""
     steps = [
         write(f"{base}/{place}", fields={"User-Agent": "containerd/2.0", "Accept": "*/*"})
         for place in (
@@ -170,7 +170,7 @@ def pull(base: str, digests: Digests) -> Make:
 
 
 def refusal_loads() -> Iterator[Load]:
-    """Ask for what is not there, must not be served, or is not done, on living connections."""
+    """Return the loads of requests that are refused, on open connections."""
     base = f"/v2/{PUBLISHED}"
     for words, target in {
         "unknown tag": f"{base}/manifests/unknown",
@@ -208,7 +208,7 @@ def refusal_loads() -> Iterator[Load]:
 
 
 def method_loads(base: str) -> Iterator[Load]:
-    """Ask by methods that a registry that only reads does not know, with and without a body."""
+    """Return the loads of methods that a read-only registry refuses, with and without a body."""
     fields = {"Content-Length": "5"}
     for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW", "get"):
         yield ask("manifest", f"{base}/manifests/1", NOT_ALLOWED, method=method)
@@ -223,7 +223,7 @@ def method_loads(base: str) -> Iterator[Load]:
 
 
 def traps() -> Requests:
-    """Ask for every name, endpoint and reference by every method, one after the other."""
+    """Return the requests for every name, endpoint and reference with every method."""
     places = (
         f"/v2/{name}/{endpoint}/{reference}"
         for name, endpoint, reference in product(NAMES, ENDPOINTS, REFERENCES)
@@ -234,7 +234,7 @@ def traps() -> Requests:
 
 
 def raw_loads() -> Iterator[Load]:
-    """Send what is refused with the connection."""
+    """Return the loads that are refused and whose connections are closed."""
     for words, content, statuses in (*heads(), *bodies()):
         ends = words.startswith("a request that ends")
         yield Load(words, Refusals(always(content), frozenset(statuses), ends))
@@ -243,7 +243,7 @@ def raw_loads() -> Iterator[Load]:
 
 
 def heads() -> Iterator[tuple[str, bytes, set[int]]]:
-    """Make requests whose first line or header is wrong or unusual, with the right statuses."""
+    """Return requests whose first line or header is invalid or unusual, with their statuses."""
     long = "x" * 17_000
     yield from (
         ("garbage", b"\x00\xff garbage\r\n\r\n", {400}),
@@ -264,7 +264,7 @@ def heads() -> Iterator[tuple[str, bytes, set[int]]]:
 
 
 def bodies() -> Iterator[tuple[str, bytes, set[int]]]:
-    """Make requests whose body is wrong, with the right statuses."""
+    """Return requests whose body is invalid, with their statuses."""
     yield from (
         ("a body that is too long", write("/v2/", "PUT", {"Content-Length": "1000000"}), {413}),
         (
@@ -291,18 +291,18 @@ def bodies() -> Iterator[tuple[str, bytes, set[int]]]:
 
 
 def random_pieces(number: int) -> bytes:
-    """Put pieces of requests together, the same ones for the same number."""
+    """Combine pieces of requests at random, the same ones for the same number."""
     chance = random.Random(number)  # noqa: S311 - a test is to be repeated
     return b"".join(chance.choices(PIECES, k=chance.randrange(1, 8)))
 
 
 def random_bytes(number: int) -> bytes:
-    """Make bytes, the same ones for the same number."""
+    """Return random bytes, the same ones for the same number."""
     return random.Random(number).randbytes(40) + b"\r\n\r\n"  # noqa: S311 - a test is to be repeated
 
 
 def departure_loads(digests: Digests) -> Iterator[Load]:
-    """Leave in every state of a connection."""
+    """Return the loads of clients that disconnect in every state of a connection."""
     blobs = f"/v2/{PUBLISHED}/blobs"
     large = write(f"{blobs}/{digests.large}")
     part = write(f"{blobs}/{digests.large}", fields={"Range": f"bytes=5-{LARGE_SIZE - 5}"})
@@ -330,7 +330,7 @@ def departure_loads(digests: Digests) -> Iterator[Load]:
 
 
 def status_loads() -> Iterator[Load]:
-    """Look after the daemon, as probes and operators do, and not as a browser."""
+    """Return the loads of probes and operators."""
     for target, statuses in {
         "/livez": OK,
         "/livez?verbose": OK,
@@ -357,7 +357,7 @@ def status_loads() -> Iterator[Load]:
 
 
 def preflight_loads() -> Iterator[Load]:
-    """Ask what a release of K3s would miss."""
+    """Return the requests of preflights for a release of K3s."""
     asked = "/minreg/preflight"
     release = f"{asked}?k3s={quote(RELEASE)}"
     complete = f"{release}&platform=linux/amd64"
@@ -370,7 +370,7 @@ def preflight_loads() -> Iterator[Load]:
 
 
 def page_loads(digests: Digests) -> Iterator[Load]:
-    """Look at the pages, as a browser does."""
+    """Return the loads of browsers."""
     images = f"/minreg/images/{PUBLISHED}"
     for words, target, statuses in (
         ("search", "/?q=pause", OK),
@@ -390,7 +390,7 @@ def page_loads(digests: Digests) -> Iterator[Load]:
 
 
 def ever_new_loads() -> Iterator[Load]:
-    """Ask for something else each time, so that all caches are filled to their bounds."""
+    """Return the loads of different requests, which fill all caches."""
     base = f"/v2/{PUBLISHED}"
     for words, make, statuses in (
         (
@@ -426,7 +426,7 @@ def ever_new_loads() -> Iterator[Load]:
 
 
 def all_loads(digests: Digests) -> Mapping[str, Sequence[Load]]:
-    """Return all loads, in groups, each of which has a daemon of its own in the test."""
+    """Return all loads, in groups that have a daemon each."""
     return {
         "registry": list(registry_loads(digests)),
         "refusals": list(refusal_loads()),

@@ -1,4 +1,4 @@
-"""Repeats a load, and tells what the daemon's process needs more afterwards."""
+"""Repeats a load, and measures how much the daemon's process has grown."""
 
 import os
 import time
@@ -22,9 +22,9 @@ _PATIENCE = 20.0
 
 @attrs.frozen
 class Result:
-    """What a load came to: ``growth`` in bytes of memory, for all of its requests.
+    """The result of a load: ``growth`` in bytes of memory, for all of its requests.
 
-    ``busy`` is how many of them were answered by 503.
+    ``busy`` is the number of requests that were answered by 503.
     """
 
     name: str
@@ -42,13 +42,13 @@ class Result:
 
     @property
     def is_right(self) -> bool:
-        """Whether memory stays, and files and delayed calls are as many as before."""
+        """Whether memory, open files and delayed calls have not grown."""
         is_flat = self.growth < max(LIMIT * self.count, LEAST_GROWTH)
         is_answered = self.busy <= self.count * _MOST_BUSY
         return is_flat and is_answered and not self.files and not self.delayed_calls
 
     def row(self) -> str:
-        """Write a line of the table."""
+        """Return a line of the table."""
         return (
             f"{self.name:45} {self.count:8,} {self.per_request:10.1f} "
             f"{self.files:+6} {self.delayed_calls:+8} {self.busy:5} {self.seconds:7.1f}"
@@ -62,10 +62,10 @@ HEADING = (
 
 
 def measure(daemon: InspectedDaemon, load: Load, count: int, first: int = 0) -> Result:
-    """Repeat a load, and compare.
+    """Repeat a load, and compare the process before and after.
 
-    Its requests are numbered from ``first``. What grows at first and then no longer is no leak:
-    a load whose memory grows is repeated, and the smallest growth counts.
+    Its requests are numbered from ``first``. A load whose memory grows is repeated, and the
+    smallest growth counts: growth that ends is not a leak.
     """
     before = daemon.inspect()
     load.runner.run(daemon.port, load.warm_up, first)
@@ -96,9 +96,9 @@ def measure(daemon: InspectedDaemon, load: Load, count: int, first: int = 0) -> 
 
 
 def settle(daemon: InspectedDaemon, before: Inspection) -> Inspection:
-    """Return what a process holds, once it holds as many files and delayed calls as before.
+    """Return the state of a process, once it has as many files and delayed calls as before.
 
-    If it never does, return what it holds when nothing has changed for some seconds.
+    If it never does, the state is returned after some seconds without a change.
     """
     aim = before.files, len(before.delayed_calls)
     last = aim
@@ -114,7 +114,7 @@ def settle(daemon: InspectedDaemon, before: Inspection) -> Inspection:
 
 
 def write_report(heading: str, results: Iterable[Result]) -> str:
-    """Write a table; it is added to the file that MINREG_SOAK_REPORT names, if it does."""
+    """Write a table; it is also appended to the file in MINREG_SOAK_REPORT, if that is set."""
     lines = [heading, HEADING, *(result.row() for result in results)]
     table = "\n".join(lines) + "\n"
     if path := os.environ.get("MINREG_SOAK_REPORT"):

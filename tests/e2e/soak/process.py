@@ -1,4 +1,4 @@
-"""The daemon's process: its memory, its open files, and what waits in its reactor."""
+"""The daemon's process: its memory, its open files, and its delayed calls."""
 
 import json
 import os
@@ -20,7 +20,7 @@ _READY = b"GET /v2/ HTTP/1.1\r\nHost: %s\r\n\r\n" % HOST.encode("ascii")
 
 @attrs.frozen
 class Inspection:
-    """What a process holds.
+    """The resources of a process.
 
     ``memory`` is in bytes: pages that are its own, and not shared with another process or
     with a file, resident or swapped (proc_pid_smaps(5)). ``resident`` counts shared pages
@@ -39,8 +39,8 @@ class InspectedDaemon:
 
     Args:
         root: The registry tree that it serves.
-        directory: Where its log lies.
-        command: What it is started with, as in ``nice``.
+        directory: The directory of its log.
+        command: A command to start it with, such as ``nice``.
     """
 
     def __init__(self, root: str, directory: str, *command: str) -> None:
@@ -62,7 +62,7 @@ class InspectedDaemon:
             )
 
     def wait_until_ready(self, seconds: float = 60) -> None:
-        """Wait until the daemon answers."""
+        """Wait until the daemon responds."""
         deadline = time.monotonic() + seconds
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -70,7 +70,7 @@ class InspectedDaemon:
             time.sleep(0.05)
 
     def inspect(self, seconds: float = 60) -> Inspection:
-        """Return what the process holds, after it has collected its garbage."""
+        """Return the resources of the process, after a garbage collection."""
         self._process.send_signal(signal.SIGUSR1)
         deadline = time.monotonic() + seconds
         while not os.path.exists(self._inspection):
@@ -90,14 +90,14 @@ class InspectedDaemon:
         )
 
     def take_log(self) -> bytes:
-        """Return what was logged since the last time, and empty the log."""
+        """Return what was logged since the last call, and empty the log."""
         with open(self._log, "rb") as log:
             content = log.read()
         os.truncate(self._log, 0)
         return content
 
     def check_log(self) -> bytes:
-        """Make sure that no traceback was logged since the last time, and empty the log.
+        """Check that no traceback was logged since the last call, and empty the log.
 
         Returns:
             What was logged.
@@ -109,7 +109,7 @@ class InspectedDaemon:
         return content
 
     def stop(self) -> int:
-        """End the daemon, and return its exit status."""
+        """Stop the daemon, and return its exit status."""
         self._process.terminate()
         return wait_for_exit(self._process, 40)
 

@@ -1,4 +1,4 @@
-"""The tree that is asked for: images, a release of K3s, large blobs, and traps."""
+"""The tree of the soak test: images, a release of K3s, large blobs, and invalid content."""
 
 import os
 
@@ -26,7 +26,7 @@ PUBLISHED = "a"
 
 @attrs.frozen
 class Digests:
-    """The digests of what the tree holds, in the repository ``PUBLISHED``."""
+    """The digests of the content of the repository ``PUBLISHED``."""
 
     manifest: str
     index: str
@@ -36,7 +36,7 @@ class Digests:
 
 
 def write_tree(root: str) -> Digests:
-    """Write the tree; a directory beside its root is what the traps lead to."""
+    """Write the tree, and a directory beside its root to which links lead."""
     tree = ReleaseTree(root)
     tree.add(f"rancher/{_IMAGE}")
     tree.write(f"docker.io/rancher/{_IMAGE}\n".encode("ascii"), "k3s", f"{RELEASE}.txt")

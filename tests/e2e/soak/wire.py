@@ -1,4 +1,4 @@
-"""A client that sends bytes, right or wrong, and reads answers as fast as it can."""
+"""A client that sends valid and invalid bytes, and reads responses as fast as it can."""
 
 import re
 import socket
@@ -24,18 +24,17 @@ Make = Callable[[int], bytes]
 
 
 class WrongAnswer(AssertionError):
-    """The daemon answered otherwise than it should, or not at all."""
+    """The daemon sent another response than expected, or none."""
 
 
 @attrs.frozen
 class Requests:
-    """Requests on connections that stay open: each alone, and several at once.
+    """Requests on open connections: each alone, and several at once.
 
-    An answer of 503 is right as well: on a machine that is too busy, a thread may take longer
-    than a request waits for it.
+    A 503 is valid too: on a busy machine, a thread may need longer than the timeout.
 
-    ``make`` makes each request; ``statuses`` are the right ones; ``is_pipelined`` tells that
-    some are sent several at once.
+    ``make`` returns each request; ``statuses`` are the valid ones; if ``is_pipelined``, several
+    requests are sent at once.
     """
 
     make: Make
@@ -89,11 +88,11 @@ class Requests:
 
 @attrs.frozen
 class Refusals:
-    """Bytes that the daemon answers by closing the connection.
+    """Bytes after which the daemon closes the connection.
 
-    ``make`` makes what each connection sends; ``statuses`` are the right ones, with 0 for a
-    connection that is closed without an answer; ``ends`` tells that the client, too, says
-    that it has no more to send.
+    ``make`` returns what each connection sends; ``statuses`` are the valid ones, with 0 for a
+    connection that is closed without a response; if ``ends``, the client closes its sending
+    direction too.
     """
 
     make: Make
@@ -117,17 +116,17 @@ class Refusals:
 
 @attrs.frozen
 class WriteBatcher:
-    """Clients that leave before they have their answer.
+    """Clients that disconnect before they have their response.
 
-    ``make`` makes what each of them sends; ``reads`` is how many bytes it reads before it
-    leaves: by closing its connection, or, every second one, by a reset.
+    ``make`` returns what each of them sends; ``reads`` is how many bytes it reads before it
+    disconnects: by closing its connection or, every second one, by a reset.
     """
 
     make: Make
     reads: int = 0
 
     def run(self, port: int, count: int, start: int) -> int:
-        """Open ``count`` connections, and leave each of them; return 0."""
+        """Open ``count`` connections, and disconnect each; return 0."""
         for number in range(start, start + count):
             if number % BATCH == 0:
                 wait_for_turn(port)
@@ -147,7 +146,7 @@ class WriteBatcher:
 
 
 class Reader:
-    """Reads answers from a connection, and drops their bodies.
+    """Reads responses from a connection, and drops their bodies.
 
     Args:
         client: The connection.
@@ -159,7 +158,7 @@ class Reader:
         self._dropped = bytearray(1 << 18)
 
     def read_status(self, *, is_head: bool = False) -> int:
-        """Read an answer, and return its status."""
+        """Read a response, and return its status."""
         while True:
             head = self._read_head()
             status = int(head[9:12])
@@ -199,9 +198,9 @@ def connect(port: int) -> socket.socket:
 
 
 def wait_for_turn(port: int) -> None:
-    """Wait until the daemon has come to what was sent before.
+    """Wait until the daemon has processed what was sent before.
 
-    Without that, clients that leave at once are faster than it is, and thousands of their
+    Otherwise clients that disconnect at once are faster than the daemon, and thousands of their
     connections are open at the same time.
     """
     with connect(port) as client:
@@ -210,7 +209,7 @@ def wait_for_turn(port: int) -> None:
 
 
 def send_as_far_as_taken(client: socket.socket, content: bytes) -> None:
-    """Send bytes to a daemon that may refuse them, and close, in their middle."""
+    """Send bytes to a daemon that may refuse them, and close, before all are sent."""
     try:
         client.sendall(content)
     except ConnectionError:
@@ -218,7 +217,7 @@ def send_as_far_as_taken(client: socket.socket, content: bytes) -> None:
 
 
 def end_sending(client: socket.socket) -> None:
-    """Say that nothing more will be sent, and go on reading."""
+    """Close the sending direction, and continue to read."""
     try:
         client.shutdown(socket.SHUT_WR)
     except OSError:
@@ -226,7 +225,7 @@ def end_sending(client: socket.socket) -> None:
 
 
 def read_to_end(client: socket.socket) -> int:
-    """Read until the daemon closes the connection; return the first status, or 0 if none came."""
+    """Read until the daemon closes the connection; return the first status, or 0 if none."""
     received = bytearray()
     try:
         while content := client.recv(1 << 16):
@@ -239,6 +238,6 @@ def read_to_end(client: socket.socket) -> int:
 
 
 def reset(client: socket.socket) -> None:
-    """Close a connection at once, with no time to wait for what comes late (socket(7))."""
+    """Close a connection at once with a reset (socket(7))."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     client.close()
