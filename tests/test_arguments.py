@@ -11,7 +11,7 @@ class PlatformTests(SynchronousTestCase):
     """Tests for platforms on the command line."""
 
     def test_good(self) -> None:
-        """What is a platform is taken as it is, known or not."""
+        """A platform is accepted unchanged, whether or not it is known."""
         for text in (
             "linux/amd64",
             "linux/arm/v7",
@@ -26,7 +26,7 @@ class PlatformTests(SynchronousTestCase):
         self.assertEqual(parse_platforms(["linux/amd64", "all"]), ())
 
     def test_near(self) -> None:
-        """What is like one is refused, and that one is suggested."""
+        """A similar text is refused, with the platform as a suggestion."""
         for text, near in (
             ("amd64", "linux/amd64"),
             ("x86_64", "linux/amd64"),
@@ -47,14 +47,14 @@ class PlatformTests(SynchronousTestCase):
             self.assertIn(f"did you mean {near}?", error.message)
 
     def test_neither(self) -> None:
-        """What is like none has no suggestion."""
+        """Other texts have no suggestion."""
         error = self.assertRaises(WrongUsage, parse_platforms, ["toaster"])
         self.assertEqual(
             error.message, "'toaster' is not a platform such as linux/amd64 or linux/arm/v7"
         )
 
     def test_of_nodes(self) -> None:
-        """A node's platform may be spelled as its kernel does; a mistake has a suggestion."""
+        """A node's platform may be spelled as by its kernel; a mistake has a suggestion."""
         check_platforms(["linux/x86_64", "all"])
         error = self.assertRaises(WrongUsage, check_platforms, ["amd64"])
         self.assertIn("did you mean linux/amd64?", error.message)

@@ -1,4 +1,4 @@
-"""What the guides tell to type goes together."""
+"""Tests for the commands in the guides."""
 
 import os
 
@@ -9,10 +9,10 @@ from tests.readme import TOP, read_command, read_guide
 
 
 class WheelsTests(SynchronousTestCase):
-    """Tests for how the program is carried to a node, which has no network to add anything."""
+    """Tests for copying minreg to a node that has no network."""
 
     def test_all_in_one(self) -> None:
-        """What is carried is whole: there is nothing to add by an extra."""
+        """The commands install all dependencies: minreg has no extras."""
         for directory, _, names in os.walk(os.path.join(TOP, "docs")):
             for name in names:
                 if name.endswith(".md"):
@@ -25,7 +25,7 @@ class OptionsTests(SynchronousTestCase):
     """Tests for the table of options in README."""
 
     def test_variables(self) -> None:
-        """Each option stands there, with its variable."""
+        """Each option is in the table, with its variable."""
         text = read_guide("README.md")
         for option in DAEMON_OPTIONS:
             self.assertIn(f"`--{option.name}", text)
@@ -39,10 +39,10 @@ class OptionsTests(SynchronousTestCase):
 
 
 class NodeStepsTests(SynchronousTestCase):
-    """Tests for how a node is set up, which has no network to add anything."""
+    """Tests for setting up a node that has no network."""
 
     def test_carried(self) -> None:
-        """Everything that is used on the node is collected, and named among what to carry."""
+        """Everything that is used on the node is collected before."""
         collected = read_command("carry")
         readme = read_guide("README.md")
         carry = readme.partition("**Carry**")[2].partition(" to a directory")[0]
@@ -53,7 +53,7 @@ class NodeStepsTests(SynchronousTestCase):
         self.assertIn("pip wheel --wheel-dir wheels .", collected)
 
     def test_same_in_both(self) -> None:
-        """docs/node.md has the steps of README, to the letter."""
+        """docs/node.md has the same steps as README."""
         guide = read_guide("docs/node.md")
         for name in ("node", "k3s"):
             self.assertTrue(f"```\n{read_command(name)}\n```" in guide, name)

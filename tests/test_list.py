@@ -16,7 +16,7 @@ class ListCommandTests(SynchronousTestCase):
     """Tests for ``minreg.commands.list``."""
 
     def setUp(self) -> None:
-        """Have a tree of two images that share a layer."""
+        """Create a tree of two images that share a layer."""
         self.tree = FilledTree(self.mktemp())
         amd64 = self.tree.add_image("a", "amd64", b"base", b"a")
         self.index = self.tree.add_index("a", amd64, ABSENT, tag="1")
@@ -29,7 +29,7 @@ class ListCommandTests(SynchronousTestCase):
         return result.stdout
 
     def test_table(self) -> None:
-        """Each tag is a line, under headings."""
+        """Each tag has a line, below the headings."""
         lines = [line.split() for line in self.run_list().splitlines()]
         self.assertEqual(lines[0], ["IMAGE", "DIGEST", "PLATFORMS", "ABSENT", "SIZE", "SHARED"])
         self.assertEqual([line[0] for line in lines[1:]], ["a:1", "b:1", "b:2"])
@@ -48,7 +48,7 @@ class ListCommandTests(SynchronousTestCase):
         )
 
     def test_json(self) -> None:
-        """The same as JSON, with whole digests and bytes."""
+        """The JSON has whole digests, and sizes in bytes."""
         first = json.loads(self.run_list("--json"))[0]
         self.assertEqual(
             first,
@@ -66,20 +66,20 @@ class ListCommandTests(SynchronousTestCase):
         self.assertIsInstance(first["size"], int)
 
     def test_lost_tag(self) -> None:
-        """A tag that leads nowhere is shown as that."""
+        """A tag that is a broken link is shown as missing."""
         os.unlink(self.tree.path("a", "manifests", self.index["digest"]))
         self.assertEqual(self.run_list().splitlines()[1].split()[:2], ["a:1", "missing"])
         self.assertIsNone(json.loads(self.run_list("--json"))[0]["digest"])
 
     def test_empty(self) -> None:
-        """A tree without an image has headings and no lines."""
+        """A tree without images has only the headings."""
         empty = self.mktemp()
         os.makedirs(os.path.join(empty, ".minreg"))
         result = CliRunner().invoke(cli, ["list", "-d", empty])
         self.assertEqual((result.exit_code, len(result.stdout.splitlines())), (0, 1))
 
     def test_no_tree(self) -> None:
-        """What is no tree is no empty tree."""
+        """A directory that is not a tree is an error."""
         empty = self.mktemp()
         os.mkdir(empty)
         result = CliRunner().invoke(cli, ["list", "-d", empty])
@@ -91,7 +91,7 @@ class TableTests(SynchronousTestCase):
     """Tests for a table on a narrow terminal."""
 
     def test_narrow(self) -> None:
-        """Columns are left out until the rest fits; in a pipe, none is."""
+        """Columns are left out until the table fits; in a pipe, none is."""
         headings = ("IMAGE", "DIGEST", "PLATFORMS", "ABSENT", "SIZE", "SHARED")
         row = ("rancher/pause:3.6", "sha256:0123456789ab", "linux/amd64", "-", "3.5 kB", "0 B")
         for width, left_out in (

@@ -15,11 +15,11 @@ class AfterFillingTests(SynchronousTestCase):
     """Tests for ``list_next_steps``."""
 
     def setUp(self) -> None:
-        """Have the command on the path."""
+        """Put the command on the path."""
         self.patch(sys, "argv", ["minreg"])
 
     def test_default(self) -> None:
-        """The directory that all commands use needs no option."""
+        """The default directory needs no option."""
         self.assertEqual(
             list_next_steps("./registry", is_verified=False),
             [
@@ -29,7 +29,7 @@ class AfterFillingTests(SynchronousTestCase):
         )
 
     def test_elsewhere(self) -> None:
-        """Another one is named, quoted; the archive has its last name, as README unpacks it."""
+        """Another directory is named and quoted; the archive has its last component."""
         pack = "tar -C '/srv/my tree' -czf registry-content.tar.gz registry"
         self.assertEqual(
             list_next_steps("/srv/my tree/registry", is_verified=False),
@@ -47,7 +47,7 @@ class AfterFillingTests(SynchronousTestCase):
         )
 
     def test_renamed(self) -> None:
-        """A tree of another name is packed under the name that the guides unpack; links stay."""
+        """A tree of another name is packed under the name in the guides; links are kept."""
         tree = os.path.abspath(self.mktemp())
         os.makedirs(f"{tree}/a/manifests")
         os.symlink("../../blobs", f"{tree}/a/blobs")
@@ -69,7 +69,7 @@ class AfterFillingTests(SynchronousTestCase):
             )
 
     def test_node(self) -> None:
-        """On a node the tree is served already: the doctor says whether all is well."""
+        """A tree on a node is served already: the next step is the doctor."""
         self.assertEqual(list_next_steps(f"{DEFAULT_ROOT}/", is_verified=True), ["minreg doctor"])
 
 
@@ -77,7 +77,7 @@ class OwnCommandTests(SynchronousTestCase):
     """Tests for ``own_command``."""
 
     def test_path(self) -> None:
-        """A command that the shell does not find by its name is named by its path."""
+        """A command that is not on the path is named by its path."""
         directory = os.path.abspath(self.mktemp())
         os.makedirs(directory)
         program = os.path.join(directory, "minreg")

@@ -15,14 +15,14 @@ class NodeCommandTests(SynchronousTestCase):
     """Tests for ``minreg node install`` and ``uninstall``."""
 
     def setUp(self) -> None:
-        """Make a directory that stands for a node."""
+        """Create a directory that stands for a node."""
         self.node = os.path.abspath(self.mktemp())
         environment = {name: value for name, value in os.environ.items() if name != "K3S_URL"}
         self.patch(os, "environ", environment)
         self.destination = f"--destdir={self.node}"
 
     def test_install(self) -> None:
-        """Everything is named, with what was done about it."""
+        """The output has each file, with what was done about it."""
         result = run("node", "install", self.destination, _PROGRAM, "--route")
         self.assertEqual(result.exit_code, 0, result.output)
         lines = result.output.splitlines()
@@ -41,13 +41,13 @@ class NodeCommandTests(SynchronousTestCase):
         )
 
     def test_route(self) -> None:
-        """In an image the route is made only with --route, as its node is not known."""
+        """In an image, the route is created only with --route, because its node is unknown."""
         self.assertNotIn(
             "wants/minreg-route", run("node", "install", self.destination, _PROGRAM).output
         )
 
     def test_left_to_do(self) -> None:
-        """What the operator has to do is shown, and the exit status is 1."""
+        """Steps that are left to the operator are printed, and the exit status is 1."""
         path = "/etc/rancher/k3s/registries.yaml"
         os.makedirs(f"{self.node}/etc/rancher/k3s")
         with open(self.node + path, "w", encoding="ascii") as file:
@@ -58,7 +58,7 @@ class NodeCommandTests(SynchronousTestCase):
         self.assertEqual(result.stderr, f"Error: not done: {path}: see above\n")
 
     def test_command_in_the_way(self) -> None:
-        """Another program that is called minreg is not replaced, and reported."""
+        """Another program called minreg is not replaced, and is reported."""
         path = "/usr/local/bin/minreg"
         os.makedirs(os.path.dirname(self.node + path))
         with open(self.node + path, "w", encoding="ascii") as file:
@@ -70,7 +70,7 @@ class NodeCommandTests(SynchronousTestCase):
         self.assertTrue(os.path.isfile(self.node + path))
 
     def test_another_program(self) -> None:
-        """The link follows a program that is named; one beside itself needs none."""
+        """The link points to the command beside --program; there is none at its own path."""
         link = f"{self.node}/usr/local/bin/minreg"
         run("node", "install", self.destination, _PROGRAM)
         result = run("node", "install", self.destination, "--program=/opt/minreg2/bin/twistd")
@@ -82,7 +82,7 @@ class NodeCommandTests(SynchronousTestCase):
         self.assertNotIn("/usr/local/bin/minreg", result.output)
 
     def test_agent(self) -> None:
-        """An agent gets only the settings that agents know, in later runs too."""
+        """An agent gets only the settings that agents accept, also in later runs."""
         path = f"{self.node}/etc/rancher/k3s/config.yaml.d/10-minreg.yaml"
         for options in (("--agent",), (), ("--server",), ()):
             run("node", "install", self.destination, _PROGRAM, *options)
@@ -94,7 +94,7 @@ class NodeCommandTests(SynchronousTestCase):
             self.assertEqual("system-default-registry:" not in text, is_agent, options)
 
     def test_agent_by_environment(self) -> None:
-        """With K3S_URL it is an agent, as for K3s' install script."""
+        """With K3S_URL, it is an agent, as for K3s' install script."""
         self.patch(os, "environ", {**os.environ, "K3S_URL": "https://192.0.2.1:6443"})
         run("node", "install", self.destination, _PROGRAM)
         path = f"{self.node}/etc/rancher/k3s/config.yaml.d/10-minreg.yaml"
@@ -102,7 +102,7 @@ class NodeCommandTests(SynchronousTestCase):
             self.assertNotIn("system-default-registry:", file.read())
 
     def test_start_in_an_image(self) -> None:
-        """In an image nothing can be started or stopped."""
+        """In an image, nothing can be started or stopped."""
         for command, option in (("install", "--start"), ("uninstall", "--stop")):
             result = run("node", command, self.destination, option)
             self.assertEqual(result.exit_code, 2)
@@ -131,7 +131,7 @@ class NodeCommandTests(SynchronousTestCase):
             self.assertIn("--root /srv/other --wait", file.read())
 
     def test_rke2(self) -> None:
-        """RKE2 has a registries.yaml of its own, where it is installed or its tree is served."""
+        """RKE2 gets its own registries.yaml if it is installed, or its tree is served."""
         k3s, rke2 = (f"/etc/rancher/{name}/registries.yaml" for name in ("k3s", "rke2"))
         root = "--root=/var/lib/rancher/rke2/server/registry"
         result = run("node", "install", self.destination, _PROGRAM, root)
@@ -148,7 +148,7 @@ class NodeCommandTests(SynchronousTestCase):
         self.assertIn("/etc/rancher/rke2/config.yaml.d/10-minreg.yaml: removed\n", result.output)
 
     def test_uninstall(self) -> None:
-        """What was installed is removed."""
+        """The installed files are removed."""
         run("node", "install", self.destination, _PROGRAM, "--route")
         result = run("node", "uninstall", self.destination)
         self.assertEqual(result.exit_code, 0)
@@ -156,14 +156,14 @@ class NodeCommandTests(SynchronousTestCase):
         self.assertEqual(run("node", "uninstall", self.destination).output, "")
 
     def test_wrong(self) -> None:
-        """A path that cannot be is wrong usage, in one line."""
+        """A path that cannot be used is invalid usage, in one line."""
         for option in ("--root=registry", "--root=/home/a/b", "--program=/tmp/twistd"):
             result = run("node", "install", self.destination, _PROGRAM, option)
             self.assertEqual(result.exit_code, 2)
             self.assertEqual(result.stderr.count("\n"), 1)
 
     def test_cannot_write(self) -> None:
-        """A file that cannot be written is reported in one line with the fix, after the others."""
+        """A file that cannot be written is reported after the other steps, with the fix."""
         path = f"{self.node}/etc/rancher/k3s/registries.yaml"
         os.makedirs(path)
         result = run("node", "install", self.destination, _PROGRAM)

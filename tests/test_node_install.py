@@ -23,14 +23,14 @@ _ALL = (_UNIT, _LINK, _REGISTRIES, _SETTINGS)
 
 
 class InstallationTestCase(SynchronousTestCase):
-    """A node's root, and ways to look at it."""
+    """A node's root, with methods that read and change it."""
 
     def setUp(self) -> None:
-        """Make the root."""
+        """Create the root."""
         self.node = os.path.abspath(self.mktemp())
 
     def make(self, text: str = "[Unit]\n", *, for_real: bool = True) -> Installation:
-        """Make an installation of one unit, one link, registries.yaml and K3s' settings."""
+        """Return an installation of a unit, a link, registries.yaml and K3s' settings."""
         return Installation(
             [ManagedFile(_UNIT, text)],
             [UnitLink(_LINK, _UNIT, ("/old/minreg.service",))],
@@ -44,7 +44,7 @@ class InstallationTestCase(SynchronousTestCase):
         return list(self.make(text).install())
 
     def actions(self, steps: list[Step]) -> list[str]:
-        """Return what was done about the unit, the link and the files of K3s."""
+        """Return the actions for the unit, the link and the files of K3s."""
         self.assertEqual([step.path for step in steps], list(_ALL))
         return [step.action for step in steps]
 
@@ -54,13 +54,13 @@ class InstallationTestCase(SynchronousTestCase):
             return file.read()
 
     def write(self, path: str, text: str) -> None:
-        """Write a file of the node, by hand."""
+        """Write a file of the node, as an operator does."""
         os.makedirs(os.path.dirname(self.node + path), exist_ok=True)
         with open(self.node + path, "w", encoding="utf-8") as file:
             file.write(text)
 
     def files(self) -> set[str]:
-        """List the files and links of the node, wherever the links lead on this machine."""
+        """Return the files and links of the node, without following links."""
         paths = [
             os.path.join(parent, name)
             for parent, directories, names in os.walk(self.node)
@@ -77,7 +77,7 @@ class InstallTests(InstallationTestCase):
     """Tests for ``Installation.install``."""
 
     def test_bare_node(self) -> None:
-        """On a bare node everything is written, readable for all, behind a line that says so."""
+        """On a bare node, all files are written, readable for all, below a line with a digest."""
         self.assertEqual(self.actions(self.install()), ["written", "linked", "written", "written"])
         first, _, text = self.read(_UNIT).partition("\n")
         self.assertTrue(first.startswith("# Installed by minreg node install"))
@@ -87,27 +87,27 @@ class InstallTests(InstallationTestCase):
         self.assertEqual(self.files(), set(_ALL))
 
     def test_closed_mask(self) -> None:
-        """It is so whatever files of this user are otherwise (umask(2))."""
+        """The modes do not depend on the umask (umask(2))."""
         self.addCleanup(os.umask, os.umask(0o077))
         self.install()
         self.assertEqual(os.stat(self.node + _UNIT).st_mode & 0o777, 0o644)
 
     def test_again(self) -> None:
-        """A second run finds all in place, and touches nothing."""
+        """A second run changes nothing."""
         self.install()
         before = os.stat(self.node + _UNIT).st_ino
         self.assertEqual(self.actions(self.install()), ["already up to date"] * 4)
         self.assertEqual(os.stat(self.node + _UNIT).st_ino, before)
 
     def test_upgrade(self) -> None:
-        """A file that an older minreg wrote is updated if it is unchanged."""
+        """A file of an older minreg is updated if it is unchanged."""
         self.install()
         steps = self.install("[Unit]\nAfter=a\n")
         self.assertEqual(steps[0].action, "updated")
         self.assertIn("After=a", self.read(_UNIT))
 
     def test_changed_by_hand(self) -> None:
-        """What somebody changed stays, and what minreg would have changed is shown."""
+        """A changed file is kept, and the difference is shown."""
         self.install()
         changed = self.read(_UNIT) + "After=mine\n"
         self.write(_UNIT, changed)
@@ -118,13 +118,13 @@ class InstallTests(InstallationTestCase):
         self.assertEqual(self.read(_UNIT), changed)
 
     def test_copied_by_hand(self) -> None:
-        """A file that says the same without our line is as good."""
+        """A file with the same text and without the digest is up to date."""
         self.write(_UNIT, "[Unit]\n")
         self.assertEqual(self.install()[0].action, "already up to date")
         self.assertEqual(self.read(_UNIT), "[Unit]\n")
 
     def test_dry_run(self) -> None:
-        """A dry run says the same, and does nothing."""
+        """A dry run reports the same, and changes nothing."""
         steps = list(self.make(for_real=False).install())
         self.assertEqual(
             self.actions(steps),
@@ -133,14 +133,14 @@ class InstallTests(InstallationTestCase):
         self.assertFalse(os.path.exists(self.node))
 
     def test_link_in_the_way(self) -> None:
-        """A link that leads elsewhere, as a masked unit's does, stays."""
+        """A link with another target, such as that of a masked unit, is kept."""
         os.makedirs(os.path.dirname(self.node + _LINK))
         os.symlink("/dev/null", self.node + _LINK)
         step = self.install()[1]
         self.assertEqual((step.action, step.is_left), ("not made by minreg, not replaced", True))
 
     def test_link_of_another_version(self) -> None:
-        """A link that an earlier run made leads to the new program afterwards."""
+        """A link of an earlier run is changed to the new program."""
         os.makedirs(os.path.dirname(self.node + _LINK))
         os.symlink("/old/minreg.service", self.node + _LINK)
         dry = list(self.make(for_real=False).install())[1]
@@ -150,7 +150,7 @@ class InstallTests(InstallationTestCase):
         self.assertEqual(os.readlink(self.node + _LINK), _UNIT)
 
     def test_links_in_an_image(self) -> None:
-        """What an image's links lead to is in the image, and all of it is removed again."""
+        """Links in an image lead to files in the image; all of it is removed again."""
         os.makedirs(f"{self.node}/usr/etc")
         os.symlink("/usr/etc", f"{self.node}/etc")
         self.install()
@@ -160,14 +160,14 @@ class InstallTests(InstallationTestCase):
         self.assertEqual(self.files(), {"/etc"})
 
     def test_left_by_a_crash(self) -> None:
-        """A file that an interrupted run left behind does not matter."""
+        """A temporary file of an interrupted run does not matter."""
         self.write(f"{_UNIT}.minreg-new", "[Un")
         self.install()
         self.assertEqual(self.files(), set(_ALL))
 
 
 class RegistriesTests(InstallationTestCase):
-    """Tests for a registries.yaml that already up to date."""
+    """Tests for an existing registries.yaml."""
 
     def place(self, text: str) -> Step:
         """Install beside a registries.yaml, and check that a second run changes nothing."""
@@ -187,7 +187,7 @@ class RegistriesTests(InstallationTestCase):
         return self.read(_REGISTRIES), status.st_mtime_ns, status.st_ino
 
     def test_without_mirror(self) -> None:
-        """The mirror is added, and all that was there stays."""
+        """The mirror is added, and the existing entries are kept."""
         for text in (
             "# mine\nmirrors:\n  docker.io:\n    endpoint: [https://a.example]  # here\n",
             "# mine\nconfigs:\n  a.example:\n    auth: {username: a, password: b}\n",
@@ -204,12 +204,12 @@ class RegistriesTests(InstallationTestCase):
             self.assertEqual([word.text for word in mirror.endpoints], ["http://127.0.0.1:9080"])
 
     def test_empty(self) -> None:
-        """An empty file is as good as none."""
+        """An empty file is treated as missing."""
         for text in ("", "\n"):
             self.assertEqual(self.place(text).action, "written")
 
     def test_with_mirror(self) -> None:
-        """If it names the registry in its own way, nothing is changed."""
+        """If the file has a mirror for this registry in any form, nothing is changed."""
         for text in (
             "mirrors: {'*': {endpoint: [http://127.0.0.1:9080]}}\n",
             'mirrors:\n  "*":\n    endpoint:\n    - http://localhost:9080/v2\n',
@@ -221,7 +221,7 @@ class RegistriesTests(InstallationTestCase):
             )
 
     def test_other_mirrors(self) -> None:
-        """What leads elsewhere does not count: another port, scheme, path or registry."""
+        """An endpoint with another port, scheme, path or registry is not such a mirror."""
         for endpoint in ("http://127.0.0.1:9081", "https://127.0.0.1:9080", "127.0.0.1:9080/x"):
             step = self.place(f"mirrors: {{'*': {{endpoint: [{endpoint!r}]}}}}\n")
             self.assertEqual(step.action, "bootstrap-registry.airgap added", endpoint)
@@ -230,14 +230,14 @@ class RegistriesTests(InstallationTestCase):
         self.assertEqual(step.action, "bootstrap-registry.airgap added")
 
     def test_rewrite(self) -> None:
-        """An endpoint that would come under a rewrite is left to the operator."""
+        """If a rewrite would apply to the endpoint, it is left to the operator."""
         mine = "mirrors:\n  bootstrap-registry.airgap:\n    endpoint: [http://a:1]\n"
         step = self.place(f"{mine}    rewrite:\n      ^a/: b/\n")
         self.assertEqual((step.action, step.is_left), ("the mirror was not added", True))
         self.assertIn(f"{_REGISTRIES}:5: the rewrites of bootstrap-registry.airgap", step.detail)
 
     def test_broken(self) -> None:
-        """A file that K3s cannot read stays, and the line is named."""
+        """A file that K3s cannot read is kept, and the line is reported."""
         for text, where in (
             ("mirrors:\n  a: [\n", "3:1: this is not YAML"),
             ("mirrors:\n\ta: {}\n", "2:1: this line is indented with a tab"),
@@ -251,7 +251,7 @@ class RegistriesTests(InstallationTestCase):
             self.assertIn(f"{_REGISTRIES}:{where}", step.detail)
 
     def test_form(self) -> None:
-        """Where nothing can be added, what to add is shown."""
+        """If nothing can be added, the text to add is shown."""
         step = self.place("x: &x {docker.io: {}}\nmirrors: *x\n")
         self.assertEqual(
             (step.action, step.is_left),
@@ -260,7 +260,7 @@ class RegistriesTests(InstallationTestCase):
         self.assertIn(_MIRROR, step.detail)
 
     def test_misnamed(self) -> None:
-        """A file of another name is not read by K3s: what to do is said, and none is added."""
+        """A file with a wrong name is reported with a fix, and none is written."""
         self.write(_REGISTRIES.replace(".yaml", ".yml"), _MIRROR)
         step = self.install()[2]
         self.assertEqual(
@@ -275,7 +275,7 @@ class RegistriesTests(InstallationTestCase):
         self.assertNotIn(_REGISTRIES, self.files())
 
     def test_link(self) -> None:
-        """A link stays, and what it leads to in the image is added to."""
+        """A link is kept, and its target in the image is changed."""
         self.write("/data/registries.yaml", "mirrors: {}\n")
         os.makedirs(os.path.dirname(self.node + _REGISTRIES))
         os.symlink("/data/registries.yaml", self.node + _REGISTRIES)
@@ -284,14 +284,14 @@ class RegistriesTests(InstallationTestCase):
         self.assertIn("http://127.0.0.1:9080", self.read("/data/registries.yaml"))
 
     def test_closed(self) -> None:
-        """A file with a login that only root may read stays so."""
+        """A file with a login keeps its mode."""
         self.write(_REGISTRIES, "mirrors: {}\n")
         os.chmod(self.node + _REGISTRIES, 0o600)
         self.install()
         self.assertEqual(os.stat(self.node + _REGISTRIES).st_mode & 0o777, 0o600)
 
     def test_another_port(self) -> None:
-        """Where an operator has minreg listen elsewhere, K3s is sent there."""
+        """If minreg listens on another address, that is the endpoint."""
         self.write("/etc/systemd/system/minreg.socket", "[Socket]\nListenStream=127.0.0.1:9081\n")
         self.install()
         self.assertIn('"http://127.0.0.1:9081"', self.read(_REGISTRIES))
@@ -305,7 +305,7 @@ class SettingsTests(InstallationTestCase):
         return self.install()[3:]
 
     def test_none(self) -> None:
-        """Both are set in a file of minreg's own."""
+        """Both settings are in a file of minreg's own."""
         (step,) = self.settings()
         self.assertEqual(step, Step(_SETTINGS, "written", is_change=True))
         self.assertTrue(
@@ -316,7 +316,7 @@ class SettingsTests(InstallationTestCase):
         )
 
     def test_set_elsewhere(self) -> None:
-        """What stands in config.yaml already is left out, and stays what it is."""
+        """A setting that is in config.yaml is left out."""
         self.write(_CONFIG, "system-default-registry: bootstrap-registry.airgap\n")
         (step,) = self.settings()
         self.assertEqual(step.action, "written")
@@ -329,7 +329,7 @@ class SettingsTests(InstallationTestCase):
         self.assertNotIn(_SETTINGS, self.files())
 
     def test_other_values(self) -> None:
-        """What an operator has set otherwise stays, is not overridden, and is said."""
+        """Another value of the operator is kept and reported."""
         self.install()
         self.write(_CONFIG, "system-default-registry: registry.example\n")
         self.write(
@@ -354,7 +354,7 @@ class SettingsTests(InstallationTestCase):
         )
 
     def test_broken(self) -> None:
-        """Beside a config.yaml that K3s cannot read, nothing is written."""
+        """If K3s cannot read config.yaml, no settings are written."""
         self.write(_CONFIG, "node-name: a\n\tb: c\n")
         (step,) = self.settings()
         self.assertEqual((step.path, step.is_left), (f"{_CONFIG}:2:1", True))
@@ -362,7 +362,7 @@ class SettingsTests(InstallationTestCase):
         self.assertNotIn(_SETTINGS, self.files())
 
     def test_elsewhere(self) -> None:
-        """Settings that come from another machine are not known here."""
+        """Settings that come from the server are not known on an agent."""
         self.write(
             "/etc/systemd/system/k3s.service",
             "[Service]\nExecStart=/usr/local/bin/k3s server --config https://a.example/c.yaml\n",
@@ -372,7 +372,7 @@ class SettingsTests(InstallationTestCase):
         self.assertIn("cannot be read: it is not on this node", step.action)
 
     def test_changed_by_hand(self) -> None:
-        """A file that somebody changed stays."""
+        """A changed file is kept."""
         self.install()
         self.write(_SETTINGS, self.read(_SETTINGS).replace("true", "false"))
         (step,) = self.settings()
@@ -383,7 +383,7 @@ class UninstallTests(InstallationTestCase):
     """Tests for ``Installation.uninstall``."""
 
     def test_untouched(self) -> None:
-        """What was installed, by whatever version, is gone, and a second run has no work."""
+        """The files of any version are removed; a second run has nothing to do."""
         self.install()
         steps = list(self.make("[Unit]\nAfter=a\n").uninstall())
         self.assertEqual({step.action for step in steps}, {"removed"})
@@ -391,7 +391,7 @@ class UninstallTests(InstallationTestCase):
         self.assertEqual(list(self.make().uninstall()), [])
 
     def test_changed_by_hand(self) -> None:
-        """What somebody changed stays, and that is said."""
+        """Changed files are kept and reported."""
         self.install()
         self.write(_REGISTRIES, f"{_MIRROR}# mine\n")
         steps = list(self.make().uninstall())
@@ -402,7 +402,7 @@ class UninstallTests(InstallationTestCase):
         self.assertEqual(self.files(), {_REGISTRIES})
 
     def test_others(self) -> None:
-        """Files of K3s that have nothing to do with minreg are no matter of its."""
+        """Files of K3s without minreg's mirror are not reported."""
         for path, text in ((_REGISTRIES, "mirrors: {}\n"), (_CONFIG, "node-name: a\n")):
             self.write(path, text)
         self.assertEqual(list(self.make().uninstall()), [])

@@ -16,15 +16,15 @@ class FindTests(SynchronousTestCase):
     """Tests for ``find_k3s_files``."""
 
     def setUp(self) -> None:
-        """Make a bare node."""
+        """Create a bare node."""
         self.node = NodeBuilder(self.mktemp())
 
     def find(self, *, is_agent: bool | None = None) -> K3sFiles:
-        """Find the files of K3s."""
+        """Return the files of K3s."""
         return find_k3s_files(NodeFiles(self.node.prefix), K3S, is_agent=is_agent)
 
     def test_bare(self) -> None:
-        """On a bare node the files have their usual places."""
+        """On a bare node, the files have their default paths."""
         files = self.find()
         self.assertEqual(files.registries_path, "/etc/rancher/k3s/registries.yaml")
         self.assertEqual(files.settings_path, _SETTINGS)
@@ -34,7 +34,7 @@ class FindTests(SynchronousTestCase):
         self.assertEqual(rke2.settings_path, "/etc/rancher/rke2/config.yaml.d/10-minreg.yaml")
 
     def test_told_elsewhere(self) -> None:
-        """They lie where K3s is told to look for them."""
+        """The paths are those that K3s is configured with."""
         self.node.write(CONFIG, "private-registry: /etc/mine.yaml\n")
         self.assertEqual(self.find().registries_path, "/etc/mine.yaml")
         self.node.install_k3s()
@@ -42,7 +42,7 @@ class FindTests(SynchronousTestCase):
         self.assertEqual(self.find().settings_path, "/etc/k3s.yaml.d/10-minreg.yaml")
 
     def test_agent(self) -> None:
-        """What the service runs counts, then what is said, then what was said before."""
+        """The running service decides, then the option, then an earlier run."""
         self.assertTrue(self.find(is_agent=True).is_agent)
         self.node.write(_SETTINGS, self.find(is_agent=True).make_settings().stamped)
         self.assertTrue(self.find().is_agent)
@@ -51,7 +51,7 @@ class FindTests(SynchronousTestCase):
         self.assertTrue(self.find(is_agent=False).is_agent)
 
     def test_command_line(self) -> None:
-        """What the command line or the environment says is set as well."""
+        """Settings on the command line and in the environment count as set."""
         self.node.install_k3s()
         self.node.remove(CONFIG)
         self.node.replace(SERVICE, "server \\", "server --system-default-registry a.example \\")
@@ -65,7 +65,7 @@ class MakeDocumentTests(SynchronousTestCase):
     """Tests for ``make_document``."""
 
     def test_address(self) -> None:
-        """An address that only this node reaches is preferred to others."""
+        """An address on the loopback interface is preferred to others."""
         for addresses, url in (
             ((), "http://127.0.0.1:9080"),
             ((Address("192.0.2.1", "9080"), Address("127.0.0.1", "1")), "http://127.0.0.1:1"),

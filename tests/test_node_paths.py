@@ -8,10 +8,10 @@ from minreg.node.units import PathUnsuitable, check_program, check_root, check_r
 
 
 class CheckPathTests(SynchronousTestCase):
-    """Tests for what a unit can name."""
+    """Tests for paths in units."""
 
     def test_plain(self) -> None:
-        """Ordinary paths pass, and lose a slash at their end."""
+        """Ordinary paths are accepted, without a slash at their end."""
         program = "/opt/min-reg_1.0/bin/twistd"
         self.assertEqual(check_program(program), program)
         for path in ("/var/lib/registry", "/srv/.hidden", "/homework/x", "/srv/a/-b"):
@@ -19,7 +19,7 @@ class CheckPathTests(SynchronousTestCase):
         self.assertEqual(check_root("/var/lib/registry/"), "/var/lib/registry")
 
     def test_not_plain(self) -> None:
-        """What systemd would read in another way is refused, and the option named."""
+        """A path that systemd would interpret differently is refused; the error has the option."""
         for path in ("registry", "/a b", "/a%n", "/a/../b", "/a/.", "/a$HOME", "/a\n", "/", "//a"):
             error = self.assertRaises(PathUnsuitable, check_root, path)
             self.assertIn(f"--root {path} cannot be used in a unit", str(error))
@@ -31,7 +31,7 @@ class CheckPathTests(SynchronousTestCase):
             self.assertIn("install minreg below /opt", str(error))
 
     def test_hidden_root(self) -> None:
-        """So is a root in a hidden directory."""
+        """A root in a hidden directory is refused, too."""
         for path in (
             *("/home", "/home/a/registry", "/root", "/root/", "/run/user/0/x", "/etc/rancher"),
             *("/etc/rancher/k3s", "/dev/x", "/proc/x", "/sys/x", "/var"),
@@ -44,7 +44,7 @@ class CheckRunsTests(SynchronousTestCase):
     """Tests for ``check_runs``."""
 
     def setUp(self) -> None:
-        """Make a program, and the Python that it names, in a home."""
+        """Create a program, and the Python that it names, in a home directory."""
         self.place = os.path.abspath(self.mktemp())
         self.home = f"{self.place}/home/"
         self.program = f"{self.place}/opt/twistd"
@@ -60,24 +60,24 @@ class CheckRunsTests(SynchronousTestCase):
         return str(self.assertRaises(PathUnsuitable, check_runs, self.program, (hidden,)))
 
     def test_fine(self) -> None:
-        """A program of the system runs."""
+        """A program of the system is accepted."""
         check_runs("/bin/sh")
 
     def test_absent(self) -> None:
-        """A program that does not exist, or whose Python does not, does not."""
+        """A program that does not exist, or whose Python does not, is refused."""
         self.assertIn(f"{self.place}/opt/python3 does not exist", self.refuse())
         os.unlink(self.program)
         self.assertIn(f"{self.program} does not exist", self.refuse())
 
     def test_python_in_a_home(self) -> None:
-        """Nor does one whose Python is a link to a hidden directory."""
+        """A program whose Python is a link to a hidden directory is refused."""
         os.symlink(f"{self.home}python3", f"{self.place}/opt/python3")
         message = self.refuse(hidden=self.home)
         self.assertIn(f"{self.place}/opt/python3, a link to {self.home}python3,", message)
         self.assertIn("is in a directory that is hidden from the service", message)
 
     def test_closed(self) -> None:
-        """Nor does one that is closed to others, for the service has a user of its own."""
+        """A program that other users may not read is refused: the service has its own user."""
         os.symlink(f"{self.home}python3", f"{self.place}/opt/python3")
         os.chmod(f"{self.place}/opt", 0o700)
         self.assertIn("cannot be read by the service's user: chmod -R a+rX", self.refuse())

@@ -11,7 +11,7 @@ class ImageTests(SynchronousTestCase):
     """Tests for ``read_file`` and ``UnitLink`` in a directory that stands for a node's root."""
 
     def setUp(self) -> None:
-        """Make the directory."""
+        """Create the directory."""
         self.node = os.path.abspath(self.mktemp())
         os.makedirs(f"{self.node}/data")
 

@@ -14,18 +14,18 @@ class HasDefaultRouteTests(SynchronousTestCase):
     """Tests for ``has_default_route``."""
 
     def is_found(self, table: str) -> bool:
-        """Look for the route in a table of the kernel's form."""
+        """Return whether a table of the kernel has the route."""
         path = self.mktemp()
         with open(path, "w", encoding="ascii") as file:
             file.write(table)
         return has_default_route(path)
 
     def test_table(self) -> None:
-        """A default route is one to everywhere; half of everywhere is none."""
+        """A default route covers all addresses; one that covers half of them is none."""
         self.assertTrue(self.is_found(_HEADING + _LAN + _DEFAULT))
         for without in (_HEADING, _HEADING + _LAN, _HEADING + _HALF, ""):
             self.assertFalse(self.is_found(without), without)
 
     def test_no_table(self) -> None:
-        """A kernel without IPv4 has none."""
+        """Without IPv4, there is none."""
         self.assertFalse(has_default_route(self.mktemp()))

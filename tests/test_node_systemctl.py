@@ -12,7 +12,7 @@ _ROUTE, _SOCKET, _SERVICE = "minreg-route.service", "minreg.socket", "minreg.ser
 
 
 class FakeSystemd:
-    """Takes the place of systemctl and journalctl, and keeps what it was told to do.
+    """A fake systemctl and journalctl, which records its commands.
 
     ``failing`` are units that do not start, ``skipped`` those whose conditions are not met.
     """
@@ -24,7 +24,7 @@ class FakeSystemd:
         self.orders: list[str] = []
 
     def run(self, command: Sequence[str]) -> SystemctlResult:
-        """Do as the program would."""
+        """Run a command."""
         match list(command):
             case ["systemctl", "show", unit, "--property=ActiveState"]:
                 return SystemctlResult(
@@ -57,19 +57,19 @@ class UnitManagerTests(SynchronousTestCase):
     """Tests for ``UnitManager``."""
 
     def setUp(self) -> None:
-        """Make a systemd, 110 seconds after it was started."""
+        """Create a systemd that was started 110 seconds ago."""
         self.systemd = FakeSystemd()
         self.manager = UnitManager(self.systemd.run, lambda: 110.0)
 
     def start(
         self, *changed: str, with_route: bool = False, installed: float | None = None
     ) -> dict[str, str]:
-        """Start all, and return what was done by the names of units."""
+        """Start all units, and return the actions by unit."""
         steps = self.manager.start_all(changed, with_route=with_route, installed=installed)
         return {step.path: step.action for step in steps}
 
     def test_first(self) -> None:
-        """The socket comes first, and the route last, where it is wanted."""
+        """The socket is started first, and the route last, if it is requested."""
         self.assertEqual(self.start(), {_SOCKET: "started", _SERVICE: "started"})
         self.assertEqual(
             self.systemd.orders, ["daemon-reload", f"start {_SOCKET}", f"restart {_SERVICE}"]
@@ -80,7 +80,7 @@ class UnitManagerTests(SynchronousTestCase):
         )
 
     def test_changed(self) -> None:
-        """What runs is restarted where its file was changed."""
+        """A running unit is restarted if its file was changed."""
         self.start()
         self.assertEqual(
             self.start(_SERVICE, "10-minreg.yaml"),
@@ -89,18 +89,18 @@ class UnitManagerTests(SynchronousTestCase):
         self.assertEqual(self.systemd.orders[-1], f"restart {_SERVICE}")
 
     def test_upgraded(self) -> None:
-        """A service that has run for longer than the program is there is restarted."""
+        """A service that was started before the program was installed is restarted."""
         self.start()
         self.assertEqual(self.start(installed=10.5)[_SERVICE], "already running")
         self.assertEqual(self.start(installed=9.5)[_SERVICE], "restarted")
 
     def test_route_not_needed(self) -> None:
-        """A route that has become needless is no failure."""
+        """A route that is not needed any more is not a failure."""
         self.systemd.skipped.add(_ROUTE)
         self.assertEqual(self.start(with_route=True)[_ROUTE], "nothing to do")
 
     def test_failure(self) -> None:
-        """What does not start ends it, with the log, or with what systemctl has said."""
+        """A unit that does not start is an error, with its log or systemctl's output."""
         self.systemd.failing.add(_SERVICE)
         error = self.assertRaises(UnitFailed, self.start)
         self.assertEqual(str(error), "minreg.service does not start")
@@ -114,7 +114,7 @@ class UnitManagerTests(SynchronousTestCase):
         self.assertNotIn(_SERVICE, self.systemd.active)
 
     def test_stop(self) -> None:
-        """All that runs is stopped in one order, and a second run has nothing to stop."""
+        """All running units are stopped with one command; a second run stops nothing."""
         self.start(with_route=True)
         self.assertEqual(
             list(self.manager.stop_all()),
@@ -124,7 +124,7 @@ class UnitManagerTests(SynchronousTestCase):
         self.assertEqual(list(self.manager.stop_all()), [])
 
     def test_order_fails(self) -> None:
-        """An order that fails is named, with what was said to it."""
+        """A command that fails is named in the error, with its output."""
         self.start()
         self.systemd.failing.add("minreg*")
         error = self.assertRaises(UnitFailed, list, self.manager.stop_all())
@@ -136,20 +136,20 @@ class RunProgramTests(SynchronousTestCase):
     """Tests for ``run_program`` and ``is_booted``."""
 
     def test_outcome(self) -> None:
-        """The status and both outputs are given."""
+        """The status is returned, with standard output and standard error."""
         program = "import sys; print('a', flush=True); print('b', file=sys.stderr); sys.exit(3)"
         self.assertEqual(
             run_program([sys.executable, "-c", program]), SystemctlResult(3, "a\nb\n")
         )
 
     def test_missing(self) -> None:
-        """A program that is not there fails like one that does."""
+        """A program that does not exist fails with status 127."""
         self.assertEqual(
             run_program(["/nosuch/systemctl"]),
             SystemctlResult(127, "/nosuch/systemctl: No such file or directory"),
         )
 
     def test_booted(self) -> None:
-        """Systemd runs where its directory is."""
+        """The directory of systemd tells whether it runs."""
         self.assertFalse(is_booted(self.mktemp()))
         self.assertTrue(is_booted("/"))

@@ -17,7 +17,7 @@ class MakeUnitsTests(SynchronousTestCase):
     """Tests for ``make_units``."""
 
     def unit(self, name: str, root: str) -> list[str]:
-        """Make a unit, and return its lines."""
+        """Return the lines of a unit."""
         (unit,) = (unit for unit in make_units(_PROGRAM, root) if unit.path.endswith(f"/{name}"))
         self.assertEqual(unit.path, f"/etc/systemd/system/{name}")
         return unit.text.splitlines()
@@ -29,7 +29,7 @@ class MakeUnitsTests(SynchronousTestCase):
         self.assertNotIn("/opt/minreg/", service)
 
     def test_root(self) -> None:
-        """The root stands wherever the units name it, and the default nowhere."""
+        """The root replaces the default one everywhere in the units."""
         service = self.unit("minreg.service", "/srv/registry")
         place = self.unit("minreg-root.service", "/srv/registry")
         self.assertIn("BindReadOnlyPaths=-/srv/registry", service)
@@ -38,12 +38,12 @@ class MakeUnitsTests(SynchronousTestCase):
         self.assertNotIn("rancher/k3s/server", "\n".join(service + place))
 
     def test_root_of_rke2(self) -> None:
-        """Below /var, where the service sees the tree alone, what is above stays closed."""
+        """Below /var, which is hidden from the service, the parent directory stays closed."""
         place = self.unit("minreg-root.service", "/var/lib/rancher/rke2/server/registry")
         self.assertIn("ExecStart=mkdir -p -m 0700 /var/lib/rancher/rke2/server", place)
 
     def test_mounts(self) -> None:
-        """File systems that the root may lie on come first, by their names (systemd-escape(1))."""
+        """The mount units of the root's directories come first (systemd-escape(1))."""
         for root, mounts in (
             ("/srv/registry", "srv.mount srv-registry.mount"),
             (
@@ -56,13 +56,13 @@ class MakeUnitsTests(SynchronousTestCase):
             self.assertIn(f"After={mounts}", place)
 
     def test_before_k3s(self) -> None:
-        """Whatever the units do is done before K3s and RKE2, server or agent, start."""
+        """The units run before K3s and RKE2 start, as server or agent."""
         order = "Before=k3s.service k3s-agent.service rke2-server.service rke2-agent.service"
         for name in ("minreg.socket", "minreg.service", "minreg-route.service"):
             self.assertIn(order, self.unit(name, "/srv/registry"))
 
     def test_no_network(self) -> None:
-        """The registry waits for no network."""
+        """The registry does not wait for the network."""
         for name in ("minreg.socket", "minreg.service", "minreg-root.service"):
             self.assertNotIn(
                 "network",
@@ -78,14 +78,14 @@ class ParseChoiceTests(SynchronousTestCase):
     """Tests for ``parse_unit``."""
 
     def test_service(self) -> None:
-        """What a service was made for can be read from it, also where somebody changed it."""
+        """The paths are found in a unit, even if it was changed by hand."""
         units = {unit.path: unit.text for unit in make_units(_PROGRAM, "/srv/registry")}
         service = units["/etc/systemd/system/minreg.service"]
         for text in (service, service.replace("RestartSec=1", "RestartSec=5")):
             self.assertEqual(parse_unit(text), InstalledPaths(_PROGRAM, "/srv/registry"))
 
     def test_other(self) -> None:
-        """What runs something else tells nothing."""
+        """A unit that runs another program has no paths."""
         self.assertEqual(parse_unit("[Service]\nExecStart=/bin/true\n"), InstalledPaths())
 
 
@@ -93,7 +93,7 @@ class MakeLinksTests(SynchronousTestCase):
     """Tests for ``make_links``."""
 
     def test_route(self) -> None:
-        """The route is enabled where that is wanted."""
+        """The route is enabled only on request."""
         links = {link.path: link.target for link in make_links(with_route=True)}
         base = "/etc/systemd/system"
         wants = f"{base}/multi-user.target.wants"
@@ -112,7 +112,7 @@ class MakeCommandLinkTests(SynchronousTestCase):
     """Tests for ``make_command_link``."""
 
     def test_beside(self) -> None:
-        """The command lies beside the daemon's program, now and in the installation before."""
+        """The command is beside the daemon's program, also for an earlier installation."""
         link = make_command_link(_PROGRAM, "/opt/before/bin/twistd")
         assert link is not None
         self.assertEqual(
@@ -121,5 +121,5 @@ class MakeCommandLinkTests(SynchronousTestCase):
         )
 
     def test_itself(self) -> None:
-        """A command that lies there itself needs no link."""
+        """A command at the link's own path needs no link."""
         self.assertIsNone(make_command_link("/usr/local/bin/twistd", None))

@@ -13,10 +13,10 @@ MINREG = "http://127.0.0.1:9080"
 
 
 class RegistriesTestCase(SynchronousTestCase):
-    """A directory with a tree in it, and files."""
+    """A directory with a tree and other files."""
 
     def setUp(self) -> None:
-        """Make the directory."""
+        """Create the directory."""
         self.directory = os.path.abspath(self.mktemp())
         self.tree = f"{self.directory}/registry"
         os.makedirs(self.tree)
@@ -40,13 +40,13 @@ class RegistriesTestCase(SynchronousTestCase):
             return file.read()
 
     def run_for(self, *arguments: str, status: int = 0) -> tuple[str, str]:
-        """Run the command, and return what it printed and what it said."""
+        """Run the command, and return its standard output and standard error."""
         result = run("registries", *arguments)
         self.assertEqual(result.exit_code, status, result.output)
         return result.stdout, result.stderr
 
     def mirrors(self, text: str) -> dict[str, list[str]]:
-        """Read the endpoints of each mirror of a file."""
+        """Return the endpoints of each mirror of a file."""
         registries, problems = read_registries(text.encode())
         self.assertEqual(problems, [])
         return {
@@ -56,10 +56,10 @@ class RegistriesTestCase(SynchronousTestCase):
 
 
 class ChoosingTests(RegistriesTestCase):
-    """Tests for what comes into the file."""
+    """Tests for the content of the file."""
 
     def test_tree_with_hosts(self) -> None:
-        """K3s' own registry, each host of the tree, and those that are named."""
+        """It has K3s' own registry, each host of the tree, and the named ones."""
         self.add("quay.io/a/b", "docker.io/library/busybox", "localhost:5000/c")
         text, notes = self.run_for("-d", self.tree, "ghcr.io", "quay.io")
         names = [ALIAS, "docker.io", "localhost:5000", "quay.io", "ghcr.io"]
@@ -68,7 +68,7 @@ class ChoosingTests(RegistriesTestCase):
         self.assertEqual(notes, "")
 
     def test_tree_without_hosts(self) -> None:
-        """Of which registries a trimmed tree's images are, only people can say."""
+        """If a tree has no host names, a note says to name the registries."""
         self.add("rancher/mirrored-pause")
         text, notes = self.run_for("-d", self.tree)
         self.assertEqual(self.mirrors(text), {ALIAS: [MINREG]})
@@ -76,22 +76,22 @@ class ChoosingTests(RegistriesTestCase):
         self.assertEqual(self.run_for("-d", self.tree, "docker.io")[1], "")
 
     def test_empty_tree(self) -> None:
-        """A directory that is no tree is not passed over in silence."""
+        """A directory that is not a tree is reported."""
         self.assertIn(f"{self.tree} has no repository\n", self.run_for("-d", self.tree)[1])
 
     def test_wildcard(self) -> None:
-        """One entry for all, whatever the tree holds."""
+        """With --wildcard, there is one entry for all registries."""
         text, _ = self.run_for("--wildcard")
         self.assertEqual(self.mirrors(text), {"*": [MINREG]})
 
     def test_system_default_registry(self) -> None:
-        """K3s' registry may have another name, of which minreg has to know."""
+        """K3s' registry may have another name, of which a note says to make it an alias."""
         text, notes = self.run_for("--system-default-registry", "k3s.local", "quay.io")
         self.assertEqual(list(self.mirrors(text)), ["k3s.local", "quay.io"])
         self.assertIn("--registry-alias k3s.local=docker.io", notes)
 
     def test_endpoints(self) -> None:
-        """Several endpoints in their order, with their settings, under their names."""
+        """Endpoints keep their order, with their settings below their hosts."""
         other = "https://example.com:5000"
         text, _ = self.run_for(
             *("quay.io", "--endpoint", MINREG, "--endpoint", f"{other}/v2", "--endpoint", other),
@@ -116,7 +116,7 @@ class ChoosingTests(RegistriesTestCase):
         self.assertNotIn("index.docker.io", self.mirrors(printed))
 
     def test_wrong(self) -> None:
-        """Wrong usage is told in one line, with exit status 2."""
+        """Invalid usage is one line, with exit status 2."""
         tls = ("--endpoint", "https://a.b")
         for arguments in (
             ("https://quay.io",),
@@ -134,7 +134,7 @@ class ChoosingTests(RegistriesTestCase):
             self.assertEqual(message.count("Error: "), 1, message)
 
     def test_no_tree(self) -> None:
-        """Without a tree, without names, there is nothing to write."""
+        """Without a tree and without names, there is nothing to write."""
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.directory)
         os.rmdir(self.tree)

@@ -1,4 +1,4 @@
-"""Tests for what ``minreg registries`` reads and writes."""
+"""Tests for the files that ``minreg registries`` reads and writes."""
 
 import os
 import stat
@@ -7,10 +7,10 @@ from tests.test_registries_command import ALIAS, MINREG, RegistriesTestCase
 
 
 class WritingTests(RegistriesTestCase):
-    """Tests for where it goes."""
+    """Tests for the output."""
 
     def test_output(self) -> None:
-        """A file is written whole; a second time it is the same."""
+        """A file is written completely; a second run does not change it."""
         path = f"{self.directory}/k3s/registries.yaml"
         printed, notes = self.run_for("quay.io", "--output", path)
         self.assertEqual((printed, notes), ("", f"{path}: written; K3s reads it when it starts\n"))
@@ -18,7 +18,7 @@ class WritingTests(RegistriesTestCase):
         self.assertEqual(os.listdir(os.path.dirname(path)), ["registries.yaml"])
 
     def test_rights(self) -> None:
-        """A file with a login is for root alone, and none gets more rights than it has."""
+        """A file with a login is readable only by its owner; no file is given more permissions."""
         login = ("--username", "u", "--password-file", self.write("password", "p"))
         path = f"{self.directory}/registries.yaml"
         self.run_for("quay.io", "--endpoint", "http://a.b", *login, "--output", path)
@@ -27,7 +27,7 @@ class WritingTests(RegistriesTestCase):
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
 
     def test_rights_of_others(self) -> None:
-        """Nor does what is made of another file get more than that, or show its logins."""
+        """The output of --merge has no more permissions than its source, and shows no logins."""
         login = "configs:\n  a.b:\n    auth: {username: u, password: p}\n"
         for text, mode, expected in (
             (login, 0o644, 0o600),
@@ -43,7 +43,7 @@ class WritingTests(RegistriesTestCase):
             os.remove(source)
 
     def test_terminal(self) -> None:
-        """Names that would do something to a terminal are escaped, and make no directory."""
+        """Names with control characters are escaped, and no directory is created for them."""
         names = ('"\\e]0;a\\a"', '"\\x9b2J"')
         mirrors = "".join(f"  {name}: {{endpoint: [http://a.b]}}\n" for name in names)
         source = self.write("source.yaml", f"mirrors:\n{mirrors}")
@@ -54,7 +54,7 @@ class WritingTests(RegistriesTestCase):
         self.assertFalse([name for name in os.listdir(certs) if not name.isprintable()])
 
     def test_link(self) -> None:
-        """What a link leads to is written, and the link stays."""
+        """A link is kept, and its target is written."""
         path = self.write("real.yaml", "")
         os.symlink("real.yaml", f"{self.directory}/link.yaml")
         self.run_for("quay.io", "--output", f"{self.directory}/link.yaml")
@@ -62,13 +62,13 @@ class WritingTests(RegistriesTestCase):
         self.assertIn("quay.io", self.read(path))
 
     def test_not_to_be_written(self) -> None:
-        """What cannot be written is told in one line."""
+        """A file that cannot be written is one line."""
         path = self.write("file", "")
         _, message = self.run_for("quay.io", "--output", f"{path}/registries.yaml", status=1)
         self.assertEqual(message, f"Error: {path}/registries.yaml: Not a directory\n")
 
     def test_hosts_toml(self) -> None:
-        """What K3s would write for containerd here, a directory for each registry."""
+        """--hosts-toml writes the files that K3s would write, in a directory per registry."""
         path = f"{self.directory}/certs.d"
         printed, notes = self.run_for("example.com:5000", "--hosts-toml", path)
         self.assertEqual(printed, "")
@@ -85,7 +85,7 @@ class WritingTests(RegistriesTestCase):
         self.assertIn(f"{path}/{ALIAS}/hosts.toml: written\n", notes)
 
     def test_written_already(self) -> None:
-        """A file that is as it should be keeps its time, by which K3s' start is judged."""
+        """An unchanged file keeps its time, which the doctor compares with K3s' start."""
         path = f"{self.directory}/registries.yaml"
         self.run_for("quay.io", "--output", path)
         os.utime(path, (1, 1))
@@ -96,7 +96,7 @@ class WritingTests(RegistriesTestCase):
         self.assertEqual(os.stat(path).st_mtime, 1)
 
     def test_hosts_toml_of_odd_names(self) -> None:
-        """No file is written outside of the directory, whatever stands in a merged file."""
+        """No file is written outside of the directory, whatever a merged file has."""
         merged = self.write(
             "registries.yaml",
             "mirrors:\n  ../../outside: {endpoint: [a]}\n  ..: {endpoint: [a, 'b c']}\n",
@@ -123,7 +123,7 @@ class MergingTests(RegistriesTestCase):
     """Tests for ``--merge``."""
 
     def test_merge(self) -> None:
-        """What is there stays, what is wanted is added, in place if need be."""
+        """Existing entries are kept, and missing ones are added."""
         path = self.write("registries.yaml", "# ours\nmirrors:\n  a.b:\n    endpoint: [c]\n")
         self.run_for("quay.io", "--merge", path, "--output", path)
         text = self.read(path)
@@ -132,13 +132,13 @@ class MergingTests(RegistriesTestCase):
         self.assertEqual(self.mirrors(text), {ALIAS: [MINREG], "quay.io": [MINREG], "a.b": ["c"]})
 
     def test_nothing_to_merge_with(self) -> None:
-        """A node without the file gets it: one command does for all nodes."""
+        """If the file does not exist, it is created: one command works for all nodes."""
         path = f"{self.directory}/registries.yaml"
         self.run_for("quay.io", "--merge", path, "--output", path)
         self.assertEqual(list(self.mirrors(self.read(path))), [ALIAS, "quay.io"])
 
     def test_left_to_do(self) -> None:
-        """What only people can decide is told with its line, and the exit status is 1."""
+        """A decision that is left to the operator is printed; the exit status is 1."""
         path = self.write(
             "registries.yaml", "mirrors:\n  quay.io: {endpoint: [a], rewrite: {b: c}}\n"
         )
@@ -147,7 +147,7 @@ class MergingTests(RegistriesTestCase):
         self.assertEqual(self.mirrors(printed), {ALIAS: [MINREG], "quay.io": ["a"]})
 
     def test_refused(self) -> None:
-        """A file that cannot be added to is left, and what to add by hand is shown."""
+        """A file that cannot be changed is kept, and the text to add is shown."""
         for text, told in (
             ("mirrors:\n\ta:\n", ":2:1: this line is indented with a tab"),
             ("configs:\n...\n", "add by hand:\n# Registries of K3s"),

@@ -11,18 +11,18 @@ class ReportedFailuresTests(SynchronousTestCase):
     """Tests for ``reported_failures``."""
 
     def report(self, text: str) -> str:
-        """Let something fail, and give what is said of it."""
+        """Raise an error, and return the message."""
         with self.assertRaises(click.ClickException) as raised:
             with reported_failures():
                 raise FillError(text)
         return raised.exception.message
 
     def test_lines(self) -> None:
-        """A failure's lines stay lines."""
+        """The lines of a message are kept."""
         self.assertEqual(self.report("one: no\ntwo: no"), "one: no\ntwo: no")
 
     def test_escapes(self) -> None:
-        """What came from elsewhere does nothing to a terminal."""
+        """Control characters are escaped."""
         self.assertEqual(self.report("\x1b[2Jhello\x07"), "\\x1b[2Jhello\\x07")
 
 
@@ -30,17 +30,17 @@ class IsInterruptionTests(SynchronousTestCase):
     """Tests for ``is_interruption``."""
 
     def test_interrupted(self) -> None:
-        """Ctrl-C is one."""
+        """``KeyboardInterrupt`` is an interruption."""
         self.assertTrue(is_interruption(KeyboardInterrupt()))
 
     def test_interrupted_within_a_lock(self) -> None:
-        """So is the complaint of a lock that Ctrl-C came in the way of."""
+        """So is an error of a lock with ``KeyboardInterrupt`` as its context."""
         error = RuntimeError("release unlocked lock")
         error.__context__ = KeyboardInterrupt()
         self.assertTrue(is_interruption(error))
 
     def test_fault(self) -> None:
-        """A fault of our own is none."""
+        """Another error is not."""
         error = RuntimeError("why")
         error.__context__ = ValueError("because")
         self.assertFalse(is_interruption(error))
