@@ -1,5 +1,6 @@
 """A store over a tree that the test builds, without HTTP."""
 
+import errno
 import gc
 import os
 import time
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from minreg.oci.names import Digest
-from minreg.store.directory import ManifestCache
+from minreg.store.cache import ManifestCache
 from minreg.store.index import RepositoryIndexCache
 from minreg.store.interfaces import Content
 from minreg.store.repository import TreeRepository
@@ -163,3 +164,24 @@ def without_privileges(directory: str) -> Iterator[None]:
         yield
     finally:
         os.seteuid(user)
+
+
+def deny(test: SynchronousTestCase, function: str, *paths: str) -> None:
+    """Make a function of ``os`` raise the error for missing permission for some paths.
+
+    Unlike changing the mode of a file, this also works if the tests run as root, or in a
+    directory that other users may not enter.
+
+    Args:
+        test: The test, at whose end the function is restored.
+        function: The name of the function, whose first argument is a path.
+        paths: The paths, as the function gets them.
+    """
+    real = getattr(os, function)
+
+    def denying(path: object, *args: Any, **kwargs: Any) -> object:
+        if path in paths:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return real(path, *args, **kwargs)
+
+    test.patch(os, function, denying)

@@ -18,7 +18,7 @@ from minreg.store.interfaces import IRegistryStore
 from minreg.store.tree import RegistryTree
 from minreg.web.channel import RegistryChannel
 from minreg.web.disk import DiskIO, ThreadRunner
-from minreg.web.fastpath.site import FastSite
+from minreg.web.fastpath import FastSite
 from minreg.web.registry.endpoints import make_root
 from minreg.web.site import RegistrySite
 from tests.transports import CLIENT, SocketTransport

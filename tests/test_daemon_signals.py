@@ -1,11 +1,15 @@
 """Tests for ``minreg.daemon.signals``."""
 
+import io
+import os
 import signal
 from collections.abc import Callable
 
+from twisted.logger import capturedLogs
+from twisted.python.logfile import LogFile
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.daemon.signals import Signals
+from minreg.daemon.signals import Reloader, Signals
 
 
 class SignalsTests(SynchronousTestCase):
@@ -58,3 +62,24 @@ class SignalsTests(SynchronousTestCase):
         """A signal that was ignored at the start stays ignored."""
         self.run_reactor()
         self.assertIs(signal.getsignal(signal.SIGINT), signal.SIG_IGN)
+
+
+class ReloaderTests(SynchronousTestCase):
+    """Tests for ``Reloader``."""
+
+    def test_moved_away(self) -> None:
+        """After a rotation, the log continues in a new file of the old name."""
+        path = os.path.abspath(self.mktemp())
+        log_file = LogFile.fromFullPath(path)
+        self.addCleanup(log_file.close)
+        os.rename(path, f"{path}.1")
+        Reloader(log_file).reload()
+        log_file.write("hello\n")
+        with open(path, encoding="utf-8") as log:
+            self.assertEqual(log.read(), "hello\n")
+
+    def test_standard_output(self) -> None:
+        """Standard output is not reopened, but the reload is logged."""
+        with capturedLogs() as events:
+            Reloader(io.StringIO()).reload()
+        self.assertEqual([event["event"] for event in events], ["reload"])

@@ -58,7 +58,6 @@ RECURRING_BASENAMES: Mapping[str, str] = {
     "preflight": "the command, and the endpoint",
     "prune": "the command, and what it does",
     "sample": "the command, and what it does",
-    "site": "the plain one, and the fast one",
     "tls": "whether the daemon needs it, and the doctor's rules about it",
     "verify": "the command, and what it does",
 }

@@ -1,11 +1,11 @@
-"""Tests for ``minreg.store.lookup``, as tables."""
+"""Tests for ``minreg.store.tree``: which repositories may answer a request, as tables."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.oci.names import is_host, parse_host
-from minreg.store.lookup import candidates, upstream_of
+from minreg.store.tree import candidates, upstream_of
 
 ALIASES = {"bootstrap-registry.airgap": "docker.io"}
 PARTS = st.sampled_from(

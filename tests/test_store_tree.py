@@ -1,7 +1,8 @@
-"""Tests for ``minreg.store.tree``: finding and listing repositories."""
+"""Tests for ``minreg.store.tree``: repositories, and the image lists of K3s releases."""
 
 import os
 import tempfile
+from io import FileIO
 from itertools import islice
 
 from hypothesis import given, settings
@@ -12,12 +13,15 @@ from minreg.oci.names import Digest, is_repository
 from minreg.store.interfaces import (
     ContentInvalid,
     ContentNotFound,
+    ContentUnreadable,
     IRegistryStore,
     RepositoryNotFound,
+    StoreNotReady,
     StoreUnavailable,
 )
-from minreg.store.tree import RegistryTree
-from tests.store_support import StoreTestCase, without_privileges
+from minreg.store.rooted import OpenedFile, RootedDirectory
+from minreg.store.tree import LARGEST_LIST, DeferredTree, RegistryTree, match_release
+from tests.store_support import StoreTestCase, deny, without_privileges
 
 COMPONENTS = st.sampled_from(
     ["a", "a-b", "a.b", "a_b", "a0", "b", "ab", "blobs", "manifests", "quay.io", "0"]
@@ -93,6 +97,16 @@ class FindRepositoryTests(StoreTestCase):
         self.refusal(ContentInvalid, repository.list_referrers, self.tree.add_blob(b"x"))
         self.refusal(ContentNotFound, repository.open_blob, self.tree.add_blob(b"y"))
 
+    def test_denied(self) -> None:
+        """A repository that this user may not look up is not treated as missing."""
+        self.tree.add_image("a", "1")
+        manifests = self.tree.path("a", "manifests")
+        deny(self, "stat", manifests)
+        error = self.refusal(ContentUnreadable, self.found, None, "a")
+        self.assertIn(f"{manifests} cannot be read by this user", str(error))
+        deny(self, "stat", ".")
+        self.refusal(StoreUnavailable, self.found, None, "a")
+
     def test_no_root(self) -> None:
         """If the root does not exist, the store is unavailable."""
         os.rename(self.root, f"{self.root}.old")
@@ -162,6 +176,14 @@ class IterateRepositoriesTests(StoreTestCase):
         with without_privileges(self.root):
             self.assertEqual(self.listed(), ["a", "d"])
 
+    def test_denied_directory(self) -> None:
+        """A directory that this user may not list can be a repository, and hides no other."""
+        for name in ("a", "b/c", "d", "e"):
+            self.tree.add_repository(name)
+        deny(self, "open", "a", "b", "d")
+        deny(self, "stat", self.tree.path("d", "manifests"))
+        self.assertEqual(self.listed(), ["a", "e"])
+
     def test_parts_of_a_repository(self) -> None:
         """The files of a repository are not read."""
         digest = self.tree.add_image("a/b", "1")
@@ -221,3 +243,80 @@ class IterateRepositoriesTests(StoreTestCase):
             }
             expected = sorted(name for name in there if name > after and is_repository(name))
             self.assertEqual(list(RegistryTree(root).iterate_repositories(after)), expected)
+
+
+class ReleasesTests(StoreTestCase):
+    """Tests for ``list_releases`` and ``read_release``."""
+
+    def test_none(self) -> None:
+        """A tree without image lists has no releases."""
+        self.assertEqual(self.store.list_releases(), [])
+        error = self.refusal(ContentNotFound, self.store.read_release, "v1.33.4+k3s1")
+        self.assertEqual(str(error), "this tree has no image list of K3s v1.33.4+k3s1")
+
+    def test_lists(self) -> None:
+        """The releases are listed in order; other files are ignored."""
+        for name in ("v1.33.4+k3s1.txt", "v1.32.9+k3s2.txt", "notes.txt", "v1.33.4+k3s1.bak"):
+            self.tree.write(name.encode(), "k3s", name)
+        self.assertEqual(self.store.list_releases(), ["v1.32.9+k3s2", "v1.33.4+k3s1"])
+        self.assertEqual(self.store.read_release("v1.33.4+k3s1"), b"v1.33.4+k3s1.txt")
+
+    def test_hostile_names(self) -> None:
+        """Text that is not a version never becomes part of a path."""
+        self.tree.write(b"secret", "x.txt")
+        for name in ("../x", "v1.0.0/../../x", "", "v1.0.0\0", "v1.0.0" + "x" * 100):
+            error = self.refusal(ContentNotFound, self.store.read_release, name)
+            self.assertIn("is not a K3s version", str(error))
+
+    def test_links_out(self) -> None:
+        """A link that leads out of the root is not followed."""
+        outside = os.path.abspath(self.mktemp())
+        os.makedirs(os.path.join(outside, "v1.0.0.txt"))
+        os.symlink(outside, self.tree.path("k3s"))
+        self.refusal(ContentInvalid, self.store.list_releases)
+        self.refusal(ContentInvalid, self.store.read_release, "v1.0.0")
+
+    def test_no_list(self) -> None:
+        """A directory, an empty file and a huge file are refused."""
+        os.makedirs(self.tree.path("k3s", "v1.0.0.txt"))
+        self.tree.write(b"", "k3s", "v1.0.1.txt")
+        self.tree.write(b"#" * (LARGEST_LIST + 1), "k3s", "v1.0.2.txt")
+        for version in self.store.list_releases():
+            self.refusal(ContentInvalid, self.store.read_release, version)
+
+    def test_disk_fails(self) -> None:
+        """A disk that fails while a list is read is an error of the store."""
+
+        def open_memory(_files: RootedDirectory, path: str) -> OpenedFile:
+            return OpenedFile(FileIO("/proc/self/mem"), os.stat(self.root), path)
+
+        self.patch(RootedDirectory, "open_file", open_memory)
+        error = self.refusal(StoreUnavailable, self.store.read_release, "v1.0.0")
+        self.assertEqual(str(error), "k3s/v1.0.0.txt: Input/output error")
+
+    def test_file(self) -> None:
+        """If ``k3s`` is a file, there are no lists."""
+        self.tree.write(b"x", "k3s")
+        self.assertEqual(self.store.list_releases(), [])
+        self.refusal(ContentNotFound, self.store.read_release, "v1.0.0")
+
+    def test_no_root(self) -> None:
+        """Without the root, listing fails."""
+        os.rename(self.root, f"{self.root}.gone")
+        self.refusal(StoreUnavailable, self.store.list_releases)
+        self.refusal(StoreUnavailable, self.store.read_release, "v1.0.0")
+        awaited = DeferredTree(self.root)
+        self.refusal(StoreNotReady, awaited.list_releases)
+
+    def test_match(self) -> None:
+        """A release is found by its name and by the form in tags, but not by a part."""
+        kept = ["v1.33.4+k3s1", "v1.33.5-rc1+k3s1"]
+        for wanted, found in {
+            "v1.33.4+k3s1": kept[0],
+            "v1.33.4-k3s1": kept[0],
+            "v1.33.5-rc1-k3s1": kept[1],
+            "v1.33.4": None,
+            "v1.33.4+k3s10": None,
+            "": None,
+        }.items():
+            self.assertEqual(match_release(kept, wanted), found)

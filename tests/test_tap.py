@@ -1,7 +1,8 @@
-"""Tests for ``minreg.tap``: from the command line to the service."""
+"""Tests for ``minreg.tap`` and ``minreg.daemon.assembly``: from options to the service."""
 
 import io
 import os
+import resource
 import sys
 
 from twisted.application.service import IServiceMaker
@@ -11,13 +12,13 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from minreg.daemon.assembly import make_endpoints
+from minreg.daemon.assembly import make_endpoints, most_connections, raise_file_limit
 from minreg.daemon.service import Listener, RootWatch
 from minreg.daemon.signals import Signals
-from minreg.daemon.sockets import PassedEndpoint
+from minreg.daemon.sockets import PassedEndpoint, PassedSocket
 from minreg.daemon.systemd import Supervision
 from minreg.settings import ListenEndpoint, SettingInvalid
-from minreg.tap import Options, makeService
+from minreg.tap import Options, find_endpoints, find_status, makeService
 from twisted.plugins.minreg_plugin import minreg
 
 
@@ -101,7 +102,7 @@ class OptionsTests(OptionsTestCase):
             (["--log-format=x"], "--log-format 'x'"),
             (["--registry-alias=x"], "--registry-alias 'x'"),
             (["--allow-links-to=/does/not/exist"], "--allow-links-to /does/not/exist"),
-            (["--port=1", "--listen=tcp:2"], "--listen replaces"),
+            (["--port=1", "--listen=tcp:2"], "--listen cannot be used together with --port"),
             (["--nonsense"], "option --nonsense"),
         ):
             self.complaints.seek(0)
@@ -211,3 +212,77 @@ class MakeServiceTests(OptionsTestCase):
         stop = self.assertRaises(SystemExit, makeService, self.parse("--status-listen=nonsense:1"))
         self.assertEqual(stop.code, 2)
         self.assertIn("--status-listen nonsense:1 is not an endpoint", self.complaints.getvalue())
+
+
+class FindEndpointsTests(OptionsTestCase):
+    """Tests for ``find_endpoints`` and ``find_status``."""
+
+    sockets = (PassedSocket(3, "minreg.socket"), PassedSocket(4, "status.socket"))
+
+    def test_ours(self) -> None:
+        """A description that does not mean systemd's sockets is left to Twisted."""
+        self.assertEqual(
+            find_endpoints("--listen", "tcp:1", self.sockets),
+            [ListenEndpoint("--listen tcp:1", "tcp:1")],
+        )
+
+    def test_all(self) -> None:
+        """Each socket is an endpoint; its words are those of the option."""
+        self.assertEqual(
+            find_endpoints("--listen", "systemd", self.sockets),
+            [ListenEndpoint("--listen systemd", "systemd", descriptor=n) for n in (3, 4)],
+        )
+
+    def test_none(self) -> None:
+        """If there is no such socket, the error names the unit that passes it."""
+        self.assertIn(
+            "--listen systemd: systemd has passed no such socket: start minreg.socket",
+            self.refuse("--listen=systemd"),
+        )
+
+    def test_wrong(self) -> None:
+        """Any other description is refused, with an example."""
+        for text in ("systemd:x", "systemd:index=x", "systemd:port=1"):
+            error = self.assertRaises(
+                SettingInvalid, find_endpoints, "--listen", text, self.sockets
+            )
+            self.assertIn(f"--listen {text} is not an endpoint", str(error))
+
+    def test_status(self) -> None:
+        """A socket for the status is not used for the registry."""
+        status, left = find_status("systemd:name=status.socket", self.sockets)
+        assert status is not None
+        self.assertEqual((status.descriptor, list(left)), (4, [self.sockets[0]]))
+        self.assertEqual(find_status(None, self.sockets), (None, self.sockets))
+        status, left = find_status("tcp:1", self.sockets)
+        self.assertEqual(list(left), list(self.sockets))
+
+    def test_status_several(self) -> None:
+        """The status has one endpoint."""
+        error = self.assertRaises(SettingInvalid, find_status, "systemd", self.sockets)
+        self.assertIn("--status-listen systemd means several sockets", str(error))
+
+
+class LimitsTests(SynchronousTestCase):
+    """Tests for the limit of open files."""
+
+    def test_connections(self) -> None:
+        """Each connection may have three files open; 64 are reserved."""
+        self.assertEqual(most_connections(1024), 320)
+        self.assertEqual(most_connections(65), 1)
+        self.assertEqual(most_connections(69), 1)
+        self.assertEqual(most_connections(70), 2)
+
+    def test_never_none(self) -> None:
+        """With few files, one connection at a time is served."""
+        self.assertEqual(most_connections(0), 1)
+
+    def test_raise(self) -> None:
+        """The process raises its soft limit to the hard limit."""
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        hard = limits[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, hard), hard))
+        for _ in range(2):
+            self.assertEqual(raise_file_limit(), hard)
+            self.assertEqual(resource.getrlimit(resource.RLIMIT_NOFILE), (hard, hard))

@@ -147,12 +147,12 @@ class SuggestionTests(EnvironmentTests):
 
     def test_directory(self) -> None:
         """For an argument without an option, ``--root`` is suggested."""
-        self.assertIn("the tree is named by --root tree", self.refusal("tree"))
+        self.assertIn("name the tree with --root tree", self.refusal("tree"))
 
     def test_serve(self) -> None:
         """``minreg serve`` has the same suggestions."""
         for words, text in (
-            (["serve", "tree"], "the tree is named by --root tree"),
+            (["serve", "tree"], "name the tree with --root tree"),
             (["serve", "--root", "/nowhere"], "--root /nowhere does not exist"),
         ):
             self.complaints.seek(0)

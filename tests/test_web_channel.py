@@ -1,9 +1,12 @@
-"""Tests for ``minreg.web.channel``: requests on a connection, and timeouts."""
+"""Tests for ``minreg.web.channel``: requests on a connection, timeouts and backpressure."""
 
 from twisted.internet.address import UNIXAddress
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.oci.names import Digest
+from minreg.web.channel import Deadline
 from tests.stores import ManualThreads, OneContentStore, OpenFile
 from tests.support import Connection, WebTestCase, parse_response, write_request
 
@@ -240,3 +243,117 @@ class TimeoutTests(WebTestCase):
         threads.run()
         connection.pump()
         self.assertEqual(parse_response(connection.received()).body, b"x")
+
+
+class ReadingAheadTests(WebTestCase):
+    """Tests for clients that send requests while they do not read responses."""
+
+    def flood(self, connection: Connection) -> int:
+        """Send as much as the registry accepts, up to 10 MB; return how much that was."""
+        sent = 0
+        while sent < 10_000_000 and connection.transport.is_reading:
+            connection.send(bytes(10_000))
+            sent += 10_000
+        return sent
+
+    def test_while_waiting_for_disk(self) -> None:
+        """Data that arrives during a disk access is buffered up to a limit; then reading stops."""
+        self.site = self.make_site(OneContentStore(OpenFile(b"x"), 1), in_thread=ManualThreads())
+        connection = self.connect()
+        connection.send(BLOB_REQUEST)
+        self.assertLess(self.flood(connection), 100_000)
+
+    def test_while_not_reading(self) -> None:
+        """A client that accepts nothing cannot fill the memory with requests."""
+        self.site = self.make_site(OneContentStore(OpenFile(BLOB), len(BLOB)))
+        connection = self.connect(reads=False)
+        connection.send(BLOB_REQUEST)
+        self.assertLess(self.flood(connection), 100_000)
+
+    def test_read_on(self) -> None:
+        """Once a response is accepted, the requests that arrived meanwhile are answered too."""
+        self.site = self.make_site(OneContentStore(OpenFile(BLOB), len(BLOB)))
+        connection = self.connect(reads=False)
+        connection.send(BLOB_REQUEST)
+        connection.send(PING * 1000)
+        self.assertFalse(connection.transport.is_reading)
+        connection.reads = True
+        connection.pump()
+        self.assertEqual(connection.received().count(b"HTTP/1.1 200 OK"), 1001)
+        self.assertTrue(connection.transport.is_reading)
+
+    def test_answers_pile_up(self) -> None:
+        """No data is read from a client that sends requests and accepts no responses."""
+        connection = self.connect(reads=False)
+        sent = 0
+        while connection.transport.is_reading and sent < 100:
+            connection.send(PING * 100)
+            sent += 1
+        self.assertLess(sent, 10)
+        connection.reads = True
+        connection.pump()
+        self.assertEqual(connection.received().count(b"HTTP/1.1 200 OK"), 100 * sent)
+
+
+class DeadlineTests(SynchronousTestCase):
+    """Tests for ``Deadline``."""
+
+    def setUp(self) -> None:
+        """Create a deadline that counts how often it expires."""
+        self.clock = Clock()
+        self.missed: list[float] = []
+        self.deadline = Deadline(self.clock, lambda: self.missed.append(self.clock.seconds()))
+
+    def assert_missed(self, *times: float) -> None:
+        """Let time pass, and return when the deadline expired."""
+        self.clock.pump([0.125] * 1000)
+        self.assertEqual(self.missed, list(times))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_missed(self) -> None:
+        """A deadline that is not cleared expires once."""
+        self.deadline.set(3)
+        self.assertTrue(self.deadline.is_set)
+        self.assert_missed(3)
+        self.assertFalse(self.deadline.is_set)
+
+    def test_cleared(self) -> None:
+        """A deadline that is cleared in time does not expire."""
+        self.deadline.set(3)
+        self.deadline.clear()
+        self.assertFalse(self.deadline.is_set)
+        self.assert_missed()
+
+    def test_later(self) -> None:
+        """A deadline that is set again expires later."""
+        self.deadline.set(3)
+        self.clock.advance(2)
+        self.deadline.set(3)
+        self.clock.advance(2)
+        self.deadline.clear()
+        self.deadline.set(4)
+        self.assert_missed(8)
+
+    def test_sooner(self) -> None:
+        """A deadline that is set to an earlier time expires then, and only then."""
+        self.deadline.set(30)
+        self.deadline.set(2)
+        self.assert_missed(2)
+
+    def test_few_calls(self) -> None:
+        """However often a deadline is set, there is one delayed call."""
+        for _ in range(100):
+            self.deadline.set(3)
+            self.deadline.clear()
+            self.clock.advance(0.0125)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.assert_missed()
+
+    def test_ended(self) -> None:
+        """A deadline that has ended leaves no delayed call."""
+        self.deadline.end()
+        self.deadline.set(3)
+        self.deadline.end()
+        self.assertFalse(self.deadline.is_set)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assert_missed()

@@ -1,14 +1,21 @@
-"""Tests for ``/metrics``."""
+"""Tests for ``/metrics``, and for ``minreg.web.status.request_metrics``."""
 
 import subprocess
 import sys
 import time
+from typing import Any
 from urllib.parse import quote
 
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
+from twisted.trial.unittest import SynchronousTestCase
 
 from minreg import __version__
+from minreg.log import RequestRecord
 from minreg.store.tree import RegistryTree
+from minreg.web.request import CLIENT_LEFT, NOT_TAKEN
+from minreg.web.status.request_metrics import ENDPOINTS, Histogram, RequestMetrics, endpoint_of
 from tests.fastpath import LATER
 from tests.status_support import HOSTILE, StatusTestCase
 from tests.support import ALIASES
@@ -141,3 +148,100 @@ class WithoutLibraryTests(StatusTestCase):
             [sys.executable, "-c", program], check=True, capture_output=True, text=True
         )
         self.assertEqual(listed.stdout, "[]\n")
+
+
+BLOB = "/v2/a/blobs/sha256:0"
+
+
+def event(path: str = "/v2/a/manifests/1", **more: Any) -> RequestRecord:
+    """Return the record of a request."""
+    fields = {"method": "GET", "status": 200, "bytes": 5, "seconds": 0.002, **more}
+    return RequestRecord("192.0.2.7", path=path, **fields)
+
+
+class HistogramTests(SynchronousTestCase):
+    """Tests for ``Histogram``."""
+
+    def test_classes(self) -> None:
+        """A value is counted in the first bucket whose bound it does not exceed, and all above."""
+        histogram = Histogram((1, 10))
+        for value in (0, 1, 1.5, 10, 11):
+            histogram.add(value)
+        self.assertEqual(histogram.cumulated(), [("1.0", 2), ("10.0", 4), ("+Inf", 5)])
+        self.assertEqual(histogram.total, 23.5)
+
+
+class FiguresTests(SynchronousTestCase):
+    """Tests for ``RequestMetrics``."""
+
+    def setUp(self) -> None:
+        """Create empty metrics."""
+        self.figures = RequestMetrics()
+
+    def test_requests(self) -> None:
+        """Requests are counted by endpoint, method and status."""
+        self.figures.count(event(), 2)
+        self.figures.count(event("/v2/", method="HEAD", status=503, failure="UNAVAILABLE: x"), 1)
+        self.assertEqual(
+            self.figures.requests,
+            {("manifests", "GET", "200"): 2, ("base", "HEAD", "503"): 1},
+        )
+        self.assertEqual(self.figures.seconds["manifests"].cumulated()[-1], ("+Inf", 2))
+        self.assertEqual(self.figures.bytes["manifests"].total, 10)
+
+    def test_broken_off(self) -> None:
+        """Responses aborted by the client and by the registry are counted separately."""
+        for failure in (CLIENT_LEFT, NOT_TAKEN, "the file was truncated while it was sent"):
+            self.figures.count(event(BLOB, failure=failure), 1)
+        self.figures.count(event(BLOB, failure="BLOB_UNKNOWN: x", status=404), 1)
+        self.assertEqual(self.figures.aborted, {"blobs": 2})
+        self.assertEqual(self.figures.truncated, {"blobs": 1})
+        self.assertEqual(self.figures.not_found, {"blobs": 1})
+
+    def test_bounded(self) -> None:
+        """Unknown methods and paths are counted as ``other``."""
+        for number in range(1000):
+            self.figures.count(
+                event(f"/{number}", method=f"X{number}", status=405, failure="x"), 1
+            )
+        self.assertEqual(self.figures.requests, {("other", "other", "405"): 1000})
+
+
+class EndpointOfTests(SynchronousTestCase):
+    """Tests for ``endpoint_of``."""
+
+    def test_text(self) -> None:
+        """Each path has an endpoint, which is decided by the end of the path."""
+        for path, word in {
+            "/v2/": "base",
+            "/v2": "base",
+            "/v2/_catalog": "catalog",
+            "/v2/a/b/manifests/1.0": "manifests",
+            "/v2/a/blobs/blobs/sha256:0": "blobs",
+            "/v2/a/tags/list": "tags",
+            "/v2/a/referrers/sha256:0": "referrers",
+            "/v2/manifests/1.0": "other",
+            "/v2/a/frobnicate/1": "other",
+            "/v2x/a/manifests/1": "other",
+            "/livez": "status",
+            "/readyz": "status",
+            "/metrics": "status",
+            "/": "page",
+            "/minreg/missing": "page",
+            "/favicon.ico": "other",
+            "http://127.0.0.1:9080/v2/a/manifests/1": "manifests",
+            "HTTPS://registry/metrics": "status",
+            "http://registry": "page",
+            "/v2/a/%6danifests/1": "manifests",
+            "/%762/a%2Fb/blobs/sha256%3A0": "blobs",
+            "/v2/a%2Fmanifests%2F1": "other",
+            "/v2//manifests/1": "other",
+            "-": "other",
+        }.items():
+            self.assertEqual(endpoint_of(path), word, path)
+
+    @given(st.text())
+    def test_bounded(self, path: str) -> None:
+        """The endpoint is one of a few words for any target."""
+        self.assertIn(endpoint_of(path), ENDPOINTS)
+        self.assertIn(endpoint_of(f"/v2/{path}"), ENDPOINTS)

@@ -1,9 +1,8 @@
-"""Tests for ``minreg.web.resource`` and ``minreg.web.request``: errors in minreg itself."""
+"""Tests for ``minreg.web.request`` and ``minreg.web.request``: errors in minreg itself."""
 
 from minreg.oci.errors import RegistryError
 from minreg.oci.names import Digest
-from minreg.web.request import RegistryRequest
-from minreg.web.resource import RegistryResource
+from minreg.web.request import RegistryRequest, RegistryResource
 from minreg.web.site import RegistrySite
 from tests.stores import ManualThreads, OneContentStore, OpenFile
 from tests.support import WebTestCase, write_request

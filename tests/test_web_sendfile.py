@@ -70,7 +70,7 @@ class SendfileTestCase(WebTestCase):
 
     @property
     def sender(self) -> FileSender:
-        """The writers that wait for the socket to become writable."""
+        """The writer that waits for the socket to become writable."""
         (sender,) = self.writers
         assert isinstance(sender, FileSender)
         return sender

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from minreg.oci.names import Digest
 from minreg.store.tree import RegistryTree
-from minreg.web.backpressure import STALL_TIMEOUT
+from minreg.web.channel import STALL_TIMEOUT
 from tests.e2e.wires import Wire
 from tests.fastpath import said
 from tests.store_support import open_files

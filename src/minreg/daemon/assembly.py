@@ -22,7 +22,7 @@ from minreg.log import is_journal, make_observer
 from minreg.settings import ListenEndpoint, SettingInvalid, Settings
 from minreg.store.tree import DeferredTree, RegistryTree
 from minreg.web.disk import DiskIO
-from minreg.web.fastpath.batching import BufferedLog
+from minreg.web.fastpath import BufferedLog
 from minreg.web.site import RegistrySite
 from minreg.web.status.context import StatusOptions
 from minreg.web.status.resources import make_sites

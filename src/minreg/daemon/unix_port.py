@@ -2,7 +2,7 @@
 
 A module of its own, because it is loaded lazily: ``twisted.internet.unix`` is only needed where a
 daemon listens on such a socket. It sets a private attribute of Twisted, ``_shouldShutdown``;
-``tests/test_daemon_activation.py`` fails if that has no effect.
+``tests/test_daemon_sockets.py`` fails if that has no effect.
 """
 
 import socket

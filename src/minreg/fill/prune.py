@@ -20,9 +20,8 @@ from minreg.fill.tree.reader import TreeReader
 from minreg.fill.tree.writer import TreeWriter
 from minreg.fill.verify import needed_digests
 from minreg.oci.names import Digest, ImageReference
-from minreg.store.directory import METADATA
 from minreg.store.images import StoredImage
-from minreg.store.index import fallback_tag
+from minreg.store.index import METADATA, fallback_tag
 
 _Identity = tuple[int, int] | None
 _Key = tuple[_Identity, str]

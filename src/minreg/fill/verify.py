@@ -12,9 +12,9 @@ from minreg.fill.tree.layout import BLOBS
 from minreg.fill.tree.reader import TreeReader
 from minreg.oci.names import Digest
 from minreg.oci.platforms import Platform, find_best
-from minreg.store.directory import blob_path
 from minreg.store.hashing import Advanced, find_corrupt_files
 from minreg.store.images import StoredImage
+from minreg.store.index import blob_path
 
 
 @attrs.frozen

@@ -14,8 +14,7 @@ from minreg.defaults import DEFAULT_CONTROLLER, DEFAULT_KUBECTL
 from minreg.oci.names import Digest, ImageReference, NameInvalid, parse_host, parse_references
 from minreg.oci.platforms import Platform, local_platform, parse_platform
 from minreg.store.interfaces import ContentInvalid, ContentNotFound, IRegistryStore
-from minreg.store.lookup import upstream_of
-from minreg.store.tree import as_tag, match_release
+from minreg.store.tree import as_tag, match_release, upstream_of
 
 
 @attrs.frozen

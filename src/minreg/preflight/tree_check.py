@@ -15,8 +15,8 @@ from minreg.preflight.report import (
     list_findings,
     make_report,
 )
-from minreg.store.directory import blob_path
 from minreg.store.hashing import Advanced, find_corrupt_files
+from minreg.store.index import blob_path
 from minreg.store.tree import RegistryTree
 
 

@@ -8,6 +8,7 @@ all of these are checked with ``stat`` each time the value is used.
 """
 
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
@@ -16,6 +17,11 @@ from typing import Generic, TypeVar
 
 import attrs
 from twisted.internet.interfaces import IReactorTime
+
+from minreg.oci.manifests import Manifest, ManifestInvalid, looks_like_manifest, parse_manifest
+from minreg.oci.names import Digest
+from minreg.store.interfaces import ContentInvalid, StoreUnavailable
+from minreg.store.rooted import OpenedFile
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -90,6 +96,119 @@ class LeastRecentlyUsedCache(Generic[Key, Value]):
             while self._cost > self._capacity:
                 _, (_, dropped) = self._entries.popitem(last=False)
                 self._cost -= dropped
+
+
+LARGEST_MANIFEST = 8 * 1024 * 1024
+"""Bytes of a manifest that are read. Clients refuse manifests of more than about 4 MiB."""
+
+_LARGEST_MANIFEST_IN_BLOBS = 4 * 1024 * 1024
+_CACHED_BYTES = 8 * 1024 * 1024
+_CACHED_BLOB_CHECKS = 4096
+
+
+@attrs.frozen
+class ParsedManifest:
+    """A manifest or index as it was read from a file.
+
+    Attributes:
+        digest: The digest of the file's bytes.
+        size: Their number.
+        manifest: What they say.
+    """
+
+    digest: Digest
+    size: int
+    manifest: Manifest
+
+
+class ManifestCache:
+    """Reads manifest files, and caches the parsed manifests until the files change.
+
+    Args:
+        capacity: The total size of the manifests that are cached, in bytes.
+        now: Returns the time, in nanoseconds since the epoch.
+    """
+
+    def __init__(
+        self, capacity: int = _CACHED_BYTES, now: Callable[[], int] = time.time_ns
+    ) -> None:
+        self._manifests: LeastRecentlyUsedCache[tuple[object, ...], ParsedManifest] = (
+            LeastRecentlyUsedCache(capacity)
+        )
+        self._blob_checks: LeastRecentlyUsedCache[Fingerprint, bool] = LeastRecentlyUsedCache(
+            _CACHED_BLOB_CHECKS
+        )
+        self._now = now
+
+    def read(self, opened: OpenedFile, digest: Digest | None) -> ParsedManifest:
+        """Read a manifest, and check its digest.
+
+        Args:
+            opened: The file. Its position is at the beginning, before and after.
+            digest: The digest that the file is named after, if it is.
+
+        Raises:
+            ContentInvalid: It is not a manifest, or its digest is another one.
+            StoreUnavailable: The disk returns an error.
+        """
+        algorithm = digest.algorithm if digest is not None else "sha256"
+        key = (*fingerprint(opened.status), algorithm)
+        parsed = self._manifests.get(key)
+        if parsed is None:
+            settled = is_settled(opened.status, self._now())
+            parsed = _read_manifest(opened, algorithm)
+            if settled:
+                self._manifests.put(key, parsed, parsed.size)
+        if digest is not None and parsed.digest != digest:
+            raise ContentInvalid(
+                f"{opened.path} does not hold what its name says, but {parsed.digest}: "
+                "copy it again"
+            )
+        return parsed
+
+    def is_manifest(self, opened: OpenedFile) -> bool:
+        """Return whether a file in ``blobs`` is in fact a manifest.
+
+        Args:
+            opened: The file. Its position is at the beginning, before and after.
+
+        Raises:
+            StoreUnavailable: The disk returns an error.
+        """
+        if opened.status.st_size > _LARGEST_MANIFEST_IN_BLOBS:
+            return False
+        key = fingerprint(opened.status)
+        result = self._blob_checks.get(key)
+        if result is None:
+            settled = is_settled(opened.status, self._now())
+            result = _starts_like_object(opened) and looks_like_manifest(_read(opened))
+            if settled:
+                self._blob_checks.put(key, result)
+        return result
+
+
+def _read_manifest(opened: OpenedFile, algorithm: str) -> ParsedManifest:
+    if opened.status.st_size > LARGEST_MANIFEST:
+        raise ContentInvalid(f"{opened.path} is too large to be a manifest: remove it")
+    content = _read(opened)
+    try:
+        manifest = parse_manifest(content)
+    except ManifestInvalid as error:
+        raise ContentInvalid(f"{opened.path} is not a manifest: {error}; remove it") from None
+    return ParsedManifest(Digest.of(content, algorithm), len(content), manifest)
+
+
+def _starts_like_object(opened: OpenedFile) -> bool:
+    return _read(opened, 64).lstrip().startswith(b"{")
+
+
+def _read(opened: OpenedFile, size: int = -1) -> bytes:
+    try:
+        content = opened.file.read(size)
+        opened.file.seek(0)
+    except OSError as error:
+        raise StoreUnavailable(f"{opened.path}: {error.strerror}") from None
+    return content
 
 
 _MOST_PATHS = 8

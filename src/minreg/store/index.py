@@ -1,4 +1,4 @@
-"""The index of a repository: what its manifests say about each other and about its blobs.
+"""The directory of a repository, and its index: what its manifests say about each other.
 
 Some requests cannot be answered from a single file: which size a blob should have, which media
 type an index gives to a manifest that does not state its own, which manifests refer to a
@@ -10,15 +10,140 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import attrs
 
 from minreg.oci.manifests import Descriptor
-from minreg.oci.names import OCI_INDEX, Digest, is_tag
+from minreg.oci.names import OCI_INDEX, Digest, DigestInvalid, is_tag
 from minreg.oci.platforms import Platform
-from minreg.store.cache import Fingerprint, LeastRecentlyUsedCache, fingerprint, is_settled
-from minreg.store.directory import ParsedManifest, RepositoryDirectory, digest_in_name
+from minreg.store.cache import (
+    Fingerprint,
+    LeastRecentlyUsedCache,
+    ManifestCache,
+    ParsedManifest,
+    fingerprint,
+    is_settled,
+)
+from minreg.store.interfaces import ContentInvalid
+from minreg.store.rooted import OpenedFile, RootedDirectory, is_file
+
+METADATA = ".metadata"
+"""The directory of a repository with the manifests of platforms whose layers are not stored. This
+is no valid name of a repository or tag."""
+
+
+@attrs.frozen
+class RepositoryDirectory:
+    """The directory of one repository.
+
+    All paths are relative to it: ``manifests/<tag or digest>``, ``blobs/<digest>`` or
+    ``.metadata/<digest>``.
+
+    Attributes:
+        name: Its path below the root of the tree.
+    """
+
+    name: str
+    _files: RootedDirectory
+    _manifests: ManifestCache
+
+    def open(self, path: str) -> OpenedFile:
+        """Open a file; raises as ``RootedDirectory.open_file`` does."""
+        return self._files.open_file(f"{self.name}/{path}")
+
+    def open_manifest_in_blobs(self, digest: Digest) -> OpenedFile | None:
+        """Open a manifest that was stored in ``blobs``; None if that file is not a manifest.
+
+        K3s' air-gap script stores manifests without a ``mediaType`` there.
+        """
+        try:
+            opened = self.open(f"blobs/{digest}")
+        except FileNotFoundError:
+            return None
+        with opened.closed_on_failure():
+            if self.is_manifest(opened):
+                return opened
+        opened.file.close()
+        return None
+
+    def read(self, opened: OpenedFile, digest: Digest | None) -> ParsedManifest:
+        """See ``ManifestCache.read``."""
+        return self._manifests.read(opened, digest)
+
+    def is_manifest(self, opened: OpenedFile) -> bool:
+        """See ``ManifestCache.is_manifest``."""
+        return self._manifests.is_manifest(opened)
+
+    def read_if_valid(self, path: str) -> ParsedManifest | None:
+        """Read a manifest; None if it does not exist or is invalid.
+
+        The reason is reported to a client that requests this manifest.
+        """
+        with suppress(FileNotFoundError, ContentInvalid):
+            digest = digest_in_name(path)
+            if digest is not None and path.startswith("blobs/"):
+                opened = self.open_manifest_in_blobs(digest)
+            else:
+                opened = self.open(path)
+            if opened is not None:
+                with opened.file:
+                    return self.read(opened, digest)
+        return None
+
+    def exists(self, path: str) -> bool:
+        """Return whether a path exists. A symbolic link without a target does."""
+        return self._files.exists(f"{self.name}/{path}")
+
+    def stat(self, path: str) -> os.stat_result | None:
+        """Return the status of a path, links followed; None if it does not exist."""
+        return self._files.stat(f"{self.name}/{path}")
+
+    def measure_blob(self, digest: Digest) -> int | None:
+        """Return the size of a blob's file, in bytes; None if it does not exist.
+
+        Raises:
+            ContentInvalid: It must not, or cannot, be read.
+        """
+        try:
+            return self._files.measure(f"{self.name}/blobs/{digest}")
+        except FileNotFoundError:
+            return None
+
+    def status(self) -> os.stat_result:
+        """Return the status of ``manifests``, which changes when a file is added or removed."""
+        return self._files.checked_stat(f"{self.name}/manifests")
+
+    def scan(self) -> AbstractContextManager[tuple[os.stat_result, Iterator[os.DirEntry[str]]]]:
+        """Read the entries of ``manifests``; see ``RootedDirectory.scan``."""
+        return self._files.scan(f"{self.name}/manifests")
+
+    def digest_linked_by(self, tag: str) -> Digest | None:
+        """Return the digest that a tag's link points to; None if the tag is not a link."""
+        return digest_in_name(self._files.read_link(f"{self.name}/manifests/{tag}") or "")
+
+    def is_tag(self, entry: os.DirEntry[str]) -> bool:
+        """Return whether an entry of ``manifests`` is a tag, and its manifest exists."""
+        if not is_tag(entry.name):
+            return False
+        if is_file(entry):
+            return True
+        digest = self.digest_linked_by(entry.name)
+        return digest is not None and self.exists(f"blobs/{digest}")
+
+
+def blob_path(root: str, name: str, digest: Digest) -> str:
+    """Return the path of the file of a repository's blob."""
+    return os.path.join(root, name, "blobs", str(digest))
+
+
+def digest_in_name(path: str) -> Digest | None:
+    """Return the digest that a file is named after; None if its name is not a digest."""
+    try:
+        return Digest.parse(os.path.basename(path))
+    except DigestInvalid:
+        return None
 
 
 @attrs.frozen

@@ -17,19 +17,15 @@ from zope.interface import implementer
 
 from minreg.oci.manifests import Descriptor, ManifestInvalid, parse_manifest
 from minreg.oci.names import OCI_INDEX, OCTET_STREAM, Digest
-from minreg.store.cache import Dependencies, Fingerprint
-from minreg.store.directory import (
-    METADATA,
-    ManifestCache,
-    ParsedManifest,
-    RepositoryDirectory,
-    digest_in_name,
-)
+from minreg.store.cache import Dependencies, Fingerprint, ManifestCache, ParsedManifest
 from minreg.store.index import (
+    METADATA,
     IndexSnapshot,
+    RepositoryDirectory,
     RepositoryIndex,
     RepositoryIndexCache,
     describe,
+    digest_in_name,
     fallback_tag,
     referrers_index,
     subject_of_fallback_tag,

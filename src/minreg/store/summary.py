@@ -6,9 +6,9 @@ from contextlib import suppress
 from minreg.oci.manifests import Manifest
 from minreg.oci.names import Digest, is_tag
 from minreg.oci.platforms import UNKNOWN_OS, Platform
-from minreg.store.directory import ParsedManifest, RepositoryDirectory, digest_in_name
+from minreg.store.cache import ParsedManifest
 from minreg.store.images import LARGEST_CONFIG, read_platform
-from minreg.store.index import RepositoryIndex
+from minreg.store.index import RepositoryDirectory, RepositoryIndex, digest_in_name
 from minreg.store.interfaces import ContentInvalid, RepositorySummary, TooLarge
 
 MOST_MANIFESTS = 500

@@ -1,11 +1,12 @@
-"""One connection: its limits, the heads of its responses, and how it is closed."""
+"""One connection: backpressure, timeouts, the heads of its responses, and how it is closed."""
 
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any, Protocol
 
-from twisted.internet.interfaces import IAddress, ITCPTransport
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import datetimeToString
@@ -21,8 +22,11 @@ from minreg.oci.errors import (
     target_too_long,
     unavailable,
 )
-from minreg.web.backpressure import STALL_TIMEOUT, BackpressureChannel, ClockSite, Deadline
-from minreg.web.request import RegistryRequest
+from minreg.web.request import NOT_TAKEN, RegistryRequest
+from minreg.web.twisted_private import TwistedChannel
+
+STALL_TIMEOUT = 300
+"""Seconds that a client may take to accept the next piece of a response, or its end."""
 
 RECEIVE_TIMEOUT = 30
 """Seconds within which a request must have arrived, counted from its first byte."""
@@ -37,8 +41,69 @@ _TLS_HANDSHAKE = b"\x16"
 """The first byte of a TLS connection (RFC 8446, section 5.1); no request begins with it."""
 
 
-class ConnectionTracker(ClockSite, Protocol):
-    """The methods of a site that its connections call."""
+class Deadline:
+    """Calls a function unless it is cleared in time.
+
+    Deadlines are set and cleared with every request and hardly ever expire. So setting one only
+    notes the time; the reactor gets a single delayed call, which is scheduled again if the
+    deadline has moved when it fires.
+
+    Args:
+        clock: Measures the time.
+        expired: The function to call.
+    """
+
+    def __init__(self, clock: IReactorTime, expired: Callable[[], None]) -> None:
+        self._clock = clock
+        self._expired = expired
+        self._until: float | None = None
+        self._call_time = 0.0
+        self._call: IDelayedCall | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the deadline is running."""
+        return self._until is not None
+
+    def set(self, seconds: float) -> None:
+        """Start the deadline: it expires in ``seconds``, whatever was set before."""
+        self._until = self._clock.seconds() + seconds
+        if self._call is None:
+            self._schedule(seconds)
+        elif self._until < self._call_time:
+            self._call.cancel()
+            self._schedule(seconds)
+
+    def clear(self) -> None:
+        """Stop the deadline. It can be set again."""
+        self._until = None
+
+    def end(self) -> None:
+        """Stop the deadline for good, and leave nothing behind in the reactor."""
+        self._until = None
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+    def _schedule(self, seconds: float) -> None:
+        self._call = self._clock.callLater(seconds, self._fire)
+        self._call_time = self._call.getTime()
+
+    def _fire(self) -> None:
+        self._call = None
+        if self._until is None:
+            return
+        if self._until > self._call_time:
+            self._schedule(max(0.0, self._until - self._clock.seconds()))
+            return
+        self._until = None
+        self._expired()
+
+
+class ConnectionTracker(Protocol):
+    """The attributes of a site that its connections use."""
+
+    reactor: IReactorTime
 
     def admit(self, channel: "RegistryChannel") -> bool:
         """Count a connection, and return whether the limit still allows it."""
@@ -50,10 +115,100 @@ class ConnectionTracker(ClockSite, Protocol):
         """Log input that was refused before it had become a request."""
 
 
+class BackpressureChannel(TwistedChannel):
+    """A connection on which responses are produced as fast as the client accepts them.
+
+    Twisted's own pausing has gaps: a producer that is registered while the client accepts
+    nothing is not paused, one that is paused twice is never resumed, and requests are read
+    and queued while responses pile up.
+    """
+
+    site: ConnectionTracker
+    transport: ITCPTransport
+    requests: list[RegistryRequest]
+    _is_blocked = False
+
+    def connectionMade(self) -> None:
+        """Start the connection's timers."""
+        self._stall_deadline = Deadline(self.site.reactor, lambda: self.abort(NOT_TAKEN))
+        self._idle_deadline = Deadline(self.site.reactor, self.timeoutConnection)
+        super().connectionMade()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Stop the timers."""
+        super().connectionLost(reason)
+        self._stall_deadline.end()
+        self._idle_deadline.end()
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: FBT001
+        """Register what produces a response, and pause it while the client accepts nothing."""
+        super().registerProducer(producer, streaming)
+        if self._is_blocked:
+            super().pauseProducing()
+
+    def pauseProducing(self) -> None:
+        """Pause the producer: the client has to accept what was sent first."""
+        if self._is_blocked:
+            return
+        self._is_blocked = True
+        self._stall_deadline.set(STALL_TIMEOUT)
+        super().pauseProducing()
+
+    def expect_progress(self) -> None:
+        """Give the client ``STALL_TIMEOUT`` from now on to accept more of a response.
+
+        For bytes that bypass the transport, which therefore cannot pause their producer.
+        """
+        if not self._is_blocked:
+            self._stall_deadline.set(STALL_TIMEOUT)
+
+    def resumeProducing(self) -> None:
+        """Resume the producer: there is room again."""
+        self._is_blocked = False
+        self._stall_deadline.clear()
+        super().resumeProducing()
+
+    def setTimeout(self, period: int | None) -> int | None:
+        """Set how many seconds the connection may be idle.
+
+        Twisted would schedule a delayed call each time.
+
+        Returns:
+            The seconds that were set before, or None.
+        """
+        before, self.timeOut = self.timeOut, period
+        if period is None:
+            self._idle_deadline.clear()
+        else:
+            self._idle_deadline.set(period)
+        return before
+
+    def resetTimeout(self) -> None:
+        """Restart the idle timeout if it is running."""
+        if self._idle_deadline.is_set and self.timeOut is not None:
+            self._idle_deadline.set(self.timeOut)
+
+    def timeoutConnection(self) -> None:
+        """Close an idle connection. One whose client still has bytes to accept is not idle."""
+        if self._is_blocked:
+            self.setTimeout(self.timeOut)
+        else:
+            self.loseConnection()
+
+    def abort(self, failure: str) -> None:
+        """Close the connection at once, in the middle of whatever it is doing.
+
+        Args:
+            failure: The reason, for the access log.
+        """
+        for request in self.requests:
+            request.failure = failure
+        self.transport.abortConnection()
+
+
 class RegistryChannel(BackpressureChannel):
     """A connection of HTTP/1.1 with timeouts for slow and idle clients."""
 
-    site: ConnectionTracker
     requestFactory: type[RegistryRequest]
     is_answering = False
     _is_new = True

@@ -1,19 +1,35 @@
-"""One request: checking it before a resource renders it, and sending the response."""
+"""Requests, and the base class of the resources that answer them.
+
+Errors become the JSON documents of the specification here: those that resources raise, and
+unexpected ones.
+"""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web.error import UnsupportedMethod
+from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from minreg.log import RequestRecord
-from minreg.oci.errors import RegistryError, host_invalid, unavailable
+from minreg.oci.errors import (
+    RegistryError,
+    host_invalid,
+    not_an_endpoint,
+    unavailable,
+    unsupported,
+)
+from minreg.store.interfaces import StoreNotReady, StoreUnavailable
+
+ALLOWED = b"GET, HEAD"
 
 CLIENT_LEFT = "the client left"
 NOT_TAKEN = "the client did not accept the response"
@@ -179,3 +195,77 @@ def path_of(target: bytes) -> bytes:
         _scheme, _, _authority, *path = target.split(b"/", 3)
         return path[0] if path else b""
     return target.removeprefix(b"/")
+
+
+class RegistryResource(Resource):
+    """A resource whose errors are the specification's JSON documents, never HTML.
+
+    Attributes:
+        fallback: The resource for paths below this one that are no endpoints, if it is set.
+
+    """
+
+    fallback: "RegistryResource | None" = None
+    _log = Logger()
+
+    def getChild(self, _path: bytes, _request: RegistryRequest) -> "RegistryResource":
+        """Return the resource for a path that is no endpoint."""
+        if self.fallback is not None:
+            return self.fallback
+        return RefusingResource(not_an_endpoint)
+
+    def render_GET(self, request: RegistryRequest) -> int:
+        """Refuse the request: only paths below this one are endpoints."""
+        if self.fallback is not None:
+            return self.fallback.render(request)
+        raise not_an_endpoint()
+
+    def render(self, request: RegistryRequest) -> int:
+        """Respond to a request, now or later."""
+        try:
+            super().render(request)
+        except RegistryError as error:
+            request.refuse(error)
+        except UnsupportedMethod:
+            request.setHeader(b"allow", ALLOWED)
+            request.refuse(unsupported(request.method.decode("ascii")))
+        return NOT_DONE_YET
+
+    def answer_later(self, request: RegistryRequest, response: Coroutine[Any, Any, None]) -> int:
+        """Run a coroutine that responds. It is cancelled if the client leaves before."""
+        deferred = Deferred.fromCoroutine(response)
+        request.notifyFinish().addErrback(lambda _reason: deferred.cancel())
+        deferred.addErrback(self._fail, request)
+        return NOT_DONE_YET
+
+    def _fail(self, failure: Failure, request: RegistryRequest) -> None:
+        if request.has_left and failure.check(CancelledError):
+            return
+        if isinstance(failure.value, RegistryError):
+            request.refuse(failure.value)
+        elif isinstance(failure.value, StoreUnavailable):
+            # A root that the daemon waits for is logged once, when the waiting starts.
+            if not failure.check(StoreNotReady):
+                self._log.error("cannot read the registry: {reason}", reason=str(failure.value))
+            request.refuse(unavailable(str(failure.value)))
+        else:
+            request.processingFailed(failure)
+
+
+class RefusingResource(RegistryResource):
+    """A path that is always refused.
+
+    Args:
+        make_error: Makes the error. One exception must not be raised twice: each time, its
+            traceback would grow and keep more frames alive.
+    """
+
+    isLeaf = True
+
+    def __init__(self, make_error: Callable[[], RegistryError]) -> None:
+        super().__init__()
+        self._make_error = make_error
+
+    def render_GET(self, request: RegistryRequest) -> int:  # noqa: ARG002
+        """Refuse the request."""
+        raise self._make_error()

@@ -10,8 +10,7 @@ from twisted.web.server import Site
 from minreg.log import AccessLog, RequestRecord
 from minreg.oci.errors import RegistryError
 from minreg.web.channel import RegistryChannel
-from minreg.web.request import RegistryRequest, name_client
-from minreg.web.resource import RegistryResource
+from minreg.web.request import RegistryRequest, RegistryResource, name_client
 
 IDLE_TIMEOUT = 90
 """Seconds that a connection may stay open without a request. containerd keeps its for 30."""

@@ -11,7 +11,7 @@ from minreg.fill.errors import TreeUnreadable
 from minreg.fill.tree.layout import MANIFESTS, PRIVATE
 from minreg.fill.tree.writer import TreeWriter
 from minreg.oci.names import Digest, ImageReference
-from minreg.store.directory import digest_in_name
+from minreg.store.index import digest_in_name
 from minreg.store.interfaces import ContentInvalid
 from minreg.store.rooted import RootedDirectory
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from minreg.fill.errors import TreeUnreadable
 from minreg.fill.tree.layout import BLOBS, MANIFESTS, PRIVATE, parse_repository_path
 from minreg.oci.names import Digest, DigestInvalid, NameInvalid, is_tag
-from minreg.store.directory import ManifestCache
+from minreg.store.cache import ManifestCache
 from minreg.store.index import RepositoryIndexCache
 from minreg.store.interfaces import ContentInvalid, ContentNotFound, RepositoryNotFound
 from minreg.store.repository import TreeRepository

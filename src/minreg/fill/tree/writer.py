@@ -13,7 +13,7 @@ from minreg.fill.tree.layout import BLOBS, MANIFESTS, PRIVATE, levels, parse_rep
 from minreg.fill.tree.reader import TreeReader
 from minreg.fill.tree.staging import AtomicFiles, PartialBlob, StagedBlob, make_directories
 from minreg.oci.names import Digest, NameInvalid, is_tag
-from minreg.store.directory import METADATA
+from minreg.store.index import METADATA
 
 _LOCK_NAME = "lock"
 _MAX_HOLDER = 4096

@@ -17,8 +17,7 @@ from twisted.web.template import Tag, flattenString, tags
 from minreg import __version__
 from minreg.oci.names import Digest
 from minreg.text import printable
-from minreg.web.request import RegistryRequest
-from minreg.web.resource import RegistryResource
+from minreg.web.request import RegistryRequest, RegistryResource
 from minreg.web.status.not_found import join_reference
 
 Part = Tag | str

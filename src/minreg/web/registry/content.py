@@ -105,7 +105,7 @@ def is_not_modified(if_none_match: str | None, tag: str) -> bool:
 def is_range_current(if_range: str | None, tag: str) -> bool:
     """Return whether a range is of the same content as the client's part (section 13.1.5).
 
-    It is if ``If-Range`` is missing or has the same strong entity tag; it is not if that is a date.
+    It is if ``If-Range`` is missing, or has the same strong entity tag. A date never matches.
     """
     return if_range is None or if_range.strip(" \t") == tag
 

@@ -42,8 +42,7 @@ from minreg.web.registry.content import (
     RepositoryAddress,
     send_content,
 )
-from minreg.web.request import RegistryRequest
-from minreg.web.resource import RefusingResource, RegistryResource
+from minreg.web.request import RefusingResource, RegistryRequest, RegistryResource
 
 
 class _ReferenceResource(RegistryResource):

@@ -7,8 +7,7 @@ import attrs
 
 from minreg.oci.errors import RegistryError, unavailable
 from minreg.store.interfaces import StoreUnavailable
-from minreg.web.request import RegistryRequest
-from minreg.web.resource import RegistryResource
+from minreg.web.request import RegistryRequest, RegistryResource
 
 CONTENT_SECURITY_POLICY = (
     b"default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; "

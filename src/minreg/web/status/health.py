@@ -8,8 +8,7 @@ import json
 from minreg.oci.errors import unavailable
 from minreg.store.interfaces import IRegistryStore, StoreUnavailable
 from minreg.web.disk import DiskIO
-from minreg.web.request import RegistryRequest
-from minreg.web.resource import RegistryResource
+from minreg.web.request import RegistryRequest, RegistryResource
 from minreg.web.site import RegistrySite
 
 OK = "ok"

@@ -21,7 +21,7 @@ from minreg.oci.names import (
     parse_reference,
     parse_repository,
 )
-from minreg.store.lookup import upstream_of
+from minreg.store.tree import upstream_of
 from minreg.web.status.request_metrics import endpoint_of, split_path
 
 MOST_ENTRIES = 512

@@ -21,8 +21,7 @@ from minreg.preflight.query import (
 from minreg.preflight.report import PreflightFindings, PreflightReport, list_findings, make_report
 from minreg.store.interfaces import IRegistryStore
 from minreg.web.disk import DiskIO
-from minreg.web.request import RegistryRequest
-from minreg.web.resource import RegistryResource
+from minreg.web.request import RegistryRequest, RegistryResource
 from minreg.web.status.formats import send_lines, wants_list
 
 _MOST_PARAMETERS = 32

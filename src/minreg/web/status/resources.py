@@ -17,10 +17,9 @@ from minreg.oci.errors import RegistryError, not_an_endpoint
 from minreg.store.interfaces import IRegistryStore
 from minreg.text import count, printable
 from minreg.web.disk import DiskIO
-from minreg.web.fastpath.site import FastSite
+from minreg.web.fastpath import FastSite
 from minreg.web.registry.endpoints import make_root
-from minreg.web.request import RegistryRequest
-from minreg.web.resource import RefusingResource, RegistryResource
+from minreg.web.request import RefusingResource, RegistryRequest, RegistryResource
 from minreg.web.site import RegistrySite
 from minreg.web.status.browsers import BrowserResource, PageLoader, Views
 from minreg.web.status.context import StatusContext, StatusOptions

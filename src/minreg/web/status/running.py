@@ -4,8 +4,7 @@ import json
 from collections.abc import Callable
 
 from minreg import __version__
-from minreg.web.request import RegistryRequest
-from minreg.web.resource import RegistryResource
+from minreg.web.request import RegistryRequest, RegistryResource
 from minreg.web.status.context import StatusContext, StatusOptions
 from minreg.web.status.formats import format_time
 from minreg.web.status.health import OK, check_readiness

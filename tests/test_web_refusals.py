@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.channel``: input that is refused before it becomes a request."""
+"""Tests for ``minreg.web.channel`` and ``minreg.web.request``: input that is refused."""
 
 from io import BytesIO
 
@@ -225,3 +225,73 @@ class TooManyConnectionsTests(RefusalTestCase):
         connection.reads = True
         connection.pump()
         self.assert_refused(connection, 400, "UNSUPPORTED")
+
+
+# The beginning of a ClientHello, without a line end in it.
+CLIENT_HELLO = b"\x16\x03\x01\x00\xde\x01\x00\x00\xda\x03\x03"
+
+
+class HandshakeTests(WebTestCase):
+    """Tests for TLS on a port of plain HTTP."""
+
+    def test_refused_at_once(self) -> None:
+        """A client that tries HTTPS first, as skopeo and podman do, is refused at once."""
+        connection = self.connect()
+        connection.send(CLIENT_HELLO)
+        response = parse_response(connection.received())
+        self.assertEqual(response.code, 400)
+        self.assertIn(b"TLS", response.body)
+        self.assertTrue(connection.is_closed)
+
+    def test_logged(self) -> None:
+        """The log tells the operator to check the clients' endpoints."""
+        self.connect().send(CLIENT_HELLO)
+        (event,) = self.logged("request")
+        self.assertEqual(event["status"], 400)
+        self.assertIn("http://", event["failure"])
+
+    def test_only_at_the_beginning(self) -> None:
+        """The same byte later in a connection is invalid HTTP."""
+        connection = self.connect()
+        connection.send(b"GET /v2/ HTTP/1.1\r\nX: ")
+        connection.send(CLIENT_HELLO)
+        self.assertEqual(connection.received(), b"")
+
+
+class HostTests(WebTestCase):
+    """Tests for ``Host``."""
+
+    def test_host(self) -> None:
+        """A request of HTTP/1.1 has one ``Host`` (RFC 9112, section 3.2); HTTP/1.0 needs none."""
+        for version, hosts, status in (
+            ("1.1", "", 400),
+            ("1.1", "Host: a\r\nHost: a\r\n", 400),
+            ("1.1", "host: a\r\nHOST: b\r\n", 400),
+            ("1.1", "Host:\r\n", 200),
+            ("1.0", "", 200),
+            ("1.0", "Host: a\r\n", 200),
+            ("1.0", "Host: a\r\nHost: b\r\n", 400),
+        ):
+            connection = self.connect()
+            connection.send(f"GET /v2/ HTTP/{version}\r\n{hosts}\r\n".encode("ascii"))
+            response = parse_response(connection.received())
+            self.assertEqual(response.code, status, (version, hosts))
+            if status == 400:
+                self.assertEqual(response.error_code, "UNSUPPORTED")
+
+    def test_host_value(self) -> None:
+        """The value is a host name or address, with or without a port."""
+        connection = self.connect()
+        for host, status in (
+            ("a_b.example:9080", 200),
+            ("192.0.2.1", 200),
+            ("[fe80::1]:9080", 200),
+            ("a b", 400),
+            ("a/b", 400),
+            ("u@a", 400),
+            ("a:b", 400),
+            ("[::1", 400),
+            ("<a>", 400),
+        ):
+            response = connection.request("/v2/", headers={"Host": host})
+            self.assertEqual(response.code, status, host)

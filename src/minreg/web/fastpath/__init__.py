@@ -1,1 +1,0 @@
-"""Faster answers to repeated requests, and batched writes. The registry works without it."""
