@@ -19,7 +19,7 @@ NAME = "docker.io/rancher/mirrored-pause:3.6"
 
 
 def import_archive(root: str, *arguments: str) -> str:
-    """Import archives into a tree, and return what was said."""
+    """Import archives into a tree, and return the output."""
     return run(sys.executable, "-m", "minreg", "import", "-d", root, *arguments)
 
 
@@ -38,7 +38,7 @@ def pack_layout(image: Image, path: str) -> None:
 
 
 def pack_legacy(path: str) -> None:
-    """Pack the sample as Docker did until version 25, one layer being there twice."""
+    """Pack the sample as Docker did until version 25, with one layer twice."""
     image = sample_image()
     manifest = image.document(image.child_for(ARCHITECTURE))
     (packed,) = (image.blobs[layer["digest"]] for layer in manifest["layers"])

@@ -1,4 +1,4 @@
-"""A real browser: Chromium, driven through its own driver by the WebDriver protocol.
+"""A real browser: Chromium, controlled by its own driver through the WebDriver protocol.
 
 Source: W3C WebDriver, which is JSON over HTTP.
 """
@@ -41,13 +41,13 @@ class Browser:
         self._session = f"/session/{session['sessionId']}"
 
     def close(self) -> None:
-        """End the browser and its driver."""
+        """Stop the browser and its driver."""
         self._ask("DELETE", "")
         self._driver.terminate()
         self._driver.wait(20)
 
     def go(self, url: str) -> None:
-        """Go to a page."""
+        """Open a page."""
         self._ask("POST", "/url", {"url": url})
 
     def click(self, selector: str, text: str = "") -> None:
@@ -59,7 +59,7 @@ class Browser:
         raise AssertionError(f"no {selector} with {text!r} in: {self.text()}")
 
     def follow(self, selector: str, text: str = "") -> None:
-        """Click on what leads to another page, and wait until that is there.
+        """Click on a link or button to another page, and wait until that page is loaded.
 
         The driver waits for links, but not for forms, which the browser sends a little later.
         """
@@ -77,31 +77,31 @@ class Browser:
         self._ask("POST", f"/element/{found}/value", {"text": text})
 
     def texts(self, selector: str) -> list[str]:
-        """Read what is shown of all elements that a CSS selector finds."""
+        """Return the visible text of all elements that match a CSS selector."""
         return [self._ask("GET", f"/element/{found}/text") for found in self._find(selector)]
 
     def text(self) -> str:
-        """Read all that is shown."""
+        """Return all visible text."""
         return self.texts("body")[0]
 
     def evaluate(self, expression: str) -> Any:
-        """Evaluate JavaScript, as the driver may and the page may not."""
+        """Evaluate JavaScript; the driver may do so even if the page may not."""
         return self._ask("POST", "/execute/sync", {"script": f"return {expression}", "args": []})
 
     def set_width(self, width: int) -> None:
-        """Show pages as wide as that, in pixels; windows cannot be as narrow as phones are."""
+        """Set the width of the page in pixels; windows cannot be as narrow as phones."""
         screen = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 800}
         command = {"cmd": "Emulation.setDeviceMetricsOverride", "params": screen}
         self._ask("POST", "/goog/cdp/execute", command)
 
     def set_color_scheme(self, scheme: str) -> None:
-        """Prefer ``light`` or ``dark`` colours."""
+        """Set the preferred colours: ``light`` or ``dark``."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         command = {"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}}
         self._ask("POST", "/goog/cdp/execute", command)
 
     def complaints(self) -> list[str]:
-        """Read what the browser found wrong: what it would not load, or could not."""
+        """Return the browser's log: what it refused to load, or could not load."""
         entries = self._ask("POST", "/se/log", {"type": "browser"})
         return [entry["message"] for entry in entries]
 

@@ -1,4 +1,4 @@
-"""Content for the end-to-end tests: the sample image, gone through real archives."""
+"""Content for the end-to-end tests: the sample image, converted by real tools."""
 
 import os
 import platform
@@ -20,20 +20,20 @@ GREETING = f"Hello from minreg (linux/{ARCHITECTURE})\n"
 
 
 def write_sample(root: str) -> None:
-    """Have ``minreg`` write its sample tree."""
+    """Write the sample tree with ``minreg``."""
     run(installed("minreg"), "sample", root)
 
 
 @cache
 def sample_image() -> Image:
-    """Pull the sample image for all platforms into an OCI layout, and read it from there."""
+    """Pull the sample image for all platforms into an OCI layout, and read it."""
     with tempfile.TemporaryDirectory(prefix="minreg-") as directory:
         return read_layout(_pull_layout(directory))
 
 
 @cache
 def docker_image() -> Image:
-    """Have skopeo make a Docker manifest list of the sample image, and read that."""
+    """Convert the sample image to a Docker manifest list with skopeo, and read it."""
     with tempfile.TemporaryDirectory(prefix="minreg-") as directory:
         layout = _pull_layout(directory)
         copied = os.path.join(directory, "docker")
@@ -42,7 +42,7 @@ def docker_image() -> Image:
 
 
 def skopeo_copy(*arguments: str) -> None:
-    """Copy an image with everything in it, from or to a registry without TLS."""
+    """Copy an image with all platforms, from or to a registry without TLS."""
     run("skopeo", "--insecure-policy", "copy", "--all", "--src-tls-verify=false", *arguments)
 
 

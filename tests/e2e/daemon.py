@@ -17,7 +17,7 @@ _OURSELVES = "minreg's tests"
 
 @attrs.frozen
 class LoggedRequest:
-    """A request as the daemon's log tells it."""
+    """A request in the daemon's log."""
 
     method: str
     path: str
@@ -58,7 +58,7 @@ class Daemon:
         return self._process.pid
 
     def wait_until_it_answers(self, seconds: float = 120) -> None:
-        """Wait until the daemon answers, and find out early where it never will."""
+        """Wait until the daemon responds, or fails to start."""
         deadline = time.monotonic() + seconds
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -66,34 +66,34 @@ class Daemon:
             time.sleep(0.02)
 
     def terminate(self) -> None:
-        """Tell the daemon to end, once, as systemd does."""
+        """Send SIGTERM to the daemon, as systemd does."""
         if not self._is_told_to_end:
             self._is_told_to_end = True
             self._process.terminate()
 
     def stop(self) -> int:
-        """End the daemon, and return its exit status."""
+        """Stop the daemon, and return its exit status."""
         self.terminate()
         return wait_for_exit(self._process, 40)
 
     def log(self) -> str:
-        """Return what it has logged so far."""
+        """Return the log so far."""
         with open(self._log, encoding="utf-8", errors="replace") as log:
             return log.read()
 
     def events(self) -> Sequence[Mapping[str, Any]]:
-        """Return the events that it has logged so far."""
+        """Return the events in the log so far."""
         return [json.loads(line) for line in self.log().splitlines()]
 
     def requests(self) -> Sequence[LoggedRequest]:
-        """Return the requests of clients that it has answered so far, in order."""
+        """Return the requests of clients in the log so far, in order."""
         return [
             LoggedRequest(event["method"], event["path"], event["ns"], event["status"])
             for event in self.request_events()
         ]
 
     def request_events(self) -> Sequence[Mapping[str, Any]]:
-        """Return all that it has logged of these requests."""
+        """Return all fields of these requests in the log."""
         # Lines are written at the end of a turn: when it answers once more, that is over.
         self._answers()
         return [

@@ -1,4 +1,4 @@
-"""Stands before a real registry, and does to its answers what networks do."""
+"""A proxy before a real registry that changes its responses as faulty networks do."""
 
 import http.client
 import socket
@@ -19,12 +19,11 @@ _HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "content-length", "d
 
 @attrs.define
 class Resolution:
-    """What the registry answered, for a fault to change.
+    """The response of the registry, for a fault to change.
 
-    ``cut_at`` ends the connection after so many bytes of the body, ``reset_at`` as if the
-    machine had died, and ``stall_at`` goes silent there; ``stated`` is the length that is
-    stated, if not the true one; ``pause`` is how many seconds pass after each ``PIECE`` bytes
-    of the body.
+    ``cut_at`` closes the connection after so many bytes of the body, ``reset_at`` with a
+    reset, and ``stall_at`` stops sending there; ``stated`` is the ``Content-Length`` if it is
+    not the true one; ``pause`` is a number of seconds after each ``PIECE`` bytes of the body.
     """
 
     path: str
@@ -42,7 +41,7 @@ Fault = Callable[[Resolution], None]
 
 
 class FaultProxy:
-    """The proxy, on a free port of this machine, between ``with`` and its end.
+    """The proxy, on a free port of this machine; it runs in a ``with`` statement.
 
     Args:
         port: Where the real registry listens.
@@ -70,7 +69,7 @@ class FaultProxy:
 
     @property
     def host(self) -> str:
-        """The proxy as image references name it."""
+        """The proxy's address in image references."""
         return f"127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
@@ -84,7 +83,7 @@ class FaultProxy:
         self._thread.join()
 
     def find_fault(self, path: str) -> Fault | None:
-        """Take the next fault for a path, if there is one."""
+        """Return the next fault for a path, if there is one, and remove it."""
         with self.mutex:
             for part, faults in self.faults.items():
                 if part in path and faults:
@@ -96,7 +95,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that leave: faults make them."""
+        """Do not report clients that disconnect, which faults cause."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -104,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
     owner: FaultProxy
 
     def do_GET(self) -> None:
-        """Pass a request on, and its answer back, with a fault."""
+        """Forward a request, and send its response with a fault."""
         proxy = self.owner
         with proxy.mutex:
             proxy.requests.append((self.command, self.path, self.headers.get("Authorization")))
@@ -148,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _reset(self) -> None:
-        """Leave without a farewell, once what was sent has arrived (socket(7), SO_LINGER)."""
+        """Close the connection with a reset, after the sent data has arrived (SO_LINGER)."""
         self.owner.done.wait(0.1)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
@@ -162,4 +161,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.owner.done.wait(answer.pause)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
-        """Say nothing."""
+        """Do not log."""

@@ -1,4 +1,4 @@
-"""An HTTP proxy such as companies have: for plain requests, and for tunnels (CONNECT)."""
+"""An HTTP proxy for plain requests and tunnels (CONNECT)."""
 
 import http.client
 import selectors
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 
 class ForwardProxy:
-    """The proxy, between ``with`` and its end.
+    """The proxy; it runs in a ``with`` statement.
 
     ``requests`` has what it was asked for; so many of the first tunnels as ``collapsing``
     says end as soon as something comes from the client.
@@ -43,7 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
     owner: ForwardProxy
 
     def do_GET(self) -> None:
-        """Ask the server that the whole URL names."""
+        """Forward a request to the server in the URL."""
         self._note()
         parts = urlsplit(self.path)
         connection = http.client.HTTPConnection(parts.netloc)
@@ -63,7 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def do_CONNECT(self) -> None:
-        """Carry bytes to and fro."""
+        """Open a tunnel."""
         self._note()
         host, _, port = self.path.rpartition(":")
         with socket.create_connection((host, int(port))) as server:
@@ -80,11 +80,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.owner.requests.append((self.command, self.path, account))
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
-        """Say nothing."""
+        """Do not log."""
 
 
 def _relay(one: socket.socket, other: socket.socket) -> None:
-    """Carry bytes both ways until one side ends."""
+    """Forward bytes in both directions until one side closes."""
     with selectors.DefaultSelector() as selector:
         selector.register(one, selectors.EVENT_READ, other)
         selector.register(other, selectors.EVENT_READ, one)

@@ -64,7 +64,7 @@ exec sleep infinity
 
 
 def write_stand_in(directory: str) -> None:
-    """Write ``k3s`` and ``install.sh``, as they are downloaded: without the right to run them."""
+    """Write ``k3s`` and ``install.sh`` as they are downloaded: not executable."""
     for name, text in (("k3s", _K3S), ("install.sh", _INSTALL)):
         with open(os.path.join(directory, name), "w", encoding="ascii") as file:
             file.write(text)

@@ -1,4 +1,4 @@
-"""A bare node: a file system, a network and a systemd of its own, for tests of the whole setup.
+"""A bare node with its own file system, network and systemd, for tests of the whole setup.
 
 Of the machine that the tests run on it has ``/usr``, which cannot be written to, without what
 somebody put into ``/usr/local/bin``. All the rest is empty: no K3s, no minreg, no configuration,
@@ -63,7 +63,7 @@ exec env -i PATH={_PATH} container=other SYSTEMD_UNIT_PATH=/etc/systemd/system:/
 
 
 def need_system_python() -> str:
-    """Find a Python that is outside of homes and can make virtual environments, or skip.
+    """Find a Python outside of home directories that can create virtual environments, or skip.
 
     Returns:
         The path of the program.
@@ -91,7 +91,7 @@ def _can_make_environments(path: str) -> bool:
 
 
 class NodeRoot(Systemd):
-    """A node that has been started for the first time.
+    """A node after its first boot.
 
     Args:
         root: An empty directory, which becomes the root of the node.
@@ -120,11 +120,11 @@ class NodeRoot(Systemd):
         super().__init__(root, script=_BOOT)
 
     def run(self, *command: str) -> str:
-        """Run a program on the node, and return what it printed."""
+        """Run a program on the node, and return its output."""
         return run(*self._enter(), *command, seconds=120)
 
     def shell(self, script: str, *, user: str = "root") -> subprocess.CompletedProcess[str]:
-        """Run lines that were pasted into a shell in ``/root``, up to the first that fails.
+        """Run lines in a shell in ``/root``, until one fails.
 
         Args:
             script: The lines.

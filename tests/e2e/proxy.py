@@ -1,4 +1,4 @@
-"""A bad line between a client and the daemon."""
+"""A proxy that interrupts connections between a client and the daemon."""
 
 import socket
 from socketserver import BaseRequestHandler, ThreadingTCPServer
@@ -6,7 +6,7 @@ from threading import Lock, Thread
 
 
 class CuttingProxy(ThreadingTCPServer):
-    """Passes on what client and daemon say, but cuts one long answer off.
+    """Forwards bytes between client and daemon, and interrupts one long response.
 
     Args:
         port: Where the daemon listens.
@@ -26,16 +26,16 @@ class CuttingProxy(ThreadingTCPServer):
 
     @property
     def endpoint(self) -> str:
-        """Where clients reach it."""
+        """The proxy's URL."""
         return f"127.0.0.1:{self.server_address[1]}"
 
     def stop(self) -> None:
-        """Take no more connections."""
+        """Stop listening."""
         self.shutdown()
         self.server_close()
 
     def cuts(self, passed: int) -> bool:
-        """Tell whether a connection that has passed on so many bytes ends here."""
+        """Return whether a connection that has forwarded so many bytes ends here."""
         with self.lock:
             cuts = passed > self.most and not self.has_cut
             self.has_cut = self.has_cut or cuts
@@ -43,13 +43,13 @@ class CuttingProxy(ThreadingTCPServer):
 
 
 class _Line(BaseRequestHandler):
-    """One connection, from a client through the proxy to the daemon."""
+    """A connection from a client through the proxy to the daemon."""
 
     server: CuttingProxy
     request: socket.socket
 
     def handle(self) -> None:
-        """Pass on what either side says, until one of them has done."""
+        """Forward bytes in both directions until one side closes."""
         with socket.create_connection(self.server.daemon_address) as upstream:
             Thread(target=self._pass_requests, args=(upstream,), daemon=True).start()
             passed = 0

@@ -18,7 +18,7 @@ _START_SECONDS = 20
 
 @attrs.define
 class RealRegistry:
-    """A docker-registry that runs, with its storage in ``directory``."""
+    """A running docker-registry, with its storage in ``directory``."""
 
     directory: str
     address: str
@@ -27,11 +27,11 @@ class RealRegistry:
 
     @property
     def host(self) -> str:
-        """The registry as image references name it."""
+        """The registry's address in image references."""
         return f"{self.address}:{self.port}"
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it."""
         self.process.terminate()
         self.process.wait()
 
@@ -89,7 +89,7 @@ def _wait_until_it_answers(registry: RealRegistry) -> None:
 
 
 class Layout:
-    """An OCI layout in the making, with one image.
+    """An OCI layout with one image, which is being written.
 
     Args:
         directory: Where it lies; it is made.
@@ -110,7 +110,7 @@ class Layout:
         return self.name(self._write_document(index))
 
     def name(self, descriptor: dict[str, Any]) -> dict[str, Any]:
-        """Make an image or index the layout's image."""
+        """Make an image or index the image of the layout."""
         document = {"schemaVersion": 2, "manifests": [descriptor]}
         with open(os.path.join(self.directory, "index.json"), "w", encoding="ascii") as file:
             json.dump(document, file)
@@ -121,7 +121,7 @@ class Layout:
     def write_image(
         self, architecture: str, layers: Sequence[bytes], **platform: str
     ) -> dict[str, Any]:
-        """Write an image whose layers have these bytes, and describe it."""
+        """Write an image whose layers have these bytes, and return its descriptor."""
         shape = {"architecture": architecture, "os": "linux", **platform}
         config = {
             **shape,

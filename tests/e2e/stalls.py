@@ -1,4 +1,4 @@
-"""A disk that does not answer, made with fanotify(7): a process that opens a file on it waits."""
+"""A disk that does not respond, made with fanotify(7): opening a file on it blocks."""
 
 import ctypes
 import os
@@ -13,7 +13,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Stall:
-    """A file on a disk that has stopped answering, until ``end`` is called.
+    """A file that blocks whoever opens it, until ``end`` is called.
 
     Args:
         path: The file. Nothing in this process may open it meanwhile.
@@ -30,7 +30,7 @@ class Stall:
             raise SkipTest(f"{path} cannot be stalled: {os.strerror(ctypes.get_errno())}")
 
     def end(self) -> None:
-        """Let the disk answer all who wait."""
+        """Let all blocked processes continue."""
         if self._group >= 0:
             os.close(self._group)
             self._group = -1

@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: programs, directories, daemons."""
+"""Support for the end-to-end tests: programs, directories, daemons."""
 
 import os
 import shutil
@@ -13,14 +13,14 @@ from tests.e2e.programs import ProgramFailed, do_without, need_programs, run
 
 
 class EndToEndTestCase(SynchronousTestCase):
-    """A test that starts the daemon as a user would, and asks it with what users have."""
+    """A test that starts the daemon and sends requests with real clients."""
 
     def need_programs(self, *programs: str) -> None:
-        """Skip the test where a program is missing; under ``CI``, fail it."""
+        """Skip the test if a program is not installed; under ``CI``, fail."""
         need_programs(*programs)
 
     def need_to_mount(self) -> None:
-        """Skip the test where file systems cannot be mounted; under ``CI``, fail it."""
+        """Skip the test if file systems cannot be mounted; under ``CI``, fail."""
         self.need_programs("unshare")
         try:
             run("unshare", "--mount", "true")
@@ -28,12 +28,12 @@ class EndToEndTestCase(SynchronousTestCase):
             do_without("needs root: file systems cannot be mounted here")
 
     def need_root(self, reason: str) -> None:
-        """Skip the test for a user who is not root; under ``CI``, fail it."""
+        """Skip the test if the user is not root; under ``CI``, fail."""
         if os.geteuid() != 0:
             do_without(f"needs root: {reason}")
 
     def make_directory(self) -> str:
-        """Make a directory that goes when the test ends.
+        """Create a directory that is removed when the test ends.
 
         It has a short name: the path of a Unix socket in it must fit into 107 bytes.
         """
@@ -49,7 +49,7 @@ class EndToEndTestCase(SynchronousTestCase):
         return daemon
 
     def wait_until(self, is_so: Callable[[], bool], seconds: float = 120) -> None:
-        """Wait for something that happens in another process."""
+        """Wait for an event in another process."""
         deadline = time.monotonic() + seconds
         while not is_so():
             self.assertLess(time.monotonic(), deadline, "it does not come to that")

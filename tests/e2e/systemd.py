@@ -1,4 +1,4 @@
-"""A systemd of our own: the real one, as process 1 of namespaces of its own.
+"""A real systemd as process 1 of its own namespaces.
 
 It has none of this machine's units, and a ``/run`` and a ``/var/lib`` of its own.
 """
@@ -40,7 +40,7 @@ exec env -i PATH="$PATH" container=other SYSTEMD_UNIT_PATH=/run/units {_PROGRAM}
 
 
 class Systemd:
-    """A systemd that runs some units, until it is stopped.
+    """A systemd that runs some units until it is stopped.
 
     Args:
         units: A directory that holds the units, as ``/etc/systemd/system`` does.
@@ -78,7 +78,7 @@ class Systemd:
         self._said = b""
 
     def wait_until_it_runs(self, seconds: float = 120) -> None:
-        """Wait until it takes orders; where it cannot run at all, do without it."""
+        """Wait until it accepts commands; skip the test if it cannot run here."""
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -92,28 +92,28 @@ class Systemd:
                 time.sleep(0.1)
 
     def control(self, *arguments: str) -> str:
-        """Give it an order by ``systemctl``, and return what that prints."""
+        """Run ``systemctl``, and return its output."""
         return self.run("systemctl", *arguments)
 
     def show(self, unit: str, *properties: str) -> dict[str, str]:
-        """Return what it knows of a unit."""
+        """Return a property of a unit."""
         listed = self.control("show", unit, f"--property={','.join(properties)}")
         return dict(line.split("=", 1) for line in listed.splitlines())
 
     def run(self, *command: str) -> str:
-        """Run a program where the units run, outside of their restrictions."""
+        """Run a program in the namespaces of the units, without their restrictions."""
         process = str(self.find_first_process())
         return run("nsenter", "--target", process, "--mount", "--pid", "--net", *command)
 
     def output(self) -> str:
-        """Return what it and its units have said so far."""
+        """Return the journal so far."""
         with suppress(BlockingIOError, OSError):
             while said := os.read(self._terminal, 65536):
                 self._said += said
         return self._said.decode("utf-8", "replace").replace("\r\n", "\n")
 
     def stop(self) -> None:
-        """End it with all that it runs."""
+        """Stop it and everything that it runs."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(30)
@@ -125,7 +125,7 @@ class Systemd:
         self._directory.cleanup()
 
     def find_first_process(self) -> int:
-        """Find the process that is number 1 for itself: a child of ``unshare``."""
+        """Return the process that is number 1 in its namespace: a child of ``unshare``."""
         children = _children(self._process.pid)
         if not children:
             raise ProgramFailed(f"systemd does not run:\n{self.output()}")
@@ -140,7 +140,7 @@ def _children(process: int) -> Sequence[int]:
 
 
 def _make_control_group() -> str:
-    """Make a control group of the second version for it, wherever that is mounted."""
+    """Create a control group of version 2, wherever that is mounted."""
     with open("/proc/self/mounts", encoding="utf-8") as mounts:
         places = [line.split()[1] for line in mounts if line.split()[2] == "cgroup2"]
     if not places:

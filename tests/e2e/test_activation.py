@@ -1,4 +1,4 @@
-"""The daemon as systemd starts it: with a socket that is there before it, and one to report to."""
+"""Tests for the daemon as systemd starts it: with its sockets, and with notifications."""
 
 import os
 import signal
@@ -15,10 +15,10 @@ _SAMPLE = "/v2/minreg/sample/tags/list"
 
 
 class ActivationTestCase(EndToEndTestCase):
-    """A test that stands in for systemd's part of the conversation."""
+    """A test that replaces systemd."""
 
     def setUp(self) -> None:
-        """Open the socket that the daemon reports to, under a path."""
+        """Open the socket for notifications, at a path."""
         self.directory = self.make_directory()
         self.root = os.path.join(self.directory, "registry")
         self.log_path = os.path.join(self.directory, "log")
@@ -28,7 +28,7 @@ class ActivationTestCase(EndToEndTestCase):
         self.options: list[str] = []
 
     def listen_for_reports(self, address: str) -> None:
-        """Open the socket at an address, in the spelling of ``NOTIFY_SOCKET``."""
+        """Open the socket for notifications, at an address as in ``NOTIFY_SOCKET``."""
         self.reports = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(self.reports.close)
         self.reports.settimeout(20)
@@ -40,7 +40,7 @@ class ActivationTestCase(EndToEndTestCase):
         }
 
     def start(self, *command: str) -> "subprocess.Popen[str]":
-        """Run a command, which ends with the test, with the daemon behind it."""
+        """Run a command that starts the daemon; it is stopped when the test ends."""
         daemon = [
             *(installed("twistd"), "--nodaemon", "--pidfile=", f"--logfile={self.log_path}"),
             *("minreg", "--root", self.root, "--wait-for-root", "--listen", self.listen),
@@ -59,7 +59,7 @@ class ActivationTestCase(EndToEndTestCase):
         return process
 
     def activate(self, *options: str) -> "subprocess.Popen[str]":
-        """Have systemd's program listen, and start the daemon when somebody comes."""
+        """Run systemd-socket-activate, which starts the daemon at the first connection."""
         self.need_programs("systemd-socket-activate")
         options = options or (f"--listen=127.0.0.1:{self.port}",)
         process = self.start(
@@ -79,14 +79,14 @@ class ActivationTestCase(EndToEndTestCase):
         return connection
 
     def ask(self, connection: HTTPConnection, path: str = "/v2/") -> int:
-        """Ask, and return the status."""
+        """Send a request, and return the status."""
         connection.request("GET", path)
         response = connection.getresponse()
         response.read()
         return response.status
 
     def report(self, without: bytes = b"WATCHDOG=1") -> dict[str, str]:
-        """Read the next report, but for mere signs of life."""
+        """Read the next notification, except those of the watchdog."""
         while without in (message := self.reports.recv(4096)):
             pass
         return dict(line.split("=", 1) for line in message.decode().splitlines())
@@ -100,10 +100,10 @@ class ActivationTestCase(EndToEndTestCase):
 
 
 class ReportTests(ActivationTestCase):
-    """Tests for what systemd is told, on a real datagram socket."""
+    """Tests for notifications, on a real datagram socket."""
 
     def test_life(self) -> None:
-        """From the start to the end, systemd knows how the daemon fares."""
+        """The daemon reports its state from the start to the end."""
         process = self.activate()
         self.connect().connect()
         begun = self.report()
@@ -122,7 +122,7 @@ class ReportTests(ActivationTestCase):
         self.assertEqual(process.wait(20), -signal.SIGTERM)
 
     def test_abstract(self) -> None:
-        """The socket may have a name that is no path."""
+        """The socket may have an abstract name."""
         self.listen_for_reports(f"@minreg-{os.getpid()}")
         self.activate()
         self.connect().connect()
@@ -145,7 +145,7 @@ class SignalTests(ActivationTestCase):
         self.report()
 
     def test_log_is_reopened(self) -> None:
-        """After SIGHUP a log that was moved away goes on under its name."""
+        """After SIGHUP, the log continues in a new file of the old name."""
         os.rename(self.log_path, f"{self.log_path}.1")
         self.process.send_signal(signal.SIGHUP)
         self.report()
@@ -153,15 +153,15 @@ class SignalTests(ActivationTestCase):
         self.wait_until(lambda: "the log file was reopened" in self.log())
 
     def test_stop_twice(self) -> None:
-        """Told to stop again while a transfer is under way, it ends without a traceback."""
+        """A second SIGTERM during a transfer ends the daemon without a traceback."""
         self.stop_twice(signal.SIGTERM)
 
     def test_interrupted_twice(self) -> None:
-        """So it does where somebody presses Ctrl-C twice."""
+        """A second SIGINT does the same."""
         self.stop_twice(signal.SIGINT)
 
     def stop_twice(self, number: signal.Signals) -> None:
-        """Send a signal, and send it again."""
+        """Send a signal twice."""
         self.connection.request("GET", f"/v2/minreg/sample/blobs/{self.digest}")
         self.connection.getresponse().read(1)
         self.process.send_signal(number)
@@ -172,7 +172,7 @@ class SignalTests(ActivationTestCase):
         self.assertNotIn("Traceback", self.log())
 
     def test_first_request_on_its_way(self) -> None:
-        """A connection that was taken, but has not asked yet, is answered before the end."""
+        """A connection whose request has not arrived yet is answered before the end."""
         self.process.terminate()
         self.assertEqual(self.report()["STOPPING"], "1")
         self.connection.request("GET", _SAMPLE)

@@ -1,4 +1,4 @@
-"""Clients that read slowly, or not at all, cost the daemon next to nothing."""
+"""Tests for clients that read slowly, or not at all."""
 
 import os
 import socket
@@ -15,10 +15,10 @@ MOST_GROWTH = 20_000_000
 
 
 class BackpressureTests(EndToEndTestCase):
-    """Tests for a blob of 1 GiB that many clients ask for."""
+    """Tests for a blob of 1 GiB that many clients request."""
 
     def setUp(self) -> None:
-        """Serve a large blob; the file is sparse, and needs no room on the disk."""
+        """Serve a large blob, whose file is sparse."""
         root = self.make_directory()
         os.makedirs(os.path.join(root, "rancher", "large", "manifests"))
         blobs = os.path.join(root, "rancher", "large", "blobs")
@@ -29,7 +29,7 @@ class BackpressureTests(EndToEndTestCase):
         self.daemon = self.start_daemon(root)
 
     def test_clients_that_read_nothing(self) -> None:
-        """A hundred of them hold back the reading, and their files are closed when they leave."""
+        """A hundred clients that do not read need little memory; their files are closed."""
         self.ask_and_leave(1)
         before = self.resident()
         clients = self.connect(CLIENTS)
@@ -43,14 +43,14 @@ class BackpressureTests(EndToEndTestCase):
         self.assert_still_serves()
 
     def ask_and_leave(self, count: int) -> None:
-        """Have everything loaded that a transfer needs."""
+        """Load everything that a transfer needs."""
         for client in self.connect(count):
             client.recv(1 << 16)
             client.close()
         self.wait_until(lambda: self.open_blobs() == 0)
 
     def connect(self, count: int) -> list[socket.socket]:
-        """Ask for the blob on so many connections."""
+        """Request the blob on so many connections."""
         address = ("127.0.0.1", self.daemon.port)
         clients = [socket.create_connection(address, timeout=10) for _ in range(count)]
         for client in clients:
@@ -59,37 +59,37 @@ class BackpressureTests(EndToEndTestCase):
         return clients
 
     def assert_still_serves(self) -> None:
-        """Check that one more client gets the beginning of the blob."""
+        """Check that another client gets the beginning of the blob."""
         (client,) = self.connect(1)
         self.assertEqual(client.recv(15), b"HTTP/1.1 200 OK")
 
     def resident(self) -> int:
-        """Tell how many bytes of memory the daemon has for itself."""
+        """Return the bytes of memory that only the daemon uses."""
         with open(f"/proc/{self.daemon.pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def open_blobs(self) -> int:
-        """Count how often the daemon has the blob open."""
+        """Return how often the daemon has the blob open."""
         directory = f"/proc/{self.daemon.pid}/fd"
         return sum(
             _target(os.path.join(directory, name)) == self.blob for name in os.listdir(directory)
         )
 
     def is_idle(self) -> bool:
-        """Tell whether the daemon used no processor for a while, and so has no more to send."""
+        """Return whether the daemon used no processor time for a while."""
         before = self.processor_time()
         time.sleep(0.5)
         return self.processor_time() == before
 
     def processor_time(self) -> int:
-        """Tell for how many ticks the daemon has kept a processor busy."""
+        """Return the processor time of the daemon, in ticks."""
         with open(f"/proc/{self.daemon.pid}/stat", encoding="ascii") as file:
             fields = file.read().rpartition(")")[2].split()
         return int(fields[11]) + int(fields[12])
 
 
 def _target(link: str) -> str:
-    """Tell what a link leads to; the daemon may close it while we look."""
+    """Return the target of a link, which the daemon may remove at any time."""
     try:
         return os.readlink(link)
     except FileNotFoundError:

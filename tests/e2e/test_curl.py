@@ -1,4 +1,4 @@
-"""curl fetches parts of blobs, and what has changed."""
+"""Tests with curl: ranges, and conditional requests."""
 
 import json
 import os
@@ -15,7 +15,7 @@ DIGEST = digest_of(BLOB)
 
 
 class CurlTests(EndToEndTestCase):
-    """Tests for one blob of a million bytes."""
+    """Tests for a blob of a million bytes."""
 
     def setUp(self) -> None:
         """Serve the blob."""
@@ -31,7 +31,7 @@ class CurlTests(EndToEndTestCase):
         self.url = f"http://{self.daemon.registry}/v2/rancher/sample/blobs/{DIGEST}"
 
     def curl(self, *options: str) -> tuple[int, Message]:
-        """Ask for the blob; return status and headers, and leave the body in its file."""
+        """Request the blob; return status and headers, and write the body to its file."""
         headers = f"{self.body}.headers"
         run("curl", "-sS", "--noproxy", "*", "-D", headers, "-o", self.body, *options, self.url)
         with open(headers, "rb") as file:
@@ -39,12 +39,12 @@ class CurlTests(EndToEndTestCase):
             return int(status), BytesParser().parse(file, headersonly=True)
 
     def fetched(self) -> bytes:
-        """Read the body that curl has got."""
+        """Return the body that curl received."""
         with open(self.body, "rb") as file:
             return file.read()
 
     def test_whole(self) -> None:
-        """The whole blob, with its length, and never compressed on the way."""
+        """The whole blob is sent with its length, and without compression."""
         status, headers = self.curl("--compressed")
         self.assertEqual((status, self.fetched()), (200, BLOB))
         self.assertEqual(headers["Content-Length"], "1000000")
@@ -55,13 +55,13 @@ class CurlTests(EndToEndTestCase):
         self.assertNotIn("Transfer-Encoding", headers)
 
     def test_head(self) -> None:
-        """The headers alone."""
+        """HEAD has only the headers."""
         status, headers = self.curl("--head")
         self.assertEqual((status, headers["Content-Length"]), (200, "1000000"))
         self.assertEqual(headers["Docker-Content-Digest"], DIGEST)
 
     def test_range(self) -> None:
-        """A part out of the middle."""
+        """A range in the middle."""
         status, headers = self.curl("--range", "1000-1999")
         self.assertEqual((status, self.fetched()), (206, BLOB[1000:2000]))
         self.assertEqual(headers["Content-Range"], "bytes 1000-1999/1000000")
@@ -74,7 +74,7 @@ class CurlTests(EndToEndTestCase):
         self.assertEqual(headers["Content-Range"], "bytes 999990-999999/1000000")
 
     def test_several_ranges(self) -> None:
-        """Several parts, each with its own place in the blob."""
+        """Several ranges, each with its position."""
         status, headers = self.curl("--range", "0-9,500000-500009")
         self.assertEqual(status, 206)
         kind = f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode()
@@ -93,7 +93,7 @@ class CurlTests(EndToEndTestCase):
         )
 
     def test_resume(self) -> None:
-        """A download that was cut off goes on where it ended."""
+        """An interrupted download is resumed."""
         with open(self.body, "wb") as file:
             file.write(BLOB[:300_000])
         self.curl("--continue-at", "-")
@@ -103,12 +103,12 @@ class CurlTests(EndToEndTestCase):
         self.assertEqual(request.status, 206)
 
     def test_beyond_the_end(self) -> None:
-        """A part that the blob does not have is refused, with its true size."""
+        """A range outside of the blob is refused, with the size."""
         status, headers = self.curl("--range", "1000000-")
         self.assertEqual((status, headers["Content-Range"]), (416, "bytes */1000000"))
 
     def test_unchanged(self) -> None:
-        """A client that has the blob is told so, and gets nothing."""
+        """A client that has the blob gets 304."""
         status, headers = self.curl("--header", f'If-None-Match: "{DIGEST}"')
         self.assertEqual((status, headers["ETag"]), (304, f'"{DIGEST}"'))
         self.assertFalse(os.path.exists(self.body) and self.fetched())

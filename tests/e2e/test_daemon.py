@@ -1,4 +1,4 @@
-"""The daemon as an operator sees it: how it starts and ends, and follows its tree."""
+"""Tests for starting and stopping the daemon, and for changes of its tree."""
 
 import os
 import signal
@@ -14,10 +14,10 @@ SIZE = 100_000_000
 
 
 class DaemonTestCase(EndToEndTestCase):
-    """A test with a repository that holds one large blob; its file needs no room."""
+    """A test with a repository that has one large blob, whose file is sparse."""
 
     def setUp(self) -> None:
-        """Make the tree."""
+        """Create the tree."""
         self.root = self.make_directory()
         self.manifests = os.path.join(self.root, "sample", "manifests")
         blobs = os.path.join(self.root, "sample", "blobs")
@@ -29,17 +29,17 @@ class DaemonTestCase(EndToEndTestCase):
             file.truncate(SIZE)
 
     def open_connection(self, daemon: Daemon) -> HTTPConnection:
-        """Connect to the daemon, for as long as the test lasts."""
+        """Connect to the daemon until the test ends."""
         connection = HTTPConnection("127.0.0.1", daemon.port, timeout=10)
         self.addCleanup(connection.close)
         return connection
 
 
 class TransferTests(DaemonTestCase):
-    """Tests for what happens to a transfer under way."""
+    """Tests for transfers in progress."""
 
     def setUp(self) -> None:
-        """Begin to fetch the blob."""
+        """Start fetching the blob."""
         super().setUp()
         self.daemon = self.start_daemon(self.root)
         connection = self.open_connection(self.daemon)
@@ -48,7 +48,7 @@ class TransferTests(DaemonTestCase):
         self.response.read(1)
 
     def test_stop(self) -> None:
-        """A daemon that is told to stop first ends what it has begun, and begins no more."""
+        """A daemon that is stopped finishes its transfers, and accepts no more connections."""
         self.daemon.terminate()
         self.wait_until(self.is_deaf)
         self.assertEqual(len(self.response.read()), SIZE - 1)
@@ -56,7 +56,7 @@ class TransferTests(DaemonTestCase):
         self.assertEqual(self.daemon.stop(), -signal.SIGTERM)
 
     def test_cut_short(self) -> None:
-        """A file that loses its end while it is sent is never padded: the client learns of it."""
+        """If a file is truncated while it is sent, the connection is closed."""
         os.truncate(self.blob, SIZE // 2)
         error = self.assertRaises(IncompleteRead, self.response.read)
         self.assertLess(len(error.partial), SIZE // 2 + 1)
@@ -65,12 +65,12 @@ class TransferTests(DaemonTestCase):
         self.assertIn("truncated", event["failure"])
 
     def test_removed(self) -> None:
-        """A file that is replaced or removed while it is sent is sent to its end."""
+        """A file that is replaced or removed while it is sent is sent completely."""
         os.unlink(self.blob)
         self.assertEqual(len(self.response.read()), SIZE - 1)
 
     def is_deaf(self) -> bool:
-        """Tell whether the daemon takes no more connections."""
+        """Return whether the daemon accepts no more connections."""
         try:
             socket.create_connection(("127.0.0.1", self.daemon.port), timeout=5).close()
         except ConnectionRefusedError:
@@ -82,7 +82,7 @@ class TreeTests(DaemonTestCase):
     """Tests for a tree that changes while it is served."""
 
     def test_change(self) -> None:
-        """A tag that is added, moved or removed is seen by the next request."""
+        """A tag that is added, moved or removed changes the next response."""
         connection = self.open_connection(self.start_daemon(self.root))
         self.assertEqual(self.tag_leads_to(connection), None)
         for moment in ("first", "second"):
@@ -93,7 +93,7 @@ class TreeTests(DaemonTestCase):
         self.assertEqual(self.tag_leads_to(connection), None)
 
     def test_root_comes_later(self) -> None:
-        """A tree whose disk is mounted late, or swapped, is served as soon as it is there."""
+        """A tree that is mounted late, or replaced, is served as soon as it exists."""
         elsewhere = f"{self.root}.away"
         connection = self.open_connection(self.start_daemon(self.root))
         os.rename(self.root, elsewhere)
@@ -104,7 +104,7 @@ class TreeTests(DaemonTestCase):
         self.assertEqual(self.status(connection), 200)
 
     def write_manifest(self, moment: str) -> str:
-        """Write a manifest of its own kind, and return its digest."""
+        """Write a manifest, and return its digest."""
         content = (
             f'{{"schemaVersion": 2, "annotations": {{"moment": "{moment}"}}, "manifests": []}}'
         ).encode()
@@ -114,20 +114,20 @@ class TreeTests(DaemonTestCase):
         return digest
 
     def move_tag(self, digest: str) -> None:
-        """Let the tag lead to a manifest, from one moment to the next."""
+        """Link the tag to a manifest, atomically."""
         new = os.path.join(self.root, "new")
         os.symlink(digest, new)
         os.replace(new, os.path.join(self.manifests, "latest"))
 
     def tag_leads_to(self, connection: HTTPConnection) -> str | None:
-        """Ask for the digest behind the tag."""
+        """Return the digest of the tag."""
         connection.request("HEAD", "/v2/sample/manifests/latest")
         response = connection.getresponse()
         response.read()
         return response.headers["Docker-Content-Digest"]
 
     def status(self, connection: HTTPConnection) -> int:
-        """Ask whether the blob is there."""
+        """Return whether the blob is found."""
         connection.request("HEAD", f"/v2/sample/blobs/{self.digest}")
         response = connection.getresponse()
         response.read()
@@ -138,14 +138,14 @@ class StartTests(DaemonTestCase):
     """Tests for the start."""
 
     def test_start_line(self) -> None:
-        """The log says what is served, and how a client reaches it."""
+        """The log has the root and the URL."""
         daemon = self.start_daemon(self.root)
         (event,) = (event for event in daemon.events() if event["event"] == "start")
         self.assertIn(self.root, event["message"])
         self.assertIn(f"http://{daemon.registry}", event["message"])
 
     def test_time(self) -> None:
-        """It answers soon after it was started, whatever the tree holds."""
+        """It responds soon after its start, whatever the size of the tree."""
         begun = time.monotonic()
         self.start_daemon(self.root)
         self.assertLess(time.monotonic() - begun, 5)

@@ -1,4 +1,4 @@
-"""The units on a node whose registry tree lies on a disk of its own."""
+"""Tests for the units on a node whose registry tree is on its own disk."""
 
 import os
 
@@ -17,17 +17,17 @@ Options={options}
 
 
 class DisksTests(UnitsTestCase):
-    """Tests for a disk that systemd mounts, or fails to."""
+    """Tests for a disk that systemd mounts, or cannot mount."""
 
     def add_mount(self, what: str, where: str, kind: str, options: str) -> str:
-        """Add a file system to those that are mounted at boot, and return its unit."""
+        """Add a file system that is mounted at boot, and return its unit."""
         name = f"{where[1:].replace('/', '-')}.mount"
         with open(f"{self.units}/{name}", "w", encoding="ascii") as file:
             file.write(_MOUNT.format(what=what, where=where, type=kind, options=options))
         return name
 
     def test_mounted_first(self) -> None:
-        """A disk above the tree is mounted before the registry starts, if that is known."""
+        """A disk above the tree is mounted before the registry starts, if it is in fstab."""
         disk = self.make_directory()
         os.chmod(disk, 0o755)
         write_sample(disk + ROOT.removeprefix(_PARENT))
@@ -37,7 +37,7 @@ class DisksTests(UnitsTestCase):
         self.assertEqual(systemd.show(mount, "ActiveState"), {"ActiveState": "active"})
 
     def test_cannot_be_mounted(self) -> None:
-        """Where the disk fails, nobody waits for it: the answer is 503, with the reason."""
+        """If the disk fails, the boot continues, and the response is 503 with the reason."""
         mount = self.add_mount("tmpfs", _PARENT, "tmpfs", "nosuchoption=1")
         systemd = self.boot()
         status, body = self.ask(_SAMPLE)
@@ -47,7 +47,7 @@ class DisksTests(UnitsTestCase):
         self.assertNotIn("Job minreg.service/start failed", systemd.output())
 
     def test_no_place(self) -> None:
-        """So it is where not even the tree's directory can be made."""
+        """The same holds if the directory of the tree cannot be created."""
         self.add_mount("tmpfs", _PARENT, "tmpfs", "ro")
         systemd = self.boot()
         status, body = self.ask(_SAMPLE)

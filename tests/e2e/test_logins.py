@@ -1,4 +1,4 @@
-"""Downloads from a real registry that wants to know who is there."""
+"""Tests for downloads from a real registry that requires a login."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ _ACCOUNT = "alice:secret"
 
 
 def log_in(home: str, host: str, account: str) -> None:
-    """Write an account (``name:password``) where docker login does."""
+    """Write an account (``name:password``) to the file that docker login writes."""
     path = os.path.join(home, ".docker")
     os.mkdir(path)
     auth = base64.b64encode(account.encode()).decode("ascii")
@@ -55,7 +55,7 @@ class TokenTests(SynchronousTestCase):
         self.environment = {"HOME": self.directory}
 
     def download(self) -> str:
-        """Download the image, and tell why it failed."""
+        """Download the image, and return why it failed."""
         events: list[Event] = []
         transport, stop = Transport(), Signal()
         retries = Retries(1, stop, lambda _: False)
@@ -74,7 +74,7 @@ class TokenTests(SynchronousTestCase):
         self.assertEqual(self.tokens.scopes, ["repository:a/b:pull"])
 
     def test_account(self) -> None:
-        """The account of docker login is told to the token server."""
+        """The account of docker login is sent to the token server."""
         self.tokens.account = _ACCOUNT
         log_in(self.directory, self.registry.host, _ACCOUNT)
         self.assertEqual(self.download(), "")
@@ -85,13 +85,13 @@ class TokenTests(SynchronousTestCase):
         self.assertIn(f"docker login {self.registry.host}", self.download())
 
     def test_wrong_password(self) -> None:
-        """With a wrong password as well."""
+        """With a wrong password, the message has the fix too."""
         self.tokens.account = _ACCOUNT
         log_in(self.directory, self.registry.host, "alice:wrong")
         self.assertIn("answered with status 401; check the account", self.download())
 
     def test_expired(self) -> None:
-        """Tokens that have expired when they come are of no use; good ones are, later."""
+        """Tokens that are expired when they arrive are an error; valid ones work later."""
         # docker-registry allows for clocks that differ by a minute.
         self.tokens.life = -120
         self.assertIn("the login is not accepted", self.download())
@@ -100,10 +100,10 @@ class TokenTests(SynchronousTestCase):
 
 
 class BasicTests(SynchronousTestCase):
-    """Tests for a registry that wants name and password in each request."""
+    """Tests for a registry that requires name and password in each request."""
 
     def setUp(self) -> None:
-        """Start the registry with one image, and be nobody."""
+        """Start the registry with one image, without an account."""
         need_programs("htpasswd")
         self.directory = os.path.abspath(self.mktemp())
         os.mkdir(self.directory)
@@ -123,7 +123,7 @@ class BasicTests(SynchronousTestCase):
         self.addCleanup(self.registry.stop)
 
     def download(self) -> "subprocess.CompletedProcess[str]":
-        """Run the command, which is not to try anything twice."""
+        """Run the command, without retries."""
         return subprocess.run(
             [
                 *(sys.executable, "-m", "minreg", "download", "-s", f"{self.registry.host}/a:1"),

@@ -12,10 +12,10 @@ _UNITS = "/etc/systemd/system"
 
 
 class OutputTests(EndToEndTestCase):
-    """Tests for who reads what is said."""
+    """Tests for closed pipes."""
 
     def test_reader_leaves(self) -> None:
-        """Who reads only the first lines has everything installed as well."""
+        """If only the first lines of the output are read, everything is installed."""
         node = self.make_directory()
         read, written = os.pipe()
         os.close(read)
@@ -39,18 +39,18 @@ class DryRunTests(EndToEndTestCase):
     """Tests for ``install --dry-run`` on the node itself."""
 
     def setUp(self) -> None:
-        """See that the machine's own units can be hidden."""
+        """Check that the machine's own units can be hidden."""
         self.need_to_mount()
         self.need_programs("systemctl")
 
     def dry_run(self, program: str) -> str:
-        """Run it where no units are, whatever is installed on this machine."""
+        """Run it where no units are visible, whatever is installed on this machine."""
         command = f"{installed('minreg')} node install --dry-run --program={program}"
         hide_units = f"mount -t tmpfs none {_UNITS}"
         return run("unshare", "--mount", "sh", "-ec", f"{hide_units} && exec {command}")
 
     def test_steps(self) -> None:
-        """It does not say what to do next."""
+        """The output of a dry run has no next step."""
         said = self.dry_run("/bin/sh")
         self.assertIn("would be", said)
         self.assertNotIn("now:", said)
@@ -63,7 +63,7 @@ class DryRunTests(EndToEndTestCase):
 
 
 class UninstallTests(UnitsTestCase):
-    """Tests for what ``uninstall`` leaves behind."""
+    """Tests for the files that ``uninstall`` leaves."""
 
     def test_stop(self) -> None:
         """Once its files are gone, what it says next stops all that ran."""

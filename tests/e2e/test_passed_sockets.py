@@ -1,4 +1,4 @@
-"""Sockets that systemd opens before the daemon runs, whatever they are and however many."""
+"""Tests for sockets that systemd opens before the daemon runs."""
 
 import os
 import socket
@@ -12,10 +12,10 @@ _SAMPLE = "/v2/minreg/sample/tags/list"
 
 
 class SocketTests(ActivationTestCase):
-    """Tests for sockets that are there before the daemon."""
+    """Tests for passed sockets."""
 
     def test_pull_comes_first(self) -> None:
-        """Who asks before the daemon runs, and starts it by that, is answered."""
+        """A request that arrives before the daemon runs starts it, and is answered."""
         write_sample(self.root)
         self.activate()
         connection = self.connect()
@@ -25,14 +25,14 @@ class SocketTests(ActivationTestCase):
         self.assertEqual(response.read(), b'{"name": "minreg/sample", "tags": ["1.0", "latest"]}')
 
     def test_several(self) -> None:
-        """All that are passed are served."""
+        """All passed sockets are served."""
         other = free_port()
         self.activate(f"--listen=127.0.0.1:{self.port}", f"--listen=127.0.0.2:{other}")
         self.assertEqual(self.ask(self.connect()), 200)
         self.assertEqual(self.ask(self.connect("127.0.0.2", other)), 200)
 
     def test_in_twisted_words(self) -> None:
-        """One can be asked for by its number or its name, with a family that is not needed."""
+        """One can be selected by its number or its name; the family is not needed."""
         for choice in ("index=0", "name=registry"):
             self.listen = f"systemd:domain=INET:{choice}"
             process = self.activate("--fdname=registry", f"--listen=127.0.0.1:{self.port}")
@@ -41,7 +41,7 @@ class SocketTests(ActivationTestCase):
             process.wait()
 
     def test_both_families(self) -> None:
-        """One for IPv4 and IPv6 at once tells who asks."""
+        """For a socket for IPv4 and IPv6, the log has the client's address."""
         self.activate(f"--listen={self.port}")
         self.assertEqual(self.ask(self.connect()), 200)
         self.wait_until(lambda: "127.0.0.1 GET /v2/" in self.log())
@@ -49,7 +49,7 @@ class SocketTests(ActivationTestCase):
         self.wait_until(lambda: "::1 GET /v2/" in self.log())
 
     def test_path(self) -> None:
-        """One with a path keeps its file, which is systemd's."""
+        """A Unix socket keeps its file, which belongs to systemd."""
         path = os.path.join(self.directory, "socket")
         process = self.activate(f"--listen={path}")
         connection = self.connect()
@@ -61,7 +61,7 @@ class SocketTests(ActivationTestCase):
         self.assertTrue(os.path.exists(path))
 
     def test_status(self) -> None:
-        """What is passed for status is not the registry's."""
+        """A socket that is passed for the status does not serve the registry."""
         self.options = ["--status-listen=systemd:index=1"]
         other = free_port()
         self.activate(f"--listen=127.0.0.1:{self.port}", f"--listen=127.0.0.1:{other}")
@@ -70,7 +70,7 @@ class SocketTests(ActivationTestCase):
             self.assertEqual(asked, statuses)
 
     def test_workers(self) -> None:
-        """All processes serve them, and what replaces one that dies does, too."""
+        """All workers serve the sockets, and so does a worker that replaces another."""
         self.options = ["--workers=3"]
         process = self.activate()
         self.assertEqual(self.ask(self.connect()), 200)
@@ -82,11 +82,11 @@ class SocketTests(ActivationTestCase):
         self.assertEqual(self.ask(self.connect()), 200)
 
     def serving(self, daemon: int) -> list[int]:
-        """Name the workers that take connections: those that wait for events."""
+        """Return the workers that accept connections: those that wait for events."""
         return [pid for pid in children(daemon) if "anon_inode:[eventpoll]" in opened(pid)]
 
     def test_none(self) -> None:
-        """Started without its socket, the daemon says in one line what is missing."""
+        """Without its socket, the daemon does not start, and says in one line what is missing."""
         process = self.start()
         said, _ = process.communicate(timeout=20)
         self.assertEqual(process.returncode, 2)
@@ -95,7 +95,7 @@ class SocketTests(ActivationTestCase):
 
 
 def opened(process: int) -> set[str]:
-    """Tell what a process has open."""
+    """Return the open files of a process."""
     directory = f"/proc/{process}/fd"
     try:
         return {os.readlink(os.path.join(directory, name)) for name in os.listdir(directory)}

@@ -1,4 +1,4 @@
-"""podman and buildah pull from the daemon."""
+"""Tests with podman and buildah."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from tests.e2e.trees import read_tree
 
 
 class PodmanTests(EndToEndTestCase):
-    """Tests for the two that share their storage's code."""
+    """Tests for podman and buildah, which share their code for storage."""
 
     def setUp(self) -> None:
         """Serve the sample tree."""
@@ -21,13 +21,13 @@ class PodmanTests(EndToEndTestCase):
         self.name = f"{registry}/{SAMPLE}:1.0"
 
     def storage(self, program: str) -> list[str]:
-        """Begin a command line that leaves the machine's own images alone."""
+        """Return the beginning of a command line with separate storage."""
         directory = self.make_directory()
         places = [f"--root={directory}/root", f"--runroot={directory}/run"]
         return [program, *places, "--storage-driver=vfs"]
 
     def test_podman(self) -> None:
-        """Podman has the image's digest, platform and layers."""
+        """Podman gets the image's digest, platform and layers."""
         self.need_programs("podman")
         podman = self.storage("podman")
         run(*podman, "pull", "--tls-verify=false", "--quiet", self.name)
@@ -40,7 +40,7 @@ class PodmanTests(EndToEndTestCase):
         self.assertIn(digest, {name.partition("@")[2] for name in image["RepoDigests"]})
 
     def test_buildah(self) -> None:
-        """Buildah has the image's config."""
+        """Buildah gets the image's config."""
         self.need_programs("buildah")
         buildah = self.storage("buildah")
         pulled = run(*buildah, "pull", "--tls-verify=false", "--quiet", self.name).strip()

@@ -1,4 +1,4 @@
-"""The registry is restarted again and again under containerds that pull, and no pull fails.
+"""Tests that pulls do not fail while the registry is restarted.
 
 ``MINREG_RESTARTS`` says how often, and ``MINREG_PULLERS`` how many pull at once.
 """
@@ -23,7 +23,7 @@ class RestartTests(UnitsTestCase):
     """Tests for the service as hardened as it is installed, with containerd."""
 
     def setUp(self) -> None:
-        """Boot, with a containerd that has the registry for a mirror."""
+        """Boot, with a containerd that has the registry as a mirror."""
         super().setUp()
         self.need_programs("containerd", "ctr", "runc", "skopeo")
         self.systemd = self.boot()
@@ -34,13 +34,13 @@ class RestartTests(UnitsTestCase):
         self.containerd.use_mirror(ALIAS, self.registry)
 
     def test_pull(self) -> None:
-        """A containerd pulls through the hardened service, and what it pulled runs."""
+        """An image that containerd pulls through the hardened service runs."""
         write_sample(self.root)
         self.containerd.pull(f"{ALIAS}/{SAMPLE}:1.0")
         self.assertEqual(self.containerd.run(f"{ALIAS}/{SAMPLE}:1.0"), GREETING)
 
     def test_restarts(self) -> None:
-        """However often it is restarted under continuous pulls, none of them fails."""
+        """No pull fails while the service is restarted repeatedly."""
         image = only_platform(sample_image(), ARCHITECTURE)
         tree = FieldTree(self.root)
         for number in range(_PULLERS):
@@ -58,7 +58,7 @@ class RestartTests(UnitsTestCase):
         self.assertGreater(min(counts), 0)
 
     def pull(self, number: int, end: Event) -> int:
-        """Pull one image and forget it, again and again; return how often that went well."""
+        """Pull an image and remove it repeatedly; return how often the pull succeeded."""
         name = f"{ALIAS}/rancher/sample-{number}:1.0"
         count = 0
         while not end.is_set():

@@ -1,4 +1,4 @@
-"""containerd goes on where a bad line has cut it off."""
+"""Tests that containerd resumes an interrupted download."""
 
 import random
 
@@ -17,7 +17,7 @@ class ResumeTests(ContainerdTestCase):
     """Tests for a layer of eight million bytes."""
 
     def test_cut_off(self) -> None:
-        """What was lost is asked for, and no more; the image runs."""
+        """Only the missing bytes are requested, and the image runs."""
         image = with_layer(only_platform(sample_image(), ARCHITECTURE), LARGE)
         FieldTree(self.root).add(REPOSITORY, "1.0", image)
         daemon = self.start_daemon(self.root)

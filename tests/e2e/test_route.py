@@ -1,4 +1,4 @@
-"""The default route that K3s wants, in a network of its own and under a real systemd."""
+"""Tests for the default route that K3s needs, in a separate network with a real systemd."""
 
 from ipaddress import ip_interface
 
@@ -27,22 +27,22 @@ class RouteTests(UnitsTestCase):
         self.assertEqual(self.routes(), [])
 
     def routes(self) -> list[str]:
-        """List the default routes."""
+        """Return the default routes."""
         return self.systemd.run("ip", "-4", "route", "show", "default").splitlines()
 
     def state(self) -> str:
-        """Tell how the unit fares."""
+        """Return the state of the unit."""
         return self.systemd.show(_ROUTE, "ActiveState")["ActiveState"]
 
     def table(self, systemd: Systemd) -> str:
-        """Save the kernel's table of routes, as K3s reads it, to a file."""
+        """Write the kernel's table of routes, as K3s reads it, to a file."""
         path = str(self.mktemp())
         with open(path, "w", encoding="ascii") as file:
             file.write(systemd.run("cat", "/proc/net/route"))
         return path
 
     def test_none(self) -> None:
-        """A node without a default route gets one, which leads nowhere, and loses it again."""
+        """A node without a default route gets one, which is removed when the unit stops."""
         self.assertFalse(has_default_route(self.table(self.systemd)))
         self.systemd.control("start", _ROUTE)
         (route,) = self.routes()
@@ -58,7 +58,7 @@ class RouteTests(UnitsTestCase):
         self.assertEqual(len(self.routes()), 1)
 
     def test_address(self) -> None:
-        """The address is one that K3s takes for the node's (``IP.IsGlobalUnicast`` of Go)."""
+        """K3s accepts the address as the node's (``IP.IsGlobalUnicast`` of Go)."""
         self.systemd.control("start", _ROUTE)
         shown = self.systemd.run("ip", "-4", "-oneline", "address", "show", "dev", "minreg0")
         address = ip_interface(shown.split()[3]).ip
@@ -71,7 +71,7 @@ class RouteTests(UnitsTestCase):
         )
 
     def test_some(self) -> None:
-        """A node that has one keeps it, and nothing else is added."""
+        """If there is a default route, none is added."""
         for command in (
             f"ip link add lan type {self.kind}",
             "ip address add 192.0.2.1/24 dev lan",
@@ -85,27 +85,27 @@ class RouteTests(UnitsTestCase):
         self.assertEqual(self.state(), "inactive")
 
     def test_set_down(self) -> None:
-        """An interface that is set down and up again has the route again."""
+        """If the interface is set down and up again, the route is restored."""
         self.systemd.control("start", _ROUTE)
         for state in ("down", "up"):
             self.systemd.run("ip", "link", "set", "minreg0", state)
         self.wait_until(lambda: len(self.routes()) == 1 and self.state() == "active")
 
     def test_removed(self) -> None:
-        """An interface that is removed is made again."""
+        """If the interface is removed, it is created again."""
         self.systemd.control("start", _ROUTE)
         self.systemd.run("ip", "link", "delete", "minreg0")
         self.wait_until(lambda: len(self.routes()) == 1)
 
     def test_left_over(self) -> None:
-        """An interface that something left behind, or a part of its setup, is in nobody's way."""
+        """An interface that an earlier run left, or a part of it, is not an obstacle."""
         self.systemd.run("ip", "link", "add", "minreg0", "type", self.kind)
         self.systemd.run("ip", "address", "add", "203.0.113.254/31", "dev", "minreg0")
         self.systemd.control("start", _ROUTE)
         self.assertEqual(len(self.routes()), 1)
 
     def test_boot(self) -> None:
-        """Once it is enabled, the route is there again after each boot, before K3s starts."""
+        """Once enabled, the route is created at each boot, before K3s starts."""
         self.systemd.stop()
         self.enable_route()
         for _ in range(2):
@@ -117,7 +117,7 @@ class RouteTests(UnitsTestCase):
 
 
 def _can_make(kind: str) -> bool:
-    """Tell whether the kernel has interfaces of a kind."""
+    """Return whether the kernel has interfaces of a kind."""
     try:
         run("unshare", "--net", "ip", "link", "add", "probe", "type", kind)
     except ProgramFailed:

@@ -1,4 +1,4 @@
-"""Tests for ``minreg.web.transfer.sendfile``, on real sockets that are driven by hand."""
+"""Tests for ``minreg.web.transfer.sendfile``, on real sockets."""
 
 import contextlib
 import os
@@ -25,10 +25,10 @@ BYTES, FAILURE = 5, 7
 
 
 class SendfileTestCase(WebTestCase):
-    """A registry with a layer of 20 MiB, more than any socket takes at once."""
+    """A registry with a layer of 20 MiB, more than a socket accepts at once."""
 
     def setUp(self) -> None:
-        """Put the layer into the tree, connect a client, and count what is open."""
+        """Add the layer to the tree, connect a client, and count the open files."""
         super().setUp()
         self.tree.add_image("rancher/pause", "3.6", LAYER)
         self.open_before = open_files()
@@ -36,12 +36,12 @@ class SendfileTestCase(WebTestCase):
         self.addCleanup(self.wire.close)
 
     def fetch(self, path: str, **headers: str) -> Response:
-        """Ask, and read the whole answer."""
+        """Send a request, and read the whole response."""
         self.wire.ask(write_request(path, "GET", headers))
         return self.read()
 
     def read(self) -> Response:
-        """Read one answer, as long as its head says, or as long as it comes."""
+        """Read one response, as long as its head says, or until it ends."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += self.wire.read(1)
@@ -49,7 +49,7 @@ class SendfileTestCase(WebTestCase):
         return parse_response(head + self.wire.read(int(answer.headers["content-length"])))
 
     def assert_nothing_left(self) -> None:
-        """Check that the connection has ended with all that it had open."""
+        """Check that the connection has ended, with all files closed."""
         self.wire.run()
         self.assertFalse(self.wire.transport.connected)
         self.assertEqual(self.wire.reactor.writers, set())
@@ -57,25 +57,25 @@ class SendfileTestCase(WebTestCase):
         self.assertLessEqual(open_files(), self.open_before)
 
     def corked(self) -> int:
-        """Tell whether the registry's socket holds back what does not fill a packet."""
+        """Return whether the registry's socket is corked."""
         return self.wire.transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_CORK)
 
     def last_line(self) -> list[object]:
-        """Return what the log's last line says."""
+        """Return the last line of the log."""
         return said(self.logged("request")[-1])
 
 
 class WholeTests(SendfileTestCase):
-    """Tests for clients that take what they get."""
+    """Tests for clients that read the response."""
 
     def test_whole(self) -> None:
-        """A layer arrives as it is, and the log says how much was sent."""
+        """A layer is sent completely, and the log has its size."""
         answer = self.fetch(PATH)
         self.assertEqual((answer.code, answer.body == LAYER), (200, True))
         self.assertEqual(self.last_line()[BYTES], len(LAYER))
 
     def test_range(self) -> None:
-        """So does one stretch of it."""
+        """A range is sent completely, too."""
         answer = self.fetch(PATH, range="bytes=1000000-9000000")
         self.assertEqual(answer.code, 206)
         self.assertEqual(answer.header("content-range"), f"bytes 1000000-9000000/{len(LAYER)}")
@@ -83,7 +83,7 @@ class WholeTests(SendfileTestCase):
         self.assertEqual(self.last_line()[BYTES], 8_000_001)
 
     def test_connection_lives_on(self) -> None:
-        """After it the connection is as before: nothing is open, nothing held back."""
+        """After the response, no file is open and the socket is not corked."""
         self.fetch(TAG)
         open_between = open_files()
         for _ in range(2):
@@ -95,14 +95,14 @@ class WholeTests(SendfileTestCase):
         self.assertTrue(self.wire.transport.connected)
 
     def test_pipelined(self) -> None:
-        """Requests that were sent ahead are answered in their order."""
+        """Pipelined requests are answered in order."""
         asked = [TAG, PATH, TAG, PATH, PATH, TAG]
         self.wire.ask(b"".join(map(write_request, asked)))
         sizes = [len(self.read().body) for _ in asked]
         self.assertEqual([size == len(LAYER) for size in sizes], [path == PATH for path in asked])
 
     def test_after_much_else(self) -> None:
-        """What the transport still has to send goes first."""
+        """The transport's buffer is sent before the body."""
         starts = range(0, 9_000_000, 100_000)
         ranges = "bytes=" + ",".join(f"{start}-{start + 99_999}" for start in starts)
         self.wire.ask(write_request(PATH, "GET", {"range": ranges}) + write_request(PATH))
@@ -110,7 +110,7 @@ class WholeTests(SendfileTestCase):
         self.assertEqual(self.read().body == LAYER, True)
 
     def test_close(self) -> None:
-        """A connection that is to be closed is closed behind the last byte."""
+        """A connection that is to be closed is closed after the last byte."""
         answer = self.fetch(PATH, connection="close")
         self.assertEqual(answer.body == LAYER, True)
         self.assertEqual(self.wire.read(1), b"")
@@ -118,16 +118,16 @@ class WholeTests(SendfileTestCase):
 
 
 class BrokenTests(SendfileTestCase):
-    """Tests for transfers that come to no good end."""
+    """Tests for transfers that fail."""
 
     def begin(self) -> None:
-        """Ask for the layer and read a little of it."""
+        """Request the layer, and read a part of it."""
         self.wire.ask(write_request(PATH))
         self.assertEqual(self.wire.read(9), b"HTTP/1.1 ")
         self.assertEqual(self.corked(), 1)
 
     def test_client_leaves(self) -> None:
-        """A client that leaves in the middle costs nothing any more."""
+        """If a client leaves during a transfer, everything is released."""
         self.begin()
         self.wire.close()
         self.wire.run()
@@ -137,11 +137,11 @@ class BrokenTests(SendfileTestCase):
         self.assertLess(int(str(line[BYTES])), len(LAYER))
 
     def test_descriptor_stays_taken(self) -> None:
-        """What the reactor still has to tell of a sender goes to no other connection.
+        """A pending event of a sender does not affect a new connection.
 
-        One call of epoll_wait(2) may bring an event for the socket and one for its duplicate.
-        If a connection that is accepted between them got the duplicate's number, it would be
-        taken for the one whose client has left.
+        One call of epoll_wait(2) may return an event for the socket and one for its duplicate.
+        A connection that is accepted between them must not get the number of the duplicate, or
+        the second event would close it.
         """
         self.begin()
         [sender] = self.wire.reactor.writers
@@ -154,7 +154,7 @@ class BrokenTests(SendfileTestCase):
         self.assert_nothing_left()
 
     def test_takes_nothing(self) -> None:
-        """A client that takes nothing costs no memory, and is cut off after a while."""
+        """A client that reads nothing needs no memory, and is disconnected later."""
         self.begin()
         self.assertEqual(self.wire.transport.dataBuffer, b"")
         self.clock.advance(STALL_TIMEOUT - 1)
@@ -166,7 +166,7 @@ class BrokenTests(SendfileTestCase):
         self.assertEqual(self.last_line()[FAILURE], "the client did not accept the response")
 
     def test_cut_short(self) -> None:
-        """If the file is cut short, the connection ends before the body does."""
+        """If the file is truncated, the connection is closed before the body is complete."""
         self.begin()
         os.truncate(self.tree.path("blobs", str(DIGEST)), 10_000_000)
         received = self.wire.read(len(LAYER))
@@ -175,7 +175,7 @@ class BrokenTests(SendfileTestCase):
         self.assertIn("truncated", str(self.last_line()[FAILURE]))
 
     def test_cut_off(self) -> None:
-        """When the daemon's patience with a transfer ends, all of it is closed."""
+        """When the timeout of a transfer expires, all its files are closed."""
         self.begin()
         self.site.drain(30)
         self.clock.advance(31)
@@ -183,7 +183,7 @@ class BrokenTests(SendfileTestCase):
         self.assert_nothing_left()
 
     def test_drained(self) -> None:
-        """When the daemon is stopped, a transfer comes to its end, and so does the connection."""
+        """When the daemon stops, a transfer is completed, and the connection is closed."""
         self.begin()
         drained = self.site.drain(30)
         self.assertNoResult(drained)
@@ -193,10 +193,10 @@ class BrokenTests(SendfileTestCase):
 
 
 class ColdTests(SendfileTestCase):
-    """Tests for files that the kernel would have to read first."""
+    """Tests for files that are not in the page cache."""
 
     def setUp(self) -> None:
-        """Have threads that wait until they are told to go on."""
+        """Create threads that the test controls."""
         super().setUp()
         self.threads = ManualThreads()
         self.site = self.make_site(RegistryTree(self.root, ALIASES), in_thread=self.threads)
@@ -205,13 +205,13 @@ class ColdTests(SendfileTestCase):
         self.addCleanup(self.wire.close)
 
     def forget(self) -> None:
-        """Have the kernel forget the layer."""
+        """Evict the layer from the page cache."""
         with open(self.tree.path("blobs", str(DIGEST)), "rb") as file:
             os.fsync(file.fileno())
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
     def test_read_before_the_answer(self) -> None:
-        """The head is not sent before there is something to send behind it."""
+        """The head is not sent before the first bytes of the body are read."""
         self.forget()
         self.wire.ask(write_request(PATH))
         self.threads.run()
@@ -222,7 +222,7 @@ class ColdTests(SendfileTestCase):
         self.assertEqual(self.wire.read(9), b"HTTP/1.1 ")
 
     def test_silent_disk(self) -> None:
-        """A disk that brings nothing is an error that a client can act on, not a hang."""
+        """A disk that does not respond is a 503 that a client can retry."""
         self.forget()
         self.wire.ask(write_request(PATH))
         self.threads.run()
@@ -232,7 +232,7 @@ class ColdTests(SendfileTestCase):
         self.assertEqual((answer.code, answer.error_code), (503, "UNAVAILABLE"))
 
     def test_read_ahead(self) -> None:
-        """What is not in memory is read in threads, piece by piece."""
+        """Parts that are not cached are read in threads."""
         self.forget()
         self.wire.ask(write_request(PATH))
         received = 0
@@ -247,7 +247,7 @@ class ColdTests(SendfileTestCase):
         self.assertEqual(self.last_line()[BYTES], len(LAYER))
 
     def test_client_leaves(self) -> None:
-        """A client that leaves while its file is read costs nothing any more."""
+        """If a client leaves while its file is read, everything is released."""
         self.forget()
         self.wire.ask(write_request(PATH))
         self.threads.run()

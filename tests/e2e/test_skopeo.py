@@ -1,4 +1,4 @@
-"""skopeo looks at what the daemon serves, and copies it."""
+"""Tests with skopeo: inspecting and copying images."""
 
 import json
 import os
@@ -23,7 +23,7 @@ class SkopeoTestCase(EndToEndTestCase):
     """A test in which skopeo reads from a daemon."""
 
     def setUp(self) -> None:
-        """Find skopeo, and room for a tree."""
+        """Find skopeo, and create a directory for a tree."""
         self.need_programs("skopeo")
         self.root = os.path.join(self.make_directory(), "registry")
 
@@ -32,14 +32,14 @@ class SkopeoTestCase(EndToEndTestCase):
         self.registry = self.start_daemon(self.root).registry
 
     def copy(self, name: str, *options: str) -> Image:
-        """Copy an image with all its platforms into a directory, and read it there."""
+        """Copy an image with all platforms into a directory, and read it."""
         directory = os.path.join(self.make_directory(), "copy")
         skopeo_copy(*options, f"docker://{self.registry}/{name}", f"dir:{directory}")
         return read_directory(directory)
 
 
 class InspectionTests(SkopeoTestCase):
-    """Tests for what skopeo finds out about the sample."""
+    """Tests for inspecting the sample."""
 
     def setUp(self) -> None:
         """Serve the sample tree."""
@@ -59,7 +59,7 @@ class InspectionTests(SkopeoTestCase):
         self.assertEqual(seen["Layers"], [layer["digest"] for layer in layers])
 
     def test_inspect_raw(self) -> None:
-        """The index, byte for byte."""
+        """The index is returned byte for byte."""
         url = f"docker://{self.registry}/{SAMPLE}:latest"
         image = read_tree(self.root, SAMPLE, "latest")
         self.assertEqual(self.skopeo("inspect", "--raw", url), image.manifests[image.top].decode())
@@ -70,7 +70,7 @@ class InspectionTests(SkopeoTestCase):
         self.assertEqual(listed["Tags"], ["1.0", "latest"])
 
     def test_unknown_tag(self) -> None:
-        """A tag that is not there is reported as such."""
+        """A missing tag is reported as missing."""
         refusal = self.assertRaises(
             ProgramFailed, self.skopeo, "inspect", f"docker://{self.registry}/{SAMPLE}:2.0"
         )
@@ -82,17 +82,17 @@ class InspectionTests(SkopeoTestCase):
 
 
 class CopyTests(SkopeoTestCase):
-    """Tests for whole images that skopeo takes away."""
+    """Tests for copying whole images."""
 
     def assert_copied(self, image: Image) -> None:
-        """Serve an image, copy it, and check that nothing in it has changed."""
+        """Serve an image, copy it, and check that nothing has changed."""
         FieldTree(self.root).add(REPOSITORY, "1.0", image)
         self.serve()
         copied = self.copy(f"{REPOSITORY}:1.0", "--preserve-digests")
         self.assertEqual(copied, image)
 
     def test_index(self) -> None:
-        """An OCI index keeps its digest, and so does all that it lists."""
+        """An OCI index keeps its digest, and so do its manifests and blobs."""
         self.assert_copied(sample_image())
 
     def test_one_platform(self) -> None:
@@ -100,29 +100,29 @@ class CopyTests(SkopeoTestCase):
         self.assert_copied(only_platform(sample_image(), ARCHITECTURE))
 
     def test_docker_manifest_list(self) -> None:
-        """A manifest list of Docker keeps its digest, and so does all that it lists."""
+        """A Docker manifest list keeps its digest, and so do its manifests and blobs."""
         self.assert_copied(docker_image())
 
     def test_docker_manifest(self) -> None:
-        """A manifest of Docker's schema 2 keeps its digest."""
+        """A Docker schema 2 manifest keeps its digest."""
         self.assert_copied(only_platform(docker_image(), ARCHITECTURE))
 
     def test_host_in_the_path(self) -> None:
-        """From a tree that keeps host names, an image is had by its full name."""
+        """From a tree with host names, an image is pulled by its full name."""
         FieldTree(self.root).add(f"ghcr.io/{REPOSITORY}", "1.0", sample_image())
         self.serve()
         copied = self.copy(f"ghcr.io/{REPOSITORY}:1.0", "--preserve-digests")
         self.assertEqual(copied, sample_image())
 
     def test_platform_that_is_missing(self) -> None:
-        """Who wants all of a sparse index learns that a manifest is not there."""
+        """Copying all platforms of a sparse index fails, and names the missing manifest."""
         FieldTree(self.root).add(REPOSITORY, "1.0", sparse(sample_image(), ARCHITECTURE))
         self.serve()
         refusal = self.assertRaises(ProgramFailed, self.copy, f"{REPOSITORY}:1.0")
         self.assertIn("manifest unknown", str(refusal))
 
     def test_push(self) -> None:
-        """Nothing can be pushed, and skopeo says why."""
+        """Pushing fails, and skopeo prints the reason."""
         FieldTree(self.root).add(REPOSITORY, "1.0", sample_image())
         self.serve()
         before = sorted(os.walk(self.root))

@@ -1,4 +1,4 @@
-"""Whatever clients do, and however often, the daemon's process stays as it was.
+"""Tests that repeated requests of all kinds leave nothing in the daemon's process.
 
 Each load is run until caches are filled, and then ``MINREG_SOAK_REQUESTS`` times more:
 5,000 times in CI, otherwise 500 times. After that, the process has at most 200 bytes for each
@@ -41,7 +41,7 @@ class SoakTests(EndToEndTestCase):
         self.daemon.wait_until_ready()
 
     def soak(self, group: str) -> None:
-        """Measure all loads of a group, and judge them together."""
+        """Measure all loads of a group, and check their total."""
         for attempt in range(ATTEMPTS):
             results = self.measure_group(group, attempt * REQUESTS_BETWEEN_ATTEMPTS)
             table = write_report(group, results)
@@ -54,7 +54,7 @@ class SoakTests(EndToEndTestCase):
         self.fail(f"{growth} bytes, not less than {limit}, in {ATTEMPTS} attempts: {table}")
 
     def measure_group(self, group: str, first: int) -> list[Result]:
-        """Run all loads of a group, and return what each of them left behind."""
+        """Run all loads of a group, and return the result of each."""
         results = []
         for load in all_loads(self.digests)[group]:
             results.append(measure(self.daemon, load, REQUESTS, first))
@@ -62,23 +62,23 @@ class SoakTests(EndToEndTestCase):
         return results
 
     def test_registry(self) -> None:
-        """Answers to clients of a registry leave nothing behind."""
+        """Requests of clients of a registry leave nothing in the process."""
         self.soak("registry")
 
     def test_refusals(self) -> None:
-        """What is not there, must not be served, or is not done leaves nothing behind."""
+        """Requests that are refused leave nothing in the process."""
         self.soak("refusals")
 
     def test_raw(self) -> None:
-        """What is no request leaves nothing behind."""
+        """Input that is not a request leaves nothing in the process."""
         self.soak("raw")
 
     def test_departures(self) -> None:
-        """Clients that leave, in whatever state of a connection, leave nothing behind."""
+        """Clients that disconnect in any state of a connection leave nothing in the process."""
         self.soak("departures")
 
     def test_departures_beside_others(self) -> None:
-        """Clients that leave in the middle of a blob take nobody else's connection with them."""
+        """Clients that disconnect during a blob do not affect other connections."""
         large = write(f"/v2/{PUBLISHED}/blobs/{self.digests.large}")
         leaving = WriteBatcher(always(large * 2), reads=5000)
         staying = Refusals(always(write("/v2/", fields={"Connection": "close"})), OK)
@@ -91,13 +91,13 @@ class SoakTests(EndToEndTestCase):
             each.result()
 
     def test_status(self) -> None:
-        """Probes and operators leave nothing behind."""
+        """Requests of probes and operators leave nothing in the process."""
         self.soak("status")
 
     def test_pages(self) -> None:
-        """Browsers leave nothing behind."""
+        """Requests of browsers leave nothing in the process."""
         self.soak("pages")
 
     def test_ever_new(self) -> None:
-        """Caches do not grow beyond their bounds."""
+        """Caches do not exceed their limits."""
         self.soak("ever new")

@@ -1,4 +1,4 @@
-"""A disk that stops answering costs those who need it an error, and others nothing."""
+"""Tests for a disk that does not respond."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ PATIENCE = 3
 
 @attrs.frozen
 class Resolution:
-    """What a client got, and after how many seconds."""
+    """A client's response, and its time in seconds."""
 
     status: int
     body: bytes
@@ -28,7 +28,7 @@ class Resolution:
 
 
 class StallTests(EndToEndTestCase):
-    """Tests for one blob on a disk that has stalled, and one on a disk that works."""
+    """Tests for a blob on a disk that does not respond, and one on a disk that does."""
 
     def setUp(self) -> None:
         """Serve both."""
@@ -47,11 +47,11 @@ class StallTests(EndToEndTestCase):
         return digest
 
     def path(self, digest: str) -> str:
-        """Tell where a blob lies."""
+        """Return the path of a blob."""
         return os.path.join(self.root, "sample", "blobs", digest)
 
     def stall(self) -> None:
-        """Let the disk of one blob stall until the test ends."""
+        """Make the disk of one blob block until the test ends."""
         stall = Stall(self.path(self.stalled))
         # It ends before the daemon does, whose threads would wait for it.
         self.addCleanup(stall.end)
@@ -74,27 +74,27 @@ class StallTests(EndToEndTestCase):
             return list(clients.map(self.ask, [digest] * count))
 
     def test_file_that_cannot_be_opened(self) -> None:
-        """Whoever asks for it is told to go elsewhere, and soon."""
+        """A request for the blob is answered with 503 soon."""
         self.stall()
         answer = self.ask(self.stalled)
         self.assertEqual(answer.status, 503)
         self.assertLess(answer.seconds, PATIENCE)
 
     def test_file_that_could_be_opened_before(self) -> None:
-        """That it was sent a moment ago makes no difference, neither to them nor to others."""
+        """This also holds if the blob was sent a moment ago."""
         time.sleep(1.1)  # until it counts as settled
         self.assertEqual(self.ask(self.stalled).status, 200)
         self.test_others_go_on_while_one_opens()
 
     def test_many_wait_for_a_disk(self) -> None:
-        """However many ask, each is told as soon."""
+        """The response is as fast for many clients."""
         self.stall()
         answers = self.ask_often(self.stalled, 200)
         self.assertEqual({answer.status for answer in answers}, {503})
         self.assertLess(max(answer.seconds for answer in answers), PATIENCE)
 
     def test_others_go_on_while_one_opens(self) -> None:
-        """What lies on another disk is served meanwhile, without delay."""
+        """Content on another disk is served meanwhile, without delay."""
         self.stall()
         with ThreadPoolExecutor(1) as client:
             waiting = client.submit(self.ask, self.stalled)
@@ -105,12 +105,12 @@ class StallTests(EndToEndTestCase):
         self.assertLess(answer.seconds, 1)
 
     def test_many_pull_at_once(self) -> None:
-        """Two hundred clients all get what they ask for."""
+        """Two hundred clients all get the blob that they request."""
         answers = self.ask_often(self.sound, 200)
         self.assertEqual({(a.status, a.body) for a in answers}, {(200, b"sound" * 100_000)})
 
     def test_many_knock_while_it_is_busy(self) -> None:
-        """While the daemon is busy, two hundred clients can wait; none has to knock twice."""
+        """While the daemon is busy, two hundred clients can connect without a retransmission."""
         os.kill(self.daemon.pid, signal.SIGSTOP)
         self.addCleanup(os.kill, self.daemon.pid, signal.SIGCONT)
         address = ("127.0.0.1", self.daemon.port)

@@ -1,4 +1,4 @@
-"""The units under a real systemd: hardened, activated by their socket, looked after."""
+"""Tests for the units under a real systemd."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ class BootTests(UnitsTestCase):
     """Tests for a node that boots."""
 
     def test_pull_before_it_is_up(self) -> None:
-        """What is asked while the node boots waits for the registry and is answered."""
+        """A request during the boot waits for the registry, and is answered."""
         systemd = self.boot()
         state = systemd.show("minreg.service", "ActiveState")
         self.assertEqual(self.ask("/v2/"), (200, b"{}"))
@@ -26,7 +26,7 @@ class BootTests(UnitsTestCase):
         )
 
     def test_root_comes_later(self) -> None:
-        """A tree that is unpacked later is waited for, and served without a restart."""
+        """A tree that is unpacked later is served without a restart."""
         systemd = self.boot()
         status, body = self.ask(_SAMPLE)
         self.assertEqual(status, 503)
@@ -40,7 +40,7 @@ class BootTests(UnitsTestCase):
         self.assertEqual(systemd.show("minreg.service", "NRestarts"), {"NRestarts": "0"})
 
     def test_disk_is_mounted_later(self) -> None:
-        """So is a tree on a file system that is mounted at the root while the registry runs."""
+        """A file system that is mounted at the root later is served without a restart."""
         systemd = self.boot()
         self.assertEqual(self.ask(_SAMPLE)[0], 503)
         systemd.run("mount", "-t", "tmpfs", "tmpfs", ROOT)
@@ -62,11 +62,11 @@ class ServiceTests(UnitsTestCase):
         self.wait_until(lambda: self.show("ActiveState") == "active")
 
     def show(self, name: str) -> str:
-        """Tell what systemd knows of the service."""
+        """Return a property of the service."""
         return self.systemd.show("minreg.service", name)[name]
 
     def test_privileges(self) -> None:
-        """It runs as a user of its own, without a capability, under a filter of system calls."""
+        """It runs as its own user, without capabilities, with a filter of system calls."""
         number = self.show("MainPID")
         status = self.systemd.run("cat", f"/proc/{number}/status")
         fields = dict(line.split(":\t", 1) for line in status.splitlines())
@@ -76,7 +76,7 @@ class ServiceTests(UnitsTestCase):
         self.assertEqual((fields["NoNewPrivs"], fields["Seccomp"]), ("1", "2"))
 
     def test_view(self) -> None:
-        """Of what is below /var it sees the tree, which it cannot write to, and no more."""
+        """Below /var, it sees only the tree, and cannot write to it."""
         open(os.path.join(os.path.dirname(self.root), "token"), "w", encoding="ascii").close()
         os.makedirs(os.path.join(self.root, "rancher"))
         look = ("nsenter", "--mount", "--target", self.show("MainPID"))
@@ -91,14 +91,14 @@ class ServiceTests(UnitsTestCase):
         self.assertIn("ro", mounts.strip().split(","))
 
     def test_status(self) -> None:
-        """``systemctl status`` says what goes on."""
+        """``systemctl status`` has the status line."""
         self.wait_until(lambda: "still empty" in self.show("StatusText"))
         write_sample(self.root)
         self.ask(_SAMPLE)
         self.wait_until(lambda: "1 requests answered" in self.show("StatusText"))
 
     def test_reload(self) -> None:
-        """A reload succeeds, and the same process goes on."""
+        """A reload succeeds, and the process stays the same."""
         before = self.show("MainPID")
         self.systemd.control("reload", "minreg.service")
         self.wait_until(lambda: self.show("ActiveState") == "active")
@@ -115,10 +115,10 @@ class ServiceTests(UnitsTestCase):
 
 
 class OptionsTests(UnitsTestCase):
-    """Tests for what an operator may add to the units."""
+    """Tests for an operator's changes of the units."""
 
     def test_workers(self) -> None:
-        """Several processes serve the socket, as hardened as one."""
+        """Several processes serve the socket, with the same restrictions."""
         self.drop_in(
             "minreg.service",
             '[Service]\nEnvironment="MINREG_OPTIONS=--workers=2 --log-format=json"\n',
@@ -137,7 +137,7 @@ class OptionsTests(UnitsTestCase):
         self.assertEqual(systemd.run("cat", children), worker)
 
     def test_several(self) -> None:
-        """Options that are given as the unit proposes all have their effect."""
+        """The options that the unit suggests all have their effect."""
         text = read_file(os.path.join(self.units, "minreg.service")).decode()
         example = text.partition("systemctl edit minreg\n")[2].partition("\n\n")[0]
         self.drop_in(
@@ -149,7 +149,7 @@ class OptionsTests(UnitsTestCase):
         self.assertEqual(systemd.run("cat", "/run/log")[0], "{")
 
     def test_second_socket(self) -> None:
-        """What the unit of the socket proposes adds a place, and takes none away."""
+        """The address that the socket unit suggests is added to the default one."""
         text = read_file(os.path.join(self.units, "minreg.socket")).decode()
         example = text.partition("systemctl edit minreg.socket\n")[2].partition("\nIP")[0]
         self.drop_in(
@@ -161,7 +161,7 @@ class OptionsTests(UnitsTestCase):
             self.assertEqual(self.ask("/v2/", host), (200, b"{}"))
 
     def test_status_socket(self) -> None:
-        """A socket of its own is where status is, without more rights for the service."""
+        """A separate socket serves the status, without more permissions for the service."""
         with open(f"{self.units}/minreg-status.socket", "w", encoding="ascii") as file:
             file.write(f"[Socket]\nService=minreg.service\nListenStream=127.0.0.2:{self.port}\n")
         self.drop_in(
@@ -175,22 +175,22 @@ class OptionsTests(UnitsTestCase):
 
 
 class FilesTests(UnitsTestCase):
-    """Tests for the units as files."""
+    """Tests for the files of the units."""
 
     def setUp(self) -> None:
-        """Name a program that exists, for systemd looks."""
+        """Name a program that exists, because systemd checks that."""
         super().setUp()
         self.rewrite("minreg.service", "/opt/minreg/bin/twistd", installed("twistd"))
 
     def test_verify(self) -> None:
-        """Systemd has nothing to say against them."""
+        """``systemd-analyze verify`` finds no problem."""
         self.need_programs("systemd-analyze")
         names = sorted(name for name in os.listdir(self.units) if name.startswith("minreg"))
         units = [f"{self.units}/{name}" for name in names if not name.endswith(".d")]
         self.assertEqual(run("systemd-analyze", "verify", "--man=no", *units), "")
 
     def test_security(self) -> None:
-        """They expose as little as systemd can tell: 1.5 of 10 at most."""
+        """Their exposure, as systemd computes it, is at most 1.5 of 10."""
         self.need_programs("systemd-analyze")
         # Fails where the exposure is higher; the threshold is in tenths.
         run(

@@ -1,4 +1,4 @@
-"""Several processes serve the same port: ``--workers``."""
+"""Tests for several processes that serve the same port: ``--workers``."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ class WorkersTests(EndToEndTestCase):
         self.wait_until(lambda: listeners(self.daemon.port) == 3)
 
     def test_all_serve(self) -> None:
-        """The kernel spreads clients over the processes; each request has a whole line."""
+        """The kernel distributes clients to the processes; each request has a complete line."""
         clients = [HTTPConnection("127.0.0.1", self.daemon.port) for _ in range(60)]
         for _ in range(3):
             for client in clients:
@@ -55,18 +55,18 @@ class WorkersTests(EndToEndTestCase):
         self.assertFalse(any(map(is_alive, workers)))
 
     def test_first_process_dies(self) -> None:
-        """Workers do not outlive the process that started them."""
+        """Workers end when the process that started them is killed."""
         workers = self.workers()
         os.kill(self.daemon.pid, signal.SIGKILL)
         self.daemon.stop()
         self.wait_until(lambda: not any(map(is_alive, workers)))
 
     def workers(self) -> list[int]:
-        """Name the processes that the daemon has started."""
+        """Return the processes that the daemon has started."""
         return children(self.daemon.pid)
 
     def processes(self) -> list[int]:
-        """Name all processes of the daemon."""
+        """Return all processes of the daemon."""
         return [self.daemon.pid, *self.workers()]
 
 
@@ -74,7 +74,7 @@ class LogFileTests(EndToEndTestCase):
     """Tests for a daemon of two processes that logs to a file."""
 
     def test_moved_away(self) -> None:
-        """After SIGHUP, whatever a process answers is in the new file."""
+        """After SIGHUP, all processes log to the new file."""
         directory, port = self.make_directory(), free_port()
         root, log = os.path.join(directory, "registry"), os.path.join(directory, "log")
         write_sample(root)
@@ -102,27 +102,27 @@ class LogFileTests(EndToEndTestCase):
 
 
 def listeners(port: int) -> int:
-    """Count the sockets that listen on a port of 127.0.0.1 (proc_pid_net_tcp)."""
+    """Return how many sockets listen on a port of 127.0.0.1 (proc_pid_net_tcp)."""
     with open("/proc/net/tcp", encoding="ascii") as file:
         lines = [line.split() for line in file]
     return sum(line[1] == f"0100007F:{port:04X}" and line[3] == "0A" for line in lines)
 
 
 def children(pid: int) -> list[int]:
-    """Name the processes that a process has started."""
+    """Return the processes that a process has started."""
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
         return [int(child) for child in file.read().split()]
 
 
 def connections(pid: int) -> int:
-    """Count the sockets of a process, without the one that listens."""
+    """Return how many sockets a process has, except the one that listens."""
     directory = f"/proc/{pid}/fd"
     links = [os.readlink(os.path.join(directory, name)) for name in os.listdir(directory)]
     return sum(link.startswith("socket:") for link in links) - 1
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether there is such a process, and it is no zombie."""
+    """Return whether a process exists, and is no zombie."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii") as file:
             return file.read().rpartition(")")[2].split()[0] != "Z"

@@ -1,4 +1,4 @@
-"""TLS before the daemon, with certificates that openssl makes."""
+"""A TLS proxy before the daemon, with certificates made by openssl."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ class Certificate:
 
 
 class Authority:
-    """An authority that nobody knows.
+    """A private certificate authority.
 
     Args:
         directory: Where its files lie.
@@ -31,7 +31,7 @@ class Authority:
         self.certificate = self._make("authority", "-subj", "/CN=minreg's tests")
 
     def certify(self, name: str) -> Certificate:
-        """Make a certificate for a name or an address, such as ``IP:127.0.0.1``."""
+        """Create a certificate for a name or an address, such as ``IP:127.0.0.1``."""
         signed = ("-CA", self.certificate.path, "-CAkey", self.certificate.key)
         extension = ("-addext", f"subjectAltName={name}", "-subj", "/CN=minreg")
         return self._make(name.replace(":", "-"), *signed, *extension)
@@ -46,7 +46,7 @@ class Authority:
 
 
 class TlsProxy(ThreadingTCPServer):
-    """Speaks TLS with clients, and passes on what they say to the daemon.
+    """Accepts TLS from clients, and forwards bytes to the daemon.
 
     Args:
         port: Where the daemon listens on 127.0.0.1.
@@ -71,23 +71,23 @@ class TlsProxy(ThreadingTCPServer):
 
     @property
     def endpoint(self) -> str:
-        """Where clients reach it."""
+        """The proxy's URL."""
         return f"https://127.0.0.1:{self.server_address[1]}"
 
     def stop(self) -> None:
-        """Take no more connections."""
+        """Stop listening."""
         self.shutdown()
         self.server_close()
 
 
 class _Line(BaseRequestHandler):
-    """One connection, from a client through the proxy to the daemon."""
+    """A connection from a client through the proxy to the daemon."""
 
     server: TlsProxy
     request: socket.socket
 
     def handle(self) -> None:
-        """Pass on what either side says, until one of them has done."""
+        """Forward bytes in both directions until one side closes."""
         try:
             client = self.server.context.wrap_socket(self.request, server_side=True)
         except OSError:

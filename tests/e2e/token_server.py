@@ -1,4 +1,4 @@
-"""A token server for docker-registry: tokens signed by openssl, for an account or nobody.
+"""A token server for docker-registry: tokens signed by openssl, for an account or anyone.
 
 Source: the distribution project's token authentication specification; RFC 7515 (JWS).
 """
@@ -18,7 +18,7 @@ SERVICE = "the registry"
 
 
 class TokenServer:
-    """The server, between ``with`` and its end.
+    """The server; it runs in a ``with`` statement.
 
     Args:
         directory: For its key and certificate; it is made.
@@ -65,7 +65,7 @@ class TokenServer:
         self._thread.join()
 
     def make_token(self, scope: str) -> str:
-        """Make a token for a scope such as ``repository:a:pull``."""
+        """Return a token for a scope such as ``repository:a:pull``."""
         kind, name, actions = scope.split(":")
         now = int(time.time())
         claims = {
@@ -114,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
     owner: TokenServer
 
     def do_GET(self) -> None:
-        """Give a token to whoever may have one."""
+        """Send a token to clients that may have one."""
         server = self.owner
         given = (self.headers.get("Authorization") or "").removeprefix("Basic ")
         if server.account and base64.b64decode(given).decode() != server.account:
@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
-        """Say nothing."""
+        """Do not log."""
 
 
 def _encode(content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Registry trees as they are found in the field, each made in its own way."""
+"""Registry trees in the layouts that are in use."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from tests.e2e.images import Image, collect, read_file
 
 
 class FieldTree:
-    """A tree as minimal-registry's script makes it.
+    """A tree as minimal-registry's script writes it.
 
     Every blob lies once in ``blobs``, each level of the repositories' names holds a link to
     it, and a tag is a link to a digest beside it.
@@ -18,7 +18,7 @@ class FieldTree:
         os.makedirs(self._path("blobs"))
 
     def add(self, repository: str, tag: str, image: Image) -> None:
-        """Put an image into the tree, under a tag of a repository."""
+        """Write an image to the tree, under a tag of a repository."""
         manifests = self._path(repository, "manifests")
         os.makedirs(manifests, exist_ok=True)
         for digest, content in image.manifests.items():
@@ -45,14 +45,14 @@ class FieldTree:
 
 
 class PlainTagsTree(FieldTree):
-    """A tree that went through something which knows no links: tags are copies."""
+    """A tree that was copied without links: tags are copies."""
 
     def _give_tag(self, path: str, image: Image) -> None:
         _write(path, image.manifests[image.top])
 
 
 class OwnBlobsTree(FieldTree):
-    """A tree where each repository keeps its blobs for itself."""
+    """A tree in which each repository has its own blobs."""
 
     def _give_blobs(self, repository: str, image: Image) -> None:
         os.makedirs(self._path(repository, "blobs"), exist_ok=True)
@@ -61,7 +61,7 @@ class OwnBlobsTree(FieldTree):
 
 
 class HardLinkedTree(FieldTree):
-    """A tree where repositories share blobs by hard links."""
+    """A tree in which repositories share blobs by hard links."""
 
     def _give_blobs(self, repository: str, image: Image) -> None:
         os.makedirs(self._path(repository, "blobs"), exist_ok=True)
@@ -70,7 +70,7 @@ class HardLinkedTree(FieldTree):
 
 
 class ManifestsAmongBlobsTree(FieldTree):
-    """A tree into which the script put documents without ``mediaType``.
+    """A tree in which the script stored documents without ``mediaType`` as blobs.
 
     It knows manifests by that word, and so takes these for blobs; the tag's link hangs.
     """
@@ -83,7 +83,7 @@ class ManifestsAmongBlobsTree(FieldTree):
 
 
 class BlobsElsewhereTree(FieldTree):
-    """A tree where ``blobs`` is a link to a directory of another name."""
+    """A tree in which ``blobs`` is a link to a directory of another name."""
 
     def __init__(self, root: str) -> None:
         super().__init__(root)
@@ -92,7 +92,7 @@ class BlobsElsewhereTree(FieldTree):
 
 
 def read_tree(root: str, repository: str, tag: str) -> Image:
-    """Read an image out of a tree."""
+    """Read an image from a tree."""
 
     def read(digest: str) -> bytes:
         path = os.path.join(root, repository, "manifests", digest)

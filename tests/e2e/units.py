@@ -1,4 +1,4 @@
-"""What the tests of the units share: a systemd that runs what ``minreg node install`` writes."""
+"""Support for tests of units: a systemd that runs what ``minreg node install`` writes."""
 
 import os
 import sys
@@ -22,10 +22,10 @@ BindReadOnlyPaths={places}
 
 
 class UnitsTestCase(EndToEndTestCase):
-    """A test with a systemd of its own, and with the units in ``units``."""
+    """A test with its own systemd, and with the units in ``units``."""
 
     def setUp(self) -> None:
-        """Install into a directory, for a port that is free."""
+        """Install into a directory, with a free port."""
         self.port = free_port()
         self.registry = f"127.0.0.1:{self.port}"
         node = self.make_directory()
@@ -46,7 +46,7 @@ class UnitsTestCase(EndToEndTestCase):
             file.write(text.replace(old, new))
 
     def use_our_program(self) -> None:
-        """Have the service run what is under test, unless it does already."""
+        """Make the service run the program under test."""
         service = os.path.join(self.units, "minreg.service")
         if _PROGRAM in read_file(service).decode():
             return
@@ -66,12 +66,12 @@ class UnitsTestCase(EndToEndTestCase):
             file.write(text)
 
     def enable_route(self) -> None:
-        """Have the default route made at boot, as ``--route`` does."""
+        """Enable the unit of the default route, as ``--route`` does."""
         unit = "minreg-route.service"
         os.symlink(f"../{unit}", os.path.join(self.units, "multi-user.target.wants", unit))
 
     def boot(self, *, alone: bool = False) -> Systemd:
-        """Start a systemd on the units, with our program; it ends with the test."""
+        """Start a systemd with the units; it is stopped when the test ends."""
         self.use_our_program()
         systemd = Systemd(self.units, alone=alone)
         self.addCleanup(systemd.stop)
@@ -80,7 +80,7 @@ class UnitsTestCase(EndToEndTestCase):
         return systemd
 
     def ask(self, path: str, host: str = "127.0.0.1") -> tuple[int, bytes]:
-        """Ask the registry, on a new connection."""
+        """Send a request on a new connection."""
         connection = HTTPConnection(host, self.port, timeout=30)
         try:
             connection.request("GET", path)

@@ -1,4 +1,4 @@
-"""A real TCP connection to a site that a test drives by hand: no daemon, and no real time."""
+"""A real TCP connection to a site, with a fake clock and without a daemon."""
 
 import select
 import socket
@@ -21,7 +21,7 @@ _NO_PORT: Any = None
 
 @implementer(IReactorFDSet, IReactorTime)
 class HandReactor:
-    """Waits for descriptors only when it is told to take a turn."""
+    """A reactor that polls descriptors only when the test runs an iteration."""
 
     def __init__(self, clock: Clock) -> None:
         self.callLater, self.seconds = clock.callLater, clock.seconds
@@ -32,19 +32,19 @@ class HandReactor:
         self.addWriter, self.removeWriter = self.writers.add, self.writers.discard
 
     def getReaders(self) -> list[Any]:
-        """Name all who read."""
+        """Return all readers."""
         return list(self.readers)
 
     def getWriters(self) -> list[Any]:
-        """Name all who write."""
+        """Return all writers."""
         return list(self.writers)
 
     def removeAll(self) -> list[Any]:
-        """Not pretended."""
+        """Not implemented."""
         raise NotImplementedError
 
     def turn(self) -> bool:
-        """Let all do what they can do without waiting; tell whether there was anything."""
+        """Run everything that can run without waiting; return whether there was anything."""
         readable, writable, _ = select.select(self.readers, self.writers, (), 0)
         for selectable in readable:
             if selectable in self.readers:
@@ -63,7 +63,7 @@ class HandReactor:
 
 
 class Wire:
-    """A connection to a site, and its client's end.
+    """A connection to a site, and the client's end of it.
 
     Args:
         site: Whose connection it is.
@@ -85,7 +85,7 @@ class Wire:
         channel.makeConnection(self.transport)
 
     def run(self) -> None:
-        """Let the registry do all that needs neither time nor the client."""
+        """Run the registry until it waits for time or for the client."""
         for _ in range(10_000):
             self._clock.advance(0)
             if not self.reactor.turn():
@@ -93,7 +93,7 @@ class Wire:
         raise AssertionError("the registry never comes to rest")
 
     def read(self, size: int) -> bytes:
-        """Read so many bytes as the client, or all that come."""
+        """Read as the client: so many bytes, or all that arrive."""
         received = bytearray()
         while len(received) < size:
             self.run()
@@ -112,6 +112,6 @@ class Wire:
         self.run()
 
     def close(self) -> None:
-        """Leave as the client."""
+        """Close the connection as the client."""
         self.client.close()
         self.run()
