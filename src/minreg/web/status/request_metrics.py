@@ -6,7 +6,7 @@ per path would let a client fill the memory.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from urllib.parse import unquote
 
@@ -80,6 +80,10 @@ class Histogram:
 class RequestMetrics:
     """Counts answered requests, their durations, and the sizes of the responses.
 
+    Args:
+        on_not_found: Called as ``count`` is, for requests for manifests and blobs that do not
+            exist.
+
     Attributes:
         requests: Requests by endpoint, method and status.
         seconds: Durations by endpoint.
@@ -89,7 +93,8 @@ class RequestMetrics:
         not_found: Requests for manifests and blobs that do not exist, by endpoint.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_not_found: Callable[[RequestRecord, int], None] | None = None) -> None:
+        self._on_not_found = on_not_found
         self.requests: Counter[tuple[str, str, str]] = Counter()
         self.seconds = {endpoint: Histogram(SECONDS) for endpoint in ENDPOINTS}
         self.bytes = {endpoint: Histogram(BYTES) for endpoint in ENDPOINTS}
@@ -109,3 +114,5 @@ class RequestMetrics:
             counter[endpoint] += times
         if record.status == 404 and endpoint in {"manifests", "blobs"}:
             self.not_found[endpoint] += times
+            if self._on_not_found is not None:
+                self._on_not_found(record, times)

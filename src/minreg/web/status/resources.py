@@ -177,10 +177,10 @@ def make_sites(
         most_connections: The largest number of open connections, for each site.
         options: How the daemon was started.
     """
-    metrics, not_found = RequestMetrics(), NotFoundLog(time)
+    not_found = NotFoundLog(time)
+    metrics = RequestMetrics(make_not_found_observer(not_found))
     root = make_root(store, disk)
-    observers = [metrics.count, make_not_found_observer(not_found)]
-    site = FastSite(root, clock, most_connections, observers)
+    site = FastSite(root, clock, most_connections, [metrics.count])
     status_root = RegistryResource() if options.is_elsewhere else root
     totals = TotalsCounter(store.uncached(), disk, clock)
     context = StatusContext(site, store, disk, clock, metrics, not_found, totals)
