@@ -389,6 +389,11 @@ class ImageReferenceTests(SynchronousTestCase):
         for text in ("", ":1", "a:", "a:b:c", "A/b", "a//b", "a/b:-1", "../a", "a b", "a@"):
             self.assertRaises((NameInvalid, DigestInvalid), ImageReference.parse, text)
 
+    def test_url(self) -> None:
+        """A URL is not an image name; the error says what to leave out."""
+        error = self.assertRaises(NameInvalid, ImageReference.parse, "https://quay.io/a/b:1")
+        self.assertIn("no https:// before its name: leave it out", str(error))
+
     @given(st.text())
     def test_anything(self, text: str) -> None:
         """Any text is refused, or has the same meaning when it is written and parsed again."""

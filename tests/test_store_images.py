@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.cli import cli
-from minreg.oci.names import OCI_CONFIG, OCI_MANIFEST, Digest
+from minreg.oci.names import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Digest
 from minreg.oci.platforms import Platform
 from minreg.store.dates import ImageDate, find_date, read_created
 from minreg.store.images import LARGEST_CONFIG, inspect_image
@@ -47,6 +47,17 @@ class InspectionTests(StoreTestCase):
         self.tree.add_manifest("a", index([child, child]), "1")
         image = inspect_image(self.find("a"), "1")
         self.assertEqual((len(image.manifests), image.problems), (2, ()))
+
+    def test_deep_indexes(self) -> None:
+        """Indexes are followed to a depth that no client reaches; then they are a problem."""
+        digest = self.tree.add_image("a")
+        for depth in range(40):
+            child = descriptor(OCI_INDEX, digest, 1)
+            digest = self.tree.add_manifest("a", index([child]), f"depth{depth}")
+        self.assertEqual(inspect_image(self.find("a"), "depth20").problems, ())
+        image = inspect_image(self.find("a"), "depth39")
+        self.assertFalse(image.is_readable)
+        self.assertIn("more than any client follows", image.problems[0])
 
     def test_missing_config(self) -> None:
         """An image whose config is missing has no platform, and the config is a problem."""
