@@ -17,6 +17,9 @@ from tests.store_support import ABSENT, StoreTestCase
 from tests.support import WebTestCase
 from tests.trees import descriptor, index
 
+LAYER = b"not distributed"
+NONDISTRIBUTABLE = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
+
 
 class MalformedTests(StoreTestCase):
     """Tests for images with malformed descriptors."""
@@ -75,6 +78,31 @@ class InspectionTests(StoreTestCase):
         self.assertEqual(image.present, ())
         summary = self.find("a").summarize()
         self.assertEqual((summary.platforms, summary.missing), ((), 1))
+
+
+class NondistributableTests(StoreTestCase):
+    """Tests for layers that registries need not have, in images of an index."""
+
+    def add_index(self) -> None:
+        """Add an index of an image whose layer is not distributable."""
+        layer = descriptor(NONDISTRIBUTABLE, Digest.of(LAYER), len(LAYER))
+        image = self.tree.add_manifest("a", self.tree.image(layers=[layer]))
+        self.tree.add_manifest("a", index([descriptor(OCI_MANIFEST, image, 1)]), "1")
+
+    def test_stored(self) -> None:
+        """A layer that is stored all the same makes the image complete."""
+        self.tree.add_blob(LAYER)
+        self.add_index()
+        self.assertEqual(inspect_image(self.find("a"), "1").problems, ())
+        self.assertTrue(self.find("a").summarize().is_complete)
+
+    def test_invalid(self) -> None:
+        """A layer that exists, and cannot be served, is a problem."""
+        os.makedirs(self.tree.path("blobs", str(Digest.of(LAYER))))
+        self.add_index()
+        [problem] = inspect_image(self.find("a"), "1").problems
+        self.assertIn("is not a file: remove it", problem)
+        self.assertEqual(self.find("a").summarize().missing, 1)
 
 
 class ReadCreatedTests(SynchronousTestCase):
