@@ -4,7 +4,15 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.text import count, describe_json_error, format_size, name_some, printable
+from minreg.text import (
+    TextInvalid,
+    count,
+    decode_text,
+    describe_json_error,
+    format_size,
+    name_some,
+    printable,
+)
 
 
 class SizeTests(SynchronousTestCase):
@@ -47,6 +55,26 @@ class PrintableTests(SynchronousTestCase):
     def test_long(self) -> None:
         """A text that is too long is cut."""
         self.assertEqual(len(printable("x" * 10_000)), 4097)
+
+
+class DecodeTests(SynchronousTestCase):
+    """Tests for ``decode_text``."""
+
+    def test_good(self) -> None:
+        """A byte order mark is not part of the text."""
+        self.assertEqual(decode_text(b"\xef\xbb\xbfa\r\n"), "a\r\n")
+        self.assertEqual(decode_text(b"\xef\xbb\xbf"), "")
+        self.assertEqual(decode_text(b"\xc3\xa9"), "é")
+
+    def test_refused(self) -> None:
+        """UTF-16 is named as such."""
+        for content, reason in (
+            (b"\xff\xfea\x00", "in UTF-16, not in UTF-8: save it as UTF-8"),
+            (b"\xfe\xff\x00a", "in UTF-16, not in UTF-8: save it as UTF-8"),
+            (b"a\xe9", "not UTF-8 (unexpected end of data)"),
+        ):
+            error = self.assertRaises(TextInvalid, decode_text, content)
+            self.assertIn(reason, str(error))
 
 
 class JSONErrorTests(SynchronousTestCase):

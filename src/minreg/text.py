@@ -1,5 +1,6 @@
 """Formatting text for people: sizes, counts, and escaping of untrusted text."""
 
+import codecs
 import re
 from collections.abc import Sequence
 from json import JSONDecodeError
@@ -67,6 +68,30 @@ def printable(text: str, longest: int = 4096) -> str:
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
         for char in text
     )
+
+
+class TextInvalid(ValueError):
+    """A file is not UTF-8. The message continues a sentence: ``FILE is …``."""
+
+
+def decode_text(content: bytes) -> str:
+    """Decode the content of a text file, with or without a byte order mark.
+
+    UTF-16 is refused and not decoded, because other programs that read the same file, such as
+    K3s, do not read it either.
+
+    Raises:
+        TextInvalid: It is not UTF-8.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise TextInvalid(
+            "in UTF-16, not in UTF-8: save it as UTF-8; in PowerShell, write it with "
+            "'| Set-Content -Encoding utf8 FILE' instead of '> FILE'"
+        )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TextInvalid(f"not UTF-8 ({error.reason}): it is not a text file in UTF-8") from None
 
 
 def describe_json_error(error: ValueError | RecursionError) -> str:

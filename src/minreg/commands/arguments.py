@@ -1,5 +1,6 @@
 """Parses arguments and options that several commands have."""
 
+import io
 import os
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -9,6 +10,7 @@ import click
 from minreg.commands.reports import WrongUsage
 from minreg.oci.names import ImageReference, ReferencesInvalid, parse_references
 from minreg.oci.platforms import Platform, parse_platform
+from minreg.text import TextInvalid, decode_text, printable
 
 ALL_PLATFORMS = "all"
 
@@ -116,10 +118,15 @@ def read_list(path: str) -> list[ImageReference]:
     """Read a list of images from a file, or from the standard input (``-``).
 
     Raises:
-        WrongUsage: A line is not an image reference; the message says which.
+        WrongUsage: The list is not UTF-8, or a line is not an image reference; the message says
+            which.
     """
+    with click.open_file(path, "rb") as file:
+        content: bytes = file.read()
     try:
-        with click.open_file(path, encoding="utf-8", errors="replace") as lines:
-            return parse_references(lines, path)
+        # Other characters that end lines, such as U+2028, may be in comments.
+        return parse_references(io.StringIO(decode_text(content), newline=None), path)
+    except TextInvalid as error:
+        raise WrongUsage(printable(f"{path} is {error}")) from None
     except ReferencesInvalid as error:
         raise WrongUsage(str(error)) from None
