@@ -5,7 +5,9 @@ from textwrap import indent
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.manifests.image_references import ManifestImages, find_images
+from minreg.k3s.manifests.found_images import ManifestImages
+from minreg.k3s.manifests.image_references import find_images
+from minreg.k3s.manifests.manifest_files import ManifestFile
 
 HEAD = "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nmetadata: {name: x}\nspec:\n"
 OWN = "the images in the chart itself are not known"
@@ -13,7 +15,7 @@ OWN = "the images in the chart itself are not known"
 
 def find(spec: str, head: str = HEAD) -> ManifestImages:
     """Find the images of a resource."""
-    return find_images([("a.yaml", head + indent(spec, "  "))])
+    return find_images([ManifestFile("a.yaml", head + indent(spec, "  "))])
 
 
 def names(spec: str, head: str = HEAD) -> list[str]:
@@ -49,7 +51,7 @@ class ChartTests(SynchronousTestCase):
     def test_escaped(self) -> None:
         """A key may be written as numbers of its letters."""
         pod = 'kind: Pod\nspec:\n  containers: [{"im\\u0061ge": a/b:1}]\n'
-        [one] = find_images([("a.yaml", pod)]).images
+        [one] = find_images([ManifestFile("a.yaml", pod)]).images
         self.assertEqual(str(one.image), "docker.io/a/b:1")
 
     def test_job_image(self) -> None:
@@ -91,7 +93,7 @@ class ChartTests(SynchronousTestCase):
         ):
             spec = {"set": {"image": "b:1", **dict.fromkeys(paths, "x")}}
             head = {"apiVersion": "helm.cattle.io/v1", "kind": "HelmChart"}
-            result = find_images([("a.json", json.dumps({**head, "spec": spec}))])
+            result = find_images([ManifestFile("a.json", json.dumps({**head, "spec": spec}))])
             complaint = "a.json: the keys in its set have more than 10000 parts"
             self.assertEqual(result.errors, [] if is_fine else [complaint])
             self.assertEqual(len(result.images), is_fine)
@@ -105,12 +107,14 @@ class ChartTests(SynchronousTestCase):
             "valuesContent": "'image: a:1'",
         }.items():
             text = f"v: &v {values}\nc:\n" + f"- {chart.replace('FORM', form)}\n" * 50
-            self.assertEqual(len(find_images([("a", text)]).images), 1, form)
+            self.assertEqual(len(find_images([ManifestFile("a", text)]).images), 1, form)
         charts = "".join(f"- {chart.replace('FORM', form)}\n" for form in ("values", "set"))
-        result = find_images([("a", f"v: &v {{image: 'a:1', x.image: 'b:1'}}\nc:\n{charts}")])
+        result = find_images(
+            [ManifestFile("a", f"v: &v {{image: 'a:1', x.image: 'b:1'}}\nc:\n{charts}")]
+        )
         self.assertEqual(
             [one.image.repository for one in result.images],
-            ["library/a", "library/a", "library/b"],
+            ["library/a", "library/b"],
         )
         self.assertEqual(
             names("values: {x: &v {name: a, tag: '1'}, image: *v}"), ["docker.io/library/a:1"]
@@ -157,7 +161,7 @@ class ChartTests(SynchronousTestCase):
         )
         text += ' "spec": {"valuesContent": "a: b\\nimage: c:1\\n", "values": {"image": '
         text += '{"repository": "d", "tag": 1.5}}}}'
-        result = find_images([("a.json", text)])
+        result = find_images([ManifestFile("a.json", text)])
         self.assertEqual(
             [one.reason for one in result.images],
             ["a.json, valuesContent:2, HelmChart x", "a.json, HelmChart x"],
@@ -192,7 +196,7 @@ class PlanTests(SynchronousTestCase):
         self.assertEqual(result.images, [])
         self.assertIn("comes from a channel: it is not known", result.notes[0])
         plan = f"{self.head}{indent(spec, '  ')}status: {{latestVersion: v1.0.0-k3s1}}\n"
-        [one] = find_images([("a", plan)]).images
+        [one] = find_images([ManifestFile("a", plan)]).images
         self.assertEqual(str(one.image), "docker.io/rancher/k3s-upgrade:v1.0.0-k3s1")
 
     def test_no_shape(self) -> None:

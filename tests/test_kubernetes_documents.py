@@ -16,9 +16,9 @@ VALUES = st.recursive(
 )
 
 
-def read(text: str, about: str = "") -> list[Value]:
+def read(text: str) -> list[Value]:
     """Read all documents."""
-    return list(read_documents(text, (about,)))
+    return list(read_documents(text))
 
 
 class ReadTests(SynchronousTestCase):
@@ -66,14 +66,16 @@ class ReadTests(SynchronousTestCase):
         [value] = read("a: !!python/object/apply:os.system [exit]\nb: !<tag:x> y\n")
         self.assertEqual(value, {"a": ["exit"], "b": "y"})
 
-    def test_about(self) -> None:
-        """Documents without the word are not returned, but have to be YAML."""
-        self.assertEqual(read("a: b\n---\njobImage: x\n", "image"), [{"jobImage": "x"}])
-        for text, line in (("a: b\n---\nc: [\n---\nimage: x\n", 4), ("a: b\n  c: d\n", 2)):
-            error = self.assertRaises(DocumentsInvalid, read, text, "image")
-            self.assertTrue(str(error).startswith(f"{line}: "), str(error))
-        error = self.assertRaises(DocumentsInvalid, read, "a: b\nc: \x07\n", "image")
-        self.assertTrue(str(error).startswith("2: "), str(error))
+    def test_block(self) -> None:
+        """The text of a block scalar begins on the line after its indicator."""
+        [value] = read("a: |-\n  b\nc: >\n  d\ne: 'f'\n")
+        lines = [(text.line, text.first_line) for text in value.values()]
+        self.assertEqual(lines, [(1, 2), (3, 4), (5, 5)])
+
+    def test_later_documents(self) -> None:
+        """An error in a later document has its line in the file."""
+        error = self.assertRaises(DocumentsInvalid, read, "a: b\n---\nc: [\n---\nimage: x\n")
+        self.assertTrue(str(error).startswith("4: "), str(error))
 
     def test_json(self) -> None:
         """JSON is read as that, tabs and all."""
@@ -84,7 +86,7 @@ class ReadTests(SynchronousTestCase):
 
     def test_directives(self) -> None:
         """A document may say of which version of YAML it is."""
-        self.assertEqual(read("# image\n%YAML 1.1\n--- {image: a}\n", "image")[-1], {"image": "a"})
+        self.assertEqual(read("# image\n%YAML 1.1\n--- {image: a}\n")[-1], {"image": "a"})
 
     def test_byte_order_mark(self) -> None:
         """An editor's mark does no harm."""

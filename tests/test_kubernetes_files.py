@@ -7,12 +7,12 @@ import threading
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.manifests.image_references import read_manifests
+from minreg.k3s.manifests.image_references import find_in_paths
 from minreg.k3s.manifests.manifest_files import ManifestsInvalid, read_files
 
 
 class FilesTests(SynchronousTestCase):
-    """Tests for ``read_files`` and ``read_manifests``."""
+    """Tests for ``read_files`` and ``find_in_paths``."""
 
     def setUp(self) -> None:
         """Make a directory."""
@@ -29,7 +29,8 @@ class FilesTests(SynchronousTestCase):
 
     def read(self, path: str, standard_input: bytes = b"") -> dict[str, str]:
         """Read files."""
-        return dict(read_files(path, io.BytesIO(standard_input)))
+        files = read_files(path, io.BytesIO(standard_input))
+        return {file.name: file.text for file in files}
 
     def names(self) -> list[str]:
         """Name the files of the directory that are read."""
@@ -137,14 +138,14 @@ class FilesTests(SynchronousTestCase):
         self.write("a.yaml", b"image: [\n")
         self.write("b.yaml", b"containers:\n- image: A\n")
         refusal = self.assertRaises(
-            ManifestsInvalid, read_manifests, [self.directory], io.BytesIO()
+            ManifestsInvalid, find_in_paths, [self.directory], io.BytesIO()
         )
         self.assertEqual(len(str(refusal).splitlines()), 2)
 
     def test_images(self) -> None:
         """What is right is read from all of them."""
         self.write("a.yaml", b"containers: [{image: 'a:1'}]\n")
-        result = read_manifests(
+        result = find_in_paths(
             [self.directory, "-"], io.BytesIO(b"containers: [{image: 'b:1'}]\n")
         )
         self.assertEqual(

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.k3s.manifests.image_references import ManifestImages, find_images
+from minreg.k3s.manifests.found_images import ManifestImages
+from minreg.k3s.manifests.image_references import find_images
+from minreg.k3s.manifests.manifest_files import ManifestFile
 
 POD = """\
 initContainers:
@@ -64,7 +66,7 @@ def resource(kind: str, spec: str, version: str = "v1") -> str:
 
 def find(*texts: str) -> ManifestImages:
     """Find the images that files name."""
-    return find_images((f"{number}.yaml", text) for number, text in enumerate(texts))
+    return find_images(ManifestFile(f"{number}.yaml", text) for number, text in enumerate(texts))
 
 
 def names(result: ManifestImages) -> list[str]:
@@ -175,14 +177,15 @@ class UnknownTests(SynchronousTestCase):
             )
 
     def test_elsewhere(self) -> None:
-        """What names an image outside of a pod is remarked upon, if it looks like one."""
+        """An image outside of a pod is likely, with its path, if it has the form of one."""
         result = find(
             resource("Prometheus", "image: quay.io/prometheus/prometheus:v2", "monitoring/v1"),
             resource("Picture", "image: logo", "example.com/v1"),
         )
-        self.assertEqual(names(result), [])
-        [note] = result.notes
-        self.assertIn("0.yaml:5, Prometheus y/x: 'quay.io/prometheus/prometheus:v2' is not", note)
+        self.assertEqual((names(result), result.notes), ([], []))
+        [likely] = result.likely
+        self.assertEqual(str(likely.image), "quay.io/prometheus/prometheus:v2")
+        self.assertEqual(likely.reason, "0.yaml:5, Prometheus y/x, spec.image")
 
     def test_empty(self) -> None:
         """No image, or one that is no text, names nothing."""

@@ -54,6 +54,7 @@ _NOT_FOR_THE_DAEMON = frozenset(
 RECURRING_BASENAMES: Mapping[str, str] = {
     "download": "the command, and what it does",
     "errors": "those of the registry's API, and those of filling a tree",
+    "images": "the command, and those that a store has",
     "platforms": "what a platform is, and which ones a tree is filled with",
     "preflight": "the command, and the endpoint",
     "prune": "the command, and what it does",

@@ -8,6 +8,7 @@ from typing import Any
 from tests.preflight_command import PreflightCommandTestCase
 from tests.preflight_support import PAUSE, VERSION
 
+CHART = "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nspec: {chart: a}\n"
 POD = "kind: Pod\nspec:\n  containers:\n  - image: quay.io/x/app:1\n"
 
 
@@ -43,6 +44,73 @@ class ListTests(PreflightCommandTestCase):
         document = json.loads(self.run_command("-m", path, "--json").stdout)
         self.assertEqual(document["notes"], [note])
         self.assertEqual(self.lacking("-m", "-", given=POD), ["quay.io/x/app:1"])
+
+    def test_likely(self) -> None:
+        """Likely images are checked, listed apart, and fail unless they are ignored."""
+        args = "    args: ['--image=quay.io/x/side:1', '--image=rancher/mirrored-pause:3.6']\n"
+        path = self.write(POD.replace("quay.io/x/app:1", "rancher/mirrored-pause:3.6") + args)
+        result = self.run_command("-m", path)
+        self.assertEqual(result.exit_code, 1)
+        title, line = result.stdout.splitlines()
+        self.assertEqual(
+            title, "# likely, because of its form or its field; nodes may not pull it:"
+        )
+        self.assertTrue(line.startswith("quay.io/x/side:1  # linux/amd64: "), line)
+        self.assertIn(f"({path}:5, spec.containers[0].args[0])", line)
+        self.assertIn(
+            "1 of 2 images not ready for linux/amd64, 1 of them only likely", result.stderr
+        )
+        document = json.loads(self.run_command("-m", path, "--json").stdout)
+        self.assertEqual([one["likely"] for one in document["findings"]], [True])
+        result = self.run_command("-m", path, "--ignore-likely")
+        self.assertEqual(result.exit_code, 0)
+        self.assertTrue(all(line.startswith("# ") for line in result.stdout.splitlines()))
+        self.assertEqual(
+            result.stderr,
+            "2 images checked for linux/amd64: all is here but 1 likely image, which "
+            "--ignore-likely ignores\n",
+        )
+        required = self.write(POD)
+        self.assertEqual(self.run_command("-m", required, "--ignore-likely").exit_code, 1)
+
+    def test_required_and_likely(self) -> None:
+        """An image that a list requires is not only likely."""
+        args = "    args: ['--image=quay.io/x/side:1']\n"
+        path = self.write(POD + args)
+        listed = self.write("quay.io/x/side:1\n")
+        result = self.run_command("-m", path, "-f", listed)
+        self.assertNotIn("# likely", result.stdout)
+        self.assertIn("2 of 2 images not ready for linux/amd64\n", result.stderr)
+
+    def test_only_notes(self) -> None:
+        """Notes are printed also if there is no image to check, and if the check fails."""
+        path = self.write(CHART)
+        result = self.run_command("-m", path)
+        self.assertEqual((result.exit_code, result.stdout), (2, ""))
+        note, error = result.stderr.splitlines()
+        self.assertIn("the images in the chart itself are not known", note)
+        self.assertEqual(error, "Error: the query names no image: nothing was checked")
+        result = self.run_command("-m", path, "--json")
+        document = json.loads(result.stdout)
+        self.assertEqual((result.exit_code, len(document["notes"])), (2, 1))
+        self.assertEqual((document["ready"], document["images"]), (False, 0))
+        result = self.run_command("-m", path, "--k3s", "v9.9.9+k3s1")
+        self.assertTrue(result.stderr.startswith("note: "))
+        result = self.run_command("-m", path, "-m", self.write("image: [\n"))
+        self.assertTrue(result.stderr.startswith("note: "))
+
+    def test_encodings(self) -> None:
+        """Lists with a byte order mark are read; those in UTF-16 are named as such."""
+        text = "docker.io/x/a:1\r\nquay.io/b/c:2\r\n"
+        self.assertEqual(
+            self.lacking("-f", "-", given="\ufeff" + text), ["docker.io/x/a:1", "quay.io/b/c:2"]
+        )
+        for encoding in ("utf-16-le", "utf-16-be"):
+            content = ("\ufeff" + text).encode(encoding)
+            refusal = self.refusal("-f", "-", given=content)
+            self.assertIn("Error: - is in UTF-16, not in UTF-8: save it as UTF-8", refusal)
+            self.assertEqual(refusal.count("\n"), 1)
+        self.assertIn("- is not UTF-8", self.refusal("-f", "-", given=b"a:1 # \xe9"))
 
     def test_all_together(self) -> None:
         """A release, lists and manifests can be checked together."""

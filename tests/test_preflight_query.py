@@ -132,6 +132,16 @@ class ResolveImagesTests(StoreTestCase):
         self.assertIn(" and 11 more; ", self.failure(release="stable"))
         self.assertRaises(ReleaseUnknown, self.names, release="stable")
 
+    def test_byte_order_mark(self) -> None:
+        """A list that an editor on Windows saved is read."""
+        self.keep("\ufeffdocker.io/rancher/a:1\r\n")
+        self.assertEqual(self.names(release=VERSION), ["docker.io/rancher/a:1"])
+
+    def test_not_utf_8(self) -> None:
+        """A list in UTF-16 is named as such."""
+        self.tree.write("a:1".encode("utf-16"), "k3s", f"{VERSION}.txt")
+        self.assertIn(f"k3s/{VERSION}.txt is in UTF-16", self.failure(release=VERSION))
+
     def test_broken_list(self) -> None:
         """A malformed list is an error that names the line."""
         for content, reason in (

@@ -112,6 +112,7 @@ class ReportTests(SynchronousTestCase):
                         "platform": "linux/amd64",
                         "problem": "it is gone",
                         "reason": "a test",
+                        "likely": False,
                     }
                 ],
                 "more": 0,

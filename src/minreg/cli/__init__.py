@@ -40,6 +40,9 @@ _COMMANDS: Mapping[str, _CommandEntry] = {
     "preflight": _CommandEntry(
         "minreg.cli.preflight", "Check that a tree has all images that nodes will pull."
     ),
+    "images": _CommandEntry(
+        "minreg.cli.images", "List the images that Kubernetes manifests name."
+    ),
     "prune": _CommandEntry("minreg.cli.prune", "Remove what is not reachable from any tag."),
     "serve": _CommandEntry("minreg.cli.serve", "Serve a registry tree in the foreground."),
     "node": _CommandEntry("minreg.cli.node", "Install minreg as a service of a K3s node."),

@@ -81,6 +81,12 @@ from minreg.defaults import (
 @click.option(
     "--allow-links-to", metavar="DIR", multiple=True, help="As for 'minreg serve'. Repeatable."
 )
+@click.option(
+    "--ignore-likely",
+    is_flag=True,
+    help="Do not fail for images that are only likely: those that manifests name in options, "
+    "variables, configuration or resources of operators.",
+)
 @click.option("--deep", is_flag=True, help="Hash all content too.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def command(**options: Any) -> None:

@@ -10,6 +10,7 @@ import attrs
 import click
 
 from minreg.commands.arguments import check_platforms, read_list
+from minreg.commands.images import echo_notes, read_manifests
 from minreg.commands.reports import CouldNotLook, WrongUsage, hashing_bar, is_interruption
 from minreg.commands.terminal import Style, colorize, echo
 from minreg.commands.trees import find_tree
@@ -39,6 +40,7 @@ class PreflightOptions:
     system_default_registry: str | None
     registry_alias: tuple[str, ...]
     allow_links_to: tuple[str, ...]
+    ignore_likely: bool
     deep: bool
     as_json: bool
 
@@ -72,17 +74,19 @@ def run(**arguments: Any) -> None:
     options.check()
     check_platforms(options.platforms)
     root = find_tree(options.directory)
-    with _reported_failures():
-        from_manifests = _read_manifests(options.manifests)
-        preflight = _make_preflight(options, root, from_manifests.images)
+    notes: list[str] = []
+    with _reported_failures(options, notes):
+        manifests = read_manifests(options.manifests)
+        notes += manifests.notes
+        preflight = _make_preflight(options, root, manifests.images)
         if options.deep:
             with hashing_bar(preflight.total_bytes) as advanced:
                 preflight.hash_all(advanced)
-    report = preflight.report()
+    report = preflight.report(ignores_likely=options.ignore_likely)
     if options.as_json:
-        click.echo(json.dumps({**report.as_json(), "notes": from_manifests.notes}, indent=2))
+        click.echo(json.dumps({**report.as_json(), "notes": notes}, indent=2))
     else:
-        _print(report, from_manifests.notes)
+        _print(report, notes)
         if not report.is_ready:
             hint = _suggest_download(report, root, has_hosts=preflight.has_hosts)
             click.echo(hint, err=True)
@@ -91,11 +95,12 @@ def run(**arguments: Any) -> None:
 
 
 @contextmanager
-def _reported_failures() -> Iterator[None]:
-    """Report in one line why the check could not be done."""
+def _reported_failures(options: PreflightOptions, notes: Sequence[str]) -> Iterator[None]:
+    """Report in one line why the check could not be done, after the notes that were added."""
     try:
         yield
     except (CannotCheck, StoreUnavailable) as failure:
+        _print_notes(notes, as_json=options.as_json)
         raise CouldNotLook(printable(str(failure))) from None
     except (QueryInvalid, SettingInvalid) as failure:
         raise WrongUsage(printable(str(failure))) from None
@@ -105,26 +110,13 @@ def _reported_failures() -> Iterator[None]:
         raise CouldNotLook("stopped before the check was complete") from None
 
 
-@attrs.frozen
-class _ManifestImages:
-    """The images in manifests, and notes about images that cannot be determined."""
-
-    images: Sequence[RequiredImage] = ()
-    notes: Sequence[str] = ()
-
-
-def _read_manifests(paths: Sequence[str]) -> _ManifestImages:
-    """Read manifests. The YAML library is needed only if there are any."""
-    if not paths:
-        return _ManifestImages()
-    from minreg.k3s.manifests.image_references import read_manifests  # noqa: PLC0415 - see above
-    from minreg.k3s.manifests.manifest_files import ManifestsInvalid  # noqa: PLC0415
-
-    try:
-        result = read_manifests(paths, sys.stdin.buffer)
-    except ManifestsInvalid as error:
-        raise WrongUsage(str(error)) from None
-    return _ManifestImages(result.images, result.notes)
+def _print_notes(notes: Sequence[str], *, as_json: bool) -> None:
+    """Print the notes of a check that could not be done."""
+    if as_json and notes:
+        nothing = {"ready": False, "images": 0, "findings": [], "more": 0, "notes": list(notes)}
+        click.echo(json.dumps(nothing, indent=2))
+    elif notes:
+        echo_notes(notes)
 
 
 def _make_preflight(
@@ -152,8 +144,7 @@ def _print(report: PreflightReport, notes: Sequence[str]) -> None:
     """Print the list to standard output, and the rest to standard error."""
     for line in report.lines():
         click.echo(line)
-    for note in notes:
-        echo(f"{colorize('note:', Style.WARNING)} {note}", err=True)
+    echo_notes(notes)
     verdict = Style.SUCCESS if report.is_ready else Style.ERROR
     echo(colorize(report.summary(), verdict, bold=True), err=True)
 

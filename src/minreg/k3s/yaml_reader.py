@@ -121,16 +121,6 @@ def compose_documents(text: str) -> Iterator[Node]:
             composer = _Composer()
 
 
-def check_documents(text: str) -> None:
-    """Check the syntax of a YAML text, without composing its documents.
-
-    Raises:
-        YamlInvalid: The text is not YAML from some position on.
-    """
-    for _event in _parse(text):
-        pass
-
-
 def _parse(text: str) -> Iterator[Event]:
     """Parse a text into events.
 

@@ -15,6 +15,7 @@ from minreg.oci.names import Digest, ImageReference, NameInvalid, parse_host, pa
 from minreg.oci.platforms import Platform, local_platform, parse_platform
 from minreg.store.interfaces import ContentInvalid, ContentNotFound, IRegistryStore
 from minreg.store.tree import as_tag, match_release, upstream_of
+from minreg.text import TextInvalid, decode_text
 
 
 @attrs.frozen
@@ -26,11 +27,13 @@ class RequiredImage:
         reason: What needs it: a list, a line of a file, or an option, in words for people.
         registry: The registry that a node names in its request (``ns``); the image's host
             unless K3s' ``system-default-registry`` replaces it.
+        is_likely: Whether it only has the form of an image, so nodes may not pull it.
     """
 
     image: ImageReference
     reason: str
     registry: str = attrs.field()
+    is_likely: bool = False
 
     @registry.default
     def _default_registry(self) -> str:
@@ -252,8 +255,10 @@ def find_release(store: IRegistryStore, version: str) -> str:
 
 def _read_list(store: IRegistryStore, release: str, registry: str | None) -> list[RequiredImage]:
     try:
-        lines = store.read_release(release).decode("utf-8", "replace").splitlines()
+        lines = decode_text(store.read_release(release)).splitlines()
         images = parse_references(lines, f"k3s/{release}.txt")
+    except TextInvalid as error:
+        raise CannotCheck(f"k3s/{release}.txt is {error}") from None
     except (ContentNotFound, NameInvalid) as error:
         raise CannotCheck(str(error).partition("\n")[0]) from None
     if len(images) > _MOST_IMAGES:
@@ -272,7 +277,8 @@ def _describe(releases: Sequence[str]) -> str:
 
 
 def _without_duplicates(images: Iterable[RequiredImage]) -> list[RequiredImage]:
+    """Return images without duplicates. An image that is required somewhere is not only likely."""
     unique: dict[tuple[str, ImageReference], RequiredImage] = {}
-    for required in images:
+    for required in sorted(images, key=lambda required: required.is_likely):
         unique.setdefault((required.registry, required.image), required)
     return list(unique.values())

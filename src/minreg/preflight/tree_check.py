@@ -81,12 +81,18 @@ class TreePreflight:
             for checked in self._checked
         ]
 
-    def report(self) -> PreflightReport:
-        """Return the report."""
+    def report(self, *, ignores_likely: bool = False) -> PreflightReport:
+        """Return the report.
+
+        Args:
+            ignores_likely: Whether findings on likely images do not count.
+        """
         findings = PreflightFindings()
         for checked in self._checked:
             findings.add(list_findings(checked, self._aliases))
-        return make_report(len(self._images), self._query.platforms, findings)
+        return make_report(
+            len(self._images), self._query.platforms, findings, ignores_likely=ignores_likely
+        )
 
     def _files(self) -> dict[str, Descriptor]:
         return {path: blob for checked in self._checked for path, blob in self._blobs(checked)}

@@ -6,12 +6,12 @@ its anchor marks, so that its images are found once, however often it is used.
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any, Self
 
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
-from minreg.k3s.yaml_reader import YamlInvalid, check_documents, compose_documents, is_null
+from minreg.k3s.yaml_reader import YamlInvalid, compose_documents, is_null
 from minreg.text import printable
 
 Value = Any
@@ -19,6 +19,7 @@ Value = Any
 
 _MAX_MERGED = 100_000
 _MERGE = "<<"
+_BLOCK_STYLES = ("|", ">")
 _DIRECTIVE = re.compile(r"^%.*", re.MULTILINE)
 _MARKER = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 
@@ -31,27 +32,28 @@ class DocumentsInvalid(ValueError):
 
 
 class Text(str):
-    """A scalar, and the number of its line, from 1."""
+    """A scalar, and the number of its line, from 1.
 
-    __slots__ = ("line",)
+    ``first_line`` is the line of its first character, which for a block scalar is the next one.
+    """
+
+    __slots__ = ("first_line", "line")
     line: int
+    first_line: int
 
-    def __new__(cls, text: str, line: int) -> Self:
+    def __new__(cls, text: str, line: int, first_line: int | None = None) -> Self:
         """Create a text at a line."""
         scalar = super().__new__(cls, text)
         scalar.line = line
+        scalar.first_line = line if first_line is None else first_line
         return scalar
 
 
-def read_documents(text: str, keywords: Collection[str], line: int = 1) -> Iterator[Value]:
-    """Read the documents of a text that contain one of some keywords.
-
-    Most documents name no image. Those without a keyword are only checked for their syntax,
-    which is faster than to build their values.
+def read_documents(text: str, line: int = 1) -> Iterator[Value]:
+    """Read the documents of a text.
 
     Args:
         text: YAML, with any number of documents, or JSON.
-        keywords: The keywords in lower case; case does not matter in the text.
         line: The number of the first line of the text.
 
     Raises:
@@ -62,10 +64,7 @@ def read_documents(text: str, keywords: Collection[str], line: int = 1) -> Itera
         yield from documents
         return
     for lines_before, part in _split(text):
-        if any(keyword in part.lower() for keyword in keywords):
-            yield from _read_yaml(part, line + lines_before)
-        else:
-            _check_yaml(part, line + lines_before)
+        yield from _read_yaml(part, line + lines_before)
 
 
 def _read_json(text: str) -> list[Value] | None:
@@ -106,18 +105,6 @@ def _read_yaml(text: str, line: int) -> Iterator[Value]:
         raise DocumentsInvalid(line + error.position.line - 1, str(error)) from None
 
 
-def _check_yaml(text: str, line: int) -> None:
-    """Check the syntax of documents whose first line has the number ``line``.
-
-    Raises:
-        DocumentsInvalid: The text is not YAML.
-    """
-    try:
-        check_documents(text)
-    except YamlInvalid as error:
-        raise DocumentsInvalid(line + error.position.line - 1, str(error)) from None
-
-
 class _Builder:
     """Builds the value of one document."""
 
@@ -137,7 +124,7 @@ class _Builder:
         value: Value = None
         match node:
             case ScalarNode():
-                value = None if is_null(node) else Text(node.value, self._line_of(node))
+                value = None if is_null(node) else self._make_text(node)
                 self._values[id(node)] = value
             case SequenceNode():
                 self._values[id(node)] = value = []
@@ -146,6 +133,10 @@ class _Builder:
                 self._values[id(node)] = value = {}
                 self._fill(value, node)
         return value
+
+    def _make_text(self, node: ScalarNode) -> Text:
+        line = self._line_of(node)
+        return Text(node.value, line, line + 1 if node.style in _BLOCK_STYLES else line)
 
     def _fill(self, mapping: dict[str, Value], node: MappingNode) -> None:
         """Fill a mapping; keys of its own override those that ``<<`` merges."""
