@@ -219,3 +219,26 @@ class SyntaxRulesTests(RulesTestCase):
                 "use spaces",
             )
         )
+
+    def test_anchor(self) -> None:
+        """A key at the top that only holds an anchor loses nothing."""
+        anchor = 'x-minreg: &minreg ["http://127.0.0.1:9080"]\n'
+        mirrors = "mirrors:\n  bootstrap-registry.airgap:\n    endpoint: "
+        self.set_registries(f"{anchor}{mirrors}*minreg\n")
+        self.assert_nothing_found()
+        self.set_registries(f"x:\n  - a\n  - &url http://127.0.0.1:9080\n{mirrors}[*url]\n")
+        self.assert_nothing_found()
+        self.set_registries(f"x-tls: &tls {{}}\n{MIRRORS}configs:\n  a.example: {{<<: *tls}}\n")
+        self.assert_nothing_found()
+
+    def test_anchor_not_used(self) -> None:
+        """An anchor that nothing uses, or a misspelled section, is reported as unknown."""
+        value = "{endpoint: [http://127.0.0.1:9080]}"
+        for registries, line in (
+            (f"x-minreg: &minreg {value}\n{MIRRORS}", 1),
+            (f"{MIRRORS}Mirrors: {{a.example: &a {value}, b.example: *a}}\n", 5),
+            (f"{MIRRORS}  a.example: &a {value}\nx: {{b: *a}}\n", 6),
+        ):
+            self.set_registries(registries)
+            (found,) = self.node.diagnose()
+            self.assertEqual((found.rule.id, found.line), ("unknown-key", line), registries)

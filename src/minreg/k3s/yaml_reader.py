@@ -14,7 +14,9 @@ A PyYAML that was built without libyaml has a parser of its own, which refuses t
 import base64
 import codecs
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import attrs
@@ -204,6 +206,7 @@ class YamlReader:
     diagnostics: list[Diagnostic] = attrs.field(factory=list)
     _values_left: int = MAX_VALUES
     _merge_depth: int = 0
+    _aliased: Sequence[int] = ()
 
     def read(self, content: bytes) -> Node | None:
         """Read the first document of a file, as K3s does.
@@ -228,7 +231,15 @@ class YamlReader:
             self.diagnostics.append(_explain(error, text.splitlines()))
             return None
         self._report_second(documents)
+        self._aliased = _find_aliased(root) if root is not None else ()
         return root
+
+    def is_aliased(self, value: Node) -> bool:
+        """Return whether a value, or a part of it, has an anchor that is used elsewhere."""
+        start: Any = value.start_mark
+        end: Any = value.end_mark
+        first = bisect_left(self._aliased, start.index)
+        return first < len(self._aliased) and self._aliased[first] < end.index
 
     def pairs(
         self, node: Node, what: str, *, replaces: bool = False
@@ -396,6 +407,25 @@ def position_of(node: Node | Event) -> Position:
     """Return the position where a node or an event begins."""
     mark: Any = node.start_mark
     return Position(mark.line + 1, mark.column + 1)
+
+
+def _find_aliased(root: Node) -> Sequence[int]:
+    """List where the nodes begin that aliases stand for, as sorted indexes of the text."""
+    visited: set[Node] = set()
+    aliased: set[int] = set()
+    nodes = [root]
+    while nodes:
+        node = nodes.pop()
+        if node in visited:
+            start: Any = node.start_mark
+            aliased.add(start.index)
+            continue
+        visited.add(node)
+        if isinstance(node, MappingNode):
+            nodes += chain.from_iterable(node.value)
+        elif isinstance(node, SequenceNode):
+            nodes += node.value
+    return sorted(aliased)
 
 
 def _is_merge(key: Node) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import attrs
 from yaml import Node
 
+from minreg.defaults import WILDCARD
 from minreg.k3s.yaml_reader import (
     NO_POSITION,
     Diagnostic,
@@ -20,8 +21,11 @@ from minreg.k3s.yaml_reader import (
     is_null,
     position_of,
 )
+from minreg.oci.names import is_host
 
 _T = TypeVar("_T")
+# Names that may have been intended for a section.
+_SECTIONS = frozenset({"mirror", "mirrors", "config", "configs"})
 _NOTHING = Located("")
 
 
@@ -35,11 +39,16 @@ class Rewrite:
 
 @attrs.frozen
 class Mirror:
-    """An entry of ``mirrors``: the endpoints for the images of a registry."""
+    """An entry of ``mirrors``: the endpoints for the images of a registry.
+
+    ``is_anchor`` is true if the name is not that of a registry, and the entry has an anchor that
+    is used elsewhere: it was written only for that.
+    """
 
     name: Located
     endpoints: Sequence[Located] = ()
     rewrites: Sequence[Rewrite] = ()
+    is_anchor: bool = attrs.field(default=False, eq=False)
 
 
 @attrs.frozen
@@ -112,6 +121,8 @@ class _RegistriesReader(YamlReader):
                     self._fill(configs, value, "configs", self._config)
                 case "auths":
                     self._unknown(key, "K3s no longer reads auths, move it to configs")
+                case _ if key.text.lower() not in _SECTIONS and self.is_aliased(value):
+                    pass  # The key only holds an anchor, and nothing of it is lost.
                 case _:
                     self._unknown(key, "only mirrors and configs are allowed here")
         return Registries(mirrors, configs)
@@ -137,7 +148,8 @@ class _RegistriesReader(YamlReader):
                     self._add_rewrites(rewrites, value, f"{where}.rewrite")
                 case _:
                     self._unknown(key, "only endpoint and rewrite are allowed here")
-        return Mirror(name, tuple(endpoints), tuple(rewrites.values()))
+        is_anchor = name.text != WILDCARD and not is_host(name.text) and self.is_aliased(node)
+        return Mirror(name, tuple(endpoints), tuple(rewrites.values()), is_anchor)
 
     def _endpoints(self, node: Node, where: str) -> list[Located]:
         endpoints = (self.scalar(item, f"an item of {where}") for item in self.items(node, where))
