@@ -5,7 +5,7 @@ import os
 from click.testing import CliRunner
 
 from minreg.cli import cli
-from minreg.options import DAEMON_OPTIONS
+from minreg.options import DAEMON_OPTIONS, find_misspelled
 from minreg.settings import Settings
 from minreg.tap import Options
 from tests.test_tap import OptionsTestCase
@@ -135,6 +135,57 @@ class EnvironmentTests(OptionsTestCase):
             complaint = self.refusal(**{"ROOT": self.root, **environment})
             self.assertTrue(complaint.startswith(f"minreg: {start}"), complaint)
         self.assertIn("set MINREG_ROOT", self.refusal())
+
+
+class MisspelledVariableTests(EnvironmentTests):
+    """Tests for ``find_misspelled``, and for where its warnings are printed."""
+
+    def test_warnings(self) -> None:
+        """A variable that is almost one of minreg has no effect, which is said."""
+        environment = {
+            "MINREG_ROTO": "/x",
+            "MINREG_ALLOW_LINKS": "/x",
+            "MINREG_LOGFORMAT": "",
+            "MINREG_URL": "http://127.0.0.1:1",
+            "MINREG_OPTIONS": "--no-page",
+            "MINREG_PORT": "1",
+            "MINREG_PORT_9080_TCP_ADDR": "10.43.0.7",
+            "MINREG_SERVICE_PORT": "9080",
+            "MINREG_RO\nOT": "x",
+            "MINREG_SOAK": "1",
+            "ROTO": "x",
+        }
+        end = "is not a variable of minreg, and has no effect: did you mean "
+        self.assertEqual(
+            find_misspelled(environment),
+            [
+                f"MINREG_ALLOW_LINKS {end}MINREG_ALLOW_LINKS_TO?",
+                f"MINREG_ROTO {end}MINREG_ROOT?",
+            ],
+        )
+
+    def test_daemon(self) -> None:
+        """The daemon warns, and starts, or says what it lacks."""
+        line = (
+            "minreg: warning: MINREG_ROTO is not a variable of minreg, and has no effect: did you "
+            "mean MINREG_ROOT?\n"
+        )
+        self.settings(ROOT=self.root, ROTO="/x")
+        self.assertEqual(self.complaints.getvalue(), line)
+        self.assertRaises(SystemExit, self.settings, ROTO="/x")
+        self.assertIn(f"{line}{line}minreg: --root is missing", self.complaints.getvalue())
+
+    def test_commands(self) -> None:
+        """A command warns on standard error; serve warns as the daemon."""
+        environment = {"MINREG_ROTO": self.root}
+        result = CliRunner().invoke(cli, ["list", "-d", self.root], env=environment)
+        self.assertTrue(
+            result.stderr.startswith("warning: MINREG_ROTO is not a variable of minreg"),
+            result.stderr,
+        )
+        self.assertNotIn("MINREG_ROTO", result.stdout)
+        CliRunner().invoke(cli, ["serve", "--root", "/nowhere"], env=environment)
+        self.assertEqual(self.complaints.getvalue().count("MINREG_ROTO"), 1)
 
 
 class SuggestionTests(EnvironmentTests):

@@ -85,6 +85,39 @@ DAEMON_OPTIONS = (
 
 OPTIONS_BY_NAME: Mapping[str, DaemonOption] = {option.name: option for option in DAEMON_OPTIONS}
 
+_PREFIX = "MINREG_"
+# Variables that are not those of an option: of the commands that ask a registry, and of the unit.
+_OTHER_VARIABLES = ("MINREG_URL", "MINREG_OPTIONS")
+
+
+def find_misspelled(environment: Mapping[str, str]) -> list[str]:
+    """Return a warning for each environment variable that is almost one of minreg.
+
+    Others that begin with ``MINREG_`` are left alone: Kubernetes sets some for a service of the
+    name minreg. Empty variables have no effect anyway.
+    """
+    known = [*(option.variable for option in DAEMON_OPTIONS), *_OTHER_VARIABLES]
+    unknown = [
+        name
+        for name, value in environment.items()
+        if name.startswith(_PREFIX) and name.isprintable() and value and name not in known
+    ]
+    if not unknown:
+        return []
+    from difflib import get_close_matches  # noqa: PLC0415 - rarely needed
+
+    words = [name.removeprefix(_PREFIX) for name in known]
+    warnings = []
+    for name in sorted(unknown):
+        near = get_close_matches(name.removeprefix(_PREFIX), words, n=1)
+        if near:
+            warnings.append(
+                f"{name} is not a variable of minreg, and has no effect: did you mean "
+                f"{_PREFIX}{near[0]}?"
+            )
+    return warnings
+
+
 LONG_DESCRIPTION = (
     "Serves the registry tree in a directory, read-only, to any OCI client. "
     "Endpoints for --listen are, for example, unix:/run/minreg.sock, "

@@ -21,7 +21,7 @@ from minreg.daemon.sockets import PassedSocket, choose_sockets, find_passed, is_
 from minreg.daemon.tls import leave_out_tls
 from minreg.defaults import DEFAULT_ALIAS
 from minreg.log import is_journal, make_observer
-from minreg.options import DAEMON_OPTIONS, LONG_DESCRIPTION, DaemonOption
+from minreg.options import DAEMON_OPTIONS, LONG_DESCRIPTION, DaemonOption, find_misspelled
 from minreg.settings import (
     ListenEndpoint,
     SettingInvalid,
@@ -105,6 +105,10 @@ class Options(UsageOptions):
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse the command line. An error is printed as one line."""
+        for warning in find_misspelled(self.environment):
+            from minreg.daemon.service import print_error  # noqa: PLC0415 - see below
+
+            print_error(f"warning: {warning}")
         try:
             super().parseOptions(options)
             self.settings = self._check()

@@ -9,6 +9,7 @@ Exit status: 0 success, 1 failure (with one line on standard error), 2 invalid u
 
 import errno
 import importlib
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -123,8 +124,16 @@ class _Commands(SuggestingGroup):
     epilog="'minreg COMMAND --help' describes a command. NO_COLOR=1 turns colours off.",
 )
 @click.version_option(__version__, prog_name="minreg", message="%(prog)s %(version)s")
-def cli() -> None:
-    """Do nothing: the group only has commands."""
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Warn of misspelled environment variables; ``serve`` does so itself, as ``twistd`` does."""
+    from minreg.options import find_misspelled
+
+    warnings = find_misspelled(os.environ) if ctx.invoked_subcommand != "serve" else []
+    for warning in warnings:
+        from minreg.commands.terminal import Style, colorize, echo
+
+        echo(f"{colorize('warning:', Style.WARNING)} {warning}", err=True)
 
 
 def main() -> None:
