@@ -58,6 +58,14 @@ class CompletionTests(SynchronousTestCase):
         self.assertEqual(names("minreg serve --workers "), ["auto"])
         self.assertEqual(names("minreg serve --port "), [])
 
+    def test_platforms(self) -> None:
+        """The usual platforms are completed, for each command with that option."""
+        for command in ("download", "import", "preflight", "verify"):
+            self.assertEqual(
+                names(f"minreg {command} -p linux/arm"), ["linux/arm64", "linux/arm/v7"]
+            )
+            self.assertEqual(names(f"minreg {command} --platform al"), ["all"])
+
     def test_light(self) -> None:
         """Completing the name of a command imports no command."""
         program = (

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from minreg.cli.shared import NonEmptyPath, list_option
+from minreg.cli.shared import NonEmptyPath, complete_platform, list_option
 from minreg.defaults import CHANNEL_URL, LOCAL_TREE, RELEASE_URL
 
 
@@ -39,6 +39,7 @@ from minreg.defaults import CHANNEL_URL, LOCAL_TREE, RELEASE_URL
     "--platform",
     "platforms",
     multiple=True,
+    shell_complete=complete_platform,
     default=("linux/amd64",),
     show_default=True,
     help="A platform to download, such as linux/arm/v7, or 'all'. Repeatable.",

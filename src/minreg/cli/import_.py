@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from minreg.cli.shared import NonEmptyPath
+from minreg.cli.shared import NonEmptyPath, complete_platform
 from minreg.defaults import LOCAL_TREE, NODE_TREES
 
 
@@ -31,6 +31,7 @@ from minreg.defaults import LOCAL_TREE, NODE_TREES
     "--platform",
     "platforms",
     multiple=True,
+    shell_complete=complete_platform,
     help="Import only this platform, such as linux/arm64. Repeatable.",
 )
 @click.option("--name", default="", help="The name of an image that the archive does not name.")

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from minreg.cli.shared import directory_option, list_option
+from minreg.cli.shared import complete_platform, directory_option, list_option
 from minreg.defaults import (
     COMPONENT_NAMES,
     DEFAULT_ALIAS,
@@ -44,6 +44,7 @@ from minreg.defaults import (
     "--platform",
     "platforms",
     multiple=True,
+    shell_complete=complete_platform,
     help="A platform of nodes, such as linux/arm64, or 'all'. Repeatable.  "
     "[default: that of this machine]",
 )

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from minreg.defaults import ENDPOINT, LOCAL_TREE, NODE_TREES, STATUS_SOCKET
 
@@ -62,3 +63,15 @@ url_option = click.option(
     help="The address of the registry, or of its --status-listen: a URL or unix:/path.  "
     f"[default: $MINREG_URL, or {STATUS_SOCKET} if it exists, or {ENDPOINT}]",
 )
+
+_PLATFORMS = (
+    *("linux/amd64", "linux/arm64", "linux/arm/v7", "linux/386", "linux/ppc64le"),
+    *("linux/riscv64", "linux/s390x", "windows/amd64", "all"),
+)
+
+
+def complete_platform(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the value of ``--platform`` with the platforms that images usually have."""
+    return [CompletionItem(name) for name in _PLATFORMS if name.startswith(incomplete)]

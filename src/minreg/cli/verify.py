@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from minreg.cli.shared import directory_option, links_option
+from minreg.cli.shared import complete_platform, directory_option, links_option
 
 
 @click.command(
@@ -23,6 +23,7 @@ from minreg.cli.shared import directory_option, links_option
     "--platform",
     "platforms",
     multiple=True,
+    shell_complete=complete_platform,
     help="A platform that each image must have, or 'all' of its index. Repeatable.",
 )
 @links_option
