@@ -46,6 +46,20 @@ class OpenFileTests(RootedTestCase):
             f"into the root, or give --allow-links-to {self.outside}",
         )
 
+    def test_kernel_link_out(self) -> None:
+        """No option is advised for a link to a file of the kernel, or to a pipe."""
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        self.addCleanup(os.close, writing)
+        for target in ("/proc/version", f"/proc/self/fd/{reading}"):
+            os.symlink(target, self.tree.path("a", "link"))
+            error = self.refusal(ContentInvalid, self.files.open_file, "a/link")
+            self.assertTrue(
+                str(error).endswith(": remove the link, and copy the content into the root"),
+                error,
+            )
+            os.unlink(self.tree.path("a", "link"))
+
     def test_directory_link_out(self) -> None:
         """The error for a directory outside of the root names the link to it."""
         os.symlink(self.outside, self.tree.path("away"))

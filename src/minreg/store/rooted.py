@@ -23,6 +23,7 @@ from minreg.store.interfaces import ContentInvalid, ContentUnreadable, StoreUnav
 
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 _DELETED = " (deleted)"
+_KERNEL_DIRECTORIES = ("/proc", "/sys")
 
 
 @attrs.frozen
@@ -201,10 +202,15 @@ class RootedDirectory:
             return
         if any(_is_within(real_path, os.path.realpath(allowed)) for allowed in self._allowed):
             return
+        directory = os.path.dirname(real_path)
+        fix = f"copy the content into the root, or give --allow-links-to {directory}"
+        if not real_path.startswith("/") or any(
+            _is_within(real_path, directory) for directory in _KERNEL_DIRECTORIES
+        ):
+            # A pipe or socket has no path, and files of the kernel are no content.
+            fix = "remove the link, and copy the content into the root"
         raise ContentInvalid(
-            f"{self._find_link(path, real_root)} leads out of the root, to {real_path}: "
-            f"copy the content into the root, or give --allow-links-to "
-            f"{os.path.dirname(real_path)}"
+            f"{self._find_link(path, real_root)} leads out of the root, to {real_path}: {fix}"
         )
 
     def _find_link(self, path: str, real_root: str) -> str:
