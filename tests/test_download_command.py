@@ -49,7 +49,11 @@ class DownloadCommandTests(SynchronousTestCase):
     def test_malformed_input(self) -> None:
         """A line of standard input is reported with its number too."""
         self.check_usage(
-            "Error: -:1: 'a:b:c' is not an image name", "-s", "-f", "-", input="a:b:c\n"
+            "Error: standard input:1: 'a:b:c' is not an image name",
+            "-s",
+            "-f",
+            "-",
+            input="a:b:c\n",
         )
 
     def test_missing_list(self) -> None:

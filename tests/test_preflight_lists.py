@@ -30,7 +30,9 @@ class ListTests(PreflightCommandTestCase):
 
     def test_wrong_list(self) -> None:
         """Text that is not an image name is reported with its line."""
-        self.assertIn("-:2: 'A' is not an image name", self.refusal("-f", "-", given="a\nA\n"))
+        self.assertIn(
+            "standard input:2: 'A' is not an image name", self.refusal("-f", "-", given="a\nA\n")
+        )
         self.assertIn("nothing was checked", self.refusal("-f", "-", given=""))
 
     def test_manifests(self) -> None:

@@ -121,12 +121,13 @@ def read_list(path: str) -> list[ImageReference]:
         WrongUsage: The list is not UTF-8, or a line is not an image reference; the message says
             which.
     """
+    name = "standard input" if path == "-" else path
     with click.open_file(path, "rb") as file:
         content: bytes = file.read()
     try:
         # Other characters that end lines, such as U+2028, may be in comments.
-        return parse_references(io.StringIO(decode_text(content), newline=None), path)
+        return parse_references(io.StringIO(decode_text(content), newline=None), name)
     except TextInvalid as error:
-        raise WrongUsage(printable(f"{path} is {error}")) from None
+        raise WrongUsage(printable(f"{name} is {error}")) from None
     except ReferencesInvalid as error:
         raise WrongUsage(str(error)) from None
