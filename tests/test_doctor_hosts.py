@@ -2,6 +2,7 @@
 
 from minreg.k3s.doctor.findings import Edit
 from minreg.k3s.yaml_reader import Position
+from tests.certificates import make_certificate
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONTAINERD, REGISTRIES
 
@@ -81,3 +82,119 @@ class HostsRulesTests(RulesTestCase):
         """What K3s does not write does no harm."""
         self.set_registries(f"{MIRRORS}  quay.io:\n    rewrite: {{'\\d': x}}\n")
         self.assert_nothing_found()
+
+
+class HandWrittenHostsTests(RulesTestCase):
+    """Tests for ``check_hosts_tls`` and ``check_host_directories``."""
+
+    def write_hosts(self, settings: str) -> str:
+        """Write the file of quay.io by hand, and return its path."""
+        path = f"{_CERTS_D}/quay.io/hosts.toml"
+        self.node.write(
+            path, f'server = "https://quay.io"\n\n[host."https://a.example"]\n{settings}'
+        )
+        return path
+
+    def assert_fault(self, settings: str, line: int, problem: str, fix: str) -> None:
+        """Check that a file has one fault."""
+        path = self.write_hosts(settings)
+        effect = f"{problem}: containerd then pulls nothing from quay.io"
+        self.assert_found(("tls-file", f"{path}:{line}" if line else path, effect, fix))
+
+    def test_ca(self) -> None:
+        """If an authority's file cannot be used, none of the hosts is asked."""
+        missing, directory = f"{_CERTS_D}/quay.io/ca.crt", "/etc/rancher"
+        copy = "copy the file there, or correct the path"
+        self.assert_fault('  ca = "ca.crt"\n', 4, f"{missing} does not exist", copy)
+        self.assert_fault('  ca = ["/a/b.pem"]\n', 4, "/a/b.pem does not exist", copy)
+        fix = "write the path of a file in it"
+        self.assert_fault(f'\n  ca = "{directory}"\n', 5, f"{directory} is a directory", fix)
+        self.node.write("/etc/ca.pem", "nothing")
+        fix = "convert it to PEM, which begins with -----BEGIN CERTIFICATE-----"
+        self.assert_fault('  ca = "/etc/ca.pem"', 4, "/etc/ca.pem has no certificate in PEM", fix)
+        escaped = '  ca = "/etc/\\u0063a.pem"'
+        self.assert_fault(escaped, 0, "/etc/ca.pem has no certificate in PEM", fix)
+
+    def test_client(self) -> None:
+        """A client's certificate has its key in the same file, or in the second one of a pair."""
+        both = make_certificate()
+        alone = both.partition(b"-----BEGIN PRIVATE")[0]
+        for name, content in (("both", both), ("alone", alone), ("other", make_certificate())):
+            self.node.write(f"/etc/{name}.pem", content)
+        fix = 'write the two files as client = [["CERTIFICATE", "KEY"]]'
+        problem = "/etc/alone.pem has no private key in PEM"
+        self.assert_fault('client = ["/etc/alone.pem", "/etc/both.pem"]', 4, problem, fix)
+        problem = "/etc/other.pem is not the key of /etc/alone.pem"
+        fix = "name a certificate and a key that belong together"
+        self.assert_fault('client = [["/etc/alone.pem", "/etc/other.pem"]]', 4, problem, fix)
+        fix = "copy the file there, or correct the path"
+        self.assert_fault('client = [["/etc/both.pem", "/key"]]', 4, "/key does not exist", fix)
+        for settings in ('"/etc/both.pem"', '[["/etc/alone.pem", "/etc/both.pem"]]'):
+            self.write_hosts(f"client = {settings}\n")
+            self.assert_nothing_found()
+
+    def test_two_files(self) -> None:
+        """spegel-org/spegel#413: a list has files with certificate and key, not one of each."""
+        certificate, mark, key = make_certificate().partition(b"-----BEGIN PRIVATE")
+        self.node.write(f"{_CERTS_D}/quay.io/client.cert", certificate)
+        self.node.write(f"{_CERTS_D}/quay.io/client.key", mark + key)
+        self.write_hosts('client = ["client.cert", "client.key"]\n')
+        problems = [found.problem.partition(":")[0] for found in self.node.diagnose()]
+        self.assertEqual(
+            problems,
+            [
+                f"{_CERTS_D}/quay.io/client.cert has no private key in PEM",
+                f"{_CERTS_D}/quay.io/client.key has no certificate in PEM",
+            ],
+        )
+
+    def test_pair(self) -> None:
+        """A pair has two files."""
+        self.write_hosts('client = [["/etc/a.pem"]]\n')
+        (found,) = self.node.diagnose()
+        self.assertEqual(found.rule.id, "hosts-invalid")
+        self.assertTrue(found.problem.startswith("client must have pairs of two paths"))
+
+    def test_healthy(self) -> None:
+        """Relative paths are those of the directory."""
+        self.node.write(f"{_CERTS_D}/quay.io/ca.crt", make_certificate(is_authority=True))
+        self.write_hosts('ca = "ca.crt"\n')
+        self.assert_nothing_found()
+
+    def test_default(self) -> None:
+        """The directory for all other registries counts as well, unless K3s replaces it."""
+        self.node.write(f"{_CERTS_D}/_default/hosts.toml", '[host."https://a.example"]\nca = "/a"')
+        (found,) = self.node.diagnose()
+        self.assertTrue(found.problem.endswith("from registries without a directory of their own"))
+        self.node.write(REGISTRIES, f'{MIRRORS}  "*":\n    endpoint: ["http://127.0.0.1:9080"]\n')
+        rules = [found.rule.id for found in self.node.diagnose()]
+        self.assertNotIn("tls-file", rules)
+
+    def test_plain_file(self) -> None:
+        """An entry for a registry that is a file makes each of its pulls fail."""
+        path = f"{_CERTS_D}/docker.io"
+        self.node.write(path, 'server = "https://a.example"\n')
+        self.assert_found(
+            (
+                "hosts-invalid",
+                path,
+                "this is a file, not a directory: containerd pulls nothing from docker.io",
+                f"mkdir {path}.d && mv {path} {path}.d/hosts.toml && mv {path}.d {path}",
+            )
+        )
+        self.node.write(f"{_CERTS_D}/ca.crt", "a certificate")
+        self.node.remove(path)
+        self.assert_nothing_found()
+
+    def test_replaced_file(self) -> None:
+        """K3s replaces it if the registry has a mirror."""
+        self.node.remove(f"{_CERTS_D}/bootstrap-registry.airgap")
+        self.node.write(f"{_CERTS_D}/bootstrap-registry.airgap", "x")
+        (found,) = self.node.diagnose()
+        self.assertEqual(
+            (found.rule.id, found.fix),
+            (
+                "hosts-invalid",
+                "systemctl restart k3s.service, which replaces it by a directory",
+            ),
+        )

@@ -3,6 +3,8 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.k3s.doctor.certificates import CertificateInvalid, parse_certificates
+from minreg.k3s.doctor.node_files import NodeFiles
+from minreg.k3s.doctor.node_state import inspect_node
 from tests.certificates import make_certificate
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import REGISTRIES
@@ -72,6 +74,21 @@ class TLSRulesTests(RulesTestCase):
         ):
             self.set_registries(secure(**settings))
             self.assert_found(("tls-file", f"{REGISTRIES}:11", problem, fix))
+
+    def test_directory(self) -> None:
+        """A directory is not a file, even if it has one."""
+        self.node.write(f"{_CA}/ca.crt", make_certificate(is_authority=True))
+        self.set_registries(secure(ca_file=_CA))
+        problem = f"{_CA} is a directory: {_BROKEN}"
+        golden = ("tls-file", f"{REGISTRIES}:11", problem, "write the path of a file in it")
+        self.assert_found(golden)
+        self.assertEqual(self.node_files().unread, {})
+
+    def node_files(self) -> NodeFiles:
+        """Read the node, and return its files."""
+        files = NodeFiles(self.node.prefix)
+        inspect_node(files)
+        return files
 
     def test_rule_tls_expired(self) -> None:
         """An expired authority is reported."""

@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from minreg.k3s.doctor.findings import Finding, Severity
 from minreg.k3s.doctor.installation import K3sInstallation
 from minreg.k3s.doctor.node_state import Node
-from minreg.k3s.doctor.rules.configs import check_config_names, check_tls_use
+from minreg.k3s.doctor.rules.configs import (
+    check_config_names,
+    check_tls_use,
+)
 from minreg.k3s.doctor.rules.k3s_configuration import (
     check_agent_settings,
     check_archives,
@@ -36,9 +39,13 @@ from minreg.k3s.doctor.rules.registry_tree import (
     check_platforms,
     check_root,
 )
-from minreg.k3s.doctor.rules.rewrites import check_hosts, check_rewrites
+from minreg.k3s.doctor.rules.rewrites import (
+    check_host_directories,
+    check_hosts,
+    check_rewrites,
+)
 from minreg.k3s.doctor.rules.syntax import check_file_name, check_syntax
-from minreg.k3s.doctor.rules.tls import check_tls_files
+from minreg.k3s.doctor.rules.tls import check_hosts_tls, check_tls_files
 
 _Check = Callable[[Node, K3sInstallation], Iterator[Finding]]
 
@@ -58,8 +65,10 @@ _CONFIGURATION_CHECKS: Sequence[_Check] = (
     check_config_names,
     check_tls_use,
     check_tls_files,
+    check_hosts_tls,
     check_rewrites,
     check_hosts,
+    check_host_directories,
 )
 _CONSEQUENCE_CHECKS: Sequence[_Check] = (
     check_default_endpoint,

@@ -159,4 +159,7 @@ def _pairs(value: object) -> Sequence[Sequence[str]]:
     pairs = [value] if isinstance(value, str) else value
     if not isinstance(pairs, list):
         raise HostsInvalid("client must be a path, or a list of paths or pairs")
-    return [_texts(pair, "client") for pair in pairs]
+    clients = [_texts(pair, "client") for pair in pairs]
+    if any(isinstance(pair, list) and len(pair) != 2 for pair in pairs):
+        raise HostsInvalid("client must have pairs of two paths: certificate and key")
+    return clients

@@ -59,13 +59,32 @@ def check_hosts(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
         try:
             parse_hosts(text, registry, is_of_k3s=True)
         except HostsInvalid as error:
-            path = f"{setup.data}/agent/etc/containerd/certs.d/{name}/hosts.toml"
+            path = f"{setup.certs_d}/{name}/hosts.toml"
             effect = f"containerd ignores the file, and asks only {_default(registry)}"
             if is_generated(text):
                 yield _invalid_generated(setup, registry, path, effect)
             else:
                 fix = "correct the file: see docs/hosts.md of containerd"
                 yield Finding(HOSTS_INVALID, path, 0, f"{error}; {effect}", fix)
+
+
+def check_host_directories(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
+    """The entries of ``certs.d`` for registries are directories.
+
+    containerd fails if it cannot read ``hosts.toml`` in an entry that exists (``loadHostDir`` in
+    ``core/remotes/docker/config/hosts.go``). K3s replaces the entries of its own registries when
+    it starts (``cleanContainerdHosts`` in ``pkg/agent/containerd/config.go``).
+    """
+    generated = setup.containerd().files
+    for name in setup.misplaced_hosts:
+        path = f"{setup.certs_d}/{name}"
+        registry = "a registry without its own entry" if name == DEFAULT_DIRECTORY else name
+        problem = f"this is a file, not a directory: containerd pulls nothing from {registry}"
+        fix = f"mkdir {path}.d && mv {path} {path}.d/hosts.toml && mv {path}.d {path}"
+        if name in generated:
+            service = setup.service.unit.name if setup.service is not None else "k3s"
+            fix = f"systemctl restart {service}, which replaces it by a directory"
+        yield Finding(HOSTS_INVALID, path, 0, problem, fix)
 
 
 def _is_toml(rewrite: Rewrite) -> bool:
