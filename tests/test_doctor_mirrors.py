@@ -1,5 +1,7 @@
 """Tests for the doctor's rules about mirrors and their rewrites."""
 
+from minreg.k3s.doctor.findings import Edit
+from minreg.k3s.yaml_reader import Position
 from tests.doctor_support import MIRRORS, RulesTestCase
 from tests.nodes import CONFIG, REGISTRIES
 
@@ -47,6 +49,45 @@ class MirrorRulesTests(RulesTestCase):
             self.set_registries(mirror(name, "http://127.0.0.1:9080"))
             problem = f"no image name begins with {name}/: this mirror is never used"
             self.assert_found(("mirror-name", f"{REGISTRIES}:5", problem, fix))
+
+    def test_capitals(self) -> None:
+        """Image names have the host in lower case, unless a list says otherwise."""
+        self.set_registries(mirror("GHCR.io", "http://127.0.0.1:9080"))
+        problem = (
+            "image names begin with ghcr.io/, and containerd compares capital letters too: this "
+            "mirror is never used"
+        )
+        self.assert_found(("mirror-name", f"{REGISTRIES}:5", problem, "write ghcr.io"))
+        (found,) = self.node.diagnose()
+        edit = Edit(REGISTRIES, Position(5, 3), "GHCR.io", "ghcr.io")
+        self.assertEqual(found.changes, (edit,))
+        self.set_registries(
+            f"{mirror('ghcr.io', 'http://127.0.0.1:9080')}  GHCR.IO:\n"
+            "    endpoint: ['http://127.0.0.1:9080']\n"
+        )
+        (found,) = self.node.diagnose()
+        self.assertEqual(found.fix, "remove it: there already is a mirror ghcr.io")
+        self.node.tree.add_image("a/b", "amd64", b"layer", tags=("1",))
+        self.node.write("/var/lib/rancher/k3s/agent/images/a.txt", "GHCR.IO/a/b:1\n")
+        self.assert_nothing_found()
+
+    def test_embedded_registry(self) -> None:
+        """With the embedded registry, a name without endpoints counts too."""
+        self.set_registries(f"{MIRRORS}  GHCR.io:\n")
+        self.assert_nothing_found()
+        self.node.write(CONFIG, f"{self.node.read(CONFIG)}embedded-registry: true\n")
+        self.set_registries(f"{MIRRORS}  GHCR.io:\n")
+        (found,) = self.node.diagnose()
+        self.assertEqual((found.rule.id, found.line), ("mirror-name", 5))
+
+    def test_anchor(self) -> None:
+        """An entry that only holds an anchor is not meant as a registry."""
+        common = "  common: &common\n    endpoint: ['http://127.0.0.1:9080']\n"
+        self.set_registries(f"{MIRRORS}{common}  ghcr.io: *common\n  quay.io: *common\n")
+        self.assert_nothing_found()
+        self.set_registries(f"{MIRRORS}{common}")
+        (found,) = self.node.diagnose()
+        self.assertEqual(found.rule.id, "mirror-name")
 
     def test_rule_endpoint_invalid(self) -> None:
         """An endpoint has a host."""

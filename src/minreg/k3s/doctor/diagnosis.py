@@ -9,6 +9,10 @@ from minreg.k3s.doctor.rules.configs import (
     check_config_names,
     check_tls_use,
 )
+from minreg.k3s.doctor.rules.endpoint_targets import (
+    check_endpoint_hosts,
+    check_endpoint_paths,
+)
 from minreg.k3s.doctor.rules.k3s_configuration import (
     check_agent_settings,
     check_archives,
@@ -62,6 +66,8 @@ _CONFIGURATION_CHECKS: Sequence[_Check] = (
     check_endpoints,
     check_local_endpoints,
     check_named_endpoints,
+    check_endpoint_paths,
+    check_endpoint_hosts,
     check_config_names,
     check_tls_use,
     check_tls_files,

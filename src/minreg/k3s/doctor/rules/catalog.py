@@ -27,6 +27,10 @@ ENDPOINT_INVALID = Rule("endpoint-invalid", _ERROR, "this is not the address of 
 ENDPOINT_SCHEME = Rule("endpoint-scheme", _ERROR, "http instead of https, or the reverse")
 ENDPOINT_ELSEWHERE = Rule("endpoint-elsewhere", _ERROR, "no endpoint is minreg's address")
 ENDPOINT_DEFAULT = Rule("endpoint-default", _WARNING, "this endpoint is the default endpoint")
+ENDPOINT_PATH = Rule("endpoint-path", _ERROR, "the path of an endpoint lacks /v2")
+ENDPOINT_OTHER_REGISTRY = Rule(
+    "endpoint-other-registry", _WARNING, "this endpoint has images of another registry"
+)
 CONFIG_NAME = Rule("config-name", _ERROR, "these settings apply to no endpoint")
 TLS_ON_HTTP = Rule("tls-on-http", _WARNING, "TLS settings for an endpoint without TLS")
 TLS_FILE = Rule("tls-file", _ERROR, "a certificate or key cannot be used")

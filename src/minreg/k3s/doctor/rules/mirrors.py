@@ -1,4 +1,4 @@
-"""Rules about ``mirrors``: their names and endpoints."""
+"""Rules about ``mirrors``: their names, and the form of their endpoints."""
 
 import re
 from collections.abc import Iterator
@@ -28,17 +28,33 @@ from minreg.k3s.yaml_reader import Located
 from minreg.oci.names import DOCKER_HUB, is_host
 
 _SCHEMES = frozenset({"http", "https"})
+_DOCKER_HUB_NAMES = frozenset({DOCKER_HUB_API, "index.docker.io", "hub.docker.com"})
 _PORTS = {"443": "https", "80": "http"}
 
 
 def check_mirror_names(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
-    """The name of a mirror is a registry as in image names."""
+    """The name of a mirror is a registry as in image names.
+
+    containerd looks up the host of an image name in ``certs.d`` as it is written, with a
+    difference between capital and small letters (``HostDirFromRoot`` in
+    ``core/remotes/docker/config/hosts.go``).
+    """
+    used = {image.host for file in setup.lists for image in read_list(file)}
     for mirror in setup.registries.mirrors.values():
         name = mirror.name.text
-        correct = registry_name(name)
-        if name == WILDCARD or not mirror.endpoints or (correct == name and is_host(name)):
+        correct = registry_name(name).lower()
+        is_ignored = not mirror.endpoints and not setup.has_embedded_registry
+        if name == WILDCARD or is_ignored or mirror.is_anchor or name in used:
             continue
-        problem = f"no image name begins with {name}/: this mirror is never used"
+        if correct == name and is_host(name):
+            continue
+        if name.lower() == correct and is_host(name):
+            problem = (
+                f"image names begin with {correct}/, and containerd compares capital letters "
+                "too: this mirror is never used"
+            )
+        else:
+            problem = f"no image name begins with {name}/: this mirror is never used"
         changes: tuple[Edit, ...] = ()
         if correct != name and correct in setup.registries.mirrors:
             fix = f"remove it: there already is a mirror {correct}"
@@ -53,7 +69,7 @@ def check_mirror_names(_node: Node, setup: K3sInstallation) -> Iterator[Finding]
 
 def check_endpoints(node: Node, setup: K3sInstallation) -> Iterator[Finding]:
     """An endpoint is an address with the right scheme, and is not the default endpoint."""
-    for mirror, located in _endpoints(setup):
+    for mirror, located in iterate_endpoints(setup):
         try:
             endpoint = parse_endpoint(located.text)
         except EndpointInvalid as error:
@@ -81,7 +97,7 @@ def check_local_endpoints(node: Node, setup: K3sInstallation) -> Iterator[Findin
     """If all endpoints are addresses of this node, one of them is minreg's."""
     endpoints = [
         (located, endpoint)
-        for _, located in _endpoints(setup)
+        for _, located in iterate_endpoints(setup)
         if (endpoint := try_parse_endpoint(located)) is not None and endpoint.scheme in _SCHEMES
     ]
     if not endpoints or not node.registry.addresses:
@@ -102,7 +118,7 @@ def check_named_endpoints(_node: Node, setup: K3sInstallation) -> Iterator[Findi
     """An http endpoint that image names begin with has a mirror of its own name."""
     plain = {
         endpoint.host: located
-        for _, located in _endpoints(setup)
+        for _, located in iterate_endpoints(setup)
         if (endpoint := try_parse_endpoint(located)) is not None and endpoint.scheme == "http"
     }
     named = {image.host: image for file in setup.lists for image in read_list(file)}
@@ -123,7 +139,7 @@ def registry_name(name: str) -> str:
     """Return the registry that the name of a mirror seems to stand for."""
     host = name.partition("://")[2] or name
     host = host.partition("/")[0]
-    return DOCKER_HUB if host in {DOCKER_HUB_API, "index.docker.io"} else host
+    return DOCKER_HUB if host in _DOCKER_HUB_NAMES else host
 
 
 def try_parse_endpoint(located: Located) -> MirrorEndpoint | None:
@@ -141,7 +157,8 @@ def names_default(mirror: Mirror) -> bool:
     return default is not None and str(default) in map(str, endpoints)
 
 
-def _endpoints(setup: K3sInstallation) -> Iterator[tuple[Mirror, Located]]:
+def iterate_endpoints(setup: K3sInstallation) -> Iterator[tuple[Mirror, Located]]:
+    """Iterate over the endpoints of all mirrors."""
     for mirror in setup.registries.mirrors.values():
         for located in mirror.endpoints:
             yield mirror, located
@@ -206,7 +223,7 @@ def _check_default(
         f"{located.text} is the default endpoint of {mirror.name.text}, which is asked last "
         "anyway: it has no effect here"
     )
-    if not _is_alone(setup, located):
+    if not is_alone(setup, located):
         fix = f"remove {located.text} from the list"
         yield Finding(ENDPOINT_DEFAULT, path, line, problem, fix)
         return
@@ -214,7 +231,22 @@ def _check_default(
     yield Finding(ENDPOINT_DEFAULT, path, line, problem, "remove this line", removal)
 
 
-def _is_alone(setup: K3sInstallation, located: Located) -> bool:
+def iterate_valid_endpoints(
+    setup: K3sInstallation,
+) -> Iterator[tuple[Mirror, Located, MirrorEndpoint]]:
+    """Iterate over the endpoints of all mirrors that the rule endpoint-invalid accepts."""
+    for mirror, located in iterate_endpoints(setup):
+        endpoint = try_parse_endpoint(located)
+        if endpoint is not None and endpoint.scheme in _SCHEMES and _has_name(endpoint):
+            yield mirror, located, endpoint
+
+
+def _has_name(endpoint: MirrorEndpoint) -> bool:
+    """Return whether an endpoint has a host, and not a scheme in its place: ``http//host``."""
+    return endpoint.host.partition(":")[0] not in {"", *_SCHEMES}
+
+
+def is_alone(setup: K3sInstallation, located: Located) -> bool:
     """Return whether the line of a list item has nothing else but a comment."""
     lines = setup.registries_file.text.split("\n") if setup.registries_file is not None else []
     line = lines[located.position.line - 1] if located.position.line <= len(lines) else ""
