@@ -7,6 +7,8 @@ from minreg.k3s.doctor.installation import K3sInstallation
 from minreg.k3s.doctor.node_state import Node
 from minreg.k3s.doctor.rules.configs import (
     check_config_names,
+    check_login_form,
+    check_logins,
     check_tls_use,
 )
 from minreg.k3s.doctor.rules.endpoint_targets import (
@@ -69,6 +71,8 @@ _CONFIGURATION_CHECKS: Sequence[_Check] = (
     check_endpoint_paths,
     check_endpoint_hosts,
     check_config_names,
+    check_logins,
+    check_login_form,
     check_tls_use,
     check_tls_files,
     check_hosts_tls,

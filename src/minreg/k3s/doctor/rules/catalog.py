@@ -32,6 +32,8 @@ ENDPOINT_OTHER_REGISTRY = Rule(
     "endpoint-other-registry", _WARNING, "this endpoint has images of another registry"
 )
 CONFIG_NAME = Rule("config-name", _ERROR, "these settings apply to no endpoint")
+LOGIN_NAME = Rule("login-name", _WARNING, "a login is not sent to the endpoint")
+LOGIN_INVALID = Rule("login-invalid", _ERROR, "containerd cannot read a login")
 TLS_ON_HTTP = Rule("tls-on-http", _WARNING, "TLS settings for an endpoint without TLS")
 TLS_FILE = Rule("tls-file", _ERROR, "a certificate or key cannot be used")
 TLS_EXPIRED = Rule("tls-expired", _ERROR, "a certificate is not valid now")

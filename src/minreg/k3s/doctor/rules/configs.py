@@ -1,15 +1,17 @@
 """Rules about ``configs``: whether the settings apply to the endpoints that need them."""
 
+import base64
 from collections.abc import Iterator, Mapping, Sequence
 
 from minreg.defaults import WILDCARD
 from minreg.k3s.doctor.findings import Edit, Finding
 from minreg.k3s.doctor.installation import K3sInstallation
 from minreg.k3s.doctor.node_state import Node
-from minreg.k3s.doctor.rules.catalog import CONFIG_NAME, TLS_ON_HTTP
+from minreg.k3s.doctor.rules.catalog import CONFIG_NAME, LOGIN_INVALID, LOGIN_NAME, TLS_ON_HTTP
+from minreg.k3s.doctor.rules.endpoint_targets import leads_to_minreg
 from minreg.k3s.doctor.rules.mirrors import registry_name, try_parse_endpoint
 from minreg.k3s.registries.mirror_endpoints import MirrorEndpoint, split_port
-from minreg.k3s.registries.registries_yaml import TLS, Config
+from minreg.k3s.registries.registries_yaml import TLS, Config, Mirror
 
 
 def check_config_names(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
@@ -34,6 +36,69 @@ def check_config_names(_node: Node, setup: K3sInstallation) -> Iterator[Finding]
             else f"these settings apply to {name}, but the endpoint is {hosts}"
         )
         yield _misnamed(setup, config, problem, intended)
+
+
+def check_logins(node: Node, setup: K3sInstallation) -> Iterator[Finding]:
+    """A login is under the host that needs it.
+
+    containerd looks up logins by the host of an endpoint (``PullImage`` in
+    ``internal/cri/server/images/image_pull.go``), so one for ``*`` is never used
+    (k3s-io/docs#359). K3s asks a registry with an entry in ``configs`` even with
+    ``disable-default-registry-endpoint`` (``getHostConfigs`` in
+    ``pkg/agent/containerd/config.go``).
+    """
+    configs, mirrors = setup.registries.configs, setup.registries.mirrors
+    for config in configs.values():
+        name, line = config.name.text, config.name.position.line
+        if config.auth is None or "/" in name or endpoints_at(setup, name):
+            continue
+        hosts = _list_hosts(node, mirrors[name]) if name in mirrors else []
+        logins = {host for host in hosts if host in configs and configs[host].auth is not None}
+        endpoint = " and ".join(hosts)
+        if name == WILDCARD:
+            problem = "containerd looks up logins by host: one for * is not sent to any registry"
+            fix = f"move it to {endpoint or 'the hosts that need it'}"
+            yield Finding(LOGIN_NAME, setup.registries_path, line, problem, fix)
+            continue
+        if not hosts or logins:
+            continue
+        problem = f"this login is sent to {name} only, and its images are pulled from {endpoint}"
+        if setup.settings.setting("disable-default-registry-endpoint").is_true:
+            problem += f"; because of it, {name} is asked although default endpoints are disabled"
+        fix = f"move it to {endpoint}, the host of the endpoint, unless it is for {name} itself"
+        yield Finding(LOGIN_NAME, setup.registries_path, line, problem, fix)
+
+
+def _list_hosts(node: Node, mirror: Mirror) -> Sequence[str]:
+    """List the hosts of a mirror's endpoints, without minreg, which needs no login."""
+    hosts = [
+        endpoint.registry
+        for endpoint in _parse_endpoints(mirror)
+        if endpoint.scheme in {"http", "https"} and not leads_to_minreg(node, endpoint)
+    ]
+    return list(dict.fromkeys(hosts))
+
+
+def check_login_form(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
+    """A login in ``auth`` is the Base64 of a user name, a colon and a password.
+
+    It counts only without ``username`` and ``identity_token`` (``ParseAuth`` in containerd,
+    ``internal/cri/server/images/image_pull.go``). The finding does not repeat the login.
+    """
+    for config in setup.registries.configs.values():
+        auth = config.auth
+        if auth is None or auth.username.text or auth.identity_token.text or not auth.auth.text:
+            continue
+        try:
+            decoded = base64.b64decode(auth.auth.text, validate=True)
+        except ValueError:
+            decoded = b""
+        if b":" in decoded:
+            continue
+        problem = f"the auth of {config.name.text} is not USER:PASSWORD in Base64: each pull fails"
+        fix = "write username and password instead"
+        line = auth.auth.position.line
+        yield Finding(LOGIN_INVALID, setup.registries_path, line, problem, fix)
 
 
 def check_tls_use(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
@@ -85,10 +150,11 @@ def _intended_hosts(setup: K3sInstallation, config: Config) -> list[str]:
         return []
     if name in setup.registries.mirrors:
         return _hosts_of_mirror(setup, config)
+    # K3s compares hosts letter by letter, and HTTP does not: another case is the same host.
     same_name = [
         endpoint.registry
         for endpoint in _endpoints(setup).values()
-        if split_port(endpoint.registry)[0] == split_port(name)[0]
+        if split_port(endpoint.registry)[0].lower() == split_port(name)[0].lower()
         and (config.tls is None or endpoint.scheme == "https" or config.auth is not None)
     ]
     return list(dict.fromkeys(same_name))
@@ -97,19 +163,22 @@ def _intended_hosts(setup: K3sInstallation, config: Config) -> list[str]:
 def _hosts_of_mirror(setup: K3sInstallation, config: Config) -> list[str]:
     """List the https endpoints of a mirror with settings, if these seem to be for the endpoints.
 
-    K3s sends a login to the registry itself, which it asks even with
-    ``disable-default-registry-endpoint`` if ``configs`` has an entry for it (``getHostConfigs`` in
-    ``pkg/agent/containerd/config.go``). TLS settings may be for the registry itself too, but it is
-    more likely that they were intended for the endpoints.
+    TLS settings may be for the registry itself too, but it is more likely that they were intended
+    for the endpoints. With a login, they are left to ``check_logins``.
     """
     if config.auth is not None or config.tls is None or not is_set(config.tls):
         return []
     mirror = setup.registries.mirrors[config.name.text]
-    endpoints = [
-        endpoint for located in mirror.endpoints if (endpoint := try_parse_endpoint(located))
+    hosts = [
+        endpoint.registry for endpoint in _parse_endpoints(mirror) if endpoint.scheme == "https"
     ]
-    hosts = [endpoint.registry for endpoint in endpoints if endpoint.scheme == "https"]
     return list(dict.fromkeys(hosts))
+
+
+def _parse_endpoints(mirror: Mirror) -> Sequence[MirrorEndpoint]:
+    """Parse the endpoints of a mirror, without those that K3s ignores."""
+    parsed = map(try_parse_endpoint, mirror.endpoints)
+    return [endpoint for endpoint in parsed if endpoint is not None]
 
 
 def _misnamed(
