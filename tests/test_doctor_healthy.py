@@ -2,7 +2,10 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from minreg.k3s.doctor.findings import Edit
 from minreg.k3s.doctor.image_resolution import resolve_images
+from minreg.k3s.doctor.node_files import NodeFiles
+from minreg.k3s.doctor.patches import make_patch
 from minreg.k3s.doctor.services import RKE2
 from tests.doctor_support import MIRRORS
 from tests.nodes import CONFIG, SERVICE, NodeBuilder, make_healthy_node
@@ -41,6 +44,37 @@ class HealthyTests(SynchronousTestCase):
         self.assertEqual(node.diagnose(), [])
         (setup,) = node.look().setups
         self.assertEqual(setup.distribution, RKE2)
+
+    def test_rke2_with_path(self) -> None:
+        """RKE2 refuses a system-default-registry with a path, which K3s accepts."""
+        node = NodeBuilder(self.mktemp())
+        node.install_minreg()
+        node.write("/usr/local/lib/systemd/system/rke2-server.service", _RKE2)
+        path = "/etc/rancher/rke2/config.yaml"
+        node.write(path, _AIR_GAP.replace(".airgap", ".airgap/test"))
+        node.write("/etc/rancher/rke2/registries.yaml", MIRRORS)
+        (found,) = node.diagnose()
+        host = "bootstrap-registry.airgap"
+        self.assertEqual(
+            (found.rule.id, found.path, found.line, found.problem, found.fix),
+            (
+                "system-default-registry",
+                path,
+                1,
+                (
+                    f"RKE2 does not start with {host}/test: registries must be valid RFC 3986 URI "
+                    "authorities, which have no path"
+                ),
+                (
+                    f"write {host}; if the images there are below test/, add to its mirror: "
+                    'rewrite: {"^(.*)$": "test/$1"}'
+                ),
+            ),
+        )
+        (change,) = found.changes
+        self.assertIsInstance(change, Edit)
+        patch = make_patch(NodeFiles(node.prefix), found.changes)
+        self.assertIn(f"+system-default-registry: {host}", patch.lines)
 
     def test_agent(self) -> None:
         """The pause image of an agent is the one in its containerd configuration."""

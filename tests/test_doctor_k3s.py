@@ -31,6 +31,33 @@ class K3sRulesTests(RulesTestCase):
             )
         )
 
+    def test_rule_embedded_registry(self) -> None:
+        """k3s-io/k3s#10056: without mirrors it is not started."""
+        self.node.write(CONFIG, "embedded-registry: true\n")
+        for registries in ("", "mirrors:\n  localhost:5000:\n"):
+            self.node.write(REGISTRIES, registries)
+            (found,) = (
+                found for found in self.node.diagnose() if found.rule.id == "embedded-registry"
+            )
+            self.assertEqual(
+                (found.path, found.line, found.problem, found.fix),
+                (
+                    CONFIG,
+                    1,
+                    (
+                        "K3s starts its embedded registry only if registries.yaml has mirrors, "
+                        "and distributes only the images of these registries"
+                    ),
+                    (
+                        f'add the registries to {REGISTRIES}, such as mirrors: {{"*": {{}}}}, or '
+                        "remove embedded-registry"
+                    ),
+                ),
+            )
+        self.node.write(REGISTRIES, 'mirrors:\n  "*":\n')
+        rules = [found.rule.id for found in self.node.diagnose()]
+        self.assertNotIn("embedded-registry", rules)
+
     def test_configuration_changed(self) -> None:
         """A changed configuration of K3s needs a restart too."""
         self.change_later(CONFIG)

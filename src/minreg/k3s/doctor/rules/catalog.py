@@ -48,6 +48,7 @@ DEFAULT_ENDPOINT = Rule("default-endpoint", _WARNING, "the default endpoint is a
 SYSTEM_REGISTRY = Rule("system-default-registry", _ERROR, "system images cannot be pulled")
 AGENT_SETTING = Rule("agent-setting", _ERROR, "an agent does not know this setting")
 CONTAINERD_TEMPLATE = Rule("containerd-template", _ERROR, "registries.yaml has no effect")
+EMBEDDED_REGISTRY = Rule("embedded-registry", _WARNING, "the embedded registry is not started")
 OTHER_RUNTIME = Rule("other-runtime", _WARNING, "this runtime does not read registries.yaml")
 ARCHIVES = Rule("archives", _SUGGESTION, "archives are imported at each start")
 DISCARD_LAYERS = Rule("discard-layers", _SUGGESTION, "containerd stores layers twice")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from minreg.defaults import ENDPOINT, WILDCARD
 from minreg.k3s.doctor.findings import Addition, Edit, Finding
 from minreg.k3s.doctor.installation import K3sInstallation
+from minreg.k3s.doctor.k3s_settings import Setting
 from minreg.k3s.doctor.node_state import Node
 from minreg.k3s.doctor.rules.catalog import (
     AGENT_SETTING,
@@ -13,11 +14,13 @@ from minreg.k3s.doctor.rules.catalog import (
     CONTAINERD_TEMPLATE,
     DEFAULT_ENDPOINT,
     DISCARD_LAYERS,
+    EMBEDDED_REGISTRY,
     OTHER_RUNTIME,
     RESTART,
     SYSTEM_REGISTRY,
 )
 from minreg.k3s.doctor.rules.mirrors import names_default, try_parse_endpoint
+from minreg.k3s.registries.mirror_endpoints import is_local
 from minreg.k3s.yaml_reader import Located, Position
 from minreg.text import count, format_size
 
@@ -73,10 +76,7 @@ def check_default_endpoint(_node: Node, setup: K3sInstallation) -> Iterator[Find
         yield Finding(DEFAULT_ENDPOINT, path, 0, problem, f"add {_SWITCH}: true", (addition,))
         return
     fix = f"set {_SWITCH} to true: it is {setting.text or 'empty'} here"
-    behind_key = Position(setting.line, len(_SWITCH) + 2)
-    is_in_file = setting.path in {file.path for file in setup.settings.files}
-    edit = Edit(setting.path, behind_key, setting.text, "true")
-    changes = (edit,) if is_in_file and setting.text else ()
+    changes = _edit_setting(setup, setting, _SWITCH, "true")
     yield Finding(DEFAULT_ENDPOINT, setting.path, setting.line, problem, fix, changes)
 
 
@@ -99,7 +99,11 @@ def check_agent_settings(_node: Node, setup: K3sInstallation) -> Iterator[Findin
 
 
 def check_system_registry(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
-    """The ``system-default-registry`` is a registry, and has a mirror."""
+    """The ``system-default-registry`` is a registry, and has a mirror.
+
+    RKE2 does not start unless it is a host, with or without a port (``NewResolver`` in
+    ``pkg/images/images.go`` parses it as a registry's name); K3s also accepts a path.
+    """
     setting = setup.settings.setting("system-default-registry")
     registry = setting.text
     if not registry or setup.is_agent:
@@ -118,6 +122,9 @@ def check_system_registry(_node: Node, setup: K3sInstallation) -> Iterator[Findi
         fix = f"write {registry.rstrip('/')}"
         yield Finding(SYSTEM_REGISTRY, setting.path, setting.line, problem, fix)
         return
+    if setup.distribution.name == "rke2" and host != registry:
+        yield _with_path(setup, setting, host)
+        return
     mirrors = setup.registries.mirrors
     if {host, WILDCARD} & set(mirrors) or host in setup.registries.configs:
         return
@@ -132,6 +139,31 @@ def check_system_registry(_node: Node, setup: K3sInstallation) -> Iterator[Findi
     yield Finding(SYSTEM_REGISTRY, setting.path, setting.line, problem, fix, changes)
 
 
+def _with_path(setup: K3sInstallation, setting: Setting, host: str) -> Finding:
+    """Report a system registry with a path, which RKE2 refuses."""
+    problem = (
+        f"RKE2 does not start with {setting.text}: registries must be valid RFC 3986 URI "
+        "authorities, which have no path"
+    )
+    prefix = setting.text.partition("/")[2]
+    fix = (
+        f"write {host}; if the images there are below {prefix}/, add to its mirror: "
+        f'rewrite: {{"^(.*)$": "{prefix}/$1"}}'
+    )
+    changes = _edit_setting(setup, setting, "system-default-registry", host)
+    return Finding(SYSTEM_REGISTRY, setting.path, setting.line, problem, fix, changes)
+
+
+def _edit_setting(
+    setup: K3sInstallation, setting: Setting, name: str, new: str
+) -> tuple[Edit, ...]:
+    """Return the edit of a setting's value; none if it is not set in a file, or is empty."""
+    if setting.path not in {file.path for file in setup.settings.files} or not setting.text:
+        return ()
+    behind_key = Position(setting.line, len(name) + 2)
+    return (Edit(setting.path, behind_key, setting.text, new),)
+
+
 def check_template(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
     """A template for containerd's configuration includes the directory of ``hosts.toml`` files."""
     for template in setup.templates[:1]:
@@ -140,6 +172,25 @@ def check_template(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
         problem = "it replaces K3s' own template, but has no config_path: certs.d is not read"
         fix = 'begin it with {{ template "base" . }}, and remove what that already contains'
         yield Finding(CONTAINERD_TEMPLATE, template.path, 0, problem, fix)
+
+
+def check_embedded_registry(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
+    """The embedded registry has registries whose images it distributes.
+
+    Source: K3s, ``Config.Start`` in ``pkg/spegel/spegel.go``, which ignores mirrors of this node.
+    """
+    name = "embedded-registry"
+    setting = setup.settings.setting(name)
+    if not setup.has_embedded_registry or not all(map(is_local, setup.registries.mirrors)):
+        return
+    problem = (
+        f"{setup.distribution.title} starts its embedded registry only if registries.yaml has "
+        "mirrors, and distributes only the images of these registries"
+    )
+    fix = f'add the registries to {setup.registries_path}, such as mirrors: {{"*": {{}}}}'
+    yield Finding(
+        EMBEDDED_REGISTRY, setting.path, setting.line, problem, f"{fix}, or remove {name}"
+    )
 
 
 def check_runtime(_node: Node, setup: K3sInstallation) -> Iterator[Finding]:
