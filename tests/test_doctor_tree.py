@@ -1,6 +1,8 @@
 """Tests for the doctor's rules about the tree, and about what the node will ask for."""
 
 import os
+import shlex
+import subprocess
 
 from minreg.defaults import DEFAULT_ROOT
 from minreg.oci.names import Digest
@@ -91,8 +93,8 @@ class TreeRulesTests(RulesTestCase):
                 REGISTRIES,
                 (
                     "docker.io/rancher/mirrored-pause:3.6 is pulled from "
-                    "https://registry-1.docker.io only, not from minreg on this node; "
-                    "without it no pod starts"
+                    "https://registry-1.docker.io only, not from minreg on this node, which has "
+                    "it; without it no pod starts"
                 ),
                 (f"minreg registries docker.io --merge {REGISTRIES} --output {REGISTRIES}"),
             )
@@ -129,11 +131,110 @@ class TreeRulesTests(RulesTestCase):
                     "bootstrap-registry.airgap/rancher/b:2"
                 ),
                 (
-                    "minreg download docker.io/rancher/a:1, on a machine with a network; then "
-                    f"copy it to {DEFAULT_ROOT}"
+                    "minreg download docker.io/rancher/a:1 docker.io/rancher/b:2, on a machine "
+                    f"with a network; then copy it to {DEFAULT_ROOT}"
                 ),
             )
         )
+
+    def test_several_registries(self) -> None:
+        """Images of several registries with the same cause are one finding, and one fix."""
+        images = "/var/lib/rancher/k3s/agent/images/app.txt"
+        self.node.write(images, "quay.io/a/b:1\nghcr.io/c/d:2\nquay.io/e/f:3\n")
+        fix = f"minreg registries quay.io ghcr.io --merge {REGISTRIES} --output {REGISTRIES}"
+        self.assert_found(
+            (
+                "images-missing",
+                REGISTRIES,
+                (
+                    "quay.io/a/b:1 is pulled from https://quay.io only, not from minreg on this "
+                    f"node (it is in {images}); the same applies to ghcr.io/c/d:2, quay.io/e/f:3"
+                ),
+                fix,
+            )
+        )
+        self.node.write(
+            REGISTRIES,
+            self.node.read(REGISTRIES)
+            + "".join(
+                f"  {name}:\n    endpoint: ['http://127.0.0.1:9080']\n"
+                for name in ("quay.io", "ghcr.io")
+            ),
+        )
+        self.node.restart_k3s()
+        (found,) = self.node.diagnose()
+        command = "minreg download quay.io/a/b:1 ghcr.io/c/d:2 quay.io/e/f:3, on a machine "
+        self.assertTrue(found.fix.startswith(command), found.fix)
+
+    def test_many(self) -> None:
+        """A command does not name hundreds of images."""
+        images = "".join(f"quay.io/a/b:{number}\n" for number in range(23))
+        self.node.write("/var/lib/rancher/k3s/agent/images/app.txt", images)
+        self.node.write(
+            REGISTRIES,
+            f"{self.node.read(REGISTRIES)}  quay.io:\n    endpoint: ['http://127.0.0.1:9080']\n",
+        )
+        self.node.restart_k3s()
+        (found,) = self.node.diagnose()
+        self.assertIn("quay.io/a/b:19, and 3 more images of those below, on a", found.fix)
+
+    def test_wildcard(self) -> None:
+        """Different causes are different findings."""
+        self.node.tree.add_image("a/b", "amd64", b"layer", tags=("1",))
+        self.node.write(
+            "/var/lib/rancher/k3s/agent/images/app.txt", "quay.io/a/b:1\nghcr.io/a/b:1\n"
+        )
+        endpoint = "endpoint: [https://harbor.example]"
+        self.node.write(
+            REGISTRIES,
+            f'{self.node.read(REGISTRIES)}  "*": {{{endpoint}}}\n  ghcr.io: {{{endpoint}}}\n',
+        )
+        self.node.restart_k3s()
+        end = f" --merge {REGISTRIES} --output {REGISTRIES}"
+        self.assertEqual(
+            [(found.rule.id, found.fix) for found in self.node.diagnose()],
+            [
+                ("images-missing", f"minreg registries --wildcard{end}"),
+                ("images-missing", f"minreg registries ghcr.io{end}"),
+            ],
+        )
+
+    def test_rule_root_too_deep(self) -> None:
+        """A tree that was unpacked one level too deep, or more, is moved up."""
+        for nested in ("registry", "var/lib/registry"):
+            os.rename(self.node.place(DEFAULT_ROOT), self.node.place("/unpacked"))
+            place = self.node.place(f"{DEFAULT_ROOT}/{nested}")
+            os.makedirs(os.path.dirname(place))
+            os.rename(self.node.place("/unpacked"), place)
+            move = (
+                f"cd {DEFAULT_ROOT} && find {nested} -mindepth 1 -maxdepth 1 -exec mv -t . {{}} + "
+                f"&& rmdir -p {nested}"
+            )
+            self.assert_found(
+                (
+                    "root-too-deep",
+                    DEFAULT_ROOT,
+                    (
+                        f"the tree is in {DEFAULT_ROOT}/{nested}: minreg expects its images "
+                        f"directly in {DEFAULT_ROOT}"
+                    ),
+                    move,
+                )
+            )
+            move = move.replace(DEFAULT_ROOT, shlex.quote(self.node.place(DEFAULT_ROOT)))
+            subprocess.run(["/bin/sh", "-c", move], check=True)
+            self.assert_nothing_found()
+
+    def test_own_blobs(self) -> None:
+        """Repositories with blobs of their own are no trees of their own."""
+        for path in (f"{DEFAULT_ROOT}/blobs", f"{DEFAULT_ROOT}/rancher/blobs", f"{_PAUSE}/blobs"):
+            blobs = self.node.place(path)
+            if os.path.islink(blobs):
+                os.unlink(blobs)
+            else:
+                os.rename(blobs, self.node.place("/blobs"))
+        os.rename(self.node.place("/blobs"), self.node.place(f"{_PAUSE}/blobs"))
+        self.assert_nothing_found()
 
     def test_newest_release(self) -> None:
         """Of several releases the newest counts."""

@@ -83,7 +83,10 @@ class LyingNodeTests(DoctorTestCase):
             ("--wildcard",),
             ("docker.io", "registry.example:5000"),
             ("--endpoint", "http://127.0.0.1:9080", "--endpoint", "https://192.0.2.1:9443"),
-            ("--endpoint", "https://registry.example", "--insecure-skip-verify"),
+            (
+                *("--endpoint", "http://127.0.0.1:9080"),
+                *("--endpoint", "https://registry.example", "--insecure-skip-verify"),
+            ),
         ):
             run(
                 *(installed("minreg"), "registries", "-d", self.node.tree.root, *arguments),

@@ -29,7 +29,7 @@ _MISSING = "missing"
 _CELL_WIDTH = max(len(_ELSEWHERE), len("999.9 MB"))
 
 # A fix that begins with a command, and what follows the command.
-_COMMAND = re.compile(r"((?:systemctl|minreg|chmod|patch) [^,;]+)(?:[,;] +)?(.*)")
+_COMMAND = re.compile(r"((?:systemctl|minreg|chmod|patch|cd|mkdir) [^,;]+)(?:[,;] +)?(.*)")
 
 
 def summarize(findings: Sequence[Finding], unread: Mapping[str, str]) -> str:

@@ -42,9 +42,11 @@ from minreg.k3s.doctor.rules.node_services import (
 from minreg.k3s.doctor.rules.registry_tree import (
     check_contents,
     check_images,
+    check_mirrors_elsewhere,
     check_permissions,
     check_platforms,
     check_root,
+    check_root_depth,
 )
 from minreg.k3s.doctor.rules.rewrites import (
     check_host_directories,
@@ -58,6 +60,7 @@ _Check = Callable[[Node, K3sInstallation], Iterator[Finding]]
 
 _NODE_CHECKS: Sequence[Callable[[Node], Iterator[Finding]]] = (
     check_root,
+    check_root_depth,
     check_permissions,
     check_contents,
     check_platforms,
@@ -86,6 +89,7 @@ _CONSEQUENCE_CHECKS: Sequence[_Check] = (
     check_default_endpoint,
     check_system_registry,
     check_images,
+    check_mirrors_elsewhere,
 )
 _INSTALLATION_CHECKS: Sequence[_Check] = (
     check_agent_settings,

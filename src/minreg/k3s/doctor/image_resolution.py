@@ -13,6 +13,7 @@ from minreg.k3s.doctor.installation import K3sInstallation
 from minreg.k3s.doctor.installed_tree import ServedManifest
 from minreg.k3s.doctor.node_files import NodeFile
 from minreg.k3s.doctor.node_state import Node
+from minreg.k3s.registries.certs_d import Embedded
 from minreg.k3s.registries.containerd import ImageName, Request
 from minreg.oci.names import DigestInvalid, NameInvalid, is_host, parse_reference
 from minreg.preflight.query import without_components
@@ -40,7 +41,9 @@ class Resolution:
     ``request`` is the first request to minreg on this node that it can answer, or else the first
     request to it; None if it is not asked at all. ``served`` is the manifest that minreg has for
     the request, None if it has none. ``before`` are the addresses that are asked before minreg.
-    ``others`` is true if a mirror other than minreg may have the image.
+    ``others`` is true if a mirror other than minreg may have the image. K3s' embedded registry
+    counts only if minreg is asked too: it has what some node has already pulled from elsewhere.
+    ``in_tree`` is the manifest that the tree has under the upstream name if minreg is not asked.
     """
 
     required: NodeImage
@@ -48,6 +51,7 @@ class Resolution:
     served: ServedManifest | None
     before: tuple[str, ...] = ()
     others: bool = False
+    in_tree: ServedManifest | None = None
 
 
 def find_pause_image(setup: K3sInstallation) -> NodeImage | None:
@@ -81,7 +85,7 @@ def resolve_images(node: Node, setup: K3sInstallation) -> Sequence[Resolution]:
     """Work out which registry will serve each image that the node will pull."""
     containerd = setup.containerd()
     return [
-        _resolve(node, required, containerd.requests(required.image))
+        _resolve(node, setup, required, containerd.requests(required.image))
         for required in list_required_images(node, setup)
     ]
 
@@ -111,11 +115,19 @@ def _iterate_required(node: Node, setup: K3sInstallation) -> Iterator[NodeImage]
             yield NodeImage(parsed, f"K3s {node.tree.release} needs it")
 
 
-def _resolve(node: Node, required: NodeImage, requests: Sequence[Request]) -> Resolution:
+def _resolve(
+    node: Node, setup: K3sInstallation, required: NodeImage, requests: Sequence[Request]
+) -> Resolution:
     before: list[str] = []
+    is_asked = any(node.registry.address_for(request.host.host) for request in requests)
+    ignored = Embedded().address if setup.has_embedded_registry and not is_asked else None
     others = any(
         not request.is_path_known
-        or (node.registry.address_for(request.host.host) is None and not request.host.is_default)
+        or (
+            node.registry.address_for(request.host.host) is None
+            and not request.host.is_default
+            and request.host.host != ignored
+        )
         for request in requests
     )
     first = None
@@ -128,7 +140,11 @@ def _resolve(node: Node, required: NodeImage, requests: Sequence[Request]) -> Re
         served = _look_up(node, request)
         if served is not None:
             return Resolution(required, request, served, tuple(before), others)
-    return Resolution(required, first, None, tuple(before), others)
+    in_tree = None
+    if first is None and node.tree is not None and node.registry.is_installed:
+        upstream = find_upstream(node, setup, required.image)
+        in_tree = node.tree.find(upstream.host, upstream.repository, upstream.reference)
+    return Resolution(required, first, None, tuple(before), others, in_tree)
 
 
 def _look_up(node: Node, request: Request) -> ServedManifest | None:

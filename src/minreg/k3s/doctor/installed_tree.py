@@ -24,6 +24,7 @@ from minreg.store.tree import RegistryTree, release_path
 _MAX_IMAGES = 20_000
 _MAX_ENTRIES = 50_000
 _EXAMPLES = 3
+_BLOBS = "blobs"
 _OTHERS_MAY_READ = stat.S_IROTH
 _OTHERS_MAY_ENTER = stat.S_IROTH | stat.S_IXOTH
 
@@ -48,7 +49,8 @@ class InstalledTree:
     ``images`` the images that their tags name. ``unreadable`` are the first few paths that other
     users than their owner may not read. ``invalid`` has the reason and the fix for each repository
     that cannot be served. ``release`` is the newest K3s release whose image list is in the tree,
-    and ``release_images`` are the images on that list.
+    and ``release_images`` are the images on that list. ``nested`` is the directory below the root
+    that is a tree of its own with all repositories; empty if there is none.
     """
 
     root: str
@@ -58,6 +60,7 @@ class InstalledTree:
     invalid: Mapping[str, str] = attrs.field(factory=dict)
     release: str = ""
     release_images: Sequence[RequiredImage] = ()
+    nested: str = ""
     _store: RegistryTree | None = None
 
     def find(
@@ -114,10 +117,35 @@ def inspect_tree(files: NodeFiles, registry: InstalledRegistry) -> InstalledTree
         files.unread[root] = files.as_on_node(str(error))
         if not repositories:
             return None
-    unreadable = _find_unreadable(resolved, root)
     return InstalledTree(
-        root, repositories, images, unreadable, invalid, release, release_images, store
+        root,
+        repositories,
+        images,
+        _find_unreadable(resolved, root),
+        invalid,
+        release,
+        release_images,
+        _find_nested(files, root, repositories),
+        store,
     )
+
+
+def _find_nested(files: NodeFiles, root: str, repositories: Sequence[str]) -> str:
+    """Find a tree in a directory below the root that has all repositories; empty if none.
+
+    In a tree, ``blobs`` is a directory at the top, and a link at the levels below.
+    """
+    if not repositories or files.is_directory(f"{root}/{_BLOBS}"):
+        return ""
+    # A path above the first and the last of sorted names is above all of them.
+    path, _, rest = min(repositories).partition("/")
+    while rest and max(repositories).startswith(f"{path}/") and path not in repositories:
+        blobs = f"{root}/{path}/{_BLOBS}"
+        if files.link(blobs) is None and files.is_directory(blobs):
+            return path
+        name, _, rest = rest.partition("/")
+        path = f"{path}/{name}"
+    return ""
 
 
 def _inspect_images(files: NodeFiles, store: RegistryTree, name: str) -> Iterator[StoredImage]:
