@@ -46,7 +46,7 @@ class UnitRulesTests(RulesTestCase):
             (
                 "unit-disabled",
                 service,
-                "minreg.socket is installed without this service: each pull fails",
+                "minreg.socket is installed, but this service is not: each pull fails",
                 "minreg node install --start",
             )
         )
@@ -65,7 +65,11 @@ class UnitRulesTests(RulesTestCase):
             (
                 "unit-disabled",
                 f"{_UNITS}/minreg.service",
-                ("http://127.0.0.1:9080 is minreg's address, but its units are not on this node"),
+                (
+                    "http://127.0.0.1:9080 is minreg's default address, but minreg's units are "
+                    "not installed on this node: each pull fails, unless another registry "
+                    "listens there"
+                ),
                 "minreg node install --start",
             )
         )

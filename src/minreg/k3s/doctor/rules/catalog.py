@@ -54,7 +54,7 @@ ARCHIVES = Rule("archives", _SUGGESTION, "archives are imported at each start")
 DISCARD_LAYERS = Rule("discard-layers", _SUGGESTION, "containerd stores layers twice")
 
 DEFAULT_ROUTE = Rule("default-route", _ERROR, "there is no default route")
-UNIT_DISABLED = Rule("unit-disabled", _ERROR, "minreg is not started at boot")
+UNIT_DISABLED = Rule("unit-disabled", _ERROR, "minreg is not installed or not enabled")
 UNIT_ORDER = Rule("unit-order", _ERROR, "K3s may start before minreg")
 UNIT_LINE = Rule("unit-line", _ERROR, "systemd ignores a line")
 PORT_OF_K3S = Rule("port-of-k3s", _ERROR, "K3s needs this port")

@@ -58,12 +58,15 @@ def check_unit_enabled(node: Node, setup: K3sInstallation) -> Iterator[Finding]:
     if not registry.is_installed and (registry.unit is None or not registry.unit.is_masked):
         endpoint = _endpoint_of_minreg(setup)
         if endpoint is not None:
-            problem = f"{endpoint} is minreg's address, but its units are not on this node"
+            problem = (
+                f"{endpoint} is minreg's default address, but minreg's units are not installed on "
+                "this node: each pull fails, unless another registry listens there"
+            )
             path = f"{ADMINISTRATOR}/{SERVICE_UNIT}"
             yield Finding(UNIT_DISABLED, path, 0, problem, "minreg node install --start")
         return
     if registry.unit is None:
-        problem = f"{SOCKET_UNIT} is installed without this service: each pull fails"
+        problem = f"{SOCKET_UNIT} is installed, but this service is not: each pull fails"
         path = f"{ADMINISTRATOR}/{SERVICE_UNIT}"
         yield Finding(UNIT_DISABLED, path, 0, problem, "minreg node install --start")
     for unit in registry.units:
