@@ -8,12 +8,21 @@ from typing import Any
 
 import attrs
 
-from minreg.oci.names import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Digest
+from minreg.oci.names import (
+    OCI_CONFIG,
+    OCI_EMPTY,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+    Digest,
+)
 
 NAME = "docker.io/rancher/mirrored-pause:3.6"
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 CONTAINERD_NAME = "io.containerd.image.name"
 REFERENCE_NAME = "org.opencontainers.image.ref.name"
+
+FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 
 Members = Sequence[tuple[str, bytes] | tarfile.TarInfo]
 
@@ -65,11 +74,15 @@ def blob(content: bytes) -> tuple[str, bytes]:
 
 @attrs.frozen
 class Image:
-    """An image for one platform: a config, and layers that are not compressed."""
+    """An image for one platform: a config, and layers that are not compressed.
+
+    An image for Windows has a first layer that must not be distributed.
+    """
 
     architecture: str = "amd64"
     layers: tuple[bytes, ...] = (make_tar([("pause", b"sleep")]), make_tar([("etc/a", b"b")]))
     entrypoint: tuple[str, ...] = ("/pause",)
+    os: str = "linux"
 
     @property
     def config(self) -> bytes:
@@ -79,7 +92,7 @@ class Image:
         return to_json(
             {
                 "architecture": self.architecture,
-                "os": "linux",
+                "os": self.os,
                 "config": {"Entrypoint": self.entrypoint},
                 "rootfs": root,
             }
@@ -89,6 +102,8 @@ class Image:
     def manifest(self) -> bytes:
         """The manifest that a registry has for it."""
         layers = [describe(OCI_LAYER, layer) for layer in self.layers]
+        if self.os == "windows":
+            layers[0] |= {"mediaType": FOREIGN_LAYER, "urls": ["https://mcr.microsoft.com/v2/"]}
         document = {
             "schemaVersion": 2,
             "mediaType": OCI_MANIFEST,
@@ -105,7 +120,7 @@ class Image:
     @property
     def descriptor(self) -> dict[str, Any]:
         """What an index says of it."""
-        platform = {"os": "linux", "architecture": self.architecture}
+        platform = {"os": self.os, "architecture": self.architecture}
         return describe(OCI_MANIFEST, self.manifest, platform=platform)
 
 
@@ -175,3 +190,48 @@ def make_docker_archive(image: Image) -> list[tuple[str, bytes] | tarfile.TarInf
         ("manifest.json", to_json([entry])),
         ("repositories", b"{}"),
     ]
+
+
+@attrs.frozen
+class Artifact:
+    """An artifact: a signature or a list of parts, perhaps about a manifest."""
+
+    content: bytes
+    subject: bytes | None = None
+    artifact_type: str = "application/vnd.test.note"
+
+    @property
+    def manifest(self) -> bytes:
+        """The manifest; with a subject if there is one."""
+        document = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": self.artifact_type,
+            "config": describe(OCI_EMPTY, b"{}"),
+            "layers": [describe("text/plain", self.content)],
+        }
+        if self.subject is not None:
+            document["subject"] = describe(OCI_MANIFEST, self.subject)
+        return to_json(document)
+
+    @property
+    def blobs(self) -> tuple[bytes, ...]:
+        """The empty config and the layer."""
+        return (b"{}", self.content)
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of the manifest."""
+        return Digest.of(self.manifest)
+
+
+def make_annotated_layout(
+    *entries: tuple["Image | Artifact", Mapping[str, str]],
+) -> list[tuple[str, bytes]]:
+    """List the members of a layout whose entries have annotations, and nothing else."""
+    contents = {content for entry, _ in entries for content in (*entry.blobs, entry.manifest)}
+    described = [
+        describe(OCI_MANIFEST, entry.manifest, annotations=dict(annotations))
+        for entry, annotations in entries
+    ]
+    return make_layout(sorted(contents), described)

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.archives.naming import ArchivedImage
 from minreg.fill.errors import ArchiveInvalid
-from minreg.fill.importer import list_images
+from minreg.fill.archives.selection import list_images
 from minreg.oci.names import OCI_MANIFEST, Digest
 from minreg.oci.platforms import Platform
 from tests.archives_support import read_members

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from minreg.fill.archives.import_plan import ImagePlan, plan_image
+from minreg.fill.archives.import_plan import ImagePlan, LayersNotDistributed, plan_image
 from minreg.fill.archives.naming import ArchivedImage
 from minreg.fill.errors import ArchiveInvalid
 from minreg.oci.names import OCI_INDEX, OCI_MANIFEST, Digest
@@ -14,6 +14,7 @@ from tests.image_archives import Image, blob, describe, make_index, make_tar, to
 
 AMD64 = Image("amd64")
 ARM64 = Image("arm64", (make_tar([("pause", b"on arm")]),))
+WINDOWS = Image(layers=(make_tar([("a", b"windows")]), make_tar([("b", b"b")])), os="windows")
 
 
 def make_plan(top: bytes, contents: Sequence[bytes], *platforms: Platform) -> ImagePlan:
@@ -81,6 +82,36 @@ class PlanTests(SynchronousTestCase):
         index = make_index([AMD64.descriptor | {"size": 7}])
         said = self.refuse(index, [AMD64.manifest, *AMD64.blobs])
         self.assertIn(f"has {len(AMD64.manifest)} bytes, but its index states 7", said)
+
+    def test_not_distributed(self) -> None:
+        """An image may lack layers that must not be distributed; an index is sparse then."""
+        index = make_index([AMD64.descriptor, WINDOWS.descriptor])
+        contents = [AMD64.manifest, *AMD64.blobs, WINDOWS.manifest, *WINDOWS.blobs[:1]]
+        plan = make_plan(index, contents)
+        self.assertEqual(plan.manifests, digests(AMD64.manifest, index))
+        self.assertEqual([str(child.platform) for child in plan.missing], ["windows/amd64"])
+
+    def test_nothing_distributed(self) -> None:
+        """An image of which only such layers are missing is refused with a reason of its own."""
+        for top in (WINDOWS.manifest, make_index([WINDOWS.descriptor, ARM64.descriptor])):
+            failure = self.assertRaises(
+                LayersNotDistributed,
+                make_plan,
+                top,
+                [WINDOWS.manifest, *WINDOWS.blobs[:1], *WINDOWS.blobs[2:]],
+                Platform("windows", "amd64"),
+            )
+            self.assertEqual(
+                str(failure),
+                f"a:1 is not here: blob {Digest.of(WINDOWS.layers[0])} of "
+                f"{Digest.of(WINDOWS.manifest)}, of {len(WINDOWS.layers[0])} bytes, is not in the "
+                "archive, and need not be, because its publisher does not allow to distribute it, "
+                "as is usual for Windows",
+            )
+        self.assertIn(
+            f"a:1 is incomplete: blob {Digest.of(WINDOWS.config)}",
+            self.refuse(WINDOWS.manifest, []),
+        )
 
     def test_schema_1(self) -> None:
         """Docker's schema 1 is refused, and the error says why."""

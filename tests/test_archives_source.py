@@ -6,7 +6,7 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.fill.archives.members import LinkMember
-from minreg.fill.archives.source import open_members
+from minreg.fill.archives.source import describe_part, open_members
 from minreg.fill.errors import ArchiveInvalid
 from tests.image_archives import make_tar
 
@@ -97,7 +97,46 @@ class OpenMembersTests(SynchronousTestCase):
             "archive; name the archives in it",
         )
 
+    def test_directory_below(self) -> None:
+        """A directory with an archive in a directory is refused, and this is named."""
+        os.mkdir(os.path.join(self.directory, "blobs", "images"))
+        self.write("blobs/images/index.json", b"{}")
+        self.assertEqual(
+            self.refuse(os.path.join(self.directory, "blobs")),
+            "the image archive is in its directory 'images'; import that directory",
+        )
+
     def test_absent(self) -> None:
         """A missing or unreadable source is reported by its path."""
         path = os.path.join(self.directory, "absent")
         self.assertEqual(self.refuse(path), f"cannot read {path}: No such file or directory")
+
+
+class DescribePartTests(SynchronousTestCase):
+    """Tests for ``describe_part``."""
+
+    def describe(self, *names: str) -> str:
+        """Return what is said about the first of some files."""
+        directory = self.mktemp()
+        os.mkdir(directory)
+        for name in names:
+            with open(os.path.join(directory, name), "wb"):
+                pass
+        said = describe_part(os.path.join(directory, names[0]))
+        return said.replace(f"{directory}/", "")
+
+    def test_parts(self) -> None:
+        """The parts that Hauler writes are to be joined."""
+        for first, second, pattern in (
+            ("a.tar.zst.001", "a.tar.zst.002", "a.tar.zst.???"),
+            ("a.tar.010", "a.tar.009", "a.tar.???"),
+            ("haul_0.tar.zst", "haul_1.tar.zst", "haul_?.tar.zst"),
+        ):
+            said = f"this is one part of an archive; join all: cat {pattern} | minreg import -"
+            self.assertEqual(self.describe(first, second), said)
+
+    def test_others(self) -> None:
+        """A file alone, and one of another name, is no part."""
+        self.assertEqual(self.describe("a.tar.zst.001", "a.tar.zst.003"), "")
+        self.assertEqual(self.describe("haul_0.tar.zst"), "")
+        self.assertEqual(self.describe("a.tar", "b.tar"), "")

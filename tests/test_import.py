@@ -10,7 +10,9 @@ from minreg.fill.tree.writer import TreeWriter
 from minreg.oci.names import Digest
 from tests.image_archives import (
     CONTAINERD_NAME,
+    Artifact,
     Image,
+    make_annotated_layout,
     make_image_layout,
     make_index,
     make_k3s_layout,
@@ -93,6 +95,38 @@ class ImportCommandTests(SynchronousTestCase):
         )
         self.assertEqual(result.stderr.count("\n"), 1)
         self.assertIn("is now rancher/mirrored-pause:3.6, ", result.stdout)
+
+    def test_notes(self) -> None:
+        """What is left out is on stderr; a referrer says what it refers to."""
+        note = Artifact(b"about it", AMD64.manifest)
+        lost = Artifact(b"about nothing")
+        layout = make_annotated_layout((AMD64, {CONTAINERD_NAME: "a/b:1"}), (note, {}), (lost, {}))
+        result = self.run_import(self.write(make_tar(layout)))
+        self.assertEqual(
+            result.stdout.splitlines()[1:],
+            [
+                f"docker.io/a/b@{note.digest} is now a/b@{note.digest}, {note.digest}, 10 B; "
+                f"refers to {Digest.of(AMD64.manifest)}"
+            ],
+        )
+        self.assertIn(f"note: left out {lost.digest}: the archive has no name", result.stderr)
+        self.assertEqual(result.exit_code, 0)
+
+    def test_part(self) -> None:
+        """A part of an archive is refused with how to join the parts."""
+        with open(self.archive, "rb") as file:
+            content = file.read()
+        directory = self.mktemp()
+        os.mkdir(directory)
+        for number in (1, 2):
+            with open(f"{directory}/haul.tar.00{number}", "wb") as file:
+                file.write(content[:2000])
+        result = self.run_import(f"{directory}/haul.tar.001")
+        self.assertEqual(
+            result.stderr,
+            f"Error: {directory}/haul.tar.001: this is one part of an archive; join all: "
+            f"cat {directory}/haul.tar.??? | minreg import -\n",
+        )
 
     def test_invalid_path(self) -> None:
         """A name that cannot be stored in a tree is an error."""

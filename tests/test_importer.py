@@ -3,6 +3,7 @@
 import io
 import os
 
+from minreg.fill.errors import ArchiveInvalid
 from minreg.fill.importer import Importer
 from minreg.fill.prune import plan_removal
 from minreg.fill.tree.provenance import Provenance
@@ -16,6 +17,7 @@ from tests.image_archives import (
     Image,
     blob,
     describe,
+    make_annotated_layout,
     make_docker_archive,
     make_image_layout,
     make_index,
@@ -144,3 +146,62 @@ class ImportTests(ImporterTestCase):
         members = make_image_layout(AMD64, {"org.opencontainers.image.ref.name": "1.0"})
         (image,) = self.import_members(members, name="quay.io/a/b")
         self.assertEqual((str(image), str(image.reference)), ("a/b:1.0", "quay.io/a/b:1.0"))
+
+    def test_platforms_without_index(self) -> None:
+        """An archive whose own index is that of an image: --name gives this index its name."""
+        members = make_layout(
+            [c for one in (AMD64, ARM64) for c in (*one.blobs, one.manifest)],
+            [AMD64.descriptor, ARM64.descriptor],
+        )
+        (image,) = self.import_members(members, name="quay.io/a/b:1")
+        index = make_index([AMD64.descriptor, ARM64.descriptor])
+        self.assertEqual(self.read_manifest("a/b", "1"), (OCI_INDEX, index))
+        self.assertEqual(image.missing, ())
+        self.root = self.mktemp()
+        (image,) = self.import_members(
+            members, name="quay.io/a/b:1", platforms=[Platform("linux", "arm64")]
+        )
+        self.assertEqual(image.missing, (Platform("linux", "amd64"),))
+
+    def test_base_names(self) -> None:
+        """A package of Zarf has the names of its images as those of their bases."""
+        key = "org.opencontainers.image.base.name"
+        layout = make_annotated_layout(
+            (AMD64, {key: "ghcr.io/acme/z:1"}), (ARM64, {key: "docker.io/library/y:1"})
+        )
+        names = [str(image.reference) for image in self.import_members(layout)]
+        self.assertEqual(names, ["ghcr.io/acme/z:1", "docker.io/library/y:1"])
+
+    def test_skopeo_directory(self) -> None:
+        """What ``skopeo copy`` writes for ``dir:`` is one image without a name."""
+        index = make_index([AMD64.descriptor, ARM64.descriptor])
+        for top, images in ((AMD64.manifest, [AMD64]), (index, [AMD64, ARM64])):
+            files = [(Digest.of(c).encoded, c) for one in images for c in one.blobs]
+            files += [(f"{Digest.of(c.manifest).encoded}.manifest.json", c.manifest) for c in images]
+            members = [("version", b"Directory Transport Version: 1.1\n"), *dict(files).items()]
+            (image,) = self.import_members([*members, ("manifest.json", top)], name="a/b:1")
+            self.assertEqual(self.read_manifest("a/b", "1")[1], top)
+
+    def test_not_distributed(self) -> None:
+        """An image whose layers must not be distributed is left out, and the others are kept."""
+        windows = Image(layers=(make_tar([("w", b"w")]),), os="windows")
+        layout = make_annotated_layout(
+            (AMD64, {CONTAINERD_NAME: NAME}), (windows, {CONTAINERD_NAME: "a/windows:1"})
+        )
+        lost = blob(windows.layers[0])
+        left_out: list[str] = []
+        images = self.import_members([m for m in layout if m != lost], report=left_out.append)
+        self.assertEqual([str(image) for image in images], ["rancher/mirrored-pause:3.6"])
+        self.assertTrue(left_out[0].startswith("a/windows:1 is not here: blob "))
+
+    def test_pulled_by_digest(self) -> None:
+        """The tag that ``crane pull`` invents for a digest is no name."""
+        members = make_docker_archive(AMD64)
+        at = next(at for at, one in enumerate(members) if one[0] == "manifest.json")
+        path, content = members[at]
+        invented = content.replace(b"pause:3.6", b"pause:i-was-a-digest")
+        members[at] = (path, invented)
+        failure = self.assertRaises(ArchiveInvalid, self.import_members, members)
+        self.assertIn("has no name for its image; give --name REPOSITORY:TAG", str(failure))
+        (image,) = self.import_members(members, name="a/b:1")
+        self.assertEqual(str(image), "a/b:1")

@@ -1,5 +1,6 @@
 """Tests for ``minreg.fill.importer``: archives that are refused."""
 
+import json
 import tarfile
 
 from hypothesis import given, settings
@@ -12,14 +13,17 @@ from minreg.oci.platforms import Platform
 from tests.image_archives import (
     CONTAINERD_NAME,
     NAME,
+    Image,
     Members,
     blob,
     describe,
+    make_annotated_layout,
     make_docker_archive,
     make_image_layout,
     make_k3s_layout,
     make_layout,
     make_tar,
+    to_json,
 )
 from tests.importing import AMD64, ARM64, S390X, ImporterTestCase
 
@@ -118,6 +122,61 @@ class RefusalTests(ImporterTestCase):
         self.assertIn(
             "nothing for the selected platforms, only for linux/amd64, linux/s390x", said
         )
+
+    def test_platform_of_config(self) -> None:
+        """--platform chooses between images of one name by their configs, too."""
+        named = {CONTAINERD_NAME: NAME}
+        layout = make_annotated_layout((AMD64, named), (S390X, named))
+        self.assertEqual(
+            self.refuse(layout),
+            f"standard input: the archive has different images with the name {NAME}, for "
+            "linux/amd64, linux/s390x; choose one with --platform",
+        )
+        both = [Platform("linux", "amd64"), Platform("linux", "s390x")]
+        for platforms in (both, [Platform("linux", "arm64")]):
+            self.assertIn("choose one with --platform", self.refuse(layout, platforms=platforms))
+        (image,) = self.import_members(layout, platforms=[Platform("linux", "s390x")])
+        self.assertEqual(image.digest, Digest.of(S390X.manifest))
+
+    def test_platform_of_docker_archive(self) -> None:
+        """The same holds for a docker-archive."""
+        first, second = make_docker_archive(AMD64), make_docker_archive(S390X)
+        entries = [
+            entry
+            for path, content in (first[-2], second[-2])
+            for entry in json.loads(content)
+        ]
+        files = [member for member in (*first, *second) if member[0] not in {"manifest.json"}]
+        archive = [*files, ("manifest.json", to_json(entries))]
+        self.assertIn("linux/amd64, linux/s390x; choose one", self.refuse(archive))
+        self.import_members(archive, platforms=[Platform("linux", "s390x")])
+        manifest = self.read_manifest("rancher/mirrored-pause", "3.6")[1]
+        self.assertIn(str(Digest.of(S390X.config)), manifest.decode())
+
+    def test_same_platform(self) -> None:
+        """Two images for one platform cannot be told apart, so no option is recommended."""
+        other = Image(layers=(AMD64.layers[0],))
+        layout = make_annotated_layout((AMD64, {CONTAINERD_NAME: NAME}), (other, {CONTAINERD_NAME: NAME}))
+        said = self.refuse(layout, platforms=[Platform("linux", "amd64")])
+        self.assertIn(f"different images with the name {NAME} (sha256:", said)
+        self.assertIn("; export them under different names", said)
+
+    def test_two_without_a_name(self) -> None:
+        """Of images without a name, --name chooses one by its digest."""
+        layout = make_annotated_layout((AMD64, {}), (Image(layers=(AMD64.layers[0],)), {}))
+        self.assertIn(
+            "the archive has 2 images without a name, and --name names only one; append @ and the "
+            f"digest of one to the name: {Digest.of(AMD64.manifest)}, ",
+            self.refuse(layout, name="c/d:1"),
+        )
+        (image,) = self.import_members(layout, name=f"c/d:1@{Digest.of(AMD64.manifest)}")
+        self.assertEqual(str(image), "c/d:1")
+
+    def test_not_distributed(self) -> None:
+        """An archive with nothing but an image whose layers must not be distributed."""
+        windows = Image(os="windows")
+        layout = [m for m in make_image_layout(windows) if m != blob(windows.layers[0])]
+        self.assertIn(f"{NAME} is not here: blob ", self.refuse(layout))
 
     def test_other_origin(self) -> None:
         """An image of one registry does not replace that of another one."""

@@ -13,8 +13,9 @@ from minreg.defaults import LOCAL_TREE, NODE_TREES
     help="""Import image archives into a registry tree.
 
     SOURCE is a file, a directory, or - for standard input: a K3s air-gap archive, an OCI
-    image layout, or the output of 'docker save' or 'ctr images export', also compressed with
-    gzip, zstd, bzip2 or xz. The network is not used.
+    image layout, or the output of 'docker save', 'ctr images export', 'skopeo copy' or 'hauler
+    store save', also compressed with gzip, zstd, bzip2 or xz. Signatures are imported with
+    their images. The network is not used.
     """,
 )
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=NonEmptyPath())
@@ -34,7 +35,12 @@ from minreg.defaults import LOCAL_TREE, NODE_TREES
     shell_complete=complete_platform,
     help="Import only this platform, such as linux/arm64. Repeatable.",
 )
-@click.option("--name", default="", help="The name of an image that the archive does not name.")
+@click.option(
+    "--name",
+    default="",
+    help="The name of images that the archive does not name. Without a tag, each keeps its own "
+    "tag. With @DIGEST, only the image with that digest is named.",
+)
 @click.option(
     "-n", "--no-trim", is_flag=True, help="Keep the registry's host in the repository name."
 )

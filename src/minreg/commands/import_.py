@@ -41,7 +41,9 @@ def run(
         )
     root = choose_target(directory, node_trees=NODE_TREES)
     with reported_failures(), TreeWriter(root, "minreg import") as tree:
-        importer = Importer(tree, name=name, trimmed=not no_trim, platforms=selected)
+        importer = Importer(
+            tree, name=name, trimmed=not no_trim, platforms=selected, report=_echo_note
+        )
         for source in sources:
             try:
                 for image in _import(importer, source):
@@ -66,7 +68,15 @@ def _import(importer: Importer, source: str) -> list[ImportedImage]:
         return importer.import_archive(source, sys.stdin.buffer, advanced)
 
 
+def _echo_note(text: str) -> None:
+    echo_text(f"note: {text}", err=True)
+
+
 def _describe(image: ImportedImage) -> str:
     missing = ", ".join(str(platform) for platform in image.missing)
     absent = f"; not in the archive: {missing}" if missing else ""
-    return f"{image.reference} is now {image}, {image.digest}, {format_size(image.size)}{absent}"
+    subject = f"; refers to {image.subject}" if image.subject else ""
+    return (
+        f"{image.reference} is now {image}, {image.digest}, "
+        f"{format_size(image.size)}{subject}{absent}"
+    )

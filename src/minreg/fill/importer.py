@@ -5,27 +5,32 @@ when all of the archive was read and checked.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import BinaryIO
 
 import attrs
 
 from minreg.fill.archives.compression import Readable
-from minreg.fill.archives.contents import DOCKER_DOCUMENT, ArchiveContents
-from minreg.fill.archives.docker_archive import list_docker_images
-from minreg.fill.archives.import_plan import ImagePlan, plan_image
+from minreg.fill.archives.contents import ArchiveContents
+from minreg.fill.archives.import_plan import (
+    ImagePlan,
+    LayersNotDistributed,
+    plan_image,
+)
 from minreg.fill.archives.members import FileMember
-from minreg.fill.archives.naming import ArchivedImage, NamedImage, name_images
-from minreg.fill.archives.oci_layout import has_all_layers, is_oci_layout, list_oci_images
+from minreg.fill.archives.naming import NamedImage
+from minreg.fill.archives.referrers import ReferrerNames
+from minreg.fill.archives.selection import ArchiveSelection, select_images
 from minreg.fill.archives.source import (
     STANDARD_INPUT,
     ProgressCallback,
+    describe_part,
     ignore_progress,
     open_members,
 )
 from minreg.fill.errors import KEEP_HOSTS, ArchiveInvalid
-from minreg.fill.platforms import is_requested
 from minreg.fill.tree.layout import parse_repository_path
 from minreg.fill.tree.provenance import Provenance, provenance_of, record_provenance
 from minreg.fill.tree.staging import StagedBlob
@@ -138,6 +143,7 @@ class ImportedImage:
 
     ``repository`` is the path of its repository below the root. ``size`` is that of its blobs
     in bytes. ``missing`` are the platforms that its index names and the tree does not have.
+    ``subject`` is the digest of the manifest that a referrer, such as a signature, refers to.
     """
 
     reference: ImageReference
@@ -145,6 +151,7 @@ class ImportedImage:
     digest: Digest
     size: int
     missing: tuple[Platform, ...]
+    subject: Digest | None = None
 
     def __str__(self) -> str:
         tag = self.reference.tag
@@ -153,10 +160,21 @@ class ImportedImage:
 
 @attrs.frozen
 class _PlannedImage:
-    reference: ImageReference
+    named: NamedImage
     repository: str
-    digest: Digest
     plan: ImagePlan
+
+    @property
+    def reference(self) -> ImageReference:
+        return self.named.reference
+
+    @property
+    def digest(self) -> Digest:
+        return self.named.image.digest
+
+
+def ignore_report(_: str) -> None:
+    """Ignore a report."""
 
 
 class Importer:
@@ -167,6 +185,7 @@ class Importer:
         name: The name for an image that has none in its archive.
         trimmed: Whether repositories in the tree are named without their registry's host.
         platforms: The selected platforms; empty for all.
+        report: Called with a sentence for each entry of an archive that is left out.
     """
 
     def __init__(
@@ -176,8 +195,10 @@ class Importer:
         name: str = "",
         trimmed: bool = True,
         platforms: Sequence[Platform] = (),
+        report: Callable[[str], None] = ignore_report,
     ) -> None:
         self._tree = tree
+        self._report = report
         self._name = name
         self._trimmed = trimmed
         self._platforms = platforms
@@ -201,37 +222,41 @@ class Importer:
             with StagingArea(self._tree) as staging:
                 with open_members(source, standard_input, advance) as members:
                     contents = ArchiveContents.read(members, staging)
-                planned = self._plan(contents, self._select_images(contents))
+                selection = select_images(contents, self._name, self._platforms)
+                planned = self._plan(contents, selection)
                 return [self._publish(contents, image) for image in planned]
         except ArchiveInvalid as error:
             name = "standard input" if source == STANDARD_INPUT else source
-            raise ArchiveInvalid(f"{name}: {error}") from None
-
-    def _select_images(self, contents: ArchiveContents) -> list[NamedImage]:
-        images = list_images(contents)
-        selected = [image for image in images if is_requested(image.platform, self._platforms)]
-        if images and not selected:
-            offered = ", ".join(sorted({str(image.platform) for image in images}))
-            raise ArchiveInvalid(
-                f"the archive has nothing for the selected platforms, only for {offered}; "
-                "choose one of these with --platform"
-            )
-        return name_images(selected, self._name)
+            raise ArchiveInvalid(f"{name}: {describe_part(source) or error}") from None
 
     def _plan(
-        self, contents: ArchiveContents, images: Sequence[NamedImage]
+        self, contents: ArchiveContents, selection: ArchiveSelection
     ) -> list[_PlannedImage]:
+        """Plan the images, and after each its referrers."""
         by_tag: dict[tuple[str, str], NamedImage] = {}
-        planned = []
-        for named in images:
+        planned: list[_PlannedImage] = []
+        not_distributed: list[LayersNotDistributed] = []
+        referrers = ReferrerNames(selection.referrers)
+        pending = deque(selection.images)
+        while pending:
+            named = pending.popleft()
             repository = self._repository_path(named.reference)
             if named.reference.tag:
                 _check_same_image(
                     by_tag.setdefault((repository, named.reference.tag), named), named
                 )
                 self._check_provenance(repository, named)
-            plan = plan_image(contents, named.image, self._platforms)
-            planned.append(_PlannedImage(named.reference, repository, named.image.digest, plan))
+            try:
+                plan = plan_image(contents, named.image, self._platforms)
+            except LayersNotDistributed as error:
+                not_distributed.append(error)
+                continue
+            planned.append(_PlannedImage(named, repository, plan))
+            pending += referrers.find(named.reference, plan.manifests)
+        if not planned:
+            raise not_distributed[0]
+        for text in (*selection.left_out, *referrers.describe_left_out(), *not_distributed):
+            self._report(str(text))
         return planned
 
     def _repository_path(self, reference: ImageReference) -> str:
@@ -263,7 +288,9 @@ class Importer:
         for digest in planned.plan.manifests:
             content = contents.read_file(digest)
             self._tree.write_manifest(planned.repository, content, digest.algorithm)
-        record_provenance(self._tree, planned.repository, planned.reference)
+        if planned.reference.tag or planned.named.subject is None:
+            # An untagged referrer is kept with its subject, and needs no record of its own.
+            record_provenance(self._tree, planned.repository, planned.reference)
         if planned.reference.tag:
             self._tree.tag(planned.repository, planned.reference.tag, planned.digest)
         return ImportedImage(
@@ -272,6 +299,7 @@ class Importer:
             planned.digest,
             sum(blob.size for blob in planned.plan.blobs),
             self._missing_platforms(planned.repository, planned.plan.missing),
+            planned.named.subject,
         )
 
     def _missing_platforms(
@@ -286,31 +314,12 @@ class Importer:
         )
 
 
-def list_images(contents: ArchiveContents) -> list[ArchivedImage]:
-    """Return the images of an archive, with their own digests if it states them.
-
-    An archive can be an OCI layout and a docker-archive at once. The layout is preferred,
-    because it has the images' own manifests; but some versions of Docker leave its index empty,
-    or list too few layers in it.
-
-    Raises:
-        ArchiveInvalid: It is no image archive, or is damaged.
-    """
-    if not is_oci_layout(contents):
-        return list_docker_images(contents)
-    images = list_oci_images(contents)
-    if contents.document(DOCKER_DOCUMENT) is None:
-        return images
-    is_complete = all(has_all_layers(contents, image) for image in images)
-    return images if images and is_complete else list_docker_images(contents)
-
-
 def _check_same_image(first: NamedImage, second: NamedImage) -> None:
     """Refuse an archive that has two images for one tag."""
     if first.image.digest == second.image.digest:
         return
     is_trimmed = first.reference.host != second.reference.host
-    fix = KEEP_HOSTS if is_trimmed else "choose one with --platform"
+    fix = KEEP_HOSTS if is_trimmed else "export them under different names"
     raise ArchiveInvalid(
         f"{first.reference} and {second.reference} are different images for the same tag; {fix}"
     )

@@ -5,11 +5,12 @@ is staged when it is read. A file whose path contains its digest is verified at 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import BinaryIO, Protocol
 
 from minreg.fill.archives.compression import Readable
 from minreg.fill.archives.members import FileMember, LinkMember, Member
+from minreg.fill.archives.unsupported import FILE_SYSTEM, is_file_system
 from minreg.fill.errors import ArchiveInvalid
 from minreg.oci.names import Digest, DigestInvalid
 
@@ -89,8 +90,14 @@ class ArchiveContents:
                 in an image archive.
         """
         contents = cls(staging)
-        for member in members:
-            contents.add(member)
+        try:
+            for member in members:
+                contents.add(member)
+        except ArchiveInvalid:
+            # Devices and links to /etc, say: the reason is what the archive is.
+            if is_file_system(contents.paths):
+                raise ArchiveInvalid(FILE_SYSTEM) from None
+            raise
         contents.check_links()
         return contents
 
@@ -128,6 +135,11 @@ class ArchiveContents:
     def document(self, path: str) -> bytes | None:
         """Return ``oci-layout``, ``index.json`` or ``manifest.json``; None if it is missing."""
         return self._documents.get(path)
+
+    @property
+    def paths(self) -> Collection[str]:
+        """The paths of all files and links."""
+        return self._values.keys()
 
     def find(self, path: str) -> StagedFile | None:
         """Return the file at a path, links followed; None if there is none.
@@ -167,6 +179,10 @@ class ArchiveContents:
         digest = Digest.of(content)
         self._generated[digest] = content
         return digest
+
+    def has_file(self, digest: Digest) -> bool:
+        """Return whether ``read_file`` finds a file of the archive, or a generated manifest."""
+        return digest in self._files_by_digest or digest in self._generated
 
     def size_of(self, digest: Digest) -> int | None:
         """Return the size of a file in bytes; None if it is not in the archive."""

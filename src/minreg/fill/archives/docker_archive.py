@@ -34,6 +34,9 @@ _MEDIA_TYPES = {
 MAX_LAYER = 128 * 1024 * 1024 * 1024
 """Bytes of an uncompressed layer; no node unpacks more."""
 
+_NO_TAG = ":i-was-a-digest"
+"""The tag that 'crane pull' writes for an image that was pulled by its digest."""
+
 _CHUNK = 1024 * 1024
 _LONGEST_MAGIC = 6
 _CONFIG_PATH = re.compile(r"(?:sha256:)?([0-9a-f]{64})(?:\.json)?")
@@ -128,18 +131,16 @@ class _DockerImage:
 
 
 def list_docker_images(contents: ArchiveContents) -> list[ArchivedImage]:
-    """Return the images of a docker-archive, each with a generated manifest.
+    """Return the images of an archive with a ``manifest.json``, most with a generated manifest.
 
     Raises:
         ArchiveInvalid: It is no docker-archive, is damaged, or lacks a config or a layer.
     """
-    content = contents.document(DOCKER_DOCUMENT)
-    if content is None:
-        raise ArchiveInvalid(
-            f"this has neither an 'oci-layout' nor a {DOCKER_DOCUMENT!r}, so it is no image "
-            "archive; give what 'docker save' or 'ctr images export' writes"
-        )
+    content = contents.document(DOCKER_DOCUMENT) or b""
     entries = parse_json(DOCKER_DOCUMENT, content)
+    if isinstance(entries, dict) and {"config", "manifests"} & entries.keys():
+        # 'skopeo copy IMAGE dir:DIRECTORY' writes the manifest of an image under this name.
+        return [ArchivedImage(contents.add_manifest(content))]
     if not isinstance(entries, list):
         raise ArchiveInvalid(
             f"{DOCKER_DOCUMENT!r} has no list of images; "
@@ -186,7 +187,8 @@ def _generate_image(
         layer = _find(contents, image, path)
         layers.append(_describe(checker.check(path, layer, diff_id), layer))
     manifest = _generate_manifest(_describe(DOCKER_CONFIG, config), layers)
-    return ArchivedImage(contents.add_manifest(manifest), image.names)
+    names = tuple(name for name in image.names if not name.endswith(_NO_TAG))
+    return ArchivedImage(contents.add_manifest(manifest), names)
 
 
 def _find(contents: ArchiveContents, image: _DockerImage, path: str) -> StagedFile:

@@ -30,8 +30,19 @@ class ImagePlan:
     missing: tuple[Descriptor, ...]
 
 
+class LayersNotDistributed(ArchiveInvalid):
+    """An image lacks layers, but only such that archives need not have."""
+
+
 class _Incomplete(Exception):
     """A manifest names a blob that is not available."""
+
+
+class _NotDistributed(_Incomplete):
+    """The blobs that are not available are layers that archives need not have.
+
+    Source: OCI image-spec, layer.md, "Non-Distributable Layers".
+    """
 
 
 def plan_image(
@@ -45,12 +56,19 @@ def plan_image(
         platforms: The selected platforms; empty for all.
 
     Raises:
+        LayersNotDistributed: Nothing is wrong with the image but layers that archives need not
+            have, such as those of Windows.
         ArchiveInvalid: The image is damaged or incomplete, or has nothing for any of the
             platforms.
     """
     collector = _Collector(contents, platforms)
     try:
         collector.add(image.digest, depth=0)
+    except _NotDistributed as error:
+        raise LayersNotDistributed(
+            f"{image} is not here: {error}, and need not be, because its publisher does not allow "
+            "to distribute it, as is usual for Windows"
+        ) from None
     except _Incomplete as error:
         raise ArchiveInvalid(f"{image} is incomplete: {error}; export the image again") from None
     return ImagePlan(
@@ -65,8 +83,8 @@ class _Collector:
         self.manifests: list[Digest] = []
         self.blobs: dict[Digest, Descriptor] = {}
         self.missing: list[Descriptor] = []
-        # Why each child could not be added; empty for those that were.
-        self._outcomes: dict[Digest, str] = {}
+        # Why each child could not be added; None for those that were.
+        self._outcomes: dict[Digest, _Incomplete | None] = {}
 
     def add(self, digest: Digest, depth: int) -> None:
         """Add a manifest and all that it names.
@@ -95,21 +113,25 @@ class _Collector:
         images = [child for child in selected if not child.is_attestation]
         if index.manifests and not selected:
             raise _Incomplete(_describe_offered(digest, index))
-        if images and all(outcomes[child.digest] for child in images):
-            raise _Incomplete(outcomes[images[0].digest])
+        errors = [error for child in images if (error := outcomes[child.digest]) is not None]
+        if images and len(errors) == len(images):
+            # An error that can be removed comes first.
+            raise min(errors, key=lambda error: isinstance(error, _NotDistributed))
 
-    def _add_child(self, child: Descriptor, depth: int) -> str:
-        """Add a child of an index; return why it could not be added, or an empty string."""
+    def _add_child(self, child: Descriptor, depth: int) -> _Incomplete | None:
+        """Add a child of an index; return why it could not be added, or None."""
         if child.digest not in self._outcomes:
             self._outcomes[child.digest] = self._try_child(child, depth)
-            if self._outcomes[child.digest]:
+            if self._outcomes[child.digest] is not None:
                 self.missing.append(child)
         return self._outcomes[child.digest]
 
-    def _try_child(self, child: Descriptor, depth: int) -> str:
+    def _try_child(self, child: Descriptor, depth: int) -> _Incomplete | None:
         size = self._contents.size_of(child.digest)
         if size is None:
-            return f"manifest {child.digest} ({child.platform}) is not in the archive"
+            return _Incomplete(
+                f"manifest {child.digest} ({child.platform}) is not in the archive"
+            )
         if size != child.size:
             raise ArchiveInvalid(
                 f"{child.digest} has {size} bytes, but its index states {child.size}; "
@@ -118,16 +140,21 @@ class _Collector:
         try:
             self.add(child.digest, depth + 1)
         except _Incomplete as error:
-            return str(error)
-        return ""
+            return error
+        return None
 
     def _add_blobs(self, digest: Digest, manifest: Manifest) -> None:
         blobs = {blob.digest: blob for blob in manifest.blobs}
-        for blob in blobs.values():
-            if not self._contents.is_available(blob.digest, blob.size):
-                raise _Incomplete(
-                    f"blob {blob.digest} of {digest}, of {blob.size} bytes, is not in the archive"
-                )
+        absent = [
+            blob
+            for blob in blobs.values()
+            if not self._contents.is_available(blob.digest, blob.size)
+        ]
+        for blob in sorted(absent, key=lambda blob: blob.is_nondistributable):
+            error = _NotDistributed if blob.is_nondistributable else _Incomplete
+            raise error(
+                f"blob {blob.digest} of {digest}, of {blob.size} bytes, is not in the archive"
+            )
         self.blobs.update(blobs)
 
 

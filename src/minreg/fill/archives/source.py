@@ -1,6 +1,7 @@
 """Opens an image archive: a tar file, standard input, or a directory with its files."""
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 import attrs
 
 from minreg.fill.archives.compression import Readable, open_decompressed
+from minreg.fill.archives.contents import DOCKER_DOCUMENT, INDEX
 from minreg.fill.archives.members import (
     FileMember,
     LinkMember,
@@ -19,6 +21,10 @@ from minreg.fill.archives.tar import read_tar
 from minreg.fill.errors import ArchiveInvalid
 
 STANDARD_INPUT = "-"
+
+_PART = re.compile(r"(.*\.tar(?:\.\w+)?\.)([0-9]{3})()|(.*_)([0-9]+)(\.tar(?:\.\w+)?)", re.DOTALL)
+"""The names of the parts that Hauler writes (``store save --chunk-size``): ``a.tar.zst.001``; in
+older versions ``a_0.tar.zst``."""
 
 ProgressCallback = Callable[[int], None]
 """Called with the number of bytes that were read since the last call."""
@@ -66,6 +72,26 @@ def measure_source(source: str) -> int | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
+def describe_part(source: str) -> str:
+    """Return what to do with a file that is one of the parts of an archive.
+
+    Args:
+        source: The path of a file that could not be imported.
+
+    Returns:
+        A sentence; empty if the file has no number in its name, or there is no next part.
+    """
+    match = _PART.fullmatch(source)
+    if match is None:
+        return ""
+    start, number, end = match.groups()[:3] if match[2] else match.groups()[3:]
+    others = (f"{start}{int(number) + step:0{len(number)}}{end}" for step in (1, -1))
+    if not any(map(os.path.isfile, others)):
+        return ""
+    parts = f"{start}{'?' * len(number)}{end}"
+    return f"this is one part of an archive; join all: cat {parts} | minreg import -"
+
+
 def read_directory(root: str) -> Iterator[Member]:
     """Yield the files and links below a directory, sorted by name in each directory.
 
@@ -105,13 +131,21 @@ def _read_file(path: str, file_path: str) -> Iterator[Member]:
 
 def _check_directory(path: str) -> None:
     """Refuse a directory that is no image archive before all of it is read."""
-    if not any(
-        os.path.exists(os.path.join(path, name)) for name in ("index.json", "manifest.json")
-    ):
+    if _has_document(path):
+        return
+    below = [name for name in sorted(os.listdir(path)) if _has_document(os.path.join(path, name))]
+    if below:
         raise ArchiveInvalid(
-            "the directory has neither an index.json nor a manifest.json, so it is no image "
-            "archive; name the archives in it"
+            f"the image archive is in its directory {below[0]!r}; import that directory"
         )
+    raise ArchiveInvalid(
+        "the directory has neither an index.json nor a manifest.json, so it is no image "
+        "archive; name the archives in it"
+    )
+
+
+def _has_document(path: str) -> bool:
+    return any(os.path.exists(os.path.join(path, name)) for name in (INDEX, DOCKER_DOCUMENT))
 
 
 class _CountedStream:

@@ -1,0 +1,94 @@
+"""Says what an archive is that is no image archive, and what to do with it."""
+
+import posixpath
+from collections.abc import Collection, Iterable
+
+_LAYOUT_FILES = ("oci-layout", "manifest.json")
+
+_ARCHIVE_SUFFIXES = (
+    ".tar",
+    ".tar.gz",
+    ".tgz",
+    ".tar.zst",
+    ".tzst",
+    ".tar.bz2",
+    ".tbz",
+    ".tar.xz",
+    ".tar.lz4",
+)
+
+_ROOT_ENTRIES = frozenset(
+    {
+        ".dockerenv",
+        "bin",
+        "boot",
+        "dev",
+        "etc",
+        "home",
+        "lib",
+        "lib32",
+        "lib64",
+        "libx32",
+        "media",
+        "mnt",
+        "opt",
+        "proc",
+        "root",
+        "run",
+        "sbin",
+        "srv",
+        "sys",
+        "tmp",
+        "usr",
+        "var",
+    }
+)
+"""What is in the root directory of a file system: FHS 3.0, section 3.2, and Docker's mark."""
+
+FILE_SYSTEM = (
+    "this is the file system of a container, as 'docker export' and 'crane export' write it, and "
+    "no image archive; use 'docker save' or 'crane pull' instead"
+)
+
+
+def describe_unsupported(paths: Collection[str]) -> str:
+    """Return what an archive is, and what to do with it.
+
+    Args:
+        paths: The normalized paths of the files and links of an archive that has neither an
+            ``oci-layout`` nor a ``manifest.json`` at its top.
+    """
+    if is_file_system(paths) and len({path.partition("/")[0] for path in paths}) > 1:
+        return FILE_SYSTEM
+    directory = _find_layout(paths)
+    if directory is not None:
+        return (
+            f"the image archive is in its directory {directory!r}; unpack it, and import that "
+            f"directory, or pack it again with 'tar -C {directory} -cf FILE .'"
+        )
+    archives = sorted(path for path in paths if path.endswith(_ARCHIVE_SUFFIXES))
+    if "Chart.yaml" in map(posixpath.basename, paths):
+        return "this is a Helm chart, and no image archive; import the images that it needs"
+    if archives:
+        return (
+            f"this contains other archives, such as {archives[0]!r}, and is no image archive "
+            "itself; unpack it, and import these"
+        )
+    return (
+        "this has neither an 'oci-layout' nor a 'manifest.json', so it is no image "
+        "archive; give what 'docker save' or 'ctr images export' writes"
+    )
+
+
+def is_file_system(paths: Iterable[str]) -> bool:
+    """Return whether paths are those of the file system of a container, or of its beginning."""
+    first_parts = {path.partition("/")[0] for path in paths}
+    return bool(first_parts) and first_parts <= _ROOT_ENTRIES
+
+
+def _find_layout(paths: Collection[str]) -> str | None:
+    """Return the directory with an image archive that is nearest to the top."""
+    directories = {
+        posixpath.dirname(path) for path in paths if posixpath.basename(path) in _LAYOUT_FILES
+    }
+    return min(directories - {""}, key=lambda path: (path.count("/"), path), default=None)
