@@ -4,9 +4,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from minreg.fill.archives.image_selection import list_images
 from minreg.fill.archives.naming import ArchivedImage
 from minreg.fill.errors import ArchiveInvalid
-from minreg.fill.archives.selection import list_images
 from minreg.oci.names import OCI_MANIFEST, Digest
 from minreg.oci.platforms import Platform
 from tests.archives_support import read_members

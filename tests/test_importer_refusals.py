@@ -1,6 +1,5 @@
 """Tests for ``minreg.fill.importer``: archives that are refused."""
 
-import json
 import tarfile
 
 from hypothesis import given, settings
@@ -140,14 +139,14 @@ class RefusalTests(ImporterTestCase):
 
     def test_platform_of_docker_archive(self) -> None:
         """The same holds for a docker-archive."""
-        first, second = make_docker_archive(AMD64), make_docker_archive(S390X)
-        entries = [
-            entry
-            for path, content in (first[-2], second[-2])
-            for entry in json.loads(content)
-        ]
-        files = [member for member in (*first, *second) if member[0] not in {"manifest.json"}]
-        archive = [*files, ("manifest.json", to_json(entries))]
+        members: list[tuple[str, bytes]] = []
+        entries = []
+        for image in (AMD64, S390X):
+            names = {f"{image.architecture}/{at}": one for at, one in enumerate(image.layers)}
+            config = f"{image.architecture}.json"
+            members += [*names.items(), (config, image.config)]
+            entries.append({"Config": config, "RepoTags": [NAME], "Layers": list(names)})
+        archive = [*members, ("manifest.json", to_json(entries))]
         self.assertIn("linux/amd64, linux/s390x; choose one", self.refuse(archive))
         self.import_members(archive, platforms=[Platform("linux", "s390x")])
         manifest = self.read_manifest("rancher/mirrored-pause", "3.6")[1]
@@ -156,7 +155,9 @@ class RefusalTests(ImporterTestCase):
     def test_same_platform(self) -> None:
         """Two images for one platform cannot be told apart, so no option is recommended."""
         other = Image(layers=(AMD64.layers[0],))
-        layout = make_annotated_layout((AMD64, {CONTAINERD_NAME: NAME}), (other, {CONTAINERD_NAME: NAME}))
+        layout = make_annotated_layout(
+            (AMD64, {CONTAINERD_NAME: NAME}), (other, {CONTAINERD_NAME: NAME})
+        )
         said = self.refuse(layout, platforms=[Platform("linux", "amd64")])
         self.assertIn(f"different images with the name {NAME} (sha256:", said)
         self.assertIn("; export them under different names", said)

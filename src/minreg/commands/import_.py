@@ -41,9 +41,7 @@ def run(
         )
     root = choose_target(directory, node_trees=NODE_TREES)
     with reported_failures(), TreeWriter(root, "minreg import") as tree:
-        importer = Importer(
-            tree, name=name, trimmed=not no_trim, platforms=selected, report=_echo_note
-        )
+        importer = Importer(tree, name=name, trimmed=not no_trim, platforms=selected, report=_note)
         for source in sources:
             try:
                 for image in _import(importer, source):
@@ -68,7 +66,7 @@ def _import(importer: Importer, source: str) -> list[ImportedImage]:
         return importer.import_archive(source, sys.stdin.buffer, advanced)
 
 
-def _echo_note(text: str) -> None:
+def _note(text: str) -> None:
     echo_text(f"note: {text}", err=True)
 
 

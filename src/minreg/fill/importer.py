@@ -14,6 +14,7 @@ import attrs
 
 from minreg.fill.archives.compression import Readable
 from minreg.fill.archives.contents import ArchiveContents
+from minreg.fill.archives.image_selection import ArchiveSelection, select_images
 from minreg.fill.archives.import_plan import (
     ImagePlan,
     LayersNotDistributed,
@@ -22,7 +23,6 @@ from minreg.fill.archives.import_plan import (
 from minreg.fill.archives.members import FileMember
 from minreg.fill.archives.naming import NamedImage
 from minreg.fill.archives.referrers import ReferrerNames
-from minreg.fill.archives.selection import ArchiveSelection, select_images
 from minreg.fill.archives.source import (
     STANDARD_INPUT,
     ProgressCallback,
@@ -229,9 +229,7 @@ class Importer:
             name = "standard input" if source == STANDARD_INPUT else source
             raise ArchiveInvalid(f"{name}: {describe_part(source) or error}") from None
 
-    def _plan(
-        self, contents: ArchiveContents, selection: ArchiveSelection
-    ) -> list[_PlannedImage]:
+    def _plan(self, contents: ArchiveContents, selection: ArchiveSelection) -> list[_PlannedImage]:
         """Plan the images, and after each its referrers."""
         by_tag: dict[tuple[str, str], NamedImage] = {}
         planned: list[_PlannedImage] = []

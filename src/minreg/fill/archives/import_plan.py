@@ -129,9 +129,7 @@ class _Collector:
     def _try_child(self, child: Descriptor, depth: int) -> _Incomplete | None:
         size = self._contents.size_of(child.digest)
         if size is None:
-            return _Incomplete(
-                f"manifest {child.digest} ({child.platform}) is not in the archive"
-            )
+            return _Incomplete(f"manifest {child.digest} ({child.platform}) is not in the archive")
         if size != child.size:
             raise ArchiveInvalid(
                 f"{child.digest} has {size} bytes, but its index states {child.size}; "

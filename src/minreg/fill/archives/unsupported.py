@@ -1,6 +1,7 @@
 """Says what an archive is that is no image archive, and what to do with it."""
 
 import posixpath
+import shlex
 from collections.abc import Collection, Iterable
 
 _LAYOUT_FILES = ("oci-layout", "manifest.json")
@@ -64,7 +65,7 @@ def describe_unsupported(paths: Collection[str]) -> str:
     if directory is not None:
         return (
             f"the image archive is in its directory {directory!r}; unpack it, and import that "
-            f"directory, or pack it again with 'tar -C {directory} -cf FILE .'"
+            f"directory, or pack it again with 'tar -C {shlex.quote(directory)} -cf FILE .'"
         )
     archives = sorted(path for path in paths if path.endswith(_ARCHIVE_SUFFIXES))
     if "Chart.yaml" in map(posixpath.basename, paths):
