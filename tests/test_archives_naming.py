@@ -128,6 +128,15 @@ class NameImagesTests(SynchronousTestCase):
             f"the digests {DIGEST}, {OTHER.digest} (linux/arm64)",
         )
 
+    def test_many_without_name(self) -> None:
+        """An error lists only some of many tags or digests."""
+        tagged = [make_image(tag=f"{number:02}") for number in range(30)]
+        self.assertIn("'06', '07' and 22 more)", self.refuse(*tagged))
+        untagged = [ArchivedImage(Digest.of(bytes([number]))) for number in range(30)]
+        said = self.refuse(*untagged)
+        self.assertEqual(said.count("sha256:"), 8)
+        self.assertTrue(said.endswith(" and 22 more"))
+
     def test_unnamed_beside_named(self) -> None:
         """An image without a name is left out if others have one."""
         self.assertEqual(self.names(make_image(), make_image("a/b:1")), ["docker.io/a/b:1"])

@@ -11,6 +11,7 @@ from minreg.fill.archives.docker_archive import list_docker_images
 from minreg.fill.archives.naming import (
     ArchivedImage,
     NamedImage,
+    list_digests,
     name_images,
     parse_valid_manifest,
 )
@@ -151,7 +152,7 @@ def _describe_conflict(items: Sequence[NamedImage], offered: Sequence[Platform |
             f"the archive has different images with the name {reference}, for "
             f"{_list_platforms(offered)}; choose one with --platform"
         )
-    digests = ", ".join(str(item.image.digest) for item in items)
+    digests = list_digests([item.image for item in items])
     if any(not item.image.names for item in items):
         return (
             f"the archive has {len(items)} images without a name, and --name names only one; "

@@ -169,7 +169,7 @@ class _GivenName:
             if self._digest not in {str(image.digest) for image in unnamed}:
                 raise ArchiveInvalid(
                     f"no image without a name has the digest {self._digest[:160]!r}; "
-                    f"the archive has {_list_digests(unnamed)}"
+                    f"the archive has {list_digests(unnamed)}"
                 )
         elif self._has_tag and tags and len(unnamed) > 1:
             raise ArchiveInvalid(
@@ -216,19 +216,25 @@ def _suggest_digest(images: Sequence[ArchivedImage]) -> str:
     """Return how to choose one of several images without a tag; empty if there is only one."""
     if len({image.digest for image in images}) == 1:
         return ""
-    return f"@DIGEST with one of the digests {_list_digests(images)}"
+    return f"@DIGEST with one of the digests {list_digests(images)}"
 
 
 def _list_tags(tags: Iterable[str]) -> str:
-    return ", ".join(repr(tag) for tag in sorted(tags)[:_MAX_LISTED])
+    return _list_some([repr(tag) for tag in sorted(tags)])
 
 
-def _list_digests(images: Sequence[ArchivedImage]) -> str:
-    digests = dict.fromkeys(images)
-    return ", ".join(
+def list_digests(images: Sequence[ArchivedImage]) -> str:
+    """Return the digests of images for an error message, each with its platform if it is known."""
+    texts = dict.fromkeys(
         f"{image.digest} ({image.platform})" if image.platform else str(image.digest)
-        for image in list(digests)[:_MAX_LISTED]
+        for image in images
     )
+    return _list_some(list(texts))
+
+
+def _list_some(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _MAX_LISTED} more" if len(texts) > _MAX_LISTED else ""
+    return ", ".join(texts[:_MAX_LISTED]) + more
 
 
 def _parse_name(image: ArchivedImage, text: str) -> NamedImage:
