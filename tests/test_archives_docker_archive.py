@@ -92,10 +92,6 @@ class RefusedDockerArchiveTests(SynchronousTestCase):
         contents = read_members(members)
         return str(self.assertRaises(ArchiveInvalid, list_docker_images, contents))
 
-    def test_no_archive(self) -> None:
-        """A tar file without manifest.json is no image archive."""
-        self.assertIn("so it is no image archive", self.refuse([("README", b"hello")]))
-
     def test_malformed(self) -> None:
         """A malformed manifest.json is refused."""
         for content in (b"", b"\xff", b"[" * 100_000):

@@ -107,6 +107,13 @@ class ReferrersTests(ImporterTestCase):
         names = self.list_names(layout)
         self.assertEqual(names, [f"{REPOSITORY}:v1", f"{REPOSITORY}:{TAG}.sig"])
 
+    def test_stated_subject(self) -> None:
+        """Only a signature has the subject that an annotation states."""
+        stated = {"hauler.dev/subject-digest": str(IMAGE)}
+        layout = make_annotated_layout((AMD64, {REFERENCE_NAME: NAME}), (ARM64, stated))
+        self.assertEqual(self.list_names(layout), [f"{REPOSITORY}:v1"])
+        self.assertIn("the archive has no name for it", self.left_out[0])
+
     def test_hauler_without_kinds(self) -> None:
         """Where only one annotation has the name of a signature, this is its name."""
         own = {REFERENCE_NAME: f"acme/audit:{TAG}.sig", CONTAINERD_NAME: NAME}

@@ -233,7 +233,7 @@ class Importer:
         """Plan the images, and after each its referrers."""
         by_tag: dict[tuple[str, str], NamedImage] = {}
         planned: list[_PlannedImage] = []
-        not_distributed: list[LayersNotDistributed] = []
+        not_distributed: list[str] = []
         referrers = ReferrerNames(selection.referrers)
         pending = deque(selection.images)
         while pending:
@@ -247,14 +247,14 @@ class Importer:
             try:
                 plan = plan_image(contents, named.image, self._platforms)
             except LayersNotDistributed as error:
-                not_distributed.append(error)
+                not_distributed.append(str(error))
                 continue
             planned.append(_PlannedImage(named, repository, plan))
             pending += referrers.find(named.reference, plan.manifests)
         if not planned:
-            raise not_distributed[0]
+            raise ArchiveInvalid(not_distributed[0])
         for text in (*selection.left_out, *referrers.describe_left_out(), *not_distributed):
-            self._report(str(text))
+            self._report(text)
         return planned
 
     def _repository_path(self, reference: ImageReference) -> str:

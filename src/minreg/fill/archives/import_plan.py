@@ -34,15 +34,24 @@ class LayersNotDistributed(ArchiveInvalid):
     """An image lacks layers, but only such that archives need not have."""
 
 
-class _Incomplete(Exception):
-    """A manifest names a blob that is not available."""
+@attrs.frozen
+class _Lack:
+    """Why a manifest cannot be imported.
 
-
-class _NotDistributed(_Incomplete):
-    """The blobs that are not available are layers that archives need not have.
-
-    Source: OCI image-spec, layer.md, "Non-Distributable Layers".
+    ``is_nondistributable`` is True if it lacks only layers that archives need not have (OCI
+    image-spec, layer.md, "Non-Distributable Layers").
     """
+
+    reason: str
+    is_nondistributable: bool = False
+
+
+class _Incomplete(Exception):
+    """A manifest names a part that is not available."""
+
+    def __init__(self, lack: _Lack) -> None:
+        super().__init__(lack.reason)
+        self.lack = lack
 
 
 def plan_image(
@@ -64,12 +73,12 @@ def plan_image(
     collector = _Collector(contents, platforms)
     try:
         collector.add(image.digest, depth=0)
-    except _NotDistributed as error:
-        raise LayersNotDistributed(
-            f"{image} is not here: {error}, and need not be, because its publisher does not allow "
-            "to distribute it, as is usual for Windows"
-        ) from None
     except _Incomplete as error:
+        if error.lack.is_nondistributable:
+            raise LayersNotDistributed(
+                f"{image} is not here: {error}, and need not be, because its publisher does not "
+                "allow to distribute it, as is usual for Windows"
+            ) from None
         raise ArchiveInvalid(f"{image} is incomplete: {error}; export the image again") from None
     return ImagePlan(
         tuple(collector.manifests), tuple(collector.blobs.values()), tuple(collector.missing)
@@ -84,7 +93,7 @@ class _Collector:
         self.blobs: dict[Digest, Descriptor] = {}
         self.missing: list[Descriptor] = []
         # Why each child could not be added; None for those that were.
-        self._outcomes: dict[Digest, _Incomplete | None] = {}
+        self._outcomes: dict[Digest, _Lack | None] = {}
 
     def add(self, digest: Digest, depth: int) -> None:
         """Add a manifest and all that it names.
@@ -112,13 +121,13 @@ class _Collector:
         outcomes = {child.digest: self._add_child(child, depth) for child in selected}
         images = [child for child in selected if not child.is_attestation]
         if index.manifests and not selected:
-            raise _Incomplete(_describe_offered(digest, index))
-        errors = [error for child in images if (error := outcomes[child.digest]) is not None]
-        if images and len(errors) == len(images):
-            # An error that can be removed comes first.
-            raise min(errors, key=lambda error: isinstance(error, _NotDistributed))
+            raise _Incomplete(_Lack(_describe_offered(digest, index)))
+        lacks = [lack for child in images if (lack := outcomes[child.digest]) is not None]
+        if images and len(lacks) == len(images):
+            # What a person can change comes first.
+            raise _Incomplete(min(lacks, key=lambda lack: lack.is_nondistributable))
 
-    def _add_child(self, child: Descriptor, depth: int) -> _Incomplete | None:
+    def _add_child(self, child: Descriptor, depth: int) -> _Lack | None:
         """Add a child of an index; return why it could not be added, or None."""
         if child.digest not in self._outcomes:
             self._outcomes[child.digest] = self._try_child(child, depth)
@@ -126,10 +135,10 @@ class _Collector:
                 self.missing.append(child)
         return self._outcomes[child.digest]
 
-    def _try_child(self, child: Descriptor, depth: int) -> _Incomplete | None:
+    def _try_child(self, child: Descriptor, depth: int) -> _Lack | None:
         size = self._contents.size_of(child.digest)
         if size is None:
-            return _Incomplete(f"manifest {child.digest} ({child.platform}) is not in the archive")
+            return _Lack(f"manifest {child.digest} ({child.platform}) is not in the archive")
         if size != child.size:
             raise ArchiveInvalid(
                 f"{child.digest} has {size} bytes, but its index states {child.size}; "
@@ -138,7 +147,7 @@ class _Collector:
         try:
             self.add(child.digest, depth + 1)
         except _Incomplete as error:
-            return error
+            return error.lack
         return None
 
     def _add_blobs(self, digest: Digest, manifest: Manifest) -> None:
@@ -149,10 +158,8 @@ class _Collector:
             if not self._contents.is_available(blob.digest, blob.size)
         ]
         for blob in sorted(absent, key=lambda blob: blob.is_nondistributable):
-            error = _NotDistributed if blob.is_nondistributable else _Incomplete
-            raise error(
-                f"blob {blob.digest} of {digest}, of {blob.size} bytes, is not in the archive"
-            )
+            reason = f"blob {blob.digest} of {digest}, of {blob.size} bytes, is not in the archive"
+            raise _Incomplete(_Lack(reason, blob.is_nondistributable))
         self.blobs.update(blobs)
 
 

@@ -135,13 +135,13 @@ def _cosign_kind(descriptor: Descriptor) -> str:
 
 
 def _find_subject(contents: ArchiveContents, descriptor: Descriptor) -> Digest | None:
-    """Return the subject that Hauler's annotation or the manifest states.
+    """Return the subject that the manifest states, or that Hauler states for a signature.
 
     A damaged manifest has none here. It is refused when it is about to be imported.
     """
+    stated = descriptor.annotations.get(_SUBJECT_ANNOTATION)
     try:
-        stated = descriptor.annotations.get(_SUBJECT_ANNOTATION)
-        if stated is not None:
+        if stated is not None and _cosign_kind(descriptor):
             return Digest.parse(stated)
         manifest = parse_manifest(contents.read_file(descriptor.digest))
     except (DigestInvalid, ManifestInvalid, ArchiveInvalid):
