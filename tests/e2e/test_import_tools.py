@@ -165,13 +165,13 @@ class CraneTests(ArchiveToolTestCase):
         self.assertIn("this is the file system of a container", self.refuse(self.archive))
 
 
-class OrasTests(ArchiveToolTestCase):
-    """Tests with oras: the sample image has a referrer."""
+class ReferrerTests(ArchiveToolTestCase):
+    """Tests with oras and regctl: the sample image has a referrer."""
 
     def setUp(self) -> None:
         """Serve the sample image."""
         super().setUp()
-        self.need_programs("oras", "curl")
+        self.need_programs("curl")
         tree = self.path("upstream")
         write_sample(tree)
         self.image = read_tree(tree, SAMPLE, "1.0")
@@ -187,8 +187,9 @@ class OrasTests(ArchiveToolTestCase):
         self.assertEqual(types, [NOTE_TYPE])
         self.assertEqual(json.loads(run("curl", "-sSf", f"{url}/tags/list"))["tags"], list(tags))
 
-    def test_copy(self) -> None:
+    def test_oras_copy(self) -> None:
         """``oras copy -r`` writes referrers and platforms without a tag."""
+        self.need_programs("oras")
         source = ("--from-plain-http", f"{self.source}:1.0")
         run("oras", "copy", "-r", *source, "--to-oci-layout", f"{self.archive}:2")
         for name, tag in (("quay.io/a/b", "2"), ("quay.io/a/b:3", "3")):
@@ -196,8 +197,9 @@ class OrasTests(ArchiveToolTestCase):
             self.import_archive("--name", name)
             self.assert_imported(tag)
 
-    def test_copy_without_tag(self) -> None:
+    def test_oras_copy_without_tag(self) -> None:
         """A copy without a tag needs a name with one."""
+        self.need_programs("oras")
         source = ("--from-plain-http", f"{self.source}@{self.image.top}")
         run("oras", "copy", "-r", *source, "--to-oci-layout", self.archive)
         said = self.refuse(self.archive, "--name", "quay.io/a/b")
@@ -205,10 +207,27 @@ class OrasTests(ArchiveToolTestCase):
         self.import_archive("--name", "quay.io/a/b:1")
         self.assert_imported("1")
 
-    def test_backup(self) -> None:
+    def test_oras_backup(self) -> None:
         """``oras backup`` writes all tags of a repository."""
+        self.need_programs("oras")
         self.archive = self.path("backup.tar")
         backup = ("backup", "--plain-http", "--include-referrers", "--output", self.archive)
         run("oras", *backup, self.source)
         self.import_archive("--name", "quay.io/a/b")
         self.assert_imported("1.0", "latest")
+
+    def regctl(self, *arguments: str) -> None:
+        """Run regctl with a configuration of its own."""
+        run("regctl", *arguments, environment={"REGCTL_CONFIG": self.path("regctl.json")})
+
+    def test_regctl(self) -> None:
+        """Regctl writes referrers under a fallback tag, and archives with complete names."""
+        self.need_programs("regctl")
+        self.regctl("registry", "set", "--tls=disabled", self.source.partition("/")[0])
+        copy = ("image", "copy", "--referrers", "--digest-tags", f"{self.source}:1.0")
+        self.regctl(*copy, f"ocidir://{self.archive}:1.0")
+        self.import_archive("--name", "quay.io/a/b")
+        self.assert_imported("1.0", self.image.top.replace(":", "-"))
+        self.archive = self.path("exported.tar")
+        self.regctl("image", "export", f"{self.source}:1.0", self.archive)
+        self.assertIn(f"{self.source}:1.0 is now {SAMPLE}:1.0, ", self.import_archive())
