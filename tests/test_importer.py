@@ -3,7 +3,6 @@
 import io
 import os
 
-from minreg.fill.errors import ArchiveInvalid
 from minreg.fill.importer import Importer
 from minreg.fill.prune import plan_removal
 from minreg.fill.tree.provenance import Provenance
@@ -195,15 +194,3 @@ class ImportTests(ImporterTestCase):
         images = self.import_members([m for m in layout if m != lost], report=left_out.append)
         self.assertEqual([str(image) for image in images], ["rancher/mirrored-pause:3.6"])
         self.assertTrue(left_out[0].startswith("a/windows:1 is not here: blob "))
-
-    def test_pulled_by_digest(self) -> None:
-        """The tag that ``crane pull`` invents for a digest is no name."""
-        members = [
-            (path, content.replace(b"pause:3.6", b"pause:i-was-a-digest"))
-            for path, content in make_k3s_layout([AMD64], [])
-            if path not in {"index.json", "oci-layout"}
-        ]
-        failure = self.assertRaises(ArchiveInvalid, self.import_members, members)
-        self.assertIn("has no name for its image; give --name REPOSITORY:TAG", str(failure))
-        (image,) = self.import_members(members, name="a/b:1")
-        self.assertEqual(str(image), "a/b:1")
