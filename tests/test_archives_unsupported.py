@@ -38,12 +38,14 @@ class UnsupportedTests(ImporterTestCase):
         """The file system of a container is named as such, wherever reading it ends."""
         device = tarfile.TarInfo("dev/console")
         device.type = tarfile.CHRTYPE
-        beginning: Members = [("bin/sh", b"#"), ("etc/passwd", b"root")]
+        beginning: Members = [("bin/sh", b"#"), ("etc/passwd", b"root"), ("usr/a", b"")]
         archives: tuple[Members, ...] = (
             beginning,
             [*beginning, ("usr/share/app/manifest.json", b"{}")],
             [*beginning, make_link("etc/mtab", "/proc/mounts")],
             [(".dockerenv", b""), device],
+            [make_link("bin/arch", "/bin/busybox")],
+            [*beginning, ("usr/lib/a", b""), ("app/main", b""), ("entrypoint.sh", b"#")],
         )
         for members in archives:
             self.assertEqual(self.refuse(members), FILE_SYSTEM)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from typing import BinaryIO, Protocol
 
 from minreg.fill.archives.compression import Readable
-from minreg.fill.archives.members import FileMember, LinkMember, Member
+from minreg.fill.archives.members import FileMember, LinkMember, Member, MemberRefused
 from minreg.fill.archives.unsupported import FILE_SYSTEM, is_file_system
 from minreg.fill.errors import ArchiveInvalid
 from minreg.oci.names import Digest, DigestInvalid
@@ -93,9 +93,10 @@ class ArchiveContents:
         try:
             for member in members:
                 contents.add(member)
-        except ArchiveInvalid:
-            # Devices and links to /etc, say: the reason is what the archive is.
-            if is_file_system(contents.paths):
+        except ArchiveInvalid as error:
+            # A device or a link to /etc, say: the reason is what the archive is.
+            refused = error.path if isinstance(error, MemberRefused) else None
+            if is_file_system(contents.paths, refused):
                 raise ArchiveInvalid(FILE_SYSTEM) from None
             raise
         contents.check_links()

@@ -11,6 +11,14 @@ _MAX_PATH = 1024
 _REFUSED = "no image tool writes such an archive, so it is refused"
 
 
+class MemberRefused(ArchiveInvalid):
+    """A member does not belong in an image archive; ``path`` is its path."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path!r} {problem}; {_REFUSED}")
+        self.path = path
+
+
 def normalize_path(path: str) -> str:
     """Return a member's path in its one canonical form: ``./a//b`` is ``a/b``.
 
@@ -36,11 +44,11 @@ def resolve_symbolic_link(path: str, target: str) -> str:
         target: The text of the link, relative to the link's directory.
 
     Raises:
-        ArchiveInvalid: The link leads out of the archive.
+        MemberRefused: The link leads out of the archive.
     """
     joined = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
     if joined.startswith(("/", "../")) or joined == "..":
-        raise ArchiveInvalid(f"{path!r} is a link out of the archive, to {target!r}; {_REFUSED}")
+        raise MemberRefused(path, f"is a link out of the archive, to {target!r}")
     return normalize_path(joined)
 
 

@@ -24,6 +24,7 @@ from minreg.fill.archives.members import (
     FileMember,
     LinkMember,
     Member,
+    MemberRefused,
     normalize_path,
     resolve_symbolic_link,
 )
@@ -72,10 +73,7 @@ def read_tar(stream: Readable) -> Iterator[Member]:
         elif header.type == tarfile.LNKTYPE:
             yield LinkMember(path, normalize_path(header.linkname))
         elif header.type != tarfile.DIRTYPE:
-            raise ArchiveInvalid(
-                f"{path!r} is neither a file, a directory nor a link; "
-                "no image tool writes such an archive, so it is refused"
-            )
+            raise MemberRefused(path, "is neither a file, a directory nor a link")
     _check_padding(stream)
 
 

@@ -2,7 +2,7 @@
 
 import posixpath
 import shlex
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 _LAYOUT_FILES = ("oci-layout", "manifest.json")
 
@@ -20,7 +20,6 @@ _ARCHIVE_SUFFIXES = (
 
 _ROOT_ENTRIES = frozenset(
     {
-        ".dockerenv",
         "bin",
         "boot",
         "dev",
@@ -44,7 +43,11 @@ _ROOT_ENTRIES = frozenset(
         "var",
     }
 )
-"""What is in the root directory of a file system: FHS 3.0, section 3.2, and Docker's mark."""
+"""What is in the root directory of a file system: FHS 3.0, section 3.2, and Linux' own."""
+
+_MIN_ROOT_ENTRIES = 3
+_DOCKER_MARK = ".dockerenv"
+_IMAGE_ENTRIES = frozenset({"blobs", "index.json", "manifest.json", "oci-layout"})
 
 FILE_SYSTEM = (
     "this is the file system of a container, as 'docker export' and 'crane export' write it, and "
@@ -59,7 +62,7 @@ def describe_unsupported(paths: Collection[str]) -> str:
         paths: The normalized paths of the files and links of an archive that has neither an
             ``oci-layout`` nor a ``manifest.json`` at its top.
     """
-    if is_file_system(paths) and len({path.partition("/")[0] for path in paths}) > 1:
+    if is_file_system(paths):
         return FILE_SYSTEM
     directory = _find_layout(paths)
     if directory is not None:
@@ -81,10 +84,20 @@ def describe_unsupported(paths: Collection[str]) -> str:
     )
 
 
-def is_file_system(paths: Iterable[str]) -> bool:
-    """Return whether paths are those of the file system of a container, or of its beginning."""
-    first_parts = {path.partition("/")[0] for path in paths}
-    return bool(first_parts) and first_parts <= _ROOT_ENTRIES
+def is_file_system(paths: Collection[str], refused: str | None = None) -> bool:
+    """Return whether paths are those of the file system of a container, or of its beginning.
+
+    Args:
+        paths: The normalized paths of files and links.
+        refused: The path of a member that does not belong in an image archive. The first
+            members of a file system can be links to absolute paths.
+    """
+    found = {path.partition("/")[0] for path in paths}
+    if found & _IMAGE_ENTRIES:
+        return False
+    if refused is not None and refused.partition("/")[0] in _ROOT_ENTRIES:
+        return True
+    return _DOCKER_MARK in found or len(found & _ROOT_ENTRIES) >= _MIN_ROOT_ENTRIES
 
 
 def _find_layout(paths: Collection[str]) -> str | None:
