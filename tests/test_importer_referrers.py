@@ -6,10 +6,12 @@ from itertools import permutations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minreg.fill.archives.naming import ArchivedImage
+from minreg.fill.archives.referrers import ArchivedReferrer, ReferrerNames
 from minreg.fill.errors import ArchiveInvalid
 from minreg.fill.prune import plan_removal
 from minreg.fill.verify import Verification
-from minreg.oci.names import OCI_MANIFEST, Digest
+from minreg.oci.names import OCI_INDEX, OCI_MANIFEST, Digest, ImageReference
 from minreg.oci.platforms import Platform
 from minreg.store.index import fallback_tag
 from minreg.store.tree import RegistryTree
@@ -171,6 +173,49 @@ class ReferrersTests(ImporterTestCase):
             names = self.list_names(layout, name=name)
             self.assertEqual(names, ["a/b:1", f"a/b@{PARTS.digest}"])
         self.assertEqual(self.left_out, [])
+
+    def test_nested_index(self) -> None:
+        """A referrer of one platform belongs to the index of the index, too."""
+        inner = make_index([AMD64.descriptor])
+        outer = make_index([describe(OCI_INDEX, inner)])
+        contents = {c for one in (AMD64, PARTS) for c in (*one.blobs, one.manifest)}
+        described = [
+            describe(OCI_INDEX, inner),
+            describe(OCI_INDEX, outer, annotations={REFERENCE_NAME: NAME}),
+            describe(OCI_MANIFEST, PARTS.manifest),
+        ]
+        names = self.list_names(make_layout([*sorted(contents), inner, outer], described))
+        self.assertEqual(names, [f"{REPOSITORY}:v1", f"{REPOSITORY}@{PARTS.digest}"])
+
+    def test_damaged(self) -> None:
+        """An entry that is no manifest is refused, or left out if it has no name."""
+        damaged = describe(OCI_MANIFEST, b"{")
+        named = describe(OCI_MANIFEST, AMD64.manifest, annotations={REFERENCE_NAME: NAME})
+        layout = make_layout([*AMD64.blobs, AMD64.manifest, b"{"], [named, damaged])
+        self.assertEqual(self.list_names(layout), [f"{REPOSITORY}:v1"])
+        self.assertIn("the archive has no name for it", self.left_out[0])
+        self.assertIn(f"{Digest.of(b'{')} is no manifest", self.refuse(layout, name="a/b"))
+
+    def test_malformed_names(self) -> None:
+        """A malformed name is refused as it is, whichever annotation has it."""
+        for full, other in (("A/b", "a/b:1"), ("a/b:1", "A/b")):
+            layout = make_annotated_layout((AMD64, {CONTAINERD_NAME: full, REFERENCE_NAME: other}))
+            if full == "A/b":
+                self.assertIn("'A/b' is not an image name", self.refuse(layout))
+            else:
+                self.assertEqual(self.list_names(layout), [full])
+
+    def test_too_many(self) -> None:
+        """The number of names is limited."""
+        digests = [Digest.of(bytes([number])) for number in range(200)]
+        referrers = [ArchivedReferrer(ArchivedImage(digest), IMAGE) for digest in digests]
+        names = ReferrerNames(referrers)
+        for number in range(100):
+            names.find(ImageReference.parse(f"a/b{number}:1"), [IMAGE])
+        failure = self.assertRaises(
+            ArchiveInvalid, names.find, ImageReference.parse("a/c:1"), [IMAGE]
+        )
+        self.assertIn("more than 20000 names for referrers", str(failure))
 
     def test_fallback_tag(self) -> None:
         """A list of referrers under its tag keeps it, whatever tag the image gets."""

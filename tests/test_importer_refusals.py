@@ -12,6 +12,7 @@ from minreg.oci.platforms import Platform
 from tests.image_archives import (
     CONTAINERD_NAME,
     NAME,
+    Artifact,
     Image,
     Members,
     blob,
@@ -155,12 +156,13 @@ class RefusalTests(ImporterTestCase):
     def test_same_platform(self) -> None:
         """Two images for one platform cannot be told apart, so no option is recommended."""
         other = Image(layers=(AMD64.layers[0],))
-        layout = make_annotated_layout(
-            (AMD64, {CONTAINERD_NAME: NAME}), (other, {CONTAINERD_NAME: NAME})
-        )
-        said = self.refuse(layout, platforms=[Platform("linux", "amd64")])
-        self.assertIn(f"different images with the name {NAME} (sha256:", said)
-        self.assertIn("; export them under different names", said)
+        named = {CONTAINERD_NAME: NAME}
+        layout = make_annotated_layout((AMD64, named), (other, named))
+        artifacts = make_annotated_layout((Artifact(b"1"), named), (Artifact(b"2"), named))
+        for members in (layout, artifacts):
+            said = self.refuse(members, platforms=[Platform("linux", "amd64")])
+            self.assertIn(f"different images with the name {NAME} (sha256:", said)
+            self.assertIn("; export them under different names", said)
 
     def test_two_without_a_name(self) -> None:
         """Of images without a name, --name chooses one by its digest."""
