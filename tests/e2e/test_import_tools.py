@@ -231,3 +231,40 @@ class ReferrerTests(ArchiveToolTestCase):
         self.archive = self.path("exported.tar")
         self.regctl("image", "export", f"{self.source}:1.0", self.archive)
         self.assertIn(f"{self.source}:1.0 is now {SAMPLE}:1.0, ", self.import_archive())
+
+
+class CosignTests(ArchiveToolTestCase):
+    """Tests with cosign."""
+
+    def setUp(self) -> None:
+        """Push an image, and sign it as cosign 2 does, without any service of the Internet."""
+        super().setUp()
+        self.need_programs("cosign", "docker-registry", "skopeo")
+        upstream = self.start_registry()
+        self.digest = self.push_image(upstream, "a/b:1")
+        self.repository = f"{upstream.host}/a/b"
+        self.cosign("generate-key-pair", "--output-key-prefix", self.path("key"))
+        sign = ("sign", "--yes", "--allow-http-registry", "--key", self.path("key.key"))
+        offline = (
+            "--new-bundle-format=false",
+            "--use-signing-config=false",
+            "--tlog-upload=false",
+        )
+        self.cosign(*sign, *old, f"{self.repository}@{self.digest}")
+
+    def cosign(self, *arguments: str) -> str:
+        """Run cosign, and return what it prints."""
+        home = {"HOME": self.directory, "COSIGN_PASSWORD": ""}
+        return run("cosign", *arguments, environment={**_OFFLINE, **home})
+
+    def test_save(self) -> None:
+        """``cosign save`` has no names; the signature is found under cosign's tag."""
+        save = ("save", "--allow-http-registry", "--dir", self.archive)
+        self.cosign(*save, f"{self.repository}:1")
+        said = self.import_archive("--name", "quay.io/c/d:1")
+        tag = self.digest.replace(":", "-")
+        self.assertIn(f"quay.io/c/d:1 is now c/d:1, {self.digest}", said)
+        self.assertIn(f"quay.io/c/d:{tag}.sig is now c/d:{tag}.sig, ", said)
+        registry = self.start_daemon(self.root).registry
+        verify = ("verify", "--allow-http-registry", "--insecure-ignore-tlog", "--key")
+        self.cosign(*verify, self.path("key.pub"), f"{registry}/c/d:1")
