@@ -234,37 +234,54 @@ class ReferrerTests(ArchiveToolTestCase):
 
 
 class CosignTests(ArchiveToolTestCase):
-    """Tests with cosign."""
+    """Tests with cosign, with a key and without any service of the Internet."""
 
     def setUp(self) -> None:
-        """Push an image, and sign it as cosign 2 does, without any service of the Internet."""
+        """Push an image, and make keys."""
         super().setUp()
         self.need_programs("cosign", "docker-registry", "skopeo")
         upstream = self.start_registry()
         self.digest = self.push_image(upstream, "a/b:1")
         self.repository = f"{upstream.host}/a/b"
         self.cosign("generate-key-pair", "--output-key-prefix", self.path("key"))
-        sign = ("sign", "--yes", "--allow-http-registry", "--key", self.path("key.key"))
-        offline = (
-            "--new-bundle-format=false",
-            "--use-signing-config=false",
-            "--tlog-upload=false",
-        )
-        self.cosign(*sign, *old, f"{self.repository}@{self.digest}")
 
     def cosign(self, *arguments: str) -> str:
         """Run cosign, and return what it prints."""
         home = {"HOME": self.directory, "COSIGN_PASSWORD": ""}
         return run("cosign", *arguments, environment={**_OFFLINE, **home})
 
+    def sign(self, *options: str) -> None:
+        """Sign the image."""
+        sign = ("sign", "--yes", "--allow-http-registry", "--key", self.path("key.key"))
+        self.cosign(*sign, *options, f"{self.repository}@{self.digest}")
+
+    def assert_signed(self, name: str) -> None:
+        """Check that cosign finds the signature of an image in the tree, and that it is good."""
+        registry = self.start_daemon(self.root).registry
+        verify = ("verify", "--allow-http-registry", "--insecure-ignore-tlog", "--key")
+        (payload,) = json.loads(self.cosign(*verify, self.path("key.pub"), f"{registry}/{name}"))
+        signed = payload["critical"]["image"]["docker-manifest-digest"]
+        self.assertEqual(signed, self.digest)
+
     def test_save(self) -> None:
-        """``cosign save`` has no names; the signature is found under cosign's tag."""
+        """``cosign save`` has no names; a signature of cosign 2 is found under cosign's tag."""
+        old = ("--new-bundle-format=false", "--use-signing-config=false")
+        self.sign(*old, "--tlog-upload=false")
         save = ("save", "--allow-http-registry", "--dir", self.archive)
         self.cosign(*save, f"{self.repository}:1")
         said = self.import_archive("--name", "quay.io/c/d:1")
         tag = self.digest.replace(":", "-")
         self.assertIn(f"quay.io/c/d:1 is now c/d:1, {self.digest}", said)
         self.assertIn(f"quay.io/c/d:{tag}.sig is now c/d:{tag}.sig, ", said)
-        registry = self.start_daemon(self.root).registry
-        verify = ("verify", "--allow-http-registry", "--insecure-ignore-tlog", "--key")
-        self.cosign(*verify, self.path("key.pub"), f"{registry}/c/d:1")
+        self.assert_signed("c/d:1")
+
+    def test_bundle(self) -> None:
+        """A signature of cosign 3 is a referrer, which ``oras copy -r`` copies."""
+        self.need_programs("oras")
+        settings = self.path("signing-config.json")
+        self.cosign("signing-config", "create", "--out", settings)
+        self.sign("--signing-config", settings)
+        source = ("--from-plain-http", f"{self.repository}:1")
+        run("oras", "copy", "-r", *source, "--to-oci-layout", f"{self.archive}:1")
+        self.import_archive("--name", "quay.io/c/d")
+        self.assert_signed("c/d:1")
