@@ -9,7 +9,7 @@ from contextlib import suppress
 _SIZES = ("MINREG_RESTARTS", "MINREG_PULLERS")
 """How large tests are to be."""
 
-_KEPT = frozenset({"CI", "HOME", "PATH", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV"})
+_KEPT = frozenset({"CI", "HOME", "MINREG_GO_TOOLS", "PATH", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV"})
 _KEPT_PREFIXES = ("COVERAGE_", "LANG", "LC_", "PYTHON", "MINREG_SOAK_", *_SIZES)
 
 _OF_NODES = ("/etc/systemd", "/etc/rancher", "/etc/kubernetes", "/var/lib/rancher")

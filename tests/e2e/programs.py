@@ -28,6 +28,15 @@ _PACKAGES = {
 }
 
 
+GO_TOOLS = os.environ.get("MINREG_GO_TOOLS") or os.path.expanduser("~/.cache/minreg-ci/go/bin")
+"""The directory of the programs that ``.ci/go_tools`` builds."""
+
+# Programs that Debian has not. containerd-2 is a directory with containerd 2, its shim and ctr.
+_BUILT_WITH_GO = frozenset(
+    {"conformance", "containerd-2", "cosign", "crane", "crictl", "oras", "regctl"}
+)
+
+
 class ProgramFailed(AssertionError):
     """A program did not do what was asked of it; the text says how it ended."""
 
@@ -70,8 +79,23 @@ def installed(program: str) -> str:
 def need_programs(*programs: str) -> None:
     """Skip the test where a program is missing; under ``CI``, fail it."""
     for program in programs:
-        if shutil.which(program) is None:
+        if program in _BUILT_WITH_GO:
+            _need_go_tool(program)
+        elif shutil.which(program) is None:
             do_without(f"{program} is missing: apt install {_PACKAGES.get(program, program)}")
+
+
+def _need_go_tool(program: str) -> None:
+    if shutil.which(program) or os.path.isdir(os.path.join(GO_TOOLS, program)):
+        return
+    try:
+        with open(os.path.join(GO_TOOLS, f"{program}.failed"), encoding="utf-8") as file:
+            raise SkipTest(f"{program} is missing: .ci/go_tools failed: {file.read().strip()}")
+    except FileNotFoundError:
+        pass
+    if shutil.which("go") is None:
+        raise SkipTest(f"{program} is missing: install go, and run .ci/go_tools")
+    do_without(f"{program} is missing: run .ci/go_tools")
 
 
 def do_without(reason: str) -> NoReturn:
