@@ -1,5 +1,6 @@
 """Images as values: read from what skopeo writes, changed, and laid out in trees."""
 
+import gzip
 import hashlib
 import io
 import json
@@ -10,8 +11,9 @@ from itertools import chain
 from typing import Any
 
 import attrs
+from zstandard import ZstdCompressor
 
-from minreg.oci.names import OCI_LAYER
+from minreg.oci.names import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 
 Document = dict[str, Any]
 
@@ -116,6 +118,53 @@ def without_media_types(image: Image) -> Image:
     return rewrite(image, strip)
 
 
+def program_image(program: bytes, architecture: str) -> Image:
+    """Make an image for one platform whose only file is a program, which it runs."""
+    layer = _layer(program, mode=0o755)
+    config = {
+        "architecture": architecture,
+        "os": "linux",
+        "config": {"Entrypoint": ["/content"]},
+        "rootfs": {"type": "layers", "diff_ids": [digest_of(layer)]},
+    }
+    return _assemble(config, [(OCI_LAYER, layer)])
+
+
+def compressed(image: Image, algorithm: str) -> Image:
+    """Compress the layers of an image for one platform.
+
+    Args:
+        image: The image, with layers that are not compressed.
+        algorithm: ``gzip`` or ``zstd``.
+    """
+    compress = {"gzip": gzip.compress, "zstd": ZstdCompressor().compress}[algorithm]
+    manifest = image.document(image.top)
+    config = json.loads(image.blobs[manifest["config"]["digest"]])
+    layers = [image.blobs[descriptor["digest"]] for descriptor in manifest["layers"]]
+    return _assemble(config, [(f"{OCI_LAYER}+{algorithm}", compress(layer)) for layer in layers])
+
+
+def make_index(images: Mapping[str, Image]) -> Image:
+    """Make an OCI index of images for one platform each, by architecture."""
+    descriptors = [
+        {
+            "mediaType": OCI_MANIFEST,
+            "digest": image.top,
+            "size": len(image.manifests[image.top]),
+            "platform": {"architecture": architecture, "os": "linux"},
+        }
+        for architecture, image in images.items()
+    ]
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": descriptors}
+    top = json.dumps(index).encode()
+    manifests = {digest_of(top): top}
+    blobs: dict[str, bytes] = {}
+    for image in images.values():
+        manifests |= image.manifests
+        blobs |= image.blobs
+    return Image(digest_of(top), manifests, blobs)
+
+
 def with_layer(image: Image, content: bytes) -> Image:
     """Add a layer with one file to an image for one platform."""
     layer = _layer(content)
@@ -150,10 +199,29 @@ def rewrite(image: Image, change: Callable[[Document], Document]) -> Image:
     return Image(digest, manifests, image.blobs)
 
 
-def _layer(content: bytes) -> bytes:
+def _assemble(config: Document, layers: Iterable[tuple[str, bytes]]) -> Image:
+    """Make an image for one platform of layers with their media types."""
+    blobs: dict[str, bytes] = {}
+
+    def store(media_type: str, content: bytes) -> Document:
+        blobs[digest_of(content)] = content
+        return {"mediaType": media_type, "digest": digest_of(content), "size": len(content)}
+
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": store(OCI_CONFIG, json.dumps(config).encode()),
+        "layers": [store(*layer) for layer in layers],
+    }
+    top = json.dumps(manifest).encode()
+    return Image(digest_of(top), {digest_of(top): top}, blobs)
+
+
+def _layer(content: bytes, mode: int = 0o644) -> bytes:
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as archive:
         member = tarfile.TarInfo("content")
+        member.mode = mode
         member.size = len(content)
         archive.addfile(member, io.BytesIO(content))
     return layer.getvalue()
