@@ -1,9 +1,11 @@
 """Assembles the programs of the sample image: one line is written, then the program exits.
 
+Another program waits for ever.
+
 Each is an ELF file of one segment: file header, program header, some instructions, the line.
 It needs no loader and no library. Sources: the ELF-64 object file format; the System V ABI for
-the machine numbers; the kernel's system call tables (x86-64: write 1, exit 60; the generic
-table, which arm64 uses: write 64, exit 93).
+the machine numbers; the kernel's system call tables (x86-64: write 1, pause 34, exit 60; the
+generic table, which arm64 uses: write 64, ppoll 73, exit 93).
 """
 
 import struct
@@ -30,7 +32,20 @@ def make_program(architecture: str, line: str) -> bytes:
     """
     machine, assemble = _MACHINES[architecture]
     text = line.encode("ascii") + b"\n"
-    content = assemble(len(text)) + text
+    return _link(machine, assemble(len(text)) + text)
+
+
+def make_pause_program(architecture: str) -> bytes:
+    """Return a static Linux program that waits until it is killed, as that of a pod's sandbox.
+
+    Args:
+        architecture: ``amd64`` or ``arm64``.
+    """
+    machine, _ = _MACHINES[architecture]
+    return _link(machine, _PAUSES[architecture])
+
+
+def _link(machine: int, content: bytes) -> bytes:
     size = _HEADERS + len(content)
     # Class 64 bit, little-endian, version 1, System V.
     identity = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
@@ -80,4 +95,24 @@ def _move(register: int, value: int) -> int:
 _MACHINES: Mapping[str, tuple[int, Callable[[int], bytes]]] = {
     "amd64": (62, _assemble_amd64),
     "arm64": (183, _assemble_arm64),
+}
+
+_PAUSES: Mapping[str, bytes] = {
+    "amd64": b"".join(
+        (
+            b"\xb8" + struct.pack("<I", 34),  # mov eax, 34 (pause)
+            b"\x0f\x05",  # syscall
+            b"\xeb\xf7",  # jmp to the first instruction
+        )
+    ),
+    "arm64": struct.pack(
+        "<7I",
+        _move(0, 0),  # mov x0, #0 (no file descriptors)
+        _move(1, 0),  # mov x1, #0
+        _move(2, 0),  # mov x2, #0 (no timeout)
+        _move(3, 0),  # mov x3, #0 (no change of the signal mask)
+        _move(8, 73),  # mov x8, #73 (ppoll)
+        0xD4000001,  # svc #0
+        0x14000000 | (-6 & 0x3FFFFFF),  # b to the first instruction
+    ),
 }

@@ -39,9 +39,11 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 _PATIENCE = 180
 """Seconds that ctr may take: many of them at once wait for one disk."""
 
-# ctr would go on to the server where the mirror fails. No test leaves this machine; what is on
-# it is not asked through a proxy.
-_NO_WAY_OUT = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
+NO_WAY_OUT = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
+"""Environment variables that keep a client on this machine if minreg does not have an image.
+
+Programs in Go use no proxy for loopback addresses.
+"""
 
 
 class Containerd:
@@ -49,19 +51,32 @@ class Containerd:
 
     Args:
         directory: Where it keeps its content. Its name is short, for the sake of sockets.
+        programs: The directory of containerd, its shim and ``ctr``; by default, those on PATH.
+        configuration: Its configuration; ``{directory}`` is replaced.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(
+        self, directory: str, programs: str = "", configuration: str = _CONFIGURATION
+    ) -> None:
         self._directory = directory
-        configuration = self._path("config.toml")
-        _write(configuration, _CONFIGURATION.format(directory=directory))
+        self._programs = programs
+        path = self._path("config.toml")
+        _write(path, configuration.replace("{directory}", directory))
+        # containerd looks for its shim on PATH. containerd 2 downloads itself, not ctr.
+        search = f"{programs}{os.pathsep}{os.environ['PATH']}"
         with open(self._path("log"), "wb") as log:
             self._process = subprocess.Popen(
-                ["containerd", "--config", configuration],
+                [os.path.join(programs, "containerd"), "--config", path],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                env={**os.environ, **NO_WAY_OUT, "PATH": search},
             )
+
+    @property
+    def socket(self) -> str:
+        """The path of the socket that it listens on."""
+        return self._path("socket")
 
     @property
     def hosts_directory(self) -> str:
@@ -129,9 +144,9 @@ class Containerd:
             self._process.wait()
 
     def _ctr(self, *arguments: str) -> str:
-        address = self._path("socket")
-        command = ["ctr", "--address", address, "--namespace", "k8s.io", *arguments]
-        return run(*command, seconds=_PATIENCE, environment=_NO_WAY_OUT)
+        ctr = os.path.join(self._programs, "ctr")
+        command = [ctr, "--address", self.socket, "--namespace", "k8s.io", *arguments]
+        return run(*command, seconds=_PATIENCE, environment=NO_WAY_OUT)
 
     def _path(self, *names: str) -> str:
         return os.path.join(self._directory, *names)
