@@ -4,6 +4,7 @@ import os
 
 from minreg.k3s.registries.containerd import Containerd, ImageName
 from tests.e2e.containerd import ALIAS
+from tests.e2e.containerd2 import Containerd2
 from tests.e2e.content import sample_image
 from tests.e2e.daemon import Daemon, LoggedRequest
 from tests.e2e.programs import ProgramFailed, free_port, installed, run
@@ -103,6 +104,14 @@ class FormsTests(RegistriesTestCase):
         self.assertEqual(os.listdir(self.containerd.hosts_directory), ["_default"])
         for host in (ALIAS, "quay.io", "example.com:5000"):
             self.assert_pulls(daemon, host, REPOSITORY, REPOSITORY)
+
+
+class Containerd2FormsTests(FormsTests):
+    """Tests for each form of the file with containerd 2."""
+
+    def start_containerd(self, directory: str) -> Containerd2:
+        """Start containerd 2."""
+        return Containerd2(directory)
 
 
 class PredictionTests(RegistriesTestCase):
@@ -233,3 +242,19 @@ class TlsTests(RegistriesTestCase):
         pair = ("--cert-file", client.path, "--key-file", client.key)
         self.write(*endpoint, *self.ca_file, *pair)
         self.assert_pulls()
+
+
+class Containerd2TlsTests(TlsTests):
+    """Tests for endpoints with TLS with containerd 2."""
+
+    def start_containerd(self, directory: str) -> Containerd2:
+        """Start containerd 2."""
+        return Containerd2(directory)
+
+
+class Containerd2PredictionTests(PredictionTests):
+    """Tests for what the model says that containerd 2 asks for."""
+
+    def start_containerd(self, directory: str) -> Containerd2:
+        """Start containerd 2."""
+        return Containerd2(directory)
