@@ -133,7 +133,6 @@ class CtrTests(CriTestCase):
         self.containerd2.pull_with_ctr(f"{NAME}:1.0")
         self.assertEqual(self.containerd.run(f"{NAME}:1.0"), GREETING)
 
-
     def test_sparse_index(self) -> None:
         """Without the manifests of other platforms, a pull needs ``--skip-metadata``."""
         FieldTree(self.root).add(REPOSITORY, "1.0", sparse(sample_image(), ARCHITECTURE))
