@@ -6,7 +6,8 @@ import sys
 import urllib.request
 
 from tests.e2e.containerd import ALIAS
-from tests.e2e.content import SAMPLE, write_sample
+from tests.e2e.containerd2 import Containerd2
+from tests.e2e.content import GREETING, SAMPLE, write_sample
 from tests.e2e.programs import run
 from tests.e2e.pulls import ContainerdTestCase
 from tests.e2e.real_registry import start_registry
@@ -59,3 +60,18 @@ class DownloadedTests(ContainerdTestCase):
         )
         self.assertEqual(inspected["Digest"], self.upstream_digest)
         self.assertEqual(inspected["RepoTags"], ["1.0"])
+
+
+class Containerd2DownloadedTests(DownloadedTests):
+    """Tests for the whole way with containerd 2."""
+
+    def start_containerd(self, directory: str) -> Containerd2:
+        """Start containerd 2."""
+        self.containerd2 = Containerd2(directory)
+        return self.containerd2
+
+    def test_ctr(self) -> None:
+        """``ctr`` pulls an image of which one platform was downloaded, and it runs."""
+        name = f"{ALIAS}/{NAME}:1.0"
+        self.containerd2.pull_with_ctr(name)
+        self.assertEqual(self.containerd.run(name), GREETING)
