@@ -1,6 +1,6 @@
 """Tests for ``minreg.k3s.registries.mirror_endpoints``: they are what K3s itself makes of them."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -68,7 +68,15 @@ class ParseEndpointTests(SynchronousTestCase):
         self.assertEqual(parse_endpoint("127.0.0.1:6443").scheme, "http")
         self.assertEqual(parse_endpoint("127.0.0.1:6443", "127.0.0.1:6443").scheme, "https")
 
+    def test_brackets(self) -> None:
+        """In brackets too, Go refuses characters that a host must not contain."""
+        for text in ("[\\]", "https://[a b]:5000", "[::1%25a\\]", "[%5C]", "[{]"):
+            self.assertRaises(EndpointInvalid, parse_endpoint, text)
+        self.assertEqual(str(parse_endpoint("[::1%25eth0]")), "https://[::1%25eth0]/v2")
+
     @given(st.text(st.characters(), max_size=30))
+    @example("[\\]")
+    @example("[\u00e9%25\u00e9]")
     def test_anything(self, text: str) -> None:
         """Any text is refused, or is an endpoint that parses to itself."""
         try:

@@ -110,9 +110,11 @@ class ListTests(PreflightCommandTestCase):
         for encoding in ("utf-16-le", "utf-16-be"):
             content = ("\ufeff" + text).encode(encoding)
             refusal = self.refusal("-f", "-", given=content)
-            self.assertIn("Error: standard input is in UTF-16, not in UTF-8: save it as UTF-8", refusal)
+            self.assertIn(
+                "Error: standard input is in UTF-16, not in UTF-8: save it as UTF-8", refusal
+            )
             self.assertEqual(refusal.count("\n"), 1)
-        self.assertIn("- is not UTF-8", self.refusal("-f", "-", given=b"a:1 # \xe9"))
+        self.assertIn("standard input is not UTF-8", self.refusal("-f", "-", given=b"a:1 # \xe9"))
 
     def test_all_together(self) -> None:
         """A release, lists and manifests can be checked together."""

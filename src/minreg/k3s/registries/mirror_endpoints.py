@@ -20,7 +20,8 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 # Go allows in a host the characters of RFC 3986 and some more, and in a port digits only.
 _HOST = re.compile(
     r"""
-    (?: \[[^\]%]*(?:%25[^\]]+)?\]
+    (?: \[ (?: [^\]/\\^`{|}%\ \x00-\x1f\x7f] | %[89A-Fa-f][0-9A-Fa-f] )*
+        (?: %25 (?: [^\]/\\^`{|}%\ \x00-\x1f\x7f] | %[0-9A-Fa-f]{2} )+ )? \]
     | (?: [^\[\]/\\^`{|}%\ \x00-\x1f\x7f] | %[89A-Fa-f][0-9A-Fa-f] )*
     )
     (?::[0-9]*)?
