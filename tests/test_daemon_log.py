@@ -51,6 +51,7 @@ class EndOfInputTests(SynchronousTestCase):
     def test_signal_before(self) -> None:
         """The reactor of a worker that a signal has stopped is not stopped again."""
         reactor = MemoryReactorClock()
+        reactor.hasStopped = False
         EndOfInput(reactor, lambda: True).connectionLost(Failure(ConnectionDone()))
         self.assertFalse(reactor.hasStopped)
         EndOfInput(reactor, lambda: False).connectionLost(Failure(ConnectionDone()))
