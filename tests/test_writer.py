@@ -40,6 +40,59 @@ class WriterTestCase(SynchronousTestCase):
         writer.link_blob(repository, DIGEST, len(BLOB))
 
 
+class EmptyTreeTests(SynchronousTestCase):
+    """Tests for a tree to which nothing was written."""
+
+    def setUp(self) -> None:
+        """Choose a root that does not exist, below a directory that does not exist either."""
+        self.parent = os.path.abspath(self.mktemp())
+        self.root = os.path.join(self.parent, "registry")
+
+    def write(self, content: bytes, size: int) -> None:
+        """Open the tree, and begin a blob, which is complete if ``content`` has ``size`` bytes."""
+        with TreeWriter(self.root, "a test") as writer:
+            if content:
+                with writer.open_partial(DIGEST) as partial:
+                    partial.write(content)
+                    if len(content) == size:
+                        partial.commit(len(BLOB))
+
+    def test_new(self) -> None:
+        """A root that the writer created is removed; its parent stays."""
+        self.write(b"", 0)
+        self.assertEqual(os.listdir(self.parent), [])
+
+    def test_existed(self) -> None:
+        """A root that existed before is kept."""
+        os.makedirs(self.root)
+        self.write(b"", 0)
+        self.assertEqual(sorted(os.listdir(self.root)), [".minreg", "blobs"])
+
+    def test_blob(self) -> None:
+        """A tree with a blob is kept."""
+        self.write(BLOB, len(BLOB))
+        self.assertEqual(os.listdir(f"{self.root}/blobs"), [str(DIGEST)])
+
+    def test_partial_blob(self) -> None:
+        """A tree with a partial blob is kept, so that the download can be resumed."""
+        self.write(BLOB[:3], len(BLOB))
+        self.assertEqual(os.listdir(f"{self.root}/.minreg/partial"), [str(DIGEST)])
+        self.write(BLOB[3:], len(BLOB[3:]))
+        self.assertEqual(os.listdir(f"{self.root}/.minreg/partial"), [])
+
+    def test_other_file(self) -> None:
+        """A tree is kept if another program has put a file into it."""
+        with TreeWriter(self.root, "a test"), open(f"{self.root}/note", "xb"):
+            pass
+        self.assertIn("note", os.listdir(self.root))
+
+    def test_root_removed(self) -> None:
+        """It is no error if the root was removed meanwhile."""
+        with TreeWriter(self.root, "a test"):
+            os.rename(self.root, f"{self.parent}/elsewhere")
+        self.assertEqual(os.listdir(self.parent), ["elsewhere"])
+
+
 class TreeWriterTests(WriterTestCase):
     """Tests for ``TreeWriter`` in a tree that it created."""
 

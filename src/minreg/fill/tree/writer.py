@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from threading import Lock
 from typing import Self
 
-from minreg.fill.errors import ManifestMissing, TreeLocked
+from minreg.fill.errors import ManifestMissing, TreeLocked, TreeNotWritable
 from minreg.fill.tree.directories import Directories, Directory
 from minreg.fill.tree.layout import BLOBS, MANIFESTS, PRIVATE, levels, parse_repository_path
 from minreg.fill.tree.reader import TreeReader
@@ -75,7 +75,8 @@ class TreeWriter(AbstractContextManager["TreeWriter"]):
     have.
 
     Args:
-        root: The tree's root directory; it is created if it does not exist.
+        root: The tree's root directory. It is created if it does not exist, and removed at the end
+            if nothing was written to it, so that no command finds an empty tree later.
         command: The command that writes, for the message that the tree is locked.
     """
 
@@ -87,6 +88,7 @@ class TreeWriter(AbstractContextManager["TreeWriter"]):
         self._resources = ExitStack()
         self._mutex = Lock()
         self._prepared: set[str] = set()
+        self._is_new = False
 
     def __enter__(self) -> Self:
         """Create the directories that every tree has, and lock the tree.
@@ -94,6 +96,7 @@ class TreeWriter(AbstractContextManager["TreeWriter"]):
         Raises:
             TreeLocked: Another process writes it.
         """
+        self._is_new = not os.path.lexists(self.root)
         make_directories(self.root)
         with ExitStack() as resources:
             self._private = self._open_own(resources, PRIVATE)
@@ -107,7 +110,28 @@ class TreeWriter(AbstractContextManager["TreeWriter"]):
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        is_empty = False
+        if self._is_new:
+            with suppress(OSError, TreeNotWritable):
+                is_empty = self._remove_if_empty()
         self._resources.close()
+        if is_empty:
+            with suppress(OSError):
+                os.rmdir(self.root)
+
+    def _remove_if_empty(self) -> bool:
+        """Remove all but the root, and return True, if nothing was written."""
+        with self._directories.open("") as root:
+            if set(root.list_names()) != {PRIVATE, BLOBS} or self._blobs.list_names():
+                return False
+            for name in ("new", "partial"):
+                self._private.remove_directory(name)
+            if self._private.list_names() != [_LOCK_NAME]:
+                return False
+            self._private.remove(_LOCK_NAME)
+            for name in (PRIVATE, BLOBS):
+                root.remove_directory(name)
+        return True
 
     def has_blob(self, repository: str, digest: Digest, size: int) -> bool:
         """Return whether the tree has a blob; see ``TreeReader.has_blob``."""
