@@ -12,6 +12,7 @@ that urllib3 wrapped, and says in one line what failed and what to do.
 
 import errno
 import ipaddress
+import os
 import re
 import socket
 import ssl
@@ -40,6 +41,7 @@ from urllib3.util import Timeout, make_headers, parse_url
 
 from minreg import __version__
 from minreg.fill.errors import FillError, HostUnreachable, UpstreamRefused, UpstreamUnavailable
+from minreg.fill.upstream.authorities import load_system_authorities
 from minreg.fill.upstream.url_policy import is_loopback, is_same_origin, resolve_redirect
 
 _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
@@ -217,6 +219,7 @@ class Transport:
         self, ca_file: str | None = None, connections: int = 8, read_timeout: float = _READ_TIMEOUT
     ) -> None:
         self._tls = ssl.create_default_context()
+        load_system_authorities(self._tls, os.environ)
         if ca_file is not None:
             try:
                 self._tls.load_verify_locations(ca_file)
