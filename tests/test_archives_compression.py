@@ -5,7 +5,9 @@ import gzip
 import hashlib
 import io
 import lzma
+import sys
 from collections.abc import Callable
+from unittest.mock import patch
 
 import zstandard
 from hypothesis import given, settings
@@ -50,6 +52,18 @@ def read_all(stream: Readable) -> bytes:
 
 class OpenDecompressedTests(SynchronousTestCase):
     """Tests for ``open_decompressed``."""
+
+    def test_python_without_codec(self) -> None:
+        """If this Python cannot decompress a format, the message names a program that can."""
+        for module, name in (("bz2", "bzip2"), ("lzma", "xz")):
+            compressed = COMPRESSORS[name](CONTENT)
+            with patch.dict(sys.modules, {module: None}):
+                error = self.assertRaises(ArchiveInvalid, open_decompressed, Trickle(compressed))
+            self.assertEqual(
+                str(error),
+                f"{name} compression is not supported by the Python that runs minreg; "
+                f"decompress with '{name} -dc' first",
+            )
 
     def test_formats(self) -> None:
         """Each compression is detected from the content."""

@@ -3,12 +3,11 @@
 Sources: RFC 1952 (gzip), RFC 8878 (zstd), the bzip2 and xz file formats.
 """
 
-import bz2
 import gzip
-import lzma
 import zlib
 from collections.abc import Callable
-from typing import BinaryIO, Protocol, cast
+from importlib import import_module
+from typing import Any, BinaryIO, Protocol, cast
 
 import zstandard
 
@@ -39,7 +38,7 @@ def open_decompressed(source: Readable) -> Readable:
         raises ArchiveInvalid where the stream is damaged or truncated.
 
     Raises:
-        ArchiveInvalid: The compression is not supported.
+        ArchiveInvalid: The compression is not supported, here or by the Python that runs this.
     """
     beginning = _read_beginning(source)
     stream = _PrefixedStream(beginning, source)
@@ -94,10 +93,11 @@ class _TranslatedErrors:
             raise ArchiveInvalid(
                 f"the {self._name} stream is truncated; copy the archive again"
             ) from None
-        except (zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
+        except (zlib.error, zstandard.ZstdError) as error:
             raise self._damaged(error) from None
         except OSError as error:
-            # bz2 and gzip raise OSError for a damaged stream as well, but without an errno.
+            # bz2, gzip and _XzStream raise OSError for a damaged stream as well, but without an
+            # errno.
             if error.errno is not None:
                 raise
             raise self._damaged(error) from None
@@ -117,9 +117,25 @@ class _XzStream:
 
     def __init__(self, source: Readable) -> None:
         self._source = source
-        self._decompressor = lzma.LZMADecompressor(memlimit=MAX_WINDOW)
+        self._lzma = _import_codec("lzma", "xz")
+        self._decompressor = self._make_decompressor()
 
     def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes; an empty result is the end of the stream.
+
+        Raises:
+            EOFError: The stream is truncated.
+            OSError: It is damaged, or its source cannot be read.
+        """
+        try:
+            return self._read(size)
+        except self._lzma.LZMAError as error:
+            raise OSError(str(error)) from None
+
+    def _make_decompressor(self) -> Any:
+        return self._lzma.LZMADecompressor(memlimit=MAX_WINDOW)
+
+    def _read(self, size: int) -> bytes:
         while True:
             compressed = b""
             if self._decompressor.eof:
@@ -127,12 +143,12 @@ class _XzStream:
                 # Tapes and block devices leave zeros behind the last stream.
                 if not compressed.strip(b"\0"):
                     return b""
-                self._decompressor = lzma.LZMADecompressor(memlimit=MAX_WINDOW)
+                self._decompressor = self._make_decompressor()
             elif self._decompressor.needs_input:
                 compressed = self._source.read(_CHUNK)
                 if not compressed:
                     raise EOFError
-            content = self._decompressor.decompress(compressed, size)
+            content: bytes = self._decompressor.decompress(compressed, size)
             if content:
                 return content
 
@@ -156,7 +172,27 @@ def _open_zstd(source: Readable) -> Readable:
 def _open_bzip2(source: Readable) -> Readable:
     # BZ2File takes a damaged beginning of a second stream for the end. Nothing is lost
     # unnoticed: the tar archive in it is truncated then.
-    return bz2.BZ2File(cast(BinaryIO, source))
+    opened: Readable = _import_codec("bz2", "bzip2").BZ2File(source)
+    return opened
+
+
+def _import_codec(module: str, program: str) -> Any:
+    """Import a module that a Python may be built without; most archives do not need it.
+
+    Args:
+        module: The name of the module.
+        program: The program that decompresses the same format.
+
+    Raises:
+        ArchiveInvalid: This Python does not have the module.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError:
+        raise ArchiveInvalid(
+            f"{program} compression is not supported by the Python that runs minreg; "
+            f"decompress with '{program} -dc' first"
+        ) from None
 
 
 _FORMATS: tuple[tuple[bytes, str, Callable[[Readable], Readable]], ...] = (
