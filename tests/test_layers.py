@@ -18,7 +18,7 @@ from tests.modules import (
 
 _PURE = frozenset({"oci", "text", "defaults"})
 _READING = _PURE | {"store"}
-_SERVING = _READING | {"preflight", "web", "daemon", "log", "settings"}
+_SERVING = _READING | {"preflight", "web", "daemon", "log", "settings", "program"}
 
 # The components that each component may import, beside itself.
 LAYERS: Mapping[str, frozenset[str]] = {
@@ -27,22 +27,24 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "defaults": frozenset(),
     "prefix": frozenset(),
     "atomic": frozenset(),
+    "program": frozenset(),
     "options": frozenset({"defaults"}),
     "oci": frozenset({"text"}),
     "store": _PURE,
     "preflight": _READING,
     "log": frozenset({"text"}),
-    "web": _READING | {"preflight", "log"},
+    "web": _READING | {"preflight", "log", "program"},
     "settings": _PURE | {"log"},
     "daemon": _SERVING - {"daemon"},
     "tap": _SERVING | {"options"},
     "fill": _READING | {"atomic"},
     "k3s": _READING | {"settings", "preflight", "prefix", "options"},
     # What node puts on a node is what k3s knows of K3s.
-    "node": _READING | {"settings", "preflight", "prefix", "atomic", "k3s", "options"},
+    "node": _READING | {"settings", "preflight", "prefix", "atomic", "k3s", "options", "program"},
     "commands": _SERVING | {"tap", "fill", "k3s", "node", "options", "prefix", "atomic"},
-    "cli": frozenset({"commands", "defaults", "options"}),
-    "__main__": frozenset({"cli"}),
+    # ``serve`` defers imports before it imports Twisted.
+    "cli": frozenset({"commands", "defaults", "options", "daemon"}),
+    "__main__": frozenset({"cli", "daemon", "program"}),
 }
 
 # What the daemon must not need on a node.
@@ -59,7 +61,6 @@ RECURRING_BASENAMES: Mapping[str, str] = {
     "preflight": "the command, and the endpoint",
     "prune": "the command, and what it does",
     "sample": "the command, and what it does",
-    "tls": "whether the daemon needs it, and the doctor's rules about it",
     "verify": "the command, and what it does",
 }
 
@@ -71,6 +72,7 @@ SMALL_MODULES: Mapping[str, str] = {
     "minreg.commands.prune": _COMMAND,
     "minreg.commands.sample": _COMMAND,
     "minreg.commands.serve": _COMMAND,
+    "minreg.fill.upstream.authorities": "where systems keep files is no subject of transport",
     "minreg.daemon.unix_port": "loads twisted.internet.unix, which few daemons need",
 }
 _SMALL = 60

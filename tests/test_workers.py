@@ -87,8 +87,8 @@ class WorkersTests(SynchronousTestCase):
         """Each worker gets all settings, the log, and the sockets from systemd."""
         self.assertEqual(len(self.reactor.started), 2)
         for process in self.reactor.started:
-            self.assertEqual(process.arguments[1:3], ["-m", "minreg.daemon.worker"])
-            self.assertEqual(read_settings(process.arguments[3]), SETTINGS)
+            self.assertEqual(process.arguments[1:4], ["-m", "minreg", "worker"])
+            self.assertEqual(read_settings(process.arguments[4]), SETTINGS)
             self.assertEqual(process.descriptors, {0: "w", 1: 7, 2: 2, 5: 5})
 
     def test_replace(self) -> None:

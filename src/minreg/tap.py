@@ -17,8 +17,8 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from minreg import __version__
+from minreg.daemon.lazy_imports import leave_out_tls
 from minreg.daemon.sockets import PassedSocket, choose_sockets, find_passed, is_passed
-from minreg.daemon.tls import leave_out_tls
 from minreg.defaults import DEFAULT_ALIAS
 from minreg.log import is_journal, make_observer
 from minreg.options import DAEMON_OPTIONS, LONG_DESCRIPTION, DaemonOption, find_misspelled

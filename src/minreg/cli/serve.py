@@ -43,6 +43,10 @@ def _complete_value(
 @click.argument("arguments", nargs=-1, metavar="", type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...], **options: Any) -> None:
     """Serve until a signal stops it."""
+    from minreg.daemon.lazy_imports import defer_imports
+
+    # Before Twisted is imported.
+    defer_imports()
     from minreg.commands.serve import run
 
     words: list[str] = []

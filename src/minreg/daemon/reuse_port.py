@@ -2,7 +2,8 @@
 
 Ports are shared with SO_REUSEPORT (socket(7)): the kernel distributes connections to the
 processes that listen on the same address. This module is not imported before it is known whether
-TLS is used, because ``twisted.internet.tcp`` imports the library for TLS (``minreg.daemon.tls``).
+TLS is used, because ``twisted.internet.tcp`` imports the library for TLS
+(``minreg.daemon.lazy_imports``).
 """
 
 import socket

@@ -1,7 +1,4 @@
-"""A worker process: ``python -m minreg.daemon.worker SETTINGS``.
-
-A module of its own, because ``minreg.daemon.workers`` starts it as a program.
-"""
+"""A worker process: ``python -m minreg worker SETTINGS`` (``minreg.program.worker_command``)."""
 
 import json
 import os
@@ -16,7 +13,7 @@ from twisted.logger import globalLogBeginner
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from minreg.daemon.tls import leave_out_tls
+from minreg.daemon.lazy_imports import leave_out_tls
 from minreg.settings import ListenEndpoint, Settings
 
 
@@ -79,9 +76,13 @@ def _ignore_reload() -> None:
     """Do nothing at SIGHUP: the main process reopens the log, and replaces its workers."""
 
 
-def main() -> None:
-    """Serve until told to stop, or until the main process has ended."""
-    settings = read_settings(sys.argv[1])
+def main(text: str) -> None:
+    """Serve until told to stop, or until the main process has ended.
+
+    Args:
+        text: The settings, as ``read_settings`` expects them.
+    """
+    settings = read_settings(text)
     leave_out_tls(endpoint.description for endpoint in settings.listen)
     # These import Twisted's networking, which comes after the decision about TLS.
     from twisted.internet import reactor  # noqa: PLC0415
@@ -112,7 +113,3 @@ def main() -> None:
     reactor.addSystemEventTrigger("before", "shutdown", registry.stopService)
     IReactorFDSet(reactor).addReader(EndOfInput(reactor, handlers.begin_stop))
     reactor.run()
-
-
-if __name__ == "__main__":
-    main()

@@ -7,7 +7,6 @@ which finish their transfers first. If it dies, they find the end of their stand
 """
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from minreg.program import worker_command
 from minreg.settings import Settings
 
 RESTART_DELAY = 1.0
@@ -94,10 +94,11 @@ class Workers(Service):
         worker = _Worker()
         settings = json.dumps(attrs.asdict(self._settings))
         passed = {endpoint.descriptor for endpoint in self._settings.listen} - {None}
+        command = worker_command()
         self._reactor.spawnProcess(
             worker,
-            sys.executable,
-            [sys.executable, "-m", "minreg.daemon.worker", settings],
+            command[0],
+            [*command, settings],
             env=dict(self._environment),
             childFDs={0: "w", 1: self._find_log(), 2: 2, **{n: n for n in passed}},
         )
