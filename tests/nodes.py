@@ -42,7 +42,7 @@ ExecStart=/usr/local/bin/k3s \\
 """
 """K3s' service, as its install script writes it."""
 
-_PROGRAM = "/opt/minreg/bin/twistd"
+_PROGRAM = "/opt/minreg/bin/minreg"
 
 
 class NodeBuilder:

@@ -89,7 +89,8 @@ class CommandLineTests(SynchronousTestCase):
             [sys.executable, "-c", program], check=True, capture_output=True, text=True
         )
         self.assertEqual(
-            listed.stdout, "['minreg.commands', 'minreg.commands.groups', 'minreg.cli']\n"
+            listed.stdout,
+            "['minreg.commands', 'minreg.program', 'minreg.commands.groups', 'minreg.cli']\n",
         )
 
     def test_missing_library(self) -> None:

@@ -114,7 +114,7 @@ class RegistryServiceTests(RulesTestCase):
 
     def test_socket_alone(self) -> None:
         """A service that runs something else is none, and its socket is there all the same."""
-        self.node.replace("/etc/systemd/system/minreg.service", "/twistd ", "/other ")
+        self.node.replace("/etc/systemd/system/minreg.service", "/minreg serve ", "/other serve ")
         registry = self.look()
         self.assertIsNone(registry.service)
         self.assertTrue(registry.is_installed)

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from minreg.commands.node import find_fix
 from tests.test_cli import run
 
-_PROGRAM = "--program=/opt/minreg/bin/twistd"
+_PROGRAM = "--program=/opt/minreg/bin/minreg"
 
 
 class NodeCommandTests(SynchronousTestCase):
@@ -73,12 +73,12 @@ class NodeCommandTests(SynchronousTestCase):
         """The link points to the command beside --program; there is none at its own path."""
         link = f"{self.node}/usr/local/bin/minreg"
         run("node", "install", self.destination, _PROGRAM)
-        result = run("node", "install", self.destination, "--program=/opt/minreg2/bin/twistd")
+        result = run("node", "install", self.destination, "--program=/opt/minreg2/bin/minreg")
         self.assertIn("/usr/local/bin/minreg: updated\n", result.output)
         self.assertEqual(os.readlink(link), "/opt/minreg2/bin/minreg")
         run("node", "uninstall", self.destination)
         self.assertFalse(os.path.lexists(link))
-        result = run("node", "install", self.destination, "--program=/usr/local/bin/twistd")
+        result = run("node", "install", self.destination, "--program=/usr/local/bin/minreg")
         self.assertNotIn("/usr/local/bin/minreg", result.output)
 
     def test_agent(self) -> None:
@@ -118,7 +118,7 @@ class NodeCommandTests(SynchronousTestCase):
         self.assertEqual(result.exit_code, 0, result.output)
         paths, *steps = result.output.splitlines()
         self.assertEqual(
-            paths, "--program /opt/minreg/bin/twistd --root /srv/registry: as installed before"
+            paths, "--program /opt/minreg/bin/minreg --root /srv/registry: as installed before"
         )
         self.assertEqual({step.partition(": ")[2] for step in steps}, {"already up to date"})
 
@@ -157,7 +157,7 @@ class NodeCommandTests(SynchronousTestCase):
 
     def test_wrong(self) -> None:
         """A path that cannot be used is invalid usage, in one line."""
-        for option in ("--root=registry", "--root=/home/a/b", "--program=/tmp/twistd"):
+        for option in ("--root=registry", "--root=/home/a/b", "--program=/tmp/minreg"):
             result = run("node", "install", self.destination, _PROGRAM, option)
             self.assertEqual(result.exit_code, 2)
             self.assertEqual(result.stderr.count("\n"), 1)

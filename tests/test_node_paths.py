@@ -5,6 +5,7 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from minreg.node.units import PathUnsuitable, check_program, check_root, check_runs
+from tests.standalone import become_standalone
 
 
 class CheckPathTests(SynchronousTestCase):
@@ -12,7 +13,7 @@ class CheckPathTests(SynchronousTestCase):
 
     def test_plain(self) -> None:
         """Ordinary paths are accepted, without a slash at their end."""
-        program = "/opt/min-reg_1.0/bin/twistd"
+        program = "/opt/min-reg_1.0/bin/minreg"
         self.assertEqual(check_program(program), program)
         for path in ("/var/lib/registry", "/srv/.hidden", "/homework/x", "/srv/a/-b"):
             self.assertEqual(check_root(path), path)
@@ -26,9 +27,23 @@ class CheckPathTests(SynchronousTestCase):
 
     def test_hidden_program(self) -> None:
         """A program that is hidden from the service is refused; the message has the fix."""
-        for path in ("/root/venv/bin/twistd", "/home/a/bin/twistd", "/var/venv/twistd"):
+        for path in ("/root/venv/bin/minreg", "/home/a/bin/minreg", "/var/venv/minreg"):
             error = self.assertRaises(PathUnsuitable, check_program, path)
             self.assertIn("install minreg below /opt", str(error))
+
+    def test_standalone(self) -> None:
+        """A program of its own needs no Python, and the message says nothing of one."""
+        become_standalone(self)
+        error = self.assertRaises(PathUnsuitable, check_program, "/home/a/minreg")
+        self.assertIn("install minreg below /opt, or name another", str(error))
+
+    def test_twistd(self) -> None:
+        """The program of earlier versions is refused; the message names the one of today."""
+        error = self.assertRaises(PathUnsuitable, check_program, "/opt/minreg/bin/twistd")
+        self.assertEqual(
+            str(error),
+            "--program /opt/minreg/bin/twistd is not minreg: use --program /opt/minreg/bin/minreg",
+        )
 
     def test_hidden_root(self) -> None:
         """A root in a hidden directory is refused, too."""
@@ -47,7 +62,7 @@ class CheckRunsTests(SynchronousTestCase):
         """Create a program, and the Python that it names, in a home directory."""
         self.place = os.path.abspath(self.mktemp())
         self.home = f"{self.place}/home/"
-        self.program = f"{self.place}/opt/twistd"
+        self.program = f"{self.place}/opt/minreg"
         os.makedirs(f"{self.place}/opt")
         os.makedirs(self.home)
         for path in (self.program, f"{self.home}/python3"):

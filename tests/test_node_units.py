@@ -10,7 +10,7 @@ from minreg.node.units import (
     parse_unit,
 )
 
-_PROGRAM = "/opt/other/bin/twistd"
+_PROGRAM = "/opt/other/bin/minreg"
 
 
 class MakeUnitsTests(SynchronousTestCase):
@@ -25,7 +25,7 @@ class MakeUnitsTests(SynchronousTestCase):
     def test_program(self) -> None:
         """The service runs the program that it was installed with."""
         service = "\n".join(self.unit("minreg.service", "/srv/registry"))
-        self.assertIn(f"\nExecStart={_PROGRAM} --nodaemon", service)
+        self.assertIn(f"\nExecStart={_PROGRAM} serve --root ", service)
         self.assertNotIn("/opt/minreg/", service)
 
     def test_root(self) -> None:
@@ -84,6 +84,13 @@ class ParseChoiceTests(SynchronousTestCase):
         for text in (service, service.replace("RestartSec=1", "RestartSec=5")):
             self.assertEqual(parse_unit(text), InstalledPaths(_PROGRAM, "/srv/registry"))
 
+    def test_twistd(self) -> None:
+        """A service of an earlier version ran twistd, which has minreg beside it."""
+        command = "/opt/minreg/bin/twistd --nodaemon --pidfile= minreg --root /srv/registry"
+        text = f"[Service]\nExecStart={command} --wait-for-root --listen systemd\n"
+        expected = InstalledPaths("/opt/minreg/bin/minreg", "/srv/registry")
+        self.assertEqual(parse_unit(text), expected)
+
     def test_other(self) -> None:
         """A unit that runs another program has no paths."""
         self.assertEqual(parse_unit("[Service]\nExecStart=/bin/true\n"), InstalledPaths())
@@ -111,9 +118,9 @@ class MakeLinksTests(SynchronousTestCase):
 class MakeCommandLinkTests(SynchronousTestCase):
     """Tests for ``make_command_link``."""
 
-    def test_beside(self) -> None:
+    def test_former(self) -> None:
         """The command is beside the daemon's program, also for an earlier installation."""
-        link = make_command_link(_PROGRAM, "/opt/before/bin/twistd")
+        link = make_command_link(_PROGRAM, "/opt/before/bin/minreg")
         assert link is not None
         self.assertEqual(
             (link.path, link.target, link.former),
@@ -122,4 +129,4 @@ class MakeCommandLinkTests(SynchronousTestCase):
 
     def test_itself(self) -> None:
         """A command at the link's own path needs no link."""
-        self.assertIsNone(make_command_link("/usr/local/bin/twistd", None))
+        self.assertIsNone(make_command_link("/usr/local/bin/minreg", None))

@@ -42,7 +42,7 @@ class DoctorTestCase(EndToEndTestCase):
         self.node.write("/usr/bin/env", elf(62))
         run(
             *(installed("minreg"), "node", "install", "--destdir", self.node.prefix),
-            *("--program", "/opt/minreg/bin/twistd"),
+            *("--program", "/opt/minreg/bin/minreg"),
         )
         self.node.tree.add_image(PAUSE, "amd64", b"pause", tags=("3.6",))
         self.node.start_k3s()

@@ -23,7 +23,7 @@ class OutputTests(EndToEndTestCase):
             ended = subprocess.run(
                 [
                     *(installed("minreg"), "node", "install", f"--destdir={node}"),
-                    "--program=/opt/minreg/bin/twistd",
+                    "--program=/opt/minreg/bin/minreg",
                 ],
                 stdout=written,
                 stderr=subprocess.PIPE,
@@ -57,9 +57,9 @@ class DryRunTests(EndToEndTestCase):
 
     def test_program_is_looked_at(self) -> None:
         """A program that cannot run is refused."""
-        said = str(self.assertRaises(ProgramFailed, self.dry_run, "/opt/nosuch/bin/twistd"))
-        self.assertIn("/opt/nosuch/bin/twistd: 2\n", said)
-        self.assertIn("/opt/nosuch/bin/twistd does not exist", said)
+        said = str(self.assertRaises(ProgramFailed, self.dry_run, "/opt/nosuch/bin/minreg"))
+        self.assertIn("/opt/nosuch/bin/minreg: 2\n", said)
+        self.assertIn("/opt/nosuch/bin/minreg does not exist", said)
 
 
 class UninstallTests(UnitsTestCase):

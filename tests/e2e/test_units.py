@@ -180,7 +180,7 @@ class FilesTests(UnitsTestCase):
     def setUp(self) -> None:
         """Name a program that exists, because systemd checks that."""
         super().setUp()
-        self.rewrite("minreg.service", "/opt/minreg/bin/twistd", installed("twistd"))
+        self.rewrite("minreg.service", "/opt/minreg/bin/minreg", installed("minreg"))
 
     def test_verify(self) -> None:
         """``systemd-analyze verify`` finds no problem."""

@@ -31,7 +31,7 @@ class UnitsTestCase(EndToEndTestCase):
         node = self.make_directory()
         run(
             *(installed("minreg"), "node", "install", "--destdir", node),
-            *("--program", "/opt/minreg/bin/twistd", "--no-route"),
+            *("--program", "/opt/minreg/bin/minreg", "--no-route"),
         )
         self.units = os.path.join(node, "etc/systemd/system")
         self.rewrite("minreg.socket", ":9080", f":{self.port}")
@@ -50,8 +50,8 @@ class UnitsTestCase(EndToEndTestCase):
         service = os.path.join(self.units, "minreg.service")
         if _PROGRAM in read_file(service).decode():
             return
-        program = f"{_PROGRAM}/bin/python {_PROGRAM}/bin/twistd"
-        self.rewrite("minreg.service", "/opt/minreg/bin/twistd", program)
+        program = f"{_PROGRAM}/bin/python {_PROGRAM}/bin/minreg"
+        self.rewrite("minreg.service", "/opt/minreg/bin/minreg", program)
         needed = {sys.base_prefix, *filter(os.path.isdir, sys.path)}
         places = [f"{sys.prefix}:{_PROGRAM}"]
         places += sorted(place for place in needed if not place.startswith("/usr"))

@@ -43,8 +43,7 @@ def _common(function: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option(
     "--program",
-    help="The twistd that runs minreg on the node.  "
-    "[default: the installed one, or that of this minreg]",
+    help="The minreg command on the node.  [default: the installed one, or this one]",
 )
 @click.option(
     "--route/--no-route",

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from minreg.program import reinstall_hint
+
 
 class LibraryMissing(click.ClickException):
     """A library is not installed: exit status 2."""
@@ -62,7 +64,5 @@ class SuggestingGroup(click.Group):
                 raise
             name = f"{ctx.command_path} {ctx.invoked_subcommand or ''}".strip()
             raise LibraryMissing(
-                f"{name} needs {error.name}, which is not installed: "
-                "reinstall minreg; without a network, from its wheels: "
-                "pip install --no-index --find-links wheels minreg"
+                f"{name} needs {error.name}, which is not installed: {reinstall_hint()}"
             ) from None

@@ -3,7 +3,6 @@
 import errno
 import os
 import sys
-import sysconfig
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +35,7 @@ from minreg.node.units import (
     make_units,
     parse_unit,
 )
+from minreg.program import installed_file, own_program
 from minreg.text import printable
 
 STOP = "systemctl stop 'minreg*'; systemctl daemon-reload"
@@ -85,8 +85,6 @@ def install(
         destdir,
         not dry_run,
     )
-    if not dry_run:
-        _cache_plugins()
     steps = _run_steps(installation.install())
     if start and not dry_run:
         changed = {os.path.basename(step.path) for step in steps if step.is_change}
@@ -113,7 +111,7 @@ def uninstall(*, dry_run: bool, destdir: str, stop: bool) -> None:
         make_units("/", "/"),
         [
             *make_links(with_route=True),
-            *_command_links(before or _own_program(), before, is_image=True),
+            *_command_links(before or own_program(), before, is_image=True),
         ],
         _find_k3s_files(destdir, DISTRIBUTIONS, is_agent=None),
         destdir,
@@ -182,10 +180,6 @@ def _installed_paths(destdir: str) -> InstalledPaths:
     return parse_unit(read_file(destdir, SERVICE) or "")
 
 
-def _own_program() -> str:
-    return os.path.join(sysconfig.get_path("scripts"), "twistd")
-
-
 def _choose_paths(
     program: str | None, root: str | None, destdir: str, *, is_image: bool
 ) -> tuple[str, str]:
@@ -206,23 +200,12 @@ def _choose_paths(
     if unchanged:
         click.echo(f"{' '.join(unchanged)}: as installed before")
     try:
-        program = check_program(program or before.program or _own_program())
+        program = check_program(program or before.program or own_program())
         if not is_image:
             check_runs(program)
         return program, check_root(root or before.root or DEFAULT_ROOT)
     except PathUnsuitable as error:
         raise WrongUsage(str(error)) from None
-
-
-def _cache_plugins() -> None:
-    """Let Twisted write its cache of plugins, ``dropin.cache``.
-
-    The service may not write it, and would log that, and search for plugins, at each start.
-    """
-    from twisted.application.service import IServiceMaker  # noqa: PLC0415 - only needed here
-    from twisted.plugin import getPlugins  # noqa: PLC0415 - only needed here
-
-    list(getPlugins(IServiceMaker))
 
 
 def _start(changed: set[str], program: str, *, with_route: bool) -> None:
@@ -234,8 +217,9 @@ def _start(changed: set[str], program: str, *, with_route: bool) -> None:
     """
     failure = ""
     installed = None
-    if program == _own_program():
-        installed = time.time() - os.stat(sysconfig.get_path("purelib")).st_mtime
+    if program == own_program():
+        # Not the time of modification: that of a program of its own is the same in all its copies.
+        installed = time.time() - os.stat(installed_file()).st_ctime
     steps = UnitManager().start_all(changed, with_route=with_route, installed=installed)
     try:
         for step in steps:

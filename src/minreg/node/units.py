@@ -14,17 +14,21 @@ from minreg.defaults import DEFAULT_ROOT, SERVICE_UNIT, SOCKET_UNIT
 from minreg.k3s.doctor.services import DISTRIBUTIONS, K3S, Distribution
 from minreg.node.managed_files import ManagedFile, UnitLink
 from minreg.prefix import resolve_below
+from minreg.program import is_standalone
 
 COMMAND = "/usr/local/bin/minreg"
 """The link by which a shell finds the ``minreg`` command."""
 
-_PROGRAM = "/opt/minreg/bin/twistd"
+_PROGRAM = "/opt/minreg/bin/minreg"
 _UNITS = "/etc/systemd/system"
 SERVICE = f"{_UNITS}/{SERVICE_UNIT}"
 ROUTE_UNIT = "minreg-route.service"
 _NAMES = (SOCKET_UNIT, SERVICE_UNIT, "minreg-root.service", ROUTE_UNIT)
 _ESCAPED = re.compile(r"[^A-Za-z0-9:_.]")
-_COMMAND = re.compile(r"^ExecStart=(\S+) --nodaemon --pidfile= minreg --root (\S+) ", re.MULTILINE)
+_COMMAND = re.compile(r"^ExecStart=(\S+) serve --root (\S+) ", re.MULTILINE)
+_OLD_COMMAND = re.compile(
+    r"^ExecStart=(\S+/)twistd --nodaemon --pidfile= minreg --root (\S+) ", re.MULTILINE
+)
 # An absolute path without ".", ".." and characters that systemd, or a shell in a unit, expands.
 _PLAIN = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._@+-]+)+")
 _HOMES = ("/home/", "/root/", "/run/user/")
@@ -47,6 +51,9 @@ def check_program(path: str) -> str:
         PathUnsuitable: The path cannot be used in a unit, or is hidden from the service.
     """
     _check_plain(path, "--program")
+    if os.path.basename(path) == "twistd":
+        command = os.path.join(os.path.dirname(path), "minreg")
+        raise PathUnsuitable(f"--program {path} is not minreg: use --program {command}")
     if path.startswith(_HIDDEN):
         raise PathUnsuitable(_hidden(path))
     return path
@@ -87,7 +94,7 @@ def check_runs(program: str, hidden: Sequence[str] = _HIDDEN) -> None:
     for path in paths:
         real = os.path.realpath(path)
         if not os.path.exists(real):
-            raise PathUnsuitable(f"{path} does not exist: name minreg's twistd with --program")
+            raise PathUnsuitable(f"{path} does not exist: name the minreg command with --program")
         if real.startswith(tuple(hidden)):
             raise PathUnsuitable(_hidden(f"{path}, a link to {real},"))
     for path in map(os.path.realpath, paths):
@@ -109,9 +116,10 @@ def _check_plain(path: str, option: str) -> None:
 
 
 def _hidden(path: str) -> str:
+    python = "" if is_standalone() else " with the system's Python"
     return (
-        f"{path} is in a directory that is hidden from the service: install minreg below /opt "
-        "with the system's Python, or name its twistd with --program"
+        f"{path} is in a directory that is hidden from the service: install minreg below /opt"
+        f"{python}, or name another minreg command with --program"
     )
 
 
@@ -150,14 +158,18 @@ def parse_unit(text: str) -> InstalledPaths:
         text: The text of ``minreg.service``, which may have been changed by hand.
     """
     match = _COMMAND.search(text)
-    return InstalledPaths() if match is None else InstalledPaths(*match.groups())
+    if match is not None:
+        return InstalledPaths(*match.groups())
+    # Earlier versions ran twistd, which pip installs beside minreg.
+    match = _OLD_COMMAND.search(text)
+    return InstalledPaths() if match is None else InstalledPaths(f"{match[1]}minreg", match[2])
 
 
 def make_units(program: str, root: str) -> list[ManagedFile]:
     """Make the units.
 
     Args:
-        program: The path of the ``twistd`` that runs minreg.
+        program: The path of the ``minreg`` command.
         root: The registry tree.
     """
     return [
@@ -181,15 +193,14 @@ def make_command_link(program: str, before: str | None) -> UnitLink | None:
     """Make the link by which a shell finds the ``minreg`` command.
 
     Args:
-        program: The path of the ``twistd`` that runs minreg, in the same directory as ``minreg``.
+        program: The path of the command.
         before: The program of an earlier installation, None if there is none.
 
     Returns:
         None if the command itself has the path of the link.
     """
-    target = _command_beside(program)
-    former = (_command_beside(before),) if before is not None else ()
-    return UnitLink(COMMAND, target, former) if target != COMMAND else None
+    former = (before,) if before is not None else ()
+    return UnitLink(COMMAND, program, former) if program != COMMAND else None
 
 
 def find_distributions(root: str, destination: str) -> list[Distribution]:
@@ -207,10 +218,6 @@ def find_distributions(root: str, destination: str) -> list[Distribution]:
         if root.startswith(f"{distribution.data}/")
         or os.path.isdir(resolve_below(destination, distribution.configuration))
     ] or [K3S]
-
-
-def _command_beside(program: str) -> str:
-    return os.path.join(os.path.dirname(program), "minreg")
 
 
 def _fill_in(name: str, program: str, root: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.interfaces import IReactorTime
 
 from minreg.oci.errors import RegistryError, not_an_endpoint
+from minreg.program import reinstall_hint
 from minreg.store.interfaces import IRegistryStore
 from minreg.text import count, printable
 from minreg.web.disk import DiskIO
@@ -84,8 +85,7 @@ class MetricsResource(RegistryResource):
             raise RegistryError(
                 404,
                 "UNSUPPORTED",
-                "prometheus-client is not installed: reinstall minreg; where there is no network, "
-                "from its wheels: pip install --no-index --find-links wheels minreg",
+                f"prometheus-client is not installed: {reinstall_hint()}",
             ) from None
         return Exposition(SiteCollector(self._site, self._metrics, self._not_found))
 
