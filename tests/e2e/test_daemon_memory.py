@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Set as AbstractSet
 from http.client import HTTPConnection, HTTPSConnection
 
 from minreg.fill.sample import REPOSITORY, write_sample
@@ -26,23 +27,34 @@ _LIBRARIES = {
 }
 _FOR_TLS = {"OpenSSL", "cryptography", "service_identity"}
 
-# Twistd as it is, and at SIGUSR1 the names of all that it has loaded.
+# What the daemon imports, but loads only when it is first used.
+_DEFERRED = {
+    *("asyncio.base_events", "http.client", "twisted.spread.banana"),
+    *("twisted.web._template_util", "xml.sax", "_bz2", "_lzma"),
+}
+
+# The program as it is, and at SIGUSR1 the names of all that it has loaded.
 _PROGRAM = """
 import json, os, signal, sys
 
 def write_modules(*_):
     with open("modules.new", "w") as file:
-        json.dump([name for name, module in sys.modules.items() if module is not None], file)
+        names = [name for name, module in sys.modules.items() if module is not None]
+        json.dump(names, file)
     os.rename("modules.new", "modules")
 
 signal.signal(signal.SIGUSR1, write_modules)
-from twisted.scripts.twistd import run
-run()
+from {module} import {function}
+{function}()
 """
 
 
 class LoadedModulesTests(EndToEndTestCase):
     """Tests for what a daemon has in memory that has served a manifest and a blob."""
+
+    program = _PROGRAM.format(module="twisted.scripts.twistd", function="run")
+    words: tuple[str, ...] = ("-n", "--pidfile=", "--logfile=log", "minreg")
+    unused: AbstractSet[str] = _LIBRARIES
 
     def setUp(self) -> None:
         """Write a tree."""
@@ -57,11 +69,11 @@ class LoadedModulesTests(EndToEndTestCase):
 
     def start(self, *options: str) -> "subprocess.Popen[bytes]":
         """Start a daemon that can be asked for its modules."""
-        words = ["twistd", "-n", "--pidfile=", "--logfile=log", "minreg", "--root", self.root]
         process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, *words[1:], *options],
+            [sys.executable, "-c", self.program, *self.words, "--root", self.root, *options],
             cwd=self.directory,
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
         )
         self.addCleanup(process.wait)
         self.addCleanup(process.terminate)
@@ -71,13 +83,13 @@ class LoadedModulesTests(EndToEndTestCase):
         """Make the connection to ask with."""
         return HTTPConnection("127.0.0.1", self.port, timeout=10)
 
-    def get(self, path: str, seconds: float = 30) -> bytes:
+    def get(self, path: str, accept: str = "*/*", seconds: float = 30) -> bytes:
         """Ask for something, as soon as the daemon answers."""
         deadline = time.monotonic() + seconds
         while True:
             connection = self.connect()
             try:
-                connection.request("GET", path)
+                connection.request("GET", path, headers={"Accept": accept})
                 response = connection.getresponse()
                 self.assertEqual(response.status, 200)
                 return response.read()
@@ -96,20 +108,22 @@ class LoadedModulesTests(EndToEndTestCase):
         self.get(f"/v2/{REPOSITORY}/blobs/{manifest['layers'][0]['digest']}")
 
     def loaded(self, process: "subprocess.Popen[bytes]", seconds: float = 30) -> set[str]:
-        """Return the packages that the daemon has loaded."""
+        """Return the modules that the daemon has loaded, and their packages."""
         process.send_signal(signal.SIGUSR1)
         path = os.path.join(self.directory, "modules")
         deadline = time.monotonic() + seconds
         while not os.path.exists(path) and time.monotonic() < deadline:
             time.sleep(0.05)
         with open(path, encoding="utf-8") as file:
-            return {name.partition(".")[0] for name in json.load(file)}
+            names = json.load(file)
+        os.unlink(path)
+        return {*names, *(name.partition(".")[0] for name in names)}
 
     def test_nothing_of_the_commands(self) -> None:
         """Whatever is installed for commands, and for TLS, is not loaded."""
         process = self.start("--port", str(self.port))
         self.pull()
-        self.assertEqual(self.loaded(process) & (_LIBRARIES | _FOR_TLS), set())
+        self.assertEqual(self.loaded(process) & (self.unused | _FOR_TLS), set())
 
     def test_nothing_for_tls_in_workers(self) -> None:
         """Worker processes do not load the libraries for TLS either."""
@@ -173,4 +187,22 @@ class LoadedModulesTests(EndToEndTestCase):
         self.pull()
         loaded = self.loaded(process)
         self.assertIn("OpenSSL", loaded)
-        self.assertEqual(loaded & _LIBRARIES, set())
+        self.assertEqual(loaded & self.unused, set())
+
+
+class ServeTests(LoadedModulesTests):
+    """The same tests for ``minreg serve``, which is what the service runs."""
+
+    program = _PROGRAM.format(module="minreg.cli", function="main")
+    words = ("serve",)
+    unused = (_LIBRARIES - {"click"}) | _DEFERRED
+
+    def test_everything_is_used(self) -> None:
+        """The page and the metrics work, and have what they need loaded."""
+        process = self.start("--port", str(self.port))
+        self.pull()
+        self.assertEqual(self.loaded(process) & _DEFERRED, set())
+        self.assertIn(b"<html", self.get("/", "text/html"))
+        self.assertIn(REPOSITORY.encode(), self.get(f"/?q={REPOSITORY}", "text/html"))
+        self.assertIn(b"minreg_", self.get("/metrics"))
+        self.assertIn("twisted.web._template_util", self.loaded(process))

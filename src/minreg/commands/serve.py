@@ -19,10 +19,11 @@ def run(arguments: Sequence[str]) -> None:
     Args:
         arguments: The options, as for ``twistd -n minreg``.
     """
-    from twisted.internet import reactor  # noqa: PLC0415 - only this command needs it
-
     options = _ServeOptions()
     options.parseOptions(arguments)
+    # Not before the options say whether TLS is needed: it loads the libraries for TLS.
+    from twisted.internet import reactor  # noqa: PLC0415 - see above
+
     daemon = makeService(options)
     globalLogBeginner.beginLoggingTo([daemon.observer], redirectStandardIO=False)
     daemon.privilegedStartService()
