@@ -1,5 +1,6 @@
 """Tests for ``minreg.daemon.service``."""
 
+import ctypes
 import errno
 import io
 import os
@@ -18,11 +19,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from minreg.daemon.service import (
     GiveUp,
     Listener,
+    MemoryTrimmer,
     RegistryService,
     RootWatch,
     StartFailed,
     exit_with_error,
     exit_with_logged_error,
+    find_malloc_trim,
 )
 from minreg.log import make_observer
 from minreg.oci.names import Digest
@@ -216,6 +219,28 @@ class RegistryServiceTests(WebTestCase):
         idle.pump()
         self.successResultOf(stopped)
         self.assertFalse(status.running)
+
+
+class MemoryTrimmerTests(SynchronousTestCase):
+    """Tests for ``MemoryTrimmer`` and ``find_malloc_trim``."""
+
+    def test_calls(self) -> None:
+        """Memory is returned once a minute, until the service stops."""
+        clock, calls = Clock(), list[int]()
+        trimmer = MemoryTrimmer(calls.append, clock)
+        trimmer.startService()
+        self.assertEqual(calls, [])
+        clock.pump([60.0, 60.0])
+        self.assertEqual(calls, [0, 0])
+        trimmer.stopService()
+        clock.pump([60.0])
+        self.assertEqual((calls, clock.getDelayedCalls()), ([0, 0], []))
+
+    def test_library(self) -> None:
+        """The function of the C library can be called, also if the library has none."""
+        self.assertIn(find_malloc_trim()(0), (0, 1, None))
+        self.patch(ctypes, "CDLL", lambda _name: object())
+        self.assertIsNone(find_malloc_trim()(0))
 
 
 class RootWatchTests(SynchronousTestCase):

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from minreg.daemon.assembly import make_endpoints, most_connections, raise_file_limit
-from minreg.daemon.service import Listener, RootWatch
+from minreg.daemon.service import Listener, MemoryTrimmer, RootWatch
 from minreg.daemon.signals import Signals
 from minreg.daemon.sockets import PassedEndpoint, PassedSocket
 from minreg.daemon.systemd import Supervision
@@ -175,7 +175,7 @@ class MakeServiceTests(OptionsTestCase):
         self.assertEqual((options.settings.root, options.settings.waits_for_root), (absent, True))
         self.assertEqual(
             [type(service) for service in makeService(options)],
-            [Listener, RootWatch, Signals],
+            [Listener, MemoryTrimmer, RootWatch, Signals],
         )
 
     def test_supervised(self) -> None:
@@ -183,7 +183,7 @@ class MakeServiceTests(OptionsTestCase):
         self.patch(os, "environ", {"NOTIFY_SOCKET": "@minreg-test"})
         self.assertEqual(
             [type(service) for service in makeService(self.parse())],
-            [Listener, Supervision, Signals],
+            [Listener, MemoryTrimmer, Supervision, Signals],
         )
 
     def test_log_file(self) -> None:

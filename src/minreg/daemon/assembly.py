@@ -13,7 +13,15 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import FileLogObserver
 
 from minreg.daemon.reuse_port import ReusePortReactor
-from minreg.daemon.service import GiveUp, Listener, RegistryService, RootWatch, exit_with_error
+from minreg.daemon.service import (
+    GiveUp,
+    Listener,
+    MemoryTrimmer,
+    RegistryService,
+    RootWatch,
+    exit_with_error,
+    find_malloc_trim,
+)
 from minreg.daemon.signals import Reloader, Signals
 from minreg.daemon.sockets import PassedEndpoint
 from minreg.daemon.systemd import Supervision, find_notifier
@@ -79,6 +87,7 @@ def make_service(
         workers=workers,
         give_up=give_up,
     )
+    MemoryTrimmer(find_malloc_trim(), reactor).setServiceParent(service)
     watch = RootWatch(partial(disk.run, store.check), reactor)
     if settings.waits_for_root:
         watch.setServiceParent(service)

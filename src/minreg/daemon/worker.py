@@ -109,6 +109,7 @@ def main(text: str) -> None:
         registry.force_stop,
     )
     handlers.setServiceParent(registry)
+    service.MemoryTrimmer(service.find_malloc_trim(), reactor).setServiceParent(registry)
     registry.startService()
     reactor.addSystemEventTrigger("before", "shutdown", registry.stopService)
     IReactorFDSet(reactor).addReader(EndOfInput(reactor, handlers.begin_stop))
