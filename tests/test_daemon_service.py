@@ -241,6 +241,9 @@ class MemoryTrimmerTests(SynchronousTestCase):
         self.assertIn(find_malloc_trim()(0), (0, 1, None))
         self.patch(ctypes, "CDLL", lambda _name: object())
         self.assertIsNone(find_malloc_trim()(0))
+        self.addCleanup(sys.modules.__setitem__, "ctypes", ctypes)
+        sys.modules["ctypes"] = None  # type: ignore[assignment]
+        self.assertIsNone(find_malloc_trim()(0))
 
 
 class RootWatchTests(SynchronousTestCase):

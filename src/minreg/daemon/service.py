@@ -1,6 +1,5 @@
 """The daemon as a Twisted service: listening, stopping gracefully, and watching the root."""
 
-import ctypes
 import errno
 import os
 import sys
@@ -288,11 +287,13 @@ class MemoryTrimmer(Service):
 def find_malloc_trim() -> Callable[[int], object]:
     """Return ``malloc_trim`` of the C library, or a function that does nothing if it has none.
 
-    Source: malloc_trim(3). musl has none.
+    Source: malloc_trim(3). musl has none, and a Python that was built without libffi no ctypes.
     """
     try:
-        trim: Callable[[int], object] = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError):
+        from ctypes import CDLL  # noqa: PLC0415 - may be missing
+
+        trim: Callable[[int], object] = CDLL(None).malloc_trim
+    except (ImportError, AttributeError, OSError):
         return _keep_memory
     return trim
 
